@@ -1,0 +1,33 @@
+"""SLOs -> rule groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from slo_engine.rules.alerts import absent_alert, burn_alerts, threshold_alert
+from slo_engine.rules.model import RuleGroup
+from slo_engine.rules.records import LONG_INTERVAL, SHORT_INTERVAL, SHORT_LIMIT, long_records, short_records
+from slo_engine.spec.slo import Slo, SloSet
+
+
+def build(slos: SloSet) -> Mapping[str, tuple[RuleGroup, ...]]:
+    """The rule groups of each service. Deterministic: the same SLOs give the same groups in the same order."""
+    groups: dict[str, list[RuleGroup]] = {service: [] for service in slos.services}
+    for slo in sorted(slos.slos, key=lambda slo: slo.key):
+        groups[slo.service] += _groups(slo)
+    for service in slos.services:
+        plain = tuple(threshold_alert(each) for each in slos.thresholds if each.service == service)
+        if plain:
+            groups[service].append(RuleGroup(f"slo-engine:{service}:thresholds", None, plain))
+    return {service: tuple(found) for service, found in groups.items()}
+
+
+def _groups(slo: Slo) -> Iterator[RuleGroup]:
+    # An alert stands in the group whose records it reads last: it never sees a ratio that is about to be replaced,
+    # and a ratio that is recorded each five minutes never goes stale between two looks at it.
+    burn = list(burn_alerts(slo))
+    short = [alert for tier, alert in burn if tier.long <= SHORT_LIMIT and tier.long < slo.window]
+    long = [alert for tier, alert in burn if tier.long > SHORT_LIMIT or tier.long == slo.window]
+    name = f"slo-engine:{slo.service}:{slo.name}"
+    yield RuleGroup(name, SHORT_INTERVAL, (*short_records(slo), *short, *absent_alert(slo)))
+    yield RuleGroup(f"{name}:long", LONG_INTERVAL, (*long_records(slo), *long))

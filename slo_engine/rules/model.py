@@ -1,0 +1,64 @@
+"""Prometheus rules as values; ``expr`` is checked and formatted when a rule is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from slo_engine.spec.duration import Duration
+from slo_engine.spec.promql import parse_expression
+
+
+@dataclass(frozen=True)
+class Record:
+    """A recording rule."""
+
+    record: str
+    expr: str
+    labels: Mapping[str, str]
+
+    def as_data(self) -> dict[str, object]:
+        """As Prometheus reads it."""
+        return {"record": self.record, "expr": _formatted(self.expr), "labels": dict(self.labels)}
+
+
+@dataclass(frozen=True)
+class Alert:
+    """An alerting rule."""
+
+    alert: str
+    expr: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    duration: Duration | None = None
+
+    def as_data(self) -> dict[str, object]:
+        """As Prometheus reads it."""
+        held = {"for": str(self.duration)} if self.duration else {}
+        labels, annotations = dict(self.labels), dict(self.annotations)
+        return {
+            "alert": self.alert,
+            "expr": _formatted(self.expr),
+            **held,
+            "labels": labels,
+            "annotations": annotations,
+        }
+
+
+@dataclass(frozen=True)
+class RuleGroup:
+    """Rules that Prometheus evaluates one after the other, at one time; None: at Prometheus' own interval."""
+
+    name: str
+    interval: Duration | None
+    rules: tuple[Record | Alert, ...] = field(default=())
+
+    def as_data(self) -> dict[str, object]:
+        """As Prometheus reads it."""
+        interval = {"interval": str(self.interval)} if self.interval else {}
+        return {"name": self.name, **interval, "rules": [rule.as_data() for rule in self.rules]}
+
+
+def _formatted(expr: str) -> str:
+    # prettify() and not str(): the parser's str() loses escapes.
+    return parse_expression(expr).prettify()

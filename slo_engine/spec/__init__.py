@@ -1,0 +1,42 @@
+"""SLO files -> SLO objects. Pure but for reading the files."""
+
+from slo_engine.spec.duration import Duration
+from slo_engine.spec.loading import Loaded, examine, find_files, load
+from slo_engine.spec.policies import Policy, Tier
+from slo_engine.spec.problems import Problem, SpecError
+from slo_engine.spec.slo import (
+    Budget,
+    CostSli,
+    EventsSli,
+    Group,
+    LatencySli,
+    Override,
+    Slo,
+    SloSet,
+    Threshold,
+    TierAlerting,
+)
+from slo_engine.spec.traces import TraceQuery
+
+__all__ = [
+    "Budget",
+    "CostSli",
+    "Duration",
+    "EventsSli",
+    "Group",
+    "LatencySli",
+    "Loaded",
+    "Override",
+    "Policy",
+    "Problem",
+    "Slo",
+    "SloSet",
+    "SpecError",
+    "Threshold",
+    "Tier",
+    "TierAlerting",
+    "TraceQuery",
+    "examine",
+    "find_files",
+    "load",
+]

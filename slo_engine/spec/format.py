@@ -1,0 +1,259 @@
+"""The file format ``slo-engine/v1``: what each key takes. What crosses items and files is checked in ``loading``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from slo_engine.errors import SloEngineError
+from slo_engine.spec.duration import Duration
+from slo_engine.spec.names import RESERVED_LABELS
+from slo_engine.spec.policies import Severity
+from slo_engine.spec.promql import Selector, parse_expression, parse_selector
+from slo_engine.spec.slo import Budget
+
+VERSION = "slo-engine/v1"
+
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9_.]*[a-z0-9])?\Z")
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
+_ALERT = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*\Z")
+_MONEY = re.compile(r"(\d+(?:\.\d+)?) ?([A-Z]{3})\Z")
+
+
+def _refuse(message: str) -> PydanticCustomError:
+    return PydanticCustomError("slo", "{message}", {"message": message})
+
+
+def _matching(pattern: re.Pattern[str], rule: str) -> AfterValidator:
+    def check(text: str) -> str:
+        if not pattern.match(text) or len(text) > 100:
+            raise _refuse(rule)
+        return text
+
+    return AfterValidator(check)
+
+
+def _free_label(label: str) -> str:
+    if label in RESERVED_LABELS or label.startswith("__"):
+        raise _refuse(f"is a label that the rules use themselves ({label}): take another one")
+    return label
+
+
+def _parsed_by(parse: Callable[[str], Any]) -> BeforeValidator:
+    def read(value: Any) -> Any:
+        if not isinstance(value, str):
+            raise _refuse("must be PromQL text: put it in quotes")
+        try:
+            return parse(value)
+        except SloEngineError as error:
+            raise _refuse(str(error)) from None
+
+    return BeforeValidator(read)
+
+
+def _expression(text: str) -> str:
+    parse_expression(text)
+    return text.strip()
+
+
+def _money(value: Any) -> Any:
+    if isinstance(value, Budget):
+        return value
+    match = _MONEY.match(value) if isinstance(value, str) else None
+    if not match or not 0 < float(match.group(1)) < 1e12:
+        raise _refuse("must be an amount above 0 with its currency, such as 3000 USD")
+    return Budget(float(match.group(1)), match.group(2))
+
+
+Name = Annotated[str, _matching(_NAME, "must be lower-case letters, digits and -, _ or ., such as support-agent")]
+Label = Annotated[str, _matching(_LABEL, "must be a label name: letters, digits and _"), AfterValidator(_free_label)]
+AlertName = Annotated[str, _matching(_ALERT, "must be an alert name in letters, digits and _, such as AgentErrors")]
+SelectorField = Annotated[Selector, _parsed_by(parse_selector)]
+ExpressionField = Annotated[str, _parsed_by(_expression)]
+Money = Annotated[Budget, BeforeValidator(_money)]
+Objective = Annotated[float, Field(gt=0, lt=100, allow_inf_nan=False, strict=True)]
+Text = Annotated[str, Field(max_length=2_000)]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class EventsFormat(_Strict):
+    """``sli.events``"""
+
+    total: SelectorField
+    errors: SelectorField | None = None
+    good: SelectorField | None = None
+
+    @model_validator(mode="after")
+    def _one_side(self) -> Self:
+        if (self.errors is None) == (self.good is None):
+            raise _refuse("takes total and exactly one of errors and good")
+        return self
+
+
+class LatencyFormat(_Strict):
+    """``sli.latency``"""
+
+    histogram: SelectorField
+    threshold: Duration
+
+    @model_validator(mode="after")
+    def _base_name(self) -> Self:
+        if self.histogram.metric.endswith(("_bucket", "_count", "_sum")):
+            base = self.histogram.metric.rpartition("_")[0]
+            raise _refuse(f"takes the histogram's base name: {base} instead of {self.histogram.metric}")
+        return self
+
+
+class CostFormat(_Strict):
+    """``sli.cost``"""
+
+    spend: SelectorField
+    budget: Money
+
+
+class SliFormat(_Strict):
+    """``sli``: exactly one kind."""
+
+    events: EventsFormat | None = None
+    latency: LatencyFormat | None = None
+    cost: CostFormat | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if sum(kind is not None for kind in (self.events, self.latency, self.cost)) != 1:
+            raise _refuse("takes exactly one of events, latency and cost")
+        return self
+
+
+class OverrideFormat(_Strict):
+    """One item of ``overrides``."""
+
+    match: dict[Label, str] = Field(min_length=1)
+    objective: Objective | None = None
+    budget: Money | None = None
+
+
+class TierAlertingFormat(_Strict):
+    """``alerting.page`` and ``alerting.ticket``"""
+
+    disabled: bool = Field(default=False, strict=True)
+    labels: dict[Label, str] = {}
+    annotations: dict[Label, Text] = {}
+
+
+class AlertingFormat(_Strict):
+    """``alerting``"""
+
+    policy: Name | None = None
+    page: TierAlertingFormat | None = None
+    ticket: TierAlertingFormat | None = None
+    min_events: Annotated[int, Field(ge=0, strict=True)] | None = None
+    absent: Duration | None = None
+
+    def over(self, defaults: AlertingFormat) -> AlertingFormat:
+        """These keys where they are set, else those of ``defaults``."""
+        return defaults.model_copy(update={name: getattr(self, name) for name in self.model_fields_set})
+
+
+class TracesFormat(_Strict):
+    """``traces``"""
+
+    tags: list[Text] = []
+    observation: Text | None = None
+
+
+class DefaultsFormat(_Strict):
+    """``defaults``"""
+
+    window: Duration = Duration.parse("30d")
+    by: list[Label] = []
+    objective: Objective | None = None
+    alerting: AlertingFormat = AlertingFormat()
+    traces: TracesFormat | None = None
+
+
+class SloFormat(_Strict):
+    """One item of ``slos``."""
+
+    name: Name
+    description: Text = ""
+    objective: Objective | None = None
+    window: Duration | None = None
+    by: list[Label] | None = None
+    sli: SliFormat
+    overrides: list[OverrideFormat] = []
+    alerting: AlertingFormat = AlertingFormat()
+    traces: TracesFormat | None = None
+
+
+class ThresholdFormat(_Strict):
+    """One item of ``thresholds``."""
+
+    alert: AlertName
+    expr: ExpressionField
+    for_: Duration | None = Field(default=None, alias="for")
+    severity: Annotated[str, _matching(_LABEL, "must be one word, such as warning or critical")]
+    summary: Text
+    description: Text = ""
+    labels: dict[Label, str] = {}
+    annotations: dict[Label, Text] = {}
+
+
+class TierFormat(_Strict):
+    """One item of a policy's ``tiers``."""
+
+    severity: Severity
+    long: Duration
+    short: Duration
+    factor: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False, strict=True)]
+
+    @model_validator(mode="after")
+    def _short_is_shorter(self) -> Self:
+        if self.short >= self.long:
+            raise _refuse(f"takes a short window below the long one ({self.long}); 1/12 of it is usual")
+        return self
+
+
+class PolicyFormat(_Strict):
+    """One item of ``policies``."""
+
+    name: Name
+    tiers: list[TierFormat] = Field(min_length=1)
+
+
+class HeaderFormat(_Strict):
+    """What a file says once for all its items."""
+
+    version: Literal["slo-engine/v1"]
+    service: Name | None = None
+    owner: Text | None = None
+    labels: dict[Label, str] = {}
+    defaults: DefaultsFormat = DefaultsFormat()
+
+
+ITEMS: Mapping[str, type[_Strict]] = {"slos": SloFormat, "thresholds": ThresholdFormat, "policies": PolicyFormat}
+"""The lists of a file. Each item is checked by itself, so that one mistake never hides another."""
+
+
+def keys_of_the_format() -> frozenset[str]:
+    """Every key that the format knows anywhere: what an unknown key may have been meant to be."""
+    keys = set(ITEMS)
+    models: list[type[BaseModel]] = [HeaderFormat, *ITEMS.values()]
+    while models:
+        for name, info in models.pop().model_fields.items():
+            keys.add(info.alias or name)
+            models += _models_in(info.annotation)
+    return frozenset(keys)
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in getattr(annotation, "__args__", ()) for model in _models_in(part)]
