@@ -290,8 +290,9 @@ class _Reading:
                     self._add(
                         at,
                         f"the tier {tier} x{tier.factor:g} of policy {slo.policy.name!r} can never fire at an "
-                        f"objective of {objective:g} %: even a full outage burns only {1 / error_budget(objective):.4g} times; "
-                        f"raise the objective above {100 - 100 / tier.factor:.4g}, lower the factor, or use the policy "
+                        f"objective of {objective:g} %: even a full outage burns only "
+                        f"{1 / error_budget(objective):.4g} times; raise the objective above "
+                        f"{100 - 100 / tier.factor:.4g}, lower the factor, or use the policy "
                         "google, which adapts",
                     )
 

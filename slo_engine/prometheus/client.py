@@ -1,0 +1,194 @@
+"""Instant queries over prometheus-api-client, with what it leaves out: a deadline, the reason of a failure, warnings.
+
+Of that library only ``custom_query`` is used. Its defaults are replaced here: it has no timeout, sends a query in the
+URL even when it POSTs, retries for ten seconds behind the caller's back, follows redirects, lets ``.netrc`` override a
+bearer token, and throws away the warnings that come with a result.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+import requests
+from prometheus_api_client import PrometheusConnect
+from prometheus_api_client.exceptions import PrometheusApiClientException
+from urllib3 import Retry
+from urllib3.exceptions import HTTPError as TransportError
+
+from slo_engine.errors import SloEngineError
+
+MAX_RESPONSE_BYTES = 256 * 1024 * 1024
+"""10,000 groups with ten windows are about 25 MB; beyond this something else is answering."""
+
+Kind = Literal["unavailable", "timeout", "auth", "bad_query", "not_prometheus"]
+
+
+class PrometheusError(SloEngineError):
+    """A query that gave no result. ``kind`` says whose turn it is: the network's, the operator's or the query's."""
+
+    def __init__(self, kind: Kind, message: str) -> None:
+        self.kind = kind
+        super().__init__(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One series of an instant query. ``value`` may be NaN or infinite: what Prometheus says is what is here."""
+
+    labels: Mapping[str, str]
+    value: float
+
+
+@dataclass(frozen=True)
+class Result:
+    """The answer to an instant query."""
+
+    samples: tuple[Sample, ...]
+    warnings: tuple[str, ...]
+    seconds: float
+    """How long Prometheus and the network took; decoding comes after."""
+
+
+class Prometheus:
+    """The door to one Prometheus (or Mimir, Thanos, VictoriaMetrics: anything with its query API). Thread-safe."""
+
+    def __init__(self, url: str, *, token: str | None = None, timeout: float = 10.0) -> None:
+        """``timeout``: seconds for a whole query, connecting and reading included."""
+        self._host = urlsplit(url).hostname or url
+        self._timeout = timeout
+        self._session = _Session()
+        self._connect = PrometheusConnect(
+            url=url.rstrip("/"),
+            headers={"Authorization": f"Bearer {token}"} if token else None,
+            session=self._session,
+            method="POST",
+            retry=Retry(total=0),
+        )
+
+    def query(self, expr: str, at: datetime, *, timeout: float | None = None) -> Result:
+        """Evaluate ``expr`` at one point in time. Raises PrometheusError, and nothing else."""
+        timeout = timeout or self._timeout
+        # Its own limit is a little shorter than ours, so that Prometheus says why, and stops working for nobody.
+        params = {"time": f"{at.timestamp():.3f}", "timeout": f"{max(1, int(timeout * 950))}ms"}
+        started = time.monotonic()
+        try:
+            data = self._connect.custom_query(expr, params=params, timeout=timeout)
+        except PrometheusApiClientException:
+            raise self._refused(self._session.last_response()) from None
+        except requests.JSONDecodeError:
+            raise PrometheusError(
+                "not_prometheus",
+                f"{self._host} answered with something that is not JSON: is this address Prometheus, or a login page?",
+            ) from None
+        except (KeyError, TypeError):
+            raise PrometheusError(
+                "not_prometheus", f"{self._host} answered with JSON that is no query result"
+            ) from None
+        except (requests.Timeout, _DeadlineError):
+            raise PrometheusError("timeout", f"{self._host} did not answer a query within {timeout:g} s") from None
+        except (requests.RequestException, TransportError) as error:
+            raise PrometheusError("unavailable", f"{self._host} cannot be reached: {_reason(error)}") from None
+        return self._decoded(data, time.monotonic() - started)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._connect.close()
+
+    def _refused(self, response: requests.Response) -> PrometheusError:
+        status = response.status_code
+        try:
+            body = response.json()
+        except requests.JSONDecodeError:
+            body = {}
+        said = str(body.get("error", "")) if isinstance(body, dict) else ""
+        if status in (401, 403):
+            return PrometheusError("auth", f"{self._host} refuses our credentials (HTTP {status})")
+        if 300 <= status < 400:
+            return PrometheusError("not_prometheus", f"{self._host} redirects (HTTP {status}): give its final address")
+        if status in (400, 422):
+            return PrometheusError("bad_query", f"{self._host} refuses the query: {said or f'HTTP {status}'}")
+        if isinstance(body, dict) and body.get("errorType") == "timeout":
+            return PrometheusError("timeout", f"{self._host} gave up on a query: {said}")
+        return PrometheusError("unavailable", f"{self._host} answered HTTP {status}{': ' + said if said else ''}")
+
+    def _decoded(self, data: Any, seconds: float) -> Result:
+        try:
+            if data and not isinstance(data[0], dict):  # a scalar: [time, "value"]
+                samples: tuple[Sample, ...] = (Sample({}, float(data[1])),)
+            else:
+                samples = tuple(Sample(series["metric"], float(series["value"][1])) for series in data)
+            warnings = self._session.last_warnings()
+        except (KeyError, IndexError, TypeError, ValueError):
+            raise PrometheusError(
+                "not_prometheus", f"{self._host} answered with something that is no instant vector"
+            ) from None
+        return Result(samples, warnings, seconds)
+
+
+def finite(samples: tuple[Sample, ...]) -> tuple[Sample, ...]:
+    """The samples that are numbers: NaN and infinities are no facts about an SLO."""
+    return tuple(sample for sample in samples if math.isfinite(sample.value))
+
+
+class _DeadlineError(Exception):
+    """The response is still coming in when its time is up."""
+
+
+class _Session(requests.Session):
+    """A session that sends a query in the body, never goes elsewhere, ends in time, and remembers its response."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trust_env = False  # no .netrc, which would replace the bearer token, and no proxy of the environment
+        self._thread = threading.local()
+
+    def request(self, method: str | bytes, url: str | bytes, **options: Any) -> requests.Response:  # type: ignore[override]
+        timeout = float(options["timeout"])
+        deadline = time.monotonic() + timeout
+        if method == "POST":
+            options["data"] = options.pop("params", None)
+        response = super().request(method, url, **{**options, "allow_redirects": False, "stream": True})
+        with response:
+            body = _read(response, deadline)
+        response.raw = io.BytesIO(body)
+        self._thread.response = response
+        self._thread.body = body
+        return response
+
+    def last_response(self) -> requests.Response:
+        response: requests.Response = self._thread.response
+        return response
+
+    def last_warnings(self) -> tuple[str, ...]:
+        # Warnings are rare and stand beside the data: a large answer is not parsed a second time to find none.
+        if b'"warnings"' not in self._thread.body:
+            return ()
+        return tuple(str(warning) for warning in json.loads(self._thread.body).get("warnings") or ())
+
+
+def _read(response: requests.Response, deadline: float) -> bytes:
+    # A timeout of requests counts from byte to byte: a server that trickles would hold the thread for ever.
+    body = bytearray()
+    while chunk := response.raw.read(64 * 1024, decode_content=True):
+        body += chunk
+        if time.monotonic() > deadline or len(body) > MAX_RESPONSE_BYTES:
+            raise _DeadlineError
+    return bytes(body)
+
+
+def _reason(error: Exception) -> str:
+    # The text of requests' errors holds the whole URL, credentials included.
+    cause: BaseException = error
+    while cause.__cause__ or cause.__context__:
+        cause = cause.__cause__ or cause.__context__ or cause
+    reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else type(cause).__name__
+    return str(reason)

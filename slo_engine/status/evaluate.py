@@ -1,0 +1,152 @@
+"""SLOs x recorded series -> status. Four queries, whatever the number of SLOs; the rest is arithmetic."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from slo_engine.prometheus import Result, Sample, finite
+from slo_engine.spec.duration import Duration
+from slo_engine.spec.names import (
+    ERROR_RATIO,
+    ERRORS_SUM,
+    LONG_WINDOW,
+    SERVICE,
+    SEVERITY,
+    SHORT_WINDOW,
+    SLO,
+    TOTAL_SUM,
+    WINDOW,
+)
+from slo_engine.spec.slo import Group, Slo, SloSet, error_budget
+from slo_engine.status.model import Events, Firing, SloStatus
+
+FORECAST_WINDOW = Duration.parse("1h")
+"""The burn rate that the forecast continues: long enough to be calm, short enough to be now."""
+
+_SHORT_LIMIT = Duration.parse("6h")
+_LOOK_BACK = "10m"
+"""Long windows are recorded every five minutes: two intervals, so that one late evaluation does not blank them."""
+
+_LONGEST_FORECAST_DAYS = 3650
+
+
+class QuerySource(Protocol):
+    """What answers instant queries: the Prometheus door, or a test."""
+
+    def query(self, expr: str, at: datetime) -> Result:
+        """Evaluate ``expr`` at one time."""
+        ...
+
+
+@dataclass
+class Recorded:
+    """What the rules have recorded for one SLO group."""
+
+    ratios: dict[str, float] = field(default_factory=dict)
+    total: float | None = None
+    errors: float | None = None
+    firing: list[Firing] = field(default_factory=list)
+
+
+def evaluate(slos: SloSet, source: QuerySource, at: datetime) -> list[SloStatus]:
+    """The status of every group of every SLO, ordered by service, SLO and group. An SLO without any data has one entry
+    with an empty group. Raises what ``source`` raises."""
+    if not slos.slos:
+        return []
+    recorded = _fetch(slos, source, at)
+    return [
+        status_of(slo, dict(zip(slo.by, values, strict=False)), found, at)
+        for slo in sorted(slos.slos, key=lambda slo: slo.key)
+        for values, found in sorted(recorded[slo.key].items() or [((), Recorded())], key=_values)
+    ]
+
+
+def status_of(slo: Slo, group: Group, recorded: Recorded, at: datetime) -> SloStatus:
+    """The arithmetic of one group. Burn rate = error ratio / error budget; remaining = 1 - burn rate over the SLO
+    window (SRE workbook, chapter 5)."""
+    allowed = error_budget(slo.objective_for(group))
+    order = {str(window): window for window in slo.windows}
+    ratios = {name: recorded.ratios[name] for name in order if name in recorded.ratios}
+    burn_rates = {name: ratio / allowed for name, ratio in ratios.items()}
+    measured_over = next(reversed(ratios), None)
+    remaining = None
+    if measured_over is not None:
+        remaining = 1 - burn_rates[measured_over]
+        if slo.budget_for(group) is not None:
+            # Money spent over a part of the window has spent that part of the budget, not all of it.
+            remaining = 1 - burn_rates[measured_over] * order[measured_over].seconds / slo.window.seconds
+    budget = slo.budget_for(group)
+    events = None
+    if recorded.errors is not None and (budget is not None or recorded.total is not None):
+        events = Events(budget.amount if budget else recorded.total or 0.0, recorded.errors)
+    return SloStatus(
+        service=slo.service,
+        slo=slo.name,
+        group=group,
+        objective=slo.objective_for(group),
+        window=str(slo.window),
+        unit=budget.currency if budget else "events",
+        error_ratio=ratios,
+        burn_rate=burn_rates,
+        error_budget_remaining=remaining,
+        measured_over=measured_over,
+        events=events,
+        exhausted_at=exhausted_at(remaining, burn_rates.get(str(FORECAST_WINDOW)), slo.window, at),
+        firing=tuple(sorted(recorded.firing, key=lambda each: (each.severity, each.long_window))),
+        evaluated_at=at,
+    )
+
+
+def exhausted_at(remaining: float | None, burn_rate: float | None, window: Duration, at: datetime) -> datetime | None:
+    """When a budget is used up if it goes on burning at ``burn_rate``: a rate of 1 uses a whole budget in a window.
+    ``at`` when nothing is left; None when it does not burn, or would last ten years."""
+    if remaining is None:
+        return None
+    if remaining <= 0:
+        return at
+    if not burn_rate or burn_rate <= 0:
+        return None
+    left = remaining * window.seconds / burn_rate
+    return at + timedelta(seconds=left) if left < _LONGEST_FORECAST_DAYS * 86_400 else None
+
+
+def _values(item: tuple[tuple[str, ...], Recorded]) -> tuple[str, ...]:
+    return item[0]
+
+
+_Groups = defaultdict[tuple[str, ...], Recorded]
+"""What is recorded for the groups of an SLO, by the values of its ``by`` labels."""
+
+
+def _fetch(slos: SloSet, source: QuerySource, at: datetime) -> Mapping[tuple[str, str], _Groups]:
+    labels_of = {slo.key: slo.by for slo in slos.slos}
+    found: dict[tuple[str, str], _Groups] = {slo.key: defaultdict(Recorded) for slo in slos.slos}
+
+    def each(expr: str) -> Iterable[tuple[Recorded, Sample]]:
+        for sample in finite(source.query(expr, at).samples):
+            key = (sample.labels.get(SERVICE, ""), sample.labels.get(SLO, ""))
+            by = labels_of.get(key)
+            if by is not None:
+                yield found[key][tuple(sample.labels.get(label, "") for label in by)], sample
+
+    for recorded, sample in each(_ratios_query(slos)):
+        recorded.ratios[sample.labels.get(WINDOW, "")] = sample.value
+    for recorded, sample in each(f"last_over_time({TOTAL_SUM}[{_LOOK_BACK}])"):
+        recorded.total = sample.value
+    for recorded, sample in each(f"last_over_time({ERRORS_SUM}[{_LOOK_BACK}])"):
+        recorded.errors = sample.value
+    for recorded, sample in each(f'ALERTS{{alertstate="firing",{SLO}!="",{LONG_WINDOW}!=""}}'):
+        text = {name: sample.labels.get(name, "") for name in ("alertname", SEVERITY, LONG_WINDOW, SHORT_WINDOW)}
+        recorded.firing.append(Firing(*text.values()))
+    return found
+
+
+def _ratios_query(slos: SloSet) -> str:
+    """Every recorded ratio. The short windows as they are now, the long ones as last recorded: an idle agent has no
+    5m ratio, and must not be shown the one from before it went idle."""
+    long = {str(window) for slo in slos.slos for window in slo.windows if window > _SHORT_LIMIT or window == slo.window}
+    return f'{ERROR_RATIO} or last_over_time({ERROR_RATIO}{{{WINDOW}=~"{"|".join(sorted(long))}"}}[{_LOOK_BACK}])'

@@ -1,0 +1,86 @@
+"""The status of one SLO group: what its error budget is doing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from slo_engine.spec.slo import Group
+
+
+@dataclass(frozen=True)
+class Events:
+    """Events, or for spend money, over the SLO window. For spend ``total`` is the budget and ``errors`` the spend."""
+
+    total: float
+    errors: float
+
+
+@dataclass(frozen=True)
+class Firing:
+    """A burn alert that fires for the group."""
+
+    alert: str
+    severity: str
+    long_window: str
+    short_window: str
+
+
+@dataclass(frozen=True)
+class SloStatus:
+    """One SLO group at one time. Ratios and burn rates are by window (``5m``, ``1h``, ...), and only where Prometheus
+    has them: an idle agent has none over a window without events."""
+
+    service: str
+    slo: str
+    group: Group
+    objective: float | None
+    """In percent; None for spend."""
+    window: str
+    unit: str
+    """``events``, or the currency of a spend SLO."""
+    error_ratio: Mapping[str, float]
+    burn_rate: Mapping[str, float]
+    error_budget_remaining: float | None
+    """1 = untouched, negative = overspent, None = no data."""
+    measured_over: str | None
+    """The window behind ``error_budget_remaining``: the SLO window, or the longest one recorded so far."""
+    events: Events | None
+    exhausted_at: datetime | None
+    """When the budget is used up at the burn rate of the last hour; ``evaluated_at`` when it is already."""
+    firing: tuple[Firing, ...]
+    evaluated_at: datetime
+
+    @property
+    def group_text(self) -> str:
+        """``support_agent``, or ``eu, support_agent``; empty when the SLO is not divided."""
+        return ", ".join(self.group.values())
+
+    def as_json(self) -> dict[str, Any]:
+        """For JSON: only finite numbers, times in RFC 3339."""
+        return {
+            "service": self.service,
+            "slo": self.slo,
+            "group": dict(self.group),
+            "objective": self.objective,
+            "window": self.window,
+            "unit": self.unit,
+            "error_ratio": dict(self.error_ratio),
+            "burn_rate": dict(self.burn_rate),
+            "error_budget_remaining": self.error_budget_remaining,
+            "measured_over": self.measured_over,
+            "events": None if self.events is None else {"total": self.events.total, "errors": self.events.errors},
+            "exhausted_at": None if self.exhausted_at is None else self.exhausted_at.isoformat(),
+            "firing": [
+                {
+                    "alert": each.alert,
+                    "severity": each.severity,
+                    "long_window": each.long_window,
+                    "short_window": each.short_window,
+                }
+                for each in self.firing
+            ],
+            "evaluated_at": self.evaluated_at.isoformat(),
+        }

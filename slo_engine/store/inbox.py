@@ -1,0 +1,62 @@
+"""What Alertmanager posted: taken in, and worked off in order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from slo_engine.store.tables import inbox
+
+
+@dataclass(frozen=True)
+class Posted:
+    """One body that was posted."""
+
+    id: int
+    received_at: float
+    body: bytes
+    error: str | None = None
+
+
+def accept(connection: Connection, body: bytes, now: float) -> int:
+    """Take in a body, whatever it holds. Returns its id."""
+    row = insert(inbox).values(received_at=now, body=body, state="pending").returning(inbox.c.id)
+    return int(connection.execute(row).scalar_one())
+
+
+def next_pending(connection: Connection, limit: int) -> list[Posted]:
+    """The oldest bodies that nobody has worked off, in order."""
+    found = (
+        select(inbox.c.id, inbox.c.received_at, inbox.c.body, inbox.c.error)
+        .where(inbox.c.state == "pending")
+        .order_by(inbox.c.id)
+        .limit(limit)
+    )
+    return [Posted(*row) for row in connection.execute(found)]
+
+
+def mark_processed(connection: Connection, posted_id: int) -> None:
+    """The body has become a page."""
+    connection.execute(update(inbox).where(inbox.c.id == posted_id).values(state="processed"))
+
+
+def quarantine(connection: Connection, posted_id: int, error: str) -> None:
+    """The body cannot be understood: keep it for a person, with the reason."""
+    connection.execute(update(inbox).where(inbox.c.id == posted_id).values(state="quarantined", error=error))
+
+
+def quarantined(connection: Connection, limit: int) -> list[Posted]:
+    """The newest bodies that could not be understood."""
+    found = (
+        select(inbox.c.id, inbox.c.received_at, inbox.c.body, inbox.c.error)
+        .where(inbox.c.state == "quarantined")
+        .order_by(inbox.c.id.desc())
+        .limit(limit)
+    )
+    return [Posted(*row) for row in connection.execute(found)]
+
+
+def count(connection: Connection, state: str) -> int:
+    """How many bodies are in a state: ``pending``, ``processed`` or ``quarantined``."""
+    return connection.execute(select(func.count()).select_from(inbox).where(inbox.c.state == state)).scalar_one()

@@ -1,0 +1,134 @@
+"""The outbox: pages on their way to sinks.
+
+A row is claimed with a lease on the database's clock and a token. Who comes back after its lease has passed on finds
+another token, and changes nothing. No transaction is open while a page is being sent.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, Double, and_, exists, func, literal_column, select, update
+
+from slo_engine.store.tables import outbox, pages
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A page that one worker may send to one sink, until its lease ends."""
+
+    id: int
+    token: str
+    sink: str
+    page_key: str
+    attempts: int
+    """Attempts before this one."""
+    created_at: float
+    message: dict[str, Any]
+
+
+def claim(connection: Connection, *, limit: int, lease: float) -> list[Claim]:
+    """Claim rows that are due, at most one for each sink and alert group: their oldest, and only when no older page of
+    the group still waits for its evidence. That keeps the order of firing and resolved."""
+    older = outbox.alias("older")
+    earlier = pages.alias("earlier")
+    due = (
+        select(outbox.c.id)
+        .where(
+            outbox.c.state == "pending",
+            outbox.c.next_at <= _NOW,
+            outbox.c.lease_until <= _NOW,
+            ~exists().where(
+                and_(
+                    older.c.sink == outbox.c.sink,
+                    older.c.group_key == outbox.c.group_key,
+                    older.c.state == "pending",
+                    older.c.id != outbox.c.id,
+                    older.c.page_id < outbox.c.page_id,
+                )
+            ),
+            ~exists().where(
+                and_(
+                    earlier.c.group_key == outbox.c.group_key,
+                    earlier.c.state == "gathering",
+                    earlier.c.id < outbox.c.page_id,
+                )
+            ),
+        )
+        .order_by(outbox.c.page_id)
+        .limit(limit)
+    )
+    token = uuid4().hex
+    taken = (
+        update(outbox)
+        .where(outbox.c.id.in_(due))
+        .values(lease_until=_NOW + lease, lease_token=token)
+        .returning(outbox.c.id)
+    )
+    ids = list(connection.execute(taken).scalars())
+    rows = connection.execute(
+        select(outbox.c.id, outbox.c.sink, outbox.c.attempts, pages.c.key, pages.c.received_at, pages.c.message)
+        .join(pages, pages.c.id == outbox.c.page_id)
+        .where(outbox.c.id.in_(ids))
+        .order_by(outbox.c.page_id)
+    )
+    return [
+        Claim(row.id, token, row.sink, row.key, row.attempts, row.received_at, json.loads(row.message)) for row in rows
+    ]
+
+
+def delivered(connection: Connection, claimed: Claim) -> bool:
+    """The sink has taken the page. False when the lease has passed on, and nothing was changed."""
+    return _finish(connection, claimed, "delivered", None)
+
+
+def bury(connection: Connection, claimed: Claim, error: str) -> bool:
+    """The sink refuses the page for good: a dead letter."""
+    return _finish(connection, claimed, "dead", error)
+
+
+def retry_later(connection: Connection, claimed: Claim, error: str, delay: float) -> bool:
+    """Try again after ``delay`` seconds."""
+    changed = connection.execute(
+        _held(claimed).values(
+            attempts=outbox.c.attempts + 1, next_at=_NOW + delay, lease_until=0.0, lease_token=None, last_error=error
+        )
+    )
+    return changed.rowcount == 1
+
+
+def seconds_until_due(connection: Connection) -> float | None:
+    """How long until the next row can be claimed; None when nothing waits."""
+    soonest = select(func.min(func.max(outbox.c.next_at, outbox.c.lease_until)) - _NOW).where(
+        outbox.c.state == "pending"
+    )
+    found = connection.execute(soonest).scalar_one_or_none()
+    return None if found is None else float(found)
+
+
+def counts(connection: Connection) -> dict[tuple[str, str], int]:
+    """(sink, state) -> number of rows."""
+    rows = select(outbox.c.sink, outbox.c.state, func.count()).group_by(outbox.c.sink, outbox.c.state)
+    return {(sink, state): number for sink, state, number in connection.execute(rows)}
+
+
+# The database's own clock, in seconds since the epoch: engines that share a store need not agree on the time.
+_NOW = literal_column("((julianday('now') - 2440587.5) * 86400.0)", Double)
+
+
+def _held(claimed: Claim) -> Any:
+    return update(outbox).where(
+        outbox.c.id == claimed.id, outbox.c.lease_token == claimed.token, outbox.c.state == "pending"
+    )
+
+
+def _finish(connection: Connection, claimed: Claim, state: str, error: str | None) -> bool:
+    changed = connection.execute(
+        _held(claimed).values(
+            state=state, attempts=outbox.c.attempts + 1, finished_at=_NOW, lease_token=None, last_error=error
+        )
+    )
+    return changed.rowcount == 1
