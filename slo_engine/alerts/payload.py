@@ -1,0 +1,89 @@
+"""What Alertmanager posts (webhook version 4), read with tolerance: unknown keys stay, missing ones have defaults."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from slo_engine.errors import SloEngineError
+
+
+class MalformedError(SloEngineError):
+    """A body that is no Alertmanager notification."""
+
+
+@dataclass(frozen=True)
+class Alert:
+    """One alert of a notification."""
+
+    status: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    fingerprint: str
+
+    @property
+    def is_firing(self) -> bool:
+        """Whether the alert goes on."""
+        return self.status == "firing"
+
+
+@dataclass(frozen=True)
+class Notification:
+    """A notification of one alert group. ``raw`` is all of it, as posted."""
+
+    receiver: str
+    status: str
+    group_key: str
+    alerts: tuple[Alert, ...]
+    raw: Mapping[str, Any]
+
+    @property
+    def group_hash(self) -> str:
+        """The identity of the alert group, for ordering: ``groupKey`` has no bounded length."""
+        return hashlib.sha256(f"{self.receiver}\0{self.group_key}".encode()).hexdigest()
+
+    @property
+    def title(self) -> str:
+        """One line for lists."""
+        first = self.alerts[0]
+        name = first.annotations.get("summary") or first.labels.get("alertname") or "alert without a name"
+        more = f" (+{len(self.alerts) - 1} more)" if len(self.alerts) > 1 else ""
+        return f"{name[:300]}{more}"
+
+
+def parse(body: bytes) -> Notification:
+    """Read a posted body. Raises MalformedError with the reason, and nothing else, whatever it holds."""
+    try:
+        raw = json.loads(body)
+    except (ValueError, RecursionError):
+        raise MalformedError("it is not JSON") from None
+    if not isinstance(raw, dict):
+        raise MalformedError("it is JSON, but no object")
+    found = raw.get("alerts")
+    if not isinstance(found, list) or not found:
+        raise MalformedError("it has no list of alerts: is `payload:` set in the receiver's configuration?")
+    alerts = tuple(_alert(index, alert) for index, alert in enumerate(found))
+    status = raw.get("status") or ("firing" if any(alert.is_firing for alert in alerts) else "resolved")
+    group_key = raw.get("groupKey") or json.dumps(raw.get("groupLabels") or {}, sort_keys=True)
+    return Notification(str(raw.get("receiver") or ""), str(status), str(group_key), alerts, raw)
+
+
+def _alert(index: int, alert: Any) -> Alert:
+    if not isinstance(alert, dict):
+        raise MalformedError(f"alerts[{index}] is no object")
+    labels = _texts(alert.get("labels"), f"alerts[{index}].labels")
+    annotations = _texts(alert.get("annotations"), f"alerts[{index}].annotations")
+    canonical = json.dumps(sorted(labels.items())).encode()
+    fingerprint = alert.get("fingerprint") or hashlib.sha256(canonical).hexdigest()[:16]
+    return Alert(str(alert.get("status") or "firing"), labels, annotations, str(fingerprint))
+
+
+def _texts(value: Any, where: str) -> Mapping[str, str]:
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise MalformedError(f"{where} is no object")
+    return {str(key): str(text) for key, text in value.items()}

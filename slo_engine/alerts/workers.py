@@ -1,0 +1,174 @@
+"""Inbox -> pages -> outbox. One loop reads what was posted, in order; one gathers evidence, side by side.
+
+Both find their work in the store, so a crash repeats a step and never skips one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from slo_engine import telemetry
+from slo_engine.alerts.evidence import Evidence, Gatherer
+from slo_engine.alerts.message import enriched, plain
+from slo_engine.alerts.payload import MalformedError, Notification, parse
+from slo_engine.alerts.subject import subjects_of
+from slo_engine.spec.slo import SloSet
+from slo_engine.store import Database, StoreError, inbox, pages
+
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 2.0
+"""How often a loop looks without having been told: what is in the store after a crash told nobody."""
+
+STORE_RETRY_SECONDS = 1.0
+BATCH = 50
+SIDE_BY_SIDE = 32
+"""Pages whose evidence is gathered at the same time."""
+
+
+class Intake:
+    """Reads what was posted, in order: a page for what is understood, quarantine for what is not."""
+
+    def __init__(self, database: Database, on_pages: Callable[[], None]) -> None:
+        self._database = database
+        self._on_pages = on_pages
+        self._told = asyncio.Event()
+        self._is_stopping = False
+
+    def tell(self) -> None:
+        """Something was posted."""
+        self._told.set()
+
+    def stop(self) -> None:
+        """End after what is in hand."""
+        self._is_stopping = True
+        self._told.set()
+
+    async def run(self) -> None:
+        """Work until stopped."""
+        while not self._is_stopping:
+            self._told.clear()
+            try:
+                while posted := await asyncio.to_thread(self._database.read, partial(inbox.next_pending, limit=BATCH)):
+                    for each in posted:
+                        await self._take(each)
+                    self._on_pages()
+            except StoreError as error:
+                logger.error("what was posted waits in the inbox: %s", error)  # noqa: TRY400 - an outage, no bug
+                await asyncio.sleep(STORE_RETRY_SECONDS)
+            if not self._is_stopping:
+                await _wait(self._told, POLL_SECONDS)
+
+    async def _take(self, posted: inbox.Posted) -> None:
+        try:
+            notification = parse(posted.body)
+        except MalformedError as error:
+            logger.error("a posted body is quarantined as inbox %d: %s", posted.id, error)  # noqa: TRY400
+            reason = str(error)
+            await _write(self._database, lambda connection: inbox.quarantine(connection, posted.id, reason))
+            telemetry.INBOX_QUARANTINED.inc()
+            return
+        page = pages.NewPage(
+            posted.id,
+            posted.received_at,
+            notification.group_hash,
+            notification.receiver,
+            notification.status,
+            notification.title,
+            dict(notification.raw),
+        )
+        await _write(self._database, lambda connection: pages.add(connection, page))
+
+
+class Enrichment:
+    """Gathers the evidence of pages, and puts them out for the sinks."""
+
+    def __init__(
+        self,
+        database: Database,
+        slos: Callable[[], SloSet],
+        gatherer: Gatherer,
+        sinks: Sequence[str],
+        on_ready: Callable[[], None],
+    ) -> None:
+        self._database = database
+        self._slos = slos
+        self._gatherer = gatherer
+        self._sinks = sinks
+        self._on_ready = on_ready
+        self._told = asyncio.Event()
+        self._places = asyncio.Semaphore(SIDE_BY_SIDE)
+        self._is_stopping = False
+
+    def tell(self) -> None:
+        """There are new pages."""
+        self._told.set()
+
+    def stop(self) -> None:
+        """End after the pages in hand."""
+        self._is_stopping = True
+        self._told.set()
+
+    async def run(self) -> None:
+        """Work until stopped. Pages are begun in their order; the outbox keeps the order of each group."""
+        last = 0
+        async with asyncio.TaskGroup() as tasks:
+            while not self._is_stopping:
+                self._told.clear()
+                try:
+                    read = partial(pages.gathering, after=last, limit=BATCH)
+                    for page in await asyncio.to_thread(self._database.read, read):
+                        await self._places.acquire()
+                        tasks.create_task(self._complete(page))
+                        last = page.id
+                except StoreError as error:
+                    logger.error("pages wait for their evidence: %s", error)  # noqa: TRY400 - an outage, no bug
+                    await asyncio.sleep(STORE_RETRY_SECONDS)
+                if not self._is_stopping:
+                    await _wait(self._told, POLL_SECONDS)
+
+    async def _complete(self, page: pages.Page) -> None:
+        try:
+            message, evidence_state = await self._message(page)
+            while True:
+                try:
+                    now = time.time()
+                    finish = partial(pages.finish, page_id=page.id, message=message, sinks=self._sinks, now=now)
+                    await _write(self._database, finish)
+                    break
+                except StoreError as error:
+                    logger.error("a page waits to be put out: %s", error)  # noqa: TRY400 - an outage, no bug
+                    await asyncio.sleep(STORE_RETRY_SECONDS)
+            telemetry.PAGES.labels(evidence_state).inc()
+            self._on_ready()
+        finally:
+            self._places.release()
+
+    async def _message(self, page: pages.Page) -> tuple[dict[str, Any], str]:
+        notification: Notification = parse(json.dumps(page.message).encode())
+        try:
+            evidence: Evidence = await self._gatherer.gather(subjects_of(notification.alerts, self._slos()))
+            telemetry.EVIDENCE_SECONDS.observe(evidence.seconds)
+            return enriched(notification, evidence), "partial" if evidence.missing else "complete"
+        except Exception:
+            # Evidence decorates. Whatever goes wrong with it, the page itself leaves.
+            logger.exception("the evidence of page %s could not be added", page.key)
+            return plain(notification, "adding evidence failed; the engine's log says why"), "failed"
+
+
+async def _wait(told: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await told.wait()
+    except TimeoutError:
+        pass
+
+
+async def _write(database: Database, work: Callable[..., Any]) -> None:
+    await asyncio.wrap_future(database.submit(work))

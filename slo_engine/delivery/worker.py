@@ -1,0 +1,116 @@
+"""Outbox -> sinks: at least once, in order for each sink and alert group."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from collections.abc import Mapping
+from functools import partial
+
+from sqlalchemy import Connection
+
+from slo_engine import telemetry
+from slo_engine.delivery.sink import Delivered, Delivery, Outcome, Refused, Retry, Sink
+from slo_engine.store import Database, StoreError, outbox
+
+logger = logging.getLogger(__name__)
+
+LEASE_SECONDS = 60.0
+"""Four times the timeout of a sink: a lease ends only when its holder is dead or hangs."""
+
+BATCH = 50
+POLL_SECONDS = 2.0
+FIRST_DELAY = 1.0
+LONGEST_DELAY = 300.0
+
+GIVE_UP_SECONDS = 24 * 3600.0
+"""A page that nobody could take for a day is no page any more; it is kept as a dead letter."""
+
+
+class Courier:
+    """Delivers what is in the outbox."""
+
+    def __init__(self, database: Database, sinks: Mapping[str, Sink]) -> None:
+        self._database = database
+        self._sinks = sinks
+        self._told = asyncio.Event()
+        self._is_stopping = False
+
+    def tell(self) -> None:
+        """There are new pages in the outbox."""
+        self._told.set()
+
+    def stop(self) -> None:
+        """End after the deliveries in hand."""
+        self._is_stopping = True
+        self._told.set()
+
+    async def run(self) -> None:
+        """Work until stopped. Sinks do not wait for each other: every claim is sent by a task of its own."""
+        async with asyncio.TaskGroup() as tasks:
+            while not self._is_stopping:
+                self._told.clear()
+                wait = POLL_SECONDS
+                try:
+                    claimed = await asyncio.wrap_future(
+                        self._database.submit(partial(outbox.claim, limit=BATCH, lease=LEASE_SECONDS))
+                    )
+                    for claim in claimed:
+                        tasks.create_task(self._deliver(claim))
+                    due = await asyncio.to_thread(self._database.read, outbox.seconds_until_due)
+                    wait = min(wait, max(0.05, due)) if due is not None else wait
+                except StoreError as error:
+                    logger.error("pages wait in the outbox: %s", error)  # noqa: TRY400 - an outage, no bug
+                if self._is_stopping:
+                    break
+                try:
+                    async with asyncio.timeout(wait):
+                        await self._told.wait()
+                except TimeoutError:
+                    continue
+
+    async def _deliver(self, claim: outbox.Claim) -> None:
+        outcome = await self._send(claim)
+        telemetry.DELIVERIES.labels(claim.sink, type(outcome).__name__.lower()).inc()
+        try:
+            await asyncio.wrap_future(self._database.submit(partial(_note, claim=claim, outcome=outcome)))
+        except StoreError as error:
+            # The lease ends by itself; the page is then sent once more, with the same key.
+            logger.error("a delivery to %s could not be noted: %s", claim.sink, error)  # noqa: TRY400
+            return
+        if not isinstance(outcome, Delivered):
+            logger.warning("page %s to sink %s: %s", claim.page_key, claim.sink, outcome.reason)
+        self._told.set()  # the next page of this group may be waiting behind this one
+
+    async def _send(self, claim: outbox.Claim) -> Outcome:
+        sink = self._sinks.get(claim.sink)
+        if sink is None:
+            return Refused("this sink is not in the settings any more")
+        try:
+            return await sink.send(Delivery(claim.page_key, claim.message))
+        except Exception:
+            # A bug in one sink must not end the courier, which serves all of them.
+            logger.exception("sink %s failed", claim.sink)
+            return Retry("sending failed; the engine's log says why")
+
+
+def delay_before(attempt: int, chance: float) -> float:
+    """Seconds before the next attempt: 1, 2, 4, ... up to five minutes, of which a random half is taken off so that
+    pages do not come back all at once. ``chance`` is between 0 and 1."""
+    full = min(FIRST_DELAY * 2.0 ** min(attempt, 30), LONGEST_DELAY)
+    return full * (0.5 + chance / 2)
+
+
+def _note(connection: Connection, claim: outbox.Claim, outcome: Outcome) -> bool:
+    match outcome:
+        case Delivered():
+            return outbox.delivered(connection, claim)
+        case Refused(reason):
+            return outbox.bury(connection, claim, reason)
+        case Retry(reason, after):
+            if time.time() - claim.created_at > GIVE_UP_SECONDS:
+                return outbox.bury(connection, claim, f"given up after a day: {reason}")
+            backoff = delay_before(claim.attempts, random.random())  # noqa: S311 - jitter, no secret
+            return outbox.retry_later(connection, claim, reason, backoff if after is None else max(after, backoff))

@@ -1,0 +1,106 @@
+"""The newest status of every SLO, kept by the clock and read by pages, API and evidence."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+from slo_engine import telemetry
+from slo_engine.prometheus import PrometheusError
+from slo_engine.spec.slo import SloSet
+from slo_engine.status.evaluate import QuerySource, evaluate
+from slo_engine.status.model import SloStatus
+from slo_engine.store import Database, StoreError, history
+
+logger = logging.getLogger(__name__)
+
+HISTORY_INTERVAL = timedelta(minutes=5)
+"""How often the status goes into the history: as often as the long windows are recorded."""
+
+HISTORY_KEPT = timedelta(days=40)
+"""A window of 30 days, and enough to look back on it."""
+
+
+class StatusBoard:
+    """Evaluates all SLOs, remembers the result, and keeps its history. Thread-safe."""
+
+    def __init__(
+        self,
+        slos: Callable[[], SloSet],
+        source: QuerySource,
+        database: Database,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._slos = slos
+        self._source = source
+        self._database = database
+        self._now = now
+        self._lock = threading.Lock()
+        self._statuses: Sequence[SloStatus] = ()
+        self._evaluated_at: datetime | None = None
+        self._kept_at: datetime | None = None
+        self._failure: str | None = None
+
+    @property
+    def statuses(self) -> Sequence[SloStatus]:
+        """The newest status of every SLO group; empty before the first evaluation."""
+        return self._statuses
+
+    @property
+    def evaluated_at(self) -> datetime | None:
+        """When the newest status was taken."""
+        return self._evaluated_at
+
+    @property
+    def failure(self) -> str | None:
+        """Why the last evaluation failed; None when it did not."""
+        return self._failure
+
+    def refresh(self, *, max_age: timedelta = timedelta(0)) -> Sequence[SloStatus]:
+        """Evaluate all SLOs now, unless that was done less than ``max_age`` ago. Raises PrometheusError."""
+        with self._lock:
+            at = self._now()
+            if self._evaluated_at is not None and at - self._evaluated_at < max_age:
+                return self._statuses
+            started = time.monotonic()
+            try:
+                statuses = evaluate(self._slos(), self._source, at)
+            except PrometheusError as error:
+                telemetry.EVALUATIONS.labels("failure").inc()
+                self._failure = str(error)
+                raise
+            telemetry.EVALUATIONS.labels("success").inc()
+            telemetry.EVALUATION_SECONDS.observe(time.monotonic() - started)
+            telemetry.LAST_EVALUATION.set(at.timestamp())
+            self._statuses, self._evaluated_at, self._failure = statuses, at, None
+            return statuses
+
+    def tick(self) -> None:
+        """What the clock does: evaluate, and from time to time keep the result. Never raises for an outage."""
+        try:
+            statuses = self.refresh()
+            at = self._now()
+            if self._kept_at is None or at - self._kept_at >= HISTORY_INTERVAL:
+                self._keep(statuses, at)
+                self._kept_at = at
+        except (PrometheusError, StoreError) as error:
+            logger.error("the status of the SLOs is not up to date: %s", error)  # noqa: TRY400 - an outage, no bug
+
+    def _keep(self, statuses: Sequence[SloStatus], at: datetime) -> None:
+        rows = [
+            history.StatusRow(
+                at.timestamp(),
+                status.service,
+                status.slo,
+                status.group,
+                status.error_budget_remaining,
+                status.as_json(),
+            )
+            for status in statuses
+            if status.measured_over is not None
+        ]
+        self._database.write(lambda connection: history.append(connection, rows))
+        self._database.write(lambda connection: history.forget_before(connection, (at - HISTORY_KEPT).timestamp()))

@@ -1,0 +1,63 @@
+"""The engine's own metrics. Label values are bounded: never an SLO group, a trace or an address."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector
+
+from slo_engine import __version__
+
+REGISTRY = CollectorRegistry()
+ProcessCollector(registry=REGISTRY)
+PlatformCollector(registry=REGISTRY)
+
+BUILD = Gauge("slo_engine_build_info", "The running version.", ["version"], registry=REGISTRY)
+BUILD.labels(__version__).set(1)
+
+SLO_FILES_LAST_RELOAD_SUCCESSFUL = Gauge(
+    "slo_engine_slo_files_last_reload_successful",
+    "Whether the SLO files on disk are those in force.",
+    registry=REGISTRY,
+)
+SLO_FILES_PROBLEMS = Gauge("slo_engine_slo_files_problems", "Mistakes in the SLO files on disk.", registry=REGISTRY)
+SLOS = Gauge("slo_engine_slos", "SLOs in force.", registry=REGISTRY)
+
+WEBHOOKS = Counter(
+    "slo_engine_webhook_requests", "Posts of Alertmanager, by how they were answered.", ["result"], registry=REGISTRY
+)
+INBOX_QUARANTINED = Counter(
+    "slo_engine_inbox_quarantined", "Posted bodies that could not be understood.", registry=REGISTRY
+)
+PAGES = Counter(
+    "slo_engine_pages", "Pages completed, by whether all evidence came in time.", ["evidence"], registry=REGISTRY
+)
+EVIDENCE_SECONDS = Histogram(
+    "slo_engine_evidence_seconds",
+    "How long gathering the evidence of a page took.",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30),
+    registry=REGISTRY,
+)
+EVIDENCE_SOURCES = Counter(
+    "slo_engine_evidence_requests", "Requests for evidence.", ["source", "result"], registry=REGISTRY
+)
+DELIVERIES = Counter(
+    "slo_engine_delivery_attempts", "Attempts to deliver a page.", ["sink", "result"], registry=REGISTRY
+)
+OUTBOX = Gauge("slo_engine_outbox_pages", "Pages in the outbox.", ["sink", "state"], registry=REGISTRY)
+
+EVALUATIONS = Counter("slo_engine_evaluations", "Evaluations of all SLOs.", ["result"], registry=REGISTRY)
+EVALUATION_SECONDS = Histogram(
+    "slo_engine_evaluation_seconds",
+    "How long an evaluation of all SLOs takes, Prometheus included.",
+    buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+    registry=REGISTRY,
+)
+LAST_EVALUATION = Gauge(
+    "slo_engine_last_evaluation_timestamp_seconds", "When all SLOs were last evaluated.", registry=REGISTRY
+)
+CLOCK_EVENTS = Counter(
+    "slo_engine_clock_events", "Runs of the clock that did not go as planned.", ["job", "event"], registry=REGISTRY
+)
+for _result in ("accepted", "refused", "failed"):
+    WEBHOOKS.labels(_result)
+for _result in ("success", "failure"):
+    EVALUATIONS.labels(_result)

@@ -1,0 +1,99 @@
+"""Failing observations -> causes. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+
+from slo_engine.traces.model import Cause, Observation, TraceLink
+
+MAX_CAUSES = 5
+EXAMPLES = 2
+
+_MAX_MESSAGE = 200
+"""Characters: enough for an exception, too little for a prompt that somebody put into one."""
+
+_NO_MESSAGE = "no message"
+
+_VARIABLE_PARTS: tuple[tuple[re.Pattern[str], str], ...] = (
+    # Secrets and personal data first, whatever else they look like: a page must not carry them anywhere.
+    (re.compile(r"(?i)\bbearer\s+\S+"), "<secret>"),
+    (
+        re.compile(
+            r"\b(?:sk|pk|rk|ghp|gho|glpat|xox[abprs])[-_][A-Za-z0-9_-]{8,}|\bAKIA[A-Z0-9]{12,}|\beyJ[\w-]{8,}\.[\w.-]+"
+        ),
+        "<secret>",
+    ),
+    (re.compile(r"(?i)\b(?:api[-_]?key|token|password|secret)\s*[=:]\s*\S+"), "<secret>"),
+    (re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]*\w"), "<email>"),
+    (re.compile(r"\bhttps?://\S+"), "<url>"),
+    (re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b|\b(?=\w*\d)[0-9a-fA-F]{12,}\b"), "<id>"),
+    (re.compile(r"'[^']{1,200}'|\"[^\"]{1,200}\""), "<text>"),
+    (re.compile(r"\d+(?:[.,:/-]\d+)*"), "<n>"),
+)
+
+
+def culprits(observations: Iterable[Observation], *, name: str | None = None) -> list[Observation]:
+    """The one step to blame in each failing run.
+
+    With ``name``, a run has failed when a step of that name has (a tool's SLO). Without it, when the run itself ended
+    as ERROR: an agent that caught a tool's error and went on has not failed. What is blamed is then the last step that
+    failed inside it, or the run when no step did.
+    """
+    runs: defaultdict[str, list[Observation]] = defaultdict(list)
+    for observation in observations:
+        runs[observation.trace_id].append(observation)
+    blamed = []
+    for steps in runs.values():
+        if name is not None:
+            suspects = [step for step in steps if step.name == name]
+        elif any(step.is_root for step in steps):
+            suspects = [step for step in steps if not step.is_root] or steps
+        else:
+            suspects = []
+        if suspects:
+            blamed.append(max(suspects, key=lambda step: step.start_time))
+    return blamed
+
+
+def group_by_cause(
+    blamed: Sequence[Observation], url_of: Callable[[Observation], str], *, message: str | None = None
+) -> tuple[Cause, ...]:
+    """The most frequent causes, with links to the newest runs of each. ``message`` stands for all of theirs."""
+    alike: defaultdict[tuple[str, str], list[Observation]] = defaultdict(list)
+    for observation in blamed:
+        alike[_what(observation), message or without_variable_parts(observation.status_message)].append(observation)
+    ordered = sorted(alike.items(), key=lambda item: (-len(item[1]), item[0]))
+    causes = []
+    for (what, said), found in ordered[:MAX_CAUSES]:
+        newest = sorted(found, key=lambda each: each.start_time, reverse=True)
+        causes.append(
+            Cause(
+                what=what,
+                message=said,
+                count=len(found),
+                share=len(found) / len(blamed),
+                first_seen=newest[-1].start_time,
+                last_seen=newest[0].start_time,
+                examples=tuple(TraceLink(each.trace_id, url_of(each), each.start_time) for each in newest[:EXAMPLES]),
+            )
+        )
+    return tuple(causes)
+
+
+def without_variable_parts(message: str) -> str:
+    """A message without ids, numbers, quotations, addresses and secrets: equal for failures that are alike, and fit to
+    leave the house."""
+    lines = message.strip().splitlines()
+    text = lines[0][:2_000] if lines else ""
+    for pattern, replacement in _VARIABLE_PARTS:
+        text = pattern.sub(replacement, text)
+    text = " ".join(text.split())
+    return (text if len(text) <= _MAX_MESSAGE else text[: _MAX_MESSAGE - 1] + "…") or _NO_MESSAGE
+
+
+def _what(observation: Observation) -> str:
+    kind = {"GENERATION": "model", "TOOL": "tool", "AGENT": "agent"}.get(observation.type, observation.type.lower())
+    name = observation.model if observation.type == "GENERATION" and observation.model else observation.name
+    return f"{kind} {name}".strip()

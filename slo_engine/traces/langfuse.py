@@ -1,0 +1,212 @@
+"""The one door to LangFuse for reading, on plain HTTP: the SDK has no v1 reads any more, and costs a second to import.
+
+Servers differ: v4 and Cloud answer ``/api/public/v2/observations``; v3 answers it with 404 and has the v1 endpoint.
+Both take the same ``filter``, which replaces every other parameter, the time window included: so it repeats it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from slo_engine.errors import SloEngineError
+from slo_engine.traces.causes import culprits, group_by_cause
+from slo_engine.traces.model import Finding, Observation
+
+PAGE_SIZE = 100
+"""The most that v1 gives at once; v2 gives 1,000."""
+
+MAX_PAGES = 5
+"""Newest first: what lies beyond does not change what a page says, and an outage must not read for minutes."""
+
+MAX_RESPONSE_BYTES = 8 * 1024 * 1024
+
+_FIELDS = "core,basic,time,model,metrics,trace_context"
+"""Without ``io`` and ``metadata``: prompts and answers stay where they are."""
+
+
+class TracesError(SloEngineError):
+    """LangFuse gave no answer that can be used."""
+
+
+class LangFuse:
+    """The traces of one LangFuse project."""
+
+    def __init__(
+        self,
+        url: str,
+        public_key: str,
+        secret_key: str,
+        *,
+        public_url: str | None = None,
+        timeout: float = 10.0,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """``public_url``: where people open LangFuse, if that is not ``url``. ``timeout``: seconds for one request."""
+        self._public_url = (public_url or url).rstrip("/")
+        self._has_v2 = True
+        self._client = httpx.AsyncClient(
+            base_url=url.rstrip("/"),
+            auth=(public_key, secret_key),
+            timeout=timeout,
+            trust_env=False,
+            follow_redirects=False,
+            transport=transport,
+        )
+
+    async def close(self) -> None:
+        """Give the connections back."""
+        await self._client.aclose()
+
+    async def failures(
+        self, tags: Sequence[str], since: datetime, until: datetime, *, observation: str | None = None
+    ) -> Finding:
+        """Why runs with all these tags failed. With ``observation``, failing steps of that name count, whatever became
+        of their runs. Raises TracesError."""
+        found, is_partial = await self._read(
+            [_condition("level", "string", "=", "ERROR"), *_window(since, until)], tags
+        )
+        blamed = culprits(found, name=observation)
+        return Finding(since, until, len(blamed), group_by_cause(blamed, self._url_of), is_partial)
+
+    async def slow_runs(self, tags: Sequence[str], since: datetime, until: datetime, *, seconds: float) -> Finding:
+        """Which runs with all these tags took longer than ``seconds``. Raises TracesError; v3 servers cannot tell."""
+        conditions = [_condition("latency", "number", ">", seconds), *_window(since, until)]
+        found, is_partial = await self._read(conditions, tags, v1=False)
+        slow = [each for each in found if each.is_root]
+        causes = group_by_cause(slow, self._url_of, message=f"took longer than {seconds:g} s")
+        return Finding(since, until, len(slow), causes, is_partial)
+
+    async def check(self) -> str:
+        """The version of the server, when it answers and takes our keys. Raises TracesError."""
+        health = await self._get("/api/public/health", {})
+        await self._get("/api/public/projects", {})
+        return str(health.get("version", "of unknown version"))
+
+    def _url_of(self, observation: Observation) -> str:
+        return f"{self._public_url}/project/{observation.project_id}/traces/{observation.trace_id}"
+
+    async def _read(
+        self, conditions: Sequence[Mapping[str, Any]], tags: Sequence[str], *, v1: bool = True
+    ) -> tuple[list[Observation], bool]:
+        wanted = [*conditions]
+        if tags:
+            wanted.append(_condition("traceTags", "arrayOptions", "all of", list(tags)))
+        parameters = {"limit": PAGE_SIZE, "filter": json.dumps(wanted)}
+        if self._has_v2:
+            try:
+                return await self._read_v2(parameters)
+            except _NotFoundError:
+                self._has_v2 = False  # a v3 server
+        if not v1:
+            raise TracesError("this LangFuse server (v3) cannot list runs by latency: v4 can")
+        return await self._read_v1(parameters)
+
+    async def _read_v2(self, parameters: Mapping[str, Any]) -> tuple[list[Observation], bool]:
+        found: list[Observation] = []
+        more = dict(parameters)
+        for _ in range(MAX_PAGES):
+            answer = await self._get("/api/public/v2/observations", {**more, "fields": _FIELDS})
+            found += _observations(answer)
+            cursor = (answer.get("meta") or {}).get("cursor")
+            if not cursor:  # a page may be short or empty and still have a successor
+                return found, False
+            more["cursor"] = cursor
+        return found, True
+
+    async def _read_v1(self, parameters: Mapping[str, Any]) -> tuple[list[Observation], bool]:
+        found: list[Observation] = []
+        for page in range(1, MAX_PAGES + 1):
+            try:
+                answer = await self._get("/api/public/observations", {**parameters, "page": page})
+            except _NotFoundError:
+                self._has_v2 = True  # neither: this is no LangFuse, or it was upgraded since; ask for v2 again
+                raise
+            found += _observations(answer)
+            if page >= int((answer.get("meta") or {}).get("totalPages", 0)):
+                return found, False
+        return found, True
+
+    async def _get(self, path: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        try:
+            async with self._client.stream("GET", path, params=dict(parameters)) as response:
+                body = bytearray()
+                async for chunk in response.aiter_bytes():
+                    body += chunk
+                    if len(body) > MAX_RESPONSE_BYTES:
+                        raise TracesError(f"LangFuse answered {path} with more than {MAX_RESPONSE_BYTES:,} bytes")
+        except httpx.TimeoutException:
+            raise TracesError("LangFuse did not answer in time") from None
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
+            raise TracesError(f"LangFuse cannot be reached: {type(error).__name__}") from None
+        if response.status_code == 404:
+            raise _NotFoundError(f"LangFuse has no {path}")
+        if response.status_code in (401, 403):
+            raise TracesError(f"LangFuse refuses our keys (HTTP {response.status_code})")
+        if response.status_code != 200:
+            raise TracesError(f"LangFuse answered HTTP {response.status_code}")
+        try:
+            answer = json.loads(bytes(body))
+        except ValueError:
+            raise TracesError("LangFuse answered with something that is not JSON: is the address right?") from None
+        if not isinstance(answer, dict):
+            raise TracesError("LangFuse answered with something that is no object: is the address right?")
+        return answer
+
+
+class _NotFoundError(TracesError):
+    """The server does not have this endpoint."""
+
+
+def _condition(column: str, kind: str, operator: str, value: Any) -> Mapping[str, Any]:
+    return {"type": kind, "column": column, "operator": operator, "value": value}
+
+
+def _window(since: datetime, until: datetime) -> list[Mapping[str, Any]]:
+    return [
+        _condition("startTime", "datetime", ">=", _instant(since)),
+        _condition("startTime", "datetime", "<", _instant(until)),
+    ]
+
+
+def _instant(time: datetime) -> str:
+    # LangFuse refuses times without an offset.
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _observations(answer: Mapping[str, Any]) -> list[Observation]:
+    rows = answer.get("data")
+    if not isinstance(rows, list):
+        raise TracesError("LangFuse answered without data: is the address right?")
+    return [_observation(row) for row in rows if isinstance(row, dict) and row.get("traceId") and row.get("startTime")]
+
+
+def _observation(row: Mapping[str, Any]) -> Observation:
+    # v2 says "" where v1 says null, and has isRootObservation; a root has no parent in both.
+    latency = row.get("latency")
+    return Observation(
+        id=str(row.get("id") or ""),
+        trace_id=str(row["traceId"]),
+        project_id=str(row.get("projectId") or ""),
+        is_root=not row.get("parentObservationId"),
+        type=str(row.get("type") or "SPAN"),
+        name=str(row.get("name") or ""),
+        level=str(row.get("level") or "DEFAULT"),
+        status_message=str(row.get("statusMessage") or ""),
+        model=str(row.get("model") or ""),
+        start_time=_time(str(row["startTime"])),
+        latency=float(latency) if isinstance(latency, int | float) and math.isfinite(latency) else None,
+    )
+
+
+def _time(text: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise TracesError(f"LangFuse answered with a time that is none: {text[:40]!r}") from None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
