@@ -39,7 +39,7 @@ class Intake:
         self._database = database
         self._on_pages = on_pages
         self._told = asyncio.Event()
-        self._is_stopping = False
+        self._stopping = asyncio.Event()
 
     def tell(self) -> None:
         """Something was posted."""
@@ -47,12 +47,12 @@ class Intake:
 
     def stop(self) -> None:
         """End after what is in hand."""
-        self._is_stopping = True
+        self._stopping.set()
         self._told.set()
 
     async def run(self) -> None:
         """Work until stopped."""
-        while not self._is_stopping:
+        while not self._stopping.is_set():
             self._told.clear()
             try:
                 while posted := await asyncio.to_thread(self._database.read, partial(inbox.next_pending, limit=BATCH)):
@@ -62,7 +62,7 @@ class Intake:
             except StoreError as error:
                 logger.error("what was posted waits in the inbox: %s", error)  # noqa: TRY400 - an outage, no bug
                 await asyncio.sleep(STORE_RETRY_SECONDS)
-            if not self._is_stopping:
+            if not self._stopping.is_set():
                 await _wait(self._told, POLL_SECONDS)
 
     async def _take(self, posted: inbox.Posted) -> None:
@@ -104,7 +104,7 @@ class Enrichment:
         self._on_ready = on_ready
         self._told = asyncio.Event()
         self._places = asyncio.Semaphore(SIDE_BY_SIDE)
-        self._is_stopping = False
+        self._stopping = asyncio.Event()
 
     def tell(self) -> None:
         """There are new pages."""
@@ -112,14 +112,14 @@ class Enrichment:
 
     def stop(self) -> None:
         """End after the pages in hand."""
-        self._is_stopping = True
+        self._stopping.set()
         self._told.set()
 
     async def run(self) -> None:
         """Work until stopped. Pages are begun in their order; the outbox keeps the order of each group."""
         last = 0
         async with asyncio.TaskGroup() as tasks:
-            while not self._is_stopping:
+            while not self._stopping.is_set():
                 self._told.clear()
                 try:
                     read = partial(pages.gathering, after=last, limit=BATCH)
@@ -130,7 +130,7 @@ class Enrichment:
                 except StoreError as error:
                     logger.error("pages wait for their evidence: %s", error)  # noqa: TRY400 - an outage, no bug
                     await asyncio.sleep(STORE_RETRY_SECONDS)
-                if not self._is_stopping:
+                if not self._stopping.is_set():
                     await _wait(self._told, POLL_SECONDS)
 
     async def _complete(self, page: pages.Page) -> None:

@@ -36,7 +36,7 @@ class Courier:
         self._database = database
         self._sinks = sinks
         self._told = asyncio.Event()
-        self._is_stopping = False
+        self._stopping = asyncio.Event()
 
     def tell(self) -> None:
         """There are new pages in the outbox."""
@@ -44,13 +44,13 @@ class Courier:
 
     def stop(self) -> None:
         """End after the deliveries in hand."""
-        self._is_stopping = True
+        self._stopping.set()
         self._told.set()
 
     async def run(self) -> None:
         """Work until stopped. Sinks do not wait for each other: every claim is sent by a task of its own."""
         async with asyncio.TaskGroup() as tasks:
-            while not self._is_stopping:
+            while not self._stopping.is_set():
                 self._told.clear()
                 wait = POLL_SECONDS
                 try:
@@ -63,7 +63,7 @@ class Courier:
                     wait = min(wait, max(0.05, due)) if due is not None else wait
                 except StoreError as error:
                     logger.error("pages wait in the outbox: %s", error)  # noqa: TRY400 - an outage, no bug
-                if self._is_stopping:
+                if self._stopping.is_set():
                     break
                 try:
                     async with asyncio.timeout(wait):

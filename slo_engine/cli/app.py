@@ -1,0 +1,132 @@
+"""The commands. Exit codes: 0 fine, 1 findings or failure, 2 wrong usage."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from slo_engine.cli import output, rules
+from slo_engine.errors import SloEngineError
+
+app = typer.Typer(
+    name="slo-engine",
+    help="SLOs for AI agents, as code.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.add_typer(rules.app, name="rules")
+
+SloPaths = Annotated[
+    list[Path] | None, typer.Argument(help="SLO files, or folders of them; else those of the settings.")
+]
+ConfigFile = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", envvar="SLO_ENGINE_CONFIG", help="The settings file; SLO_ENGINE_... go over it."),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+
+
+@app.callback(invoke_without_command=True)
+def _options(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    if version:
+        from slo_engine import __version__
+
+        output.line(f"slo-engine {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def validate(paths: SloPaths = None, as_json: AsJson = False) -> None:
+    """Check SLO files, and explain every mistake at file:line:column."""
+    from slo_engine.spec import examine
+
+    loaded = examine(paths or [Path("slos")])
+    if as_json:
+        output.json_document(
+            {
+                "slos": len(loaded.slos.slos),
+                "thresholds": len(loaded.slos.thresholds),
+                "problems": [
+                    {
+                        "file": str(problem.file),
+                        "line": problem.line,
+                        "column": problem.column,
+                        "path": problem.path,
+                        "message": problem.message,
+                    }
+                    for problem in loaded.problems
+                ],
+            }
+        )
+    else:
+        for problem in loaded.problems:
+            output.line(str(problem))
+        found = f"{len(loaded.slos.slos)} SLOs and {len(loaded.slos.thresholds)} thresholds"
+        output.note(f"{found} are fine; {len(loaded.problems)} mistakes" if loaded.problems else f"{found}, all fine")
+    raise typer.Exit(1 if loaded.problems else 0)
+
+
+@app.command()
+def status(paths: SloPaths = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Ask Prometheus for the error budget, burn rates and alerts of every SLO."""
+    from datetime import UTC, datetime
+
+    from slo_engine.prometheus import Prometheus
+    from slo_engine.settings import load_settings, paths_in, secret
+    from slo_engine.spec import load
+    from slo_engine.status import evaluate
+
+    with usage_errors():
+        settings = load_settings(config)
+    with failures():
+        slos = load(paths_in(settings, paths))
+        source = Prometheus(
+            settings.prometheus.url,
+            token=secret(settings.prometheus.token),
+            timeout=settings.prometheus.timeout.seconds,
+        )
+        statuses = evaluate(slos, source, datetime.now(UTC))
+    if as_json:
+        output.json_document([each.as_json() for each in statuses])
+    else:
+        output.status_table(statuses)
+
+
+@app.command()
+def serve(config: ConfigFile = None) -> None:
+    """Run the engine: webhook, clock, pages and deliveries."""
+    from slo_engine.engine import serve as run
+    from slo_engine.settings import load_settings
+
+    with usage_errors():
+        settings = load_settings(config)
+    with failures():
+        run(settings)
+
+
+@contextmanager
+def usage_errors() -> Iterator[None]:
+    """What is wrong with the call or the settings: exit 2."""
+    with _exit_with(2):
+        yield
+
+
+@contextmanager
+def failures() -> Iterator[None]:
+    """What was found, or could not be done: exit 1."""
+    with _exit_with(1):
+        yield
+
+
+@contextmanager
+def _exit_with(code: int) -> Iterator[None]:
+    try:
+        yield
+    except SloEngineError as error:
+        output.complain(str(error))
+        raise typer.Exit(code) from None

@@ -1,0 +1,59 @@
+"""What the commands print: results on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from slo_engine.status import SloStatus
+
+
+def line(text: str) -> None:
+    """One line of a result."""
+    typer.echo(text)
+
+
+def note(text: str) -> None:
+    """A remark for a person."""
+    typer.echo(text, err=True)
+
+
+def complain(text: str) -> None:
+    """Why it did not work."""
+    typer.secho(text, fg="red", err=True)
+
+
+def json_document(data: Any) -> None:
+    """A result for scripts."""
+    typer.echo(json.dumps(data, indent=2, allow_nan=False))
+
+
+def status_table(statuses: Sequence[SloStatus]) -> None:
+    """The status of all SLOs, for a person."""
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for heading in ("service", "slo", "group", "objective"):
+        table.add_column(heading)
+    for heading in ("budget left", "burn 1h", "used up"):
+        table.add_column(heading, justify="right")
+    table.add_column("firing")
+    for status in statuses:
+        left, burn = status.error_budget_remaining, status.burn_rate.get("1h")
+        table.add_row(
+            status.service,
+            status.slo,
+            status.group_text or "all",
+            "-" if status.objective is None else f"{status.objective:g} %",
+            "no data" if left is None else f"{left:.1%}",
+            "-" if burn is None else f"{burn:.2f}",
+            "-" if status.exhausted_at is None else status.exhausted_at.strftime("%Y-%m-%d %H:%M"),
+            ", ".join(f"{each.severity} {each.long_window}" for each in status.firing) or "-",
+            style="red" if left is not None and left <= 0 else None,
+        )
+    Console().print(table)

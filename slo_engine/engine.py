@@ -1,0 +1,208 @@
+"""The running engine: the rooms wired together, the clock, start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import uvicorn
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
+from apscheduler.schedulers.background import BackgroundScheduler
+from fastapi import FastAPI
+
+from slo_engine import telemetry
+from slo_engine.alerts import Enrichment, Gatherer, Intake
+from slo_engine.delivery import Courier, Sink, WebhookSink
+from slo_engine.logs import configure_logging
+from slo_engine.prometheus import Prometheus
+from slo_engine.settings import Settings, secret
+from slo_engine.spec.live import InForce, LiveSlos
+from slo_engine.status import SloStatus, StatusBoard
+from slo_engine.store import Database, StoreError, outbox
+from slo_engine.traces import LangFuse
+from slo_engine.web import Services, create_app
+
+logger = logging.getLogger(__name__)
+
+RELOAD_SECONDS = 5
+GAUGES_SECONDS = 15
+
+STATUS_MAX_AGE = timedelta(seconds=15)
+"""A storm of pages asks Prometheus once."""
+
+DRAIN_SECONDS = 10.0
+"""What is in hand at a stop may be finished for so long; what is not is in the store, and goes on at the next start."""
+
+
+class Engine:
+    """All parts of a running engine."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Open the store and read the SLO files. Raises SloEngineError."""
+        self._settings = settings
+        self._database = Database(settings.store.url)
+        self._prometheus = Prometheus(
+            settings.prometheus.url,
+            token=secret(settings.prometheus.token),
+            timeout=settings.prometheus.timeout.seconds,
+        )
+        self._slos = LiveSlos(settings.slos, _note_slos)
+        self._board = StatusBoard(lambda: self._slos.in_force.slos, self._prometheus, self._database)
+        self._clock = _clock()
+        self._sinks: dict[str, Sink] = {
+            sink.name: WebhookSink(sink.url, secret=secret(sink.secret)) for sink in settings.sinks
+        }
+        self._langfuse = _langfuse(settings)
+        self._courier = Courier(self._database, self._sinks)
+        self._enrichment = Enrichment(
+            self._database,
+            lambda: self._slos.in_force.slos,
+            Gatherer(_BoardStatuses(self._board), self._langfuse, budget=settings.evidence.budget.seconds),
+            tuple(self._sinks),
+            self._courier.tell,
+        )
+        self._intake = Intake(self._database, self._enrichment.tell)
+        self._workers: list[asyncio.Task[None]] = []
+        self.app = create_app(
+            Services(
+                database=self._database,
+                slos=self._slos,
+                board=self._board,
+                webhook_token=secret(settings.webhook.token),
+                on_posted=self._intake.tell,
+                clock_is_running=lambda: bool(self._clock.running),
+                workers_are_running=lambda: bool(self._workers) and not any(task.done() for task in self._workers),
+            ),
+            self._running,
+        )
+
+    @asynccontextmanager
+    async def _running(self, _: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            stack.callback(self._database.close)
+            stack.callback(self._prometheus.close)
+            for sink in self._sinks.values():
+                stack.push_async_callback(sink.close)
+            if self._langfuse is not None:
+                stack.push_async_callback(self._langfuse.close)
+            for worker in (self._intake, self._enrichment, self._courier):
+                task = asyncio.create_task(worker.run(), name=type(worker).__name__)
+                task.add_done_callback(_note_end)
+                self._workers.append(task)
+            stack.push_async_callback(self._drain)
+            self._start_clock()
+            stack.push_async_callback(asyncio.to_thread, self._clock.shutdown)
+            logger.info(
+                "ready: %d SLOs, sinks: %s", len(self._slos.in_force.slos.slos), ", ".join(self._sinks) or "none"
+            )
+            yield
+            logger.info("stopping")
+
+    def _start_clock(self) -> None:
+        now = datetime.now(UTC)
+        jobs = (
+            ("status", self._board.tick, self._settings.status.interval.seconds),
+            ("slo_files", self._slos.reload, RELOAD_SECONDS),
+            ("gauges", self._set_gauges, GAUGES_SECONDS),
+        )
+        for name, job, seconds in jobs:
+            self._clock.add_job(job, "interval", seconds=seconds, id=name, next_run_time=now)
+        self._clock.start()
+
+    async def _drain(self) -> None:
+        for worker in (self._intake, self._enrichment, self._courier):
+            worker.stop()
+        _, late = await asyncio.wait(self._workers, timeout=DRAIN_SECONDS)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*self._workers, return_exceptions=True)
+
+    def _set_gauges(self) -> None:
+        try:
+            counts = self._database.read(outbox.counts)
+        except StoreError as error:
+            logger.error("the outbox cannot be counted: %s", error)  # noqa: TRY400 - an outage, no bug
+            return
+        for sink in self._sinks:
+            for state in ("pending", "delivered", "dead"):
+                telemetry.OUTBOX.labels(sink, state).set(counts.get((sink, state), 0))
+
+
+def serve(settings: Settings) -> None:
+    """Run the engine until it is told to stop (SIGTERM, Ctrl-C). Raises SloEngineError when it cannot start."""
+    configure_logging(_secrets(settings))
+    engine = Engine(settings)
+    config = uvicorn.Config(
+        engine.app,
+        host=settings.listen.host,
+        port=settings.listen.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        # A stop waits for the webhooks in flight, but not for ever.
+        timeout_graceful_shutdown=5,
+    )
+    uvicorn.Server(config).run()
+
+
+class _BoardStatuses:
+    """The status board, asked from asyncio. Threads of its own: a Prometheus that hangs must not use up those on which
+    the store is read."""
+
+    def __init__(self, board: StatusBoard) -> None:
+        self._board = board
+        self._threads = ThreadPoolExecutor(4, "evidence-status")
+
+    async def statuses(self) -> Sequence[SloStatus]:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, lambda: self._board.refresh(max_age=STATUS_MAX_AGE))
+
+
+def _clock() -> BackgroundScheduler:
+    # misfire_grace_time=None: a run that is late (the default drops it after one second) still runs, once.
+    clock = BackgroundScheduler(
+        timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+    )
+    events = {EVENT_JOB_MISSED: "missed", EVENT_JOB_MAX_INSTANCES: "still_running", EVENT_JOB_ERROR: "error"}
+
+    def note(event: JobEvent) -> None:
+        telemetry.CLOCK_EVENTS.labels(event.job_id, events[event.code]).inc()
+
+    clock.add_listener(note, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES | EVENT_JOB_ERROR)
+    return clock
+
+
+def _langfuse(settings: Settings) -> LangFuse | None:
+    found = settings.langfuse
+    if found is None:
+        return None
+    return LangFuse(
+        found.url,
+        found.public_key,
+        secret(found.secret_key) or "",
+        public_url=found.public_url,
+        timeout=settings.evidence.budget.seconds,
+    )
+
+
+def _note_end(worker: asyncio.Task[None]) -> None:
+    # Only a bug ends a worker early. /readyz says so from then on, and what is in the store goes on after a restart.
+    if not worker.cancelled() and (error := worker.exception()):
+        logger.critical("the worker %s has ended: restart the engine", worker.get_name(), exc_info=error)
+
+
+def _note_slos(in_force: InForce) -> None:
+    telemetry.SLO_FILES_LAST_RELOAD_SUCCESSFUL.set(0 if in_force.problems else 1)
+    telemetry.SLO_FILES_PROBLEMS.set(len(in_force.problems))
+    telemetry.SLOS.set(len(in_force.slos.slos))
+
+
+def _secrets(settings: Settings) -> list[str]:
+    values = [settings.prometheus.token, settings.webhook.token, *(sink.secret for sink in settings.sinks)]
+    if settings.langfuse:
+        values.append(settings.langfuse.secret_key)
+    return [text for text in map(secret, values) if text]

@@ -1,0 +1,34 @@
+"""What the HTTP side needs of the rooms below."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from slo_engine.spec.live import LiveSlos
+from slo_engine.status import StatusBoard
+from slo_engine.store import Database
+
+
+@dataclass(frozen=True)
+class Services:
+    """Handed to every endpoint."""
+
+    database: Database
+    slos: LiveSlos
+    board: StatusBoard
+    webhook_token: str | None
+    on_posted: Callable[[], None]
+    clock_is_running: Callable[[], bool]
+    workers_are_running: Callable[[], bool]
+
+
+def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+NeedsServices = Annotated[Services, Depends(_services)]
