@@ -1,0 +1,122 @@
+"""``make run``: the whole loop, until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import signal
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+from deploy.stack.processes import StackError
+from deploy.stack.stack import REPOSITORY, Options, Stack
+
+FOLDER = REPOSITORY / ".stack"
+
+
+def main() -> int:
+    """Start the stack, say what to expect, wait. Returns the exit code."""
+    parser = argparse.ArgumentParser(description="The whole loop on this machine.")
+    parser.add_argument("--port", type=int, default=8090, help="of the engine; another one when it is taken")
+    parser.add_argument("--incident-after", type=float, default=75.0, help="seconds")
+    parser.add_argument("--incident-for", type=float, default=300.0, help="seconds")
+    parser.add_argument("--until-page", action="store_true", help="end when the first enriched page has arrived")
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    options = Options(
+        folder=FOLDER,
+        incident_after=arguments.incident_after,
+        incident_for=arguments.incident_for,
+        engine_port=_free(arguments.port),
+        on_progress=lambda part: _say(f"starting  {part}"),
+    )
+    try:
+        with Stack(options) as stack:
+            _say(_welcome(stack, arguments.incident_after))
+            _wait(stack, until_page=arguments.until_page)
+    except KeyboardInterrupt:
+        _say("\nstopped; every process has ended")
+    except StackError as error:
+        print(f"the stack has stopped: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _welcome(stack: Stack, incident_after: float) -> str:
+    return f"""
+  The loop is running.
+
+    SLOs, budgets, pages with evidence   {stack.engine_url}/
+    pages as the receiver gets them      {stack.receiver_url}/
+    Prometheus, its rules and alerts     {stack.prometheus.url}/alerts
+    Alertmanager                         {stack.alertmanager.url}/
+    LangFuse                             {stack.langfuse_url}
+    logs and data                        {stack.folder.relative_to(REPOSITORY)}/
+
+  In {incident_after:.0f} s the search tool of support_agent breaks. Two to three minutes later the burn alert of its
+  success SLO pages, with the failing traces and their cause. Ctrl-C ends everything.
+"""
+
+
+def _wait(stack: Stack, *, until_page: bool) -> None:
+    started = time.monotonic()
+    seen: set[str] = set()
+    while True:
+        stack.raise_if_a_part_has_ended()
+        for page in _pages(f"{stack.receiver_url}/pages"):
+            if page["key"] in seen:
+                continue
+            seen.add(page["key"])
+            after = time.monotonic() - started
+            for line in _summary(page["message"]):
+                _say(f"[{after // 60:.0f}:{after % 60:02.0f}]  {line}")
+            if until_page and _causes(page["message"]):
+                return
+        time.sleep(1.0)
+
+
+def _pages(url: str) -> list[dict[str, Any]]:
+    try:
+        with urllib.request.urlopen(url, timeout=5.0) as response:
+            found: list[dict[str, Any]] = json.load(response)
+            return found
+    except (urllib.error.URLError, OSError):
+        return []  # a part that has ended is reported by name, a moment later
+
+
+def _summary(message: dict[str, Any]) -> list[str]:
+    first = message["alerts"][0]["annotations"]
+    causes = [f"    {cause}" for cause in _causes(message)]
+    return [f"{message['status']}: {first.get('summary', message['alerts'][0]['labels'])}", *causes]
+
+
+def _causes(message: dict[str, Any]) -> list[str]:
+    return [
+        f"{cause['count']} of {subject['traces']['failed']}: {cause['what']}: {cause['message']}"
+        for subject in message.get("enrichment", {}).get("subjects", [])
+        if subject["traces"]
+        for cause in subject["traces"]["causes"]
+    ]
+
+
+def _free(port: int) -> int:
+    import socket
+
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return 0  # taken: any free one, which the addresses below show
+    return port
+
+
+_say: Callable[[str], None] = lambda text: print(text, flush=True)  # noqa: E731
+
+if __name__ == "__main__":
+    sys.exit(main())

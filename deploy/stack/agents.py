@@ -1,0 +1,131 @@
+"""Sample agents, instrumented as a user's would be; after a while the search tool of one of them breaks.
+
+``python -m deploy.stack.agents --port 8000 --incident-after 75 --incident-for 300``. LangFuse is the one that
+``LANGFUSE_*`` names. No model is called: answers, tokens and prices are made up.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TextIO
+
+from slo_engine.monitoring import ToolError, current_run, monitor_agent, start_metrics_server
+from slo_engine.monitoring.metrics import default_metrics
+
+FAILING_SHARE = 0.8
+"""Of the support agent's runs during the incident."""
+
+
+@dataclass
+class World:
+    """Whether the incident is on, and where the outcomes of runs are noted."""
+
+    is_failing: Callable[[], bool]
+    ledger: TextIO | None
+
+    def note(self, agent_type: str, trace_id: str | None, outcome: str) -> None:
+        """Write down how a run ended, for who wants to check what LangFuse and Prometheus say of it."""
+        if self.ledger is not None:
+            self.ledger.write(json.dumps({"agent_type": agent_type, "trace_id": trace_id, "outcome": outcome}) + "\n")
+            self.ledger.flush()
+
+
+async def search(world: World, question: str) -> str:
+    """The tool that breaks."""
+    await asyncio.sleep(random.uniform(0.01, 0.05))
+    if world.is_failing() and random.random() < FAILING_SHARE:
+        raise TimeoutError(
+            f"search index shard-{random.randint(0, 7)} did not answer within {random.randint(29, 31)} s"
+        )
+    return f"3 documents about {question}"
+
+
+async def look_up(customer: int) -> str:
+    """A tool that fails now and then, which its agent catches."""
+    await asyncio.sleep(random.uniform(0.005, 0.02))
+    if random.random() < 0.1:
+        raise ToolError(f"customer {customer} is not in the CRM")
+    return "gold"
+
+
+@monitor_agent("support_agent")
+async def support(world: World) -> None:
+    """Answers a question; fails with its search."""
+    run = current_run()
+    assert run is not None
+    trace_id = run.trace_id
+    try:
+        run.record_llm_call("gpt-5-mini", input_tokens=900, output_tokens=60, cost_usd=0.0004, seconds=0.3)
+        try:
+            with run.tool("crm_lookup"):
+                await look_up(random.randint(1000, 9999))
+        except ToolError:
+            pass  # a run without the customer's tier is still a good run, though a step of it is an ERROR
+        with run.tool("web_search"):
+            await search(world, "a refund")
+        run.record_llm_call("gpt-5-mini", input_tokens=2400, output_tokens=310, cost_usd=0.0013, seconds=1.1)
+    except BaseException:
+        world.note("support_agent", trace_id, "error")
+        raise
+    world.note("support_agent", trace_id, "success")
+
+
+@monitor_agent("research_agent")
+async def research(world: World) -> None:
+    """Reads a lot, seldom fails."""
+    run = current_run()
+    assert run is not None
+    await asyncio.sleep(random.uniform(0.05, 0.3))
+    run.record_llm_call("claude-sonnet-4-5", input_tokens=12_000, output_tokens=900, cost_usd=0.05, seconds=4.0)
+    world.note("research_agent", run.trace_id, "success")
+
+
+@monitor_agent("batch_agent")
+async def batch(world: World) -> None:
+    """Has an objective of its own, and fails a little."""
+    run = current_run()
+    assert run is not None
+    await asyncio.sleep(random.uniform(0.02, 0.1))
+    failed = random.random() < 0.01
+    world.note("batch_agent", run.trace_id, "error" if failed else "success")
+    if failed:
+        raise ValueError(f"row {random.randint(1, 10**6)} has no customer")
+
+
+async def main() -> None:
+    """Run the agents until told to stop."""
+    parser = argparse.ArgumentParser(description="Sample agents, of which one breaks.")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--incident-after", type=float, default=75.0, help="seconds")
+    parser.add_argument("--incident-for", type=float, default=300.0, help="seconds")
+    parser.add_argument("--pause", type=float, default=0.3, help="seconds between two runs of an agent")
+    parser.add_argument("--ledger", type=Path, help="a file for the outcome of every run")
+    arguments = parser.parse_args()
+
+    started = time.monotonic()
+    begins, ends = arguments.incident_after, arguments.incident_after + arguments.incident_for
+    for tool in ("web_search", "crm_lookup"):
+        default_metrics().declare_tool(tool)
+    default_metrics().circuit_breaker_state.labels("search").set(0)
+    start_metrics_server(arguments.port, host=arguments.host)
+    with open(arguments.ledger or "/dev/null", "a") as ledger:  # noqa: ASYNC230, PTH123 - once, before anything runs
+        world = World(lambda: begins <= time.monotonic() - started < ends, ledger if arguments.ledger else None)
+
+        async def repeat(agent: Callable[[World], Awaitable[None]]) -> None:
+            while True:
+                await asyncio.gather(agent(world), return_exceptions=True)
+                await asyncio.sleep(arguments.pause * random.uniform(0.5, 1.5))
+
+        await asyncio.gather(*(repeat(agent) for agent in (support, support, research, batch)))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())

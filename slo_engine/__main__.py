@@ -1,0 +1,5 @@
+"""``python -m slo_engine``"""
+
+from slo_engine.cli import main
+
+main()
