@@ -27,7 +27,8 @@ def main() -> int:
     parser.add_argument("--incident-for", type=float, default=300.0, help="seconds")
     parser.add_argument("--until-page", action="store_true", help="end when the first enriched page has arrived")
     arguments = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for ending in (signal.SIGINT, signal.SIGTERM):  # also where a shell has set SIGINT to be ignored
+        signal.signal(ending, signal.default_int_handler)
     shutil.rmtree(FOLDER, ignore_errors=True)
     options = Options(
         folder=FOLDER,

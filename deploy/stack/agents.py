@@ -50,7 +50,7 @@ async def search(world: World, question: str) -> str:
 async def look_up(customer: int) -> str:
     """A tool that fails now and then, which its agent catches."""
     await asyncio.sleep(random.uniform(0.005, 0.02))
-    if random.random() < 0.1:
+    if random.random() < 0.005:
         raise ToolError(f"customer {customer} is not in the CRM")
     return "gold"
 

@@ -49,8 +49,8 @@ def annotations_for(found: SubjectEvidence, evidence: Evidence) -> Mapping[str, 
 
 
 def percent(value: float) -> str:
-    """0.4149 -> 41.5 %"""
-    return f"{value * 100:.3g} %"
+    """0.4149 -> 41.5 %; -20.3 -> -2,030.0 %"""
+    return f"{value * 100:,.1f} %"
 
 
 def length(value: timedelta) -> str:

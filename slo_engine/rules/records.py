@@ -40,7 +40,7 @@ _BASE_OVERLAP = BASE_WINDOW.milliseconds // SHORT_INTERVAL.milliseconds
 
 
 def short_records(slo: Slo) -> Iterator[Record]:
-    """Every minute: the base, and the windows that are read from it."""
+    """Every minute: the base, the windows that are read from it, and the objectives that alerts compare them with."""
     base = increases(slo)
     if base.total is not None:
         yield _record(slo, TOTAL_INCREASE, base.total)
@@ -48,6 +48,8 @@ def short_records(slo: Slo) -> Iterator[Record]:
     for window in slo.windows:
         if window <= SHORT_LIMIT and window < slo.window:
             yield _record(slo, ERROR_RATIO, _window_ratio(slo, window), window)
+    if base.total is not None:
+        yield _record(slo, OBJECTIVE, _objective(slo))
 
 
 def long_records(slo: Slo) -> Iterator[Record]:
@@ -63,8 +65,6 @@ def long_records(slo: Slo) -> Iterator[Record]:
         yield _record(slo, TOTAL_SUM, events_total(slo, slo.window), slo.window)
     yield _record(slo, ERRORS_SUM, _count(slo, ERRORS_INCREASE, ERRORS_STAGE, slo.window), slo.window)
     yield _record(slo, ERROR_RATIO, _slo_window_ratio(slo), slo.window)
-    if has_total:
-        yield _record(slo, OBJECTIVE, _objective(slo))
     yield _record(slo, BUDGET_REMAINING, _budget_remaining(slo), slo.window)
 
 

@@ -12,16 +12,18 @@ from slo_engine.prometheus import Result, Sample, finite
 from slo_engine.spec.duration import Duration
 from slo_engine.spec.names import (
     ERROR_RATIO,
+    ERRORS_INCREASE,
     ERRORS_SUM,
     LONG_WINDOW,
     SERVICE,
     SEVERITY,
     SHORT_WINDOW,
     SLO,
+    TOTAL_INCREASE,
     TOTAL_SUM,
     WINDOW,
 )
-from slo_engine.spec.slo import Group, Slo, SloSet, error_budget
+from slo_engine.spec.slo import Budget, Group, Slo, SloSet, error_budget
 from slo_engine.status.model import Events, Firing, SloStatus
 
 FORECAST_WINDOW = Duration.parse("1h")
@@ -70,26 +72,28 @@ def status_of(slo: Slo, group: Group, recorded: Recorded, at: datetime) -> SloSt
     window (SRE workbook, chapter 5)."""
     allowed = error_budget(slo.objective_for(group))
     order = {str(window): window for window in slo.windows}
-    ratios = {name: recorded.ratios[name] for name in order if name in recorded.ratios}
+    budget = slo.budget_for(group)
+    events = _events(recorded, budget)
+    known = dict(recorded.ratios)
+    if events is not None:
+        # From the sums, which are fresher than the recorded ratio. Without any event nothing is spent.
+        known[str(slo.window)] = events.errors / events.total if events.total > 0 else 0.0
+    ratios = {name: known[name] for name in order if name in known}
     burn_rates = {name: ratio / allowed for name, ratio in ratios.items()}
     measured_over = next(reversed(ratios), None)
     remaining = None
     if measured_over is not None:
         remaining = 1 - burn_rates[measured_over]
-        if slo.budget_for(group) is not None:
+        if budget is not None:
             # Money spent over a part of the window has spent that part of the budget, not all of it.
             remaining = 1 - burn_rates[measured_over] * order[measured_over].seconds / slo.window.seconds
-    budget = slo.budget_for(group)
-    events = None
-    if recorded.errors is not None and (budget is not None or recorded.total is not None):
-        events = Events(budget.amount if budget else recorded.total or 0.0, recorded.errors)
     return SloStatus(
         service=slo.service,
         slo=slo.name,
         group=group,
         objective=slo.objective_for(group),
         window=str(slo.window),
-        unit=budget.currency if budget else "events",
+        budget=budget,
         error_ratio=ratios,
         burn_rate=burn_rates,
         error_budget_remaining=remaining,
@@ -99,6 +103,11 @@ def status_of(slo: Slo, group: Group, recorded: Recorded, at: datetime) -> SloSt
         firing=tuple(sorted(recorded.firing, key=lambda each: (each.severity, each.long_window))),
         evaluated_at=at,
     )
+
+
+def _events(recorded: Recorded, budget: Budget | None) -> Events | None:
+    total = budget.amount if budget else recorded.total
+    return None if total is None or recorded.errors is None else Events(total, recorded.errors)
 
 
 def exhausted_at(remaining: float | None, burn_rate: float | None, window: Duration, at: datetime) -> datetime | None:
@@ -135,14 +144,24 @@ def _fetch(slos: SloSet, source: QuerySource, at: datetime) -> Mapping[tuple[str
 
     for recorded, sample in each(_ratios_query(slos)):
         recorded.ratios[sample.labels.get(WINDOW, "")] = sample.value
-    for recorded, sample in each(f"last_over_time({TOTAL_SUM}[{_LOOK_BACK}])"):
+    for recorded, sample in each(_up_to_now(TOTAL_SUM, TOTAL_INCREASE)):
         recorded.total = sample.value
-    for recorded, sample in each(f"last_over_time({ERRORS_SUM}[{_LOOK_BACK}])"):
+    for recorded, sample in each(_up_to_now(ERRORS_SUM, ERRORS_INCREASE)):
         recorded.errors = sample.value
     for recorded, sample in each(f'ALERTS{{alertstate="firing",{SLO}!="",{LONG_WINDOW}!=""}}'):
         text = {name: sample.labels.get(name, "") for name in ("alertname", SEVERITY, LONG_WINDOW, SHORT_WINDOW)}
         recorded.firing.append(Firing(*text.values()))
     return found
+
+
+def _up_to_now(recorded: str, increase: str) -> str:
+    """A sum over the SLO window, recorded up to five minutes ago, plus what has come since: the pace of the last five
+    minutes for as long as the record is old. Without it the budget in a page would not know of the outage it is about,
+    for as long as Prometheus has not much more history than the outage."""
+    age = f"(time() - timestamp({recorded})) / 300"
+    since = f"{increase} * ignoring ({WINDOW}) ({age})"
+    # An agent that is gone has no pace, only its record.
+    return f"{recorded} + ignoring ({WINDOW}) ({since}) or ignoring ({WINDOW}) last_over_time({recorded}[{_LOOK_BACK}])"
 
 
 def _ratios_query(slos: SloSet) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from slo_engine.spec.slo import Group
+from slo_engine.spec.slo import Budget, Group
 
 
 @dataclass(frozen=True)
@@ -39,8 +39,8 @@ class SloStatus:
     objective: float | None
     """In percent; None for spend."""
     window: str
-    unit: str
-    """``events``, or the currency of a spend SLO."""
+    budget: Budget | None
+    """The money of a spend SLO; None for all other kinds."""
     error_ratio: Mapping[str, float]
     burn_rate: Mapping[str, float]
     error_budget_remaining: float | None
@@ -66,7 +66,7 @@ class SloStatus:
             "group": dict(self.group),
             "objective": self.objective,
             "window": self.window,
-            "unit": self.unit,
+            "budget": None if self.budget is None else {"amount": self.budget.amount, "currency": self.budget.currency},
             "error_ratio": dict(self.error_ratio),
             "burn_rate": dict(self.burn_rate),
             "error_budget_remaining": self.error_budget_remaining,

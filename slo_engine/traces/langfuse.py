@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
@@ -18,8 +19,9 @@ from slo_engine.errors import SloEngineError
 from slo_engine.traces.causes import culprits, group_by_cause
 from slo_engine.traces.model import Finding, Observation
 
-PAGE_SIZE = 100
-"""The most that v1 gives at once; v2 gives 1,000."""
+PAGE_SIZE_V1 = 100
+PAGE_SIZE_V2 = 500
+"""v1 gives 100 at the most, v2 1,000."""
 
 MAX_PAGES = 5
 """Newest first: what lies beyond does not change what a page says, and an outage must not read for minutes."""
@@ -89,7 +91,7 @@ class LangFuse:
         return str(health.get("version", "of unknown version"))
 
     def _url_of(self, observation: Observation) -> str:
-        return f"{self._public_url}/project/{observation.project_id}/traces/{observation.trace_id}"
+        return f"{self._public_url}/project/{quote(observation.project_id)}/traces/{quote(observation.trace_id)}"
 
     async def _read(
         self, conditions: Sequence[Mapping[str, Any]], tags: Sequence[str], *, v1: bool = True
@@ -97,7 +99,7 @@ class LangFuse:
         wanted = [*conditions]
         if tags:
             wanted.append(_condition("traceTags", "arrayOptions", "all of", list(tags)))
-        parameters = {"limit": PAGE_SIZE, "filter": json.dumps(wanted)}
+        parameters = {"filter": json.dumps(wanted)}
         if self._has_v2:
             try:
                 return await self._read_v2(parameters)
@@ -109,7 +111,7 @@ class LangFuse:
 
     async def _read_v2(self, parameters: Mapping[str, Any]) -> tuple[list[Observation], bool]:
         found: list[Observation] = []
-        more = dict(parameters)
+        more = {**parameters, "limit": PAGE_SIZE_V2}
         for _ in range(MAX_PAGES):
             answer = await self._get("/api/public/v2/observations", {**more, "fields": _FIELDS})
             found += _observations(answer)
@@ -123,7 +125,9 @@ class LangFuse:
         found: list[Observation] = []
         for page in range(1, MAX_PAGES + 1):
             try:
-                answer = await self._get("/api/public/observations", {**parameters, "page": page})
+                answer = await self._get(
+                    "/api/public/observations", {**parameters, "limit": PAGE_SIZE_V1, "page": page}
+                )
             except _NotFoundError:
                 self._has_v2 = True  # neither: this is no LangFuse, or it was upgraded since; ask for v2 again
                 raise

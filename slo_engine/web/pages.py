@@ -44,15 +44,24 @@ def overview(services: NeedsServices) -> HTMLResponse:
 
 def percent(value: float) -> str:
     """0.9921 -> 99.2 %"""
-    return f"{value * 100:.3g} %"
+    return f"{value * 100:,.1f} %"
 
 
 def clock(value: float | datetime | str) -> str:
     """2026-11-23 17:05:07 UTC, from whatever form a time has here."""
+    return _time(value).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def minute(value: float | datetime | str) -> str:
+    """2026-11-23 17:05 UTC: a forecast is not known to the second."""
+    return _time(value).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def _time(value: float | datetime | str) -> datetime:
     if isinstance(value, str):
         value = datetime.fromisoformat(value)
     time = value if isinstance(value, datetime) else datetime.fromtimestamp(value, UTC)
-    return time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return time.astimezone(UTC)
 
 
 def is_link(value: Any) -> bool:
@@ -60,5 +69,5 @@ def is_link(value: Any) -> bool:
     return isinstance(value, str) and value.startswith(("http://", "https://"))
 
 
-_ENVIRONMENT.filters |= {"percent": percent, "clock": clock}
+_ENVIRONMENT.filters |= {"percent": percent, "clock": clock, "minute": minute}
 _ENVIRONMENT.tests["link"] = is_link

@@ -41,7 +41,7 @@ def _observation(span: Any, resource: Mapping[str, Any]) -> dict[str, Any]:
         "projectId": PROJECT_ID,
         "parentObservationId": span.parent_span_id.hex() or None,
         "type": str(of("type", "span")).upper(),
-        "latency": (span.end_time_unix_nano - span.start_time_unix_nano) // 1_000_000 / 1000 or None,
+        "latency": (span.end_time_unix_nano - span.start_time_unix_nano) // 1_000_000 / 1000,
         "timeToFirstToken": None,
         "modelId": None,
         "inputPrice": None,

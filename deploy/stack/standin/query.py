@@ -93,7 +93,7 @@ def observations_v2(rows: Sequence[Row], parameters: Mapping[str, list[str]]) ->
     groups = one["fields"].split(",") if "fields" in one else list(DEFAULT_GROUPS)
     keys = [key for group in dict.fromkeys(["core", *groups]) for key in FIELDS.get(group, ())]
     meta = {"cursor": _cursor(page[-1])} if page and len(found) > limit else {}
-    return {"data": [{key: row[key] for key in keys} for row in page], "meta": meta}
+    return {"data": [{key: _shown(row, key, groups) for key in keys} for row in page], "meta": meta}
 
 
 def observations_v1(rows: Sequence[Row], parameters: Mapping[str, list[str]]) -> dict[str, Any]:
@@ -117,6 +117,18 @@ def observations_v1(rows: Sequence[Row], parameters: Mapping[str, list[str]]) ->
     }
 
 
+def _shown(row: Row, key: str, groups: Sequence[str]) -> Any:
+    # As recorded: prices of a model come with its group alone, and a latency of 0 is null beside metrics.
+    if key in _WITH_MODEL and "model" not in groups:
+        return None
+    if key == "latency":
+        return row[key] or (None if "metrics" in groups else 0)
+    return row[key]
+
+
+_WITH_MODEL = ("modelId", "inputPrice", "outputPrice", "totalPrice")
+
+
 def _matching(rows: Sequence[Row], parameters: Mapping[str, list[str]]) -> list[Row]:
     if "filter" in parameters:  # replaces every other parameter, the time window included
         try:
@@ -124,6 +136,8 @@ def _matching(rows: Sequence[Row], parameters: Mapping[str, list[str]]) -> list[
         except ValueError:
             raise BadRequestError("Invalid JSON in filter parameter") from None
         tests = [_condition(condition) for condition in conditions]
+        if not any(condition.get("column") == "startTime" for condition in conditions):
+            return []  # as recorded: a filter that does not repeat the window finds nothing
     else:
         tests = _simple_tests(parameters)
     return [row for row in rows if all(test(row) for test in tests)]

@@ -1,0 +1,54 @@
+# `make run` and `make test` work on a fresh Debian machine with python3.11, git, make and root: they install the rest.
+
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+
+.PHONY: run test lint rules rules-check bench lock clean
+
+run: .venv/.run.ok ## The whole loop on this machine, until Ctrl-C
+	@deploy/install-packages prometheus prometheus-alertmanager
+	@$(BIN)/python -m deploy.stack
+
+test: .venv/.dev.ok ## All tests, on real Prometheus, Alertmanager and Chromium
+	@deploy/install-packages prometheus prometheus-alertmanager chromium
+	@$(BIN)/pytest -n 2 --dist loadgroup
+
+lint: .venv/.dev.ok
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+rules: .venv/.run.ok ## Write rules/ from slos/
+	@$(BIN)/slo-engine rules generate
+
+rules-check: .venv/.run.ok ## Fail when rules/ is not what slos/ says
+	@$(BIN)/slo-engine rules check
+
+bench: .venv/.dev.ok ## The figures of docs/benchmarks.md
+	@deploy/install-packages prometheus prometheus-alertmanager
+	@$(BIN)/python -m benchmarks
+
+lock: ## Pin requirements/ anew (needs uv)
+	uv pip compile $(LOCK) --group build pyproject.toml -o requirements/run.txt
+	uv pip compile $(LOCK) --group dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
+# Hashes for every platform, no index host: the header would repeat the command line, so it is left out.
+LOCK := --universal --python-version 3.11 --generate-hashes --no-header --quiet --extra server --extra langfuse
+
+clean:
+	rm -rf .venv .stack .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.venv/.python.ok:
+	@deploy/make-venv "$(PYTHON)"
+	@touch $@
+
+.venv/.run.ok: .venv/.python.ok requirements/run.txt pyproject.toml
+	@echo "installing the service into .venv"
+	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements/run.txt
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venv/.dev.ok: .venv/.run.ok requirements/dev.txt
+	@echo "installing what the tests need into .venv"
+	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@

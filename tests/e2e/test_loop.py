@@ -1,0 +1,174 @@
+"""The whole loop on real parts: an agent fails, Prometheus alerts, Alertmanager posts, the enriched page arrives."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.stack.stack import Options, Stack
+from tests.e2e.browser import screenshot, visit
+from tests.e2e.engine import get
+from tests.waiting import wait_for
+
+# The rules are evaluated once a minute, whatever the test would like: the loop takes two to three.
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(420), pytest.mark.xdist_group("loop")]
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    options = Options(
+        folder=tmp_path_factory.mktemp("stack"),
+        incident_after=20.0,
+        incident_for=600.0,
+        agent_pause=0.2,
+        environment={"SLO_ENGINE_STACK_STANDIN": "1"},
+    )
+    with Stack(options) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def page(stack: Stack) -> dict[str, Any]:
+    """The page of the burning success SLO, as the receiver got it."""
+
+    def look() -> dict[str, Any] | None:
+        stack.raise_if_a_part_has_ended()
+        for each in get(f"{stack.receiver_url}/pages"):
+            labels = each["message"]["commonLabels"]
+            if (labels.get("slo"), labels.get("agent_type")) == ("success", "support_agent"):
+                message: dict[str, Any] = each["message"]
+                return message
+        return None
+
+    return wait_for("the enriched page of the success SLO", look, within=300, every=1.0)
+
+
+def ledger(stack: Stack) -> dict[str, dict[str, str]]:
+    """How each run really ended, by trace id, from the agents themselves."""
+    runs = [json.loads(line) for line in stack.ledger.read_text().splitlines()]
+    return {run["trace_id"]: run for run in runs}
+
+
+def test_traces_in_the_page_are_those_of_runs_that_failed_and_of_none_that_succeeded(
+    stack: Stack, page: dict[str, Any]
+) -> None:
+    runs = ledger(stack)
+    subject = page["enrichment"]["subjects"][0]
+    named = [trace["id"] for cause in subject["traces"]["causes"] for trace in cause["traces"]]
+    assert named
+    assert {(runs[trace]["agent_type"], runs[trace]["outcome"]) for trace in named} == {("support_agent", "error")}
+    shown = json.dumps(page)
+    assert not [trace for trace, run in runs.items() if run["outcome"] == "success" and trace in shown]
+    assert any(run["outcome"] == "success" and run["agent_type"] == "support_agent" for run in runs.values())
+
+
+def test_the_page_says_why(page: dict[str, Any]) -> None:
+    subject = page["enrichment"]["subjects"][0]
+    cause = subject["traces"]["causes"][0]
+    assert cause["what"] == "tool web_search"
+    assert cause["message"] == "TimeoutError: search index shard-<n> did not answer within <n> s"
+    assert cause["share"] == 1.0
+    assert cause["count"] == subject["traces"]["failed"] > 10
+    annotations = page["alerts"][0]["annotations"]
+    assert f"{cause['count']} of {cause['count']}: tool web_search" in annotations["slo_engine_causes"]
+    assert all(trace["url"] in annotations["slo_engine_traces"] for trace in cause["traces"])
+
+
+def test_the_page_says_what_the_budget_is_doing(page: dict[str, Any]) -> None:
+    status = page["enrichment"]["subjects"][0]["status"]
+    assert (status["service"], status["slo"], status["group"]) == ("agents", "success", {"agent_type": "support_agent"})
+    assert status["objective"] == 98.0
+    assert status["burn_rate"]["1h"] == pytest.approx(status["error_ratio"]["1h"] / 0.02)
+    assert status["burn_rate"]["1h"] > 5
+    assert status["error_budget_remaining"] < 0
+    assert "overspent" in page["alerts"][0]["annotations"]["slo_engine_budget"]
+    assert page["enrichment"]["missing"] == []
+
+
+def test_the_page_is_alertmanagers_payload_and_nothing_is_taken_from_it(page: dict[str, Any]) -> None:
+    assert page["version"] == "4"
+    assert page["status"] == "firing"
+    assert {"groupKey", "groupLabels", "commonLabels", "commonAnnotations", "externalURL", "receiver"} <= set(page)
+    labels = page["alerts"][0]["labels"]
+    assert (labels["severity"], labels["long_window"], labels["short_window"]) == ("page", "1h", "5m")
+    assert "fail over 1h" in page["alerts"][0]["annotations"]["summary"]
+
+
+def test_links_in_the_page_lead_to_the_failing_traces(page: dict[str, Any]) -> None:
+    import urllib.request
+
+    trace = page["enrichment"]["subjects"][0]["traces"]["causes"][0]["traces"][0]
+    with urllib.request.urlopen(trace["url"]) as response:
+        shown = response.read().decode()
+    assert "TOOL web_search" in shown
+    assert "ERROR TimeoutError" in shown
+
+
+def test_status_command_prints_the_contract(stack: Stack, page: dict[str, Any]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "slo_engine", "status", "--json", "--config", str(stack.config)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"SLO_ENGINE_LANGFUSE__SECRET_KEY": "sk-lf-local", "PATH": ""},
+    )
+    statuses = json.loads(done.stdout)
+    keys = {
+        *("service", "slo", "group", "objective", "window", "error_ratio", "burn_rate", "error_budget_remaining"),
+        *("events", "exhausted_at", "firing"),
+    }
+    assert all(keys <= set(status) for status in statuses)
+    by_group = {(status["slo"], *status["group"].values()): status for status in statuses}
+    failing, healthy = by_group["success", "support_agent"], by_group["success", "research_agent"]
+    assert failing["firing"]
+    assert failing["firing"][0]["severity"] == "page"
+    assert healthy["firing"] == []
+    assert healthy["error_budget_remaining"] == 1.0
+    assert by_group["success", "batch_agent"]["objective"] == 95.0
+    assert by_group["spend", "research_agent"]["objective"] is None
+    assert by_group["spend", "research_agent"]["budget"] == {"amount": 3000.0, "currency": "USD"}
+
+
+def test_error_ratio_in_the_status_is_that_of_the_runs(stack: Stack, page: dict[str, Any]) -> None:
+    from datetime import UTC
+
+    status = get(f"{stack.engine_url}/api/v1/slos")
+    assert datetime.fromisoformat(status["evaluated_at"]).tzinfo == UTC
+    found = next(each for each in status["slos"] if each["group"] == {"agent_type": "batch_agent"})
+    runs = [run for run in ledger(stack).values() if run["agent_type"] == "batch_agent"]
+    truth = sum(run["outcome"] == "error" for run in runs) / len(runs)
+    # A minute of recording lag, and increases that are extrapolated at the edges of a short history.
+    assert found["error_ratio"]["1h"] == pytest.approx(truth, abs=0.02)
+
+
+def test_browser_shows_budgets_and_the_page_with_its_evidence(
+    stack: Stack, page: dict[str, Any], tmp_path: Path
+) -> None:
+    seen = visit(f"{stack.engine_url}/", tmp_path / "profile")
+    assert seen.console == []
+    assert "tool web_search" in seen.dom
+    assert "search index shard-&lt;n&gt; did not answer" in seen.dom
+    trace = page["enrichment"]["subjects"][0]["traces"]["causes"][0]["traces"][0]
+    assert f'href="{trace["url"]}"' in seen.dom
+    assert "support_agent" in seen.dom
+    picture = tmp_path / "page.png"
+    screenshot(f"{stack.engine_url}/", tmp_path / "profile", picture)
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_prometheus_scrapes_the_engine_and_keeps_exemplars_of_failing_runs(stack: Stack, page: dict[str, Any]) -> None:
+    engine = get(f"{stack.prometheus.url}/api/v1/query?query=slo_engine_slos")
+    assert [series["value"][1] for series in engine["data"]["result"]] == ["4"]
+    query = "query_exemplars?query=agent_errors_total&start=0&end=4000000000"
+    series = get(f"{stack.prometheus.url}/api/v1/{query}")["data"]
+    runs = ledger(stack)
+    traces = [exemplar["labels"]["trace_id"] for each in series for exemplar in each["exemplars"]]
+    assert traces
+    assert {runs[trace]["outcome"] for trace in traces if trace in runs} == {"error"}

@@ -1,0 +1,133 @@
+"""The database: durable, in groups, and one wrong write takes down no other."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Connection, create_engine, text
+
+from slo_engine.store import Database, StoreError, inbox
+from slo_engine.store.tables import metadata
+
+
+@pytest.fixture
+def url(tmp_path: Path) -> str:
+    return f"sqlite:///{tmp_path / 'store.db'}"
+
+
+@pytest.fixture
+def database(url: str) -> Iterator[Database]:
+    opened = Database(url)
+    yield opened
+    opened.close()
+
+
+def test_migrations_make_exactly_the_tables_that_the_code_knows(database: Database, url: str) -> None:
+    engine = create_engine(url)
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+    engine.dispose()
+
+
+def test_what_was_written_is_there_after_opening_again(url: str) -> None:
+    first = Database(url)
+    written = first.write(lambda connection: inbox.accept(connection, b"\x00 body", 12.5))
+    first.close()
+    again = Database(url)
+    found = again.read(lambda connection: inbox.next_pending(connection, 10))
+    again.close()
+    assert [(each.id, each.body, each.received_at) for each in found] == [(written, b"\x00 body", 12.5)]
+
+
+def test_writes_of_many_threads_all_arrive(database: Database) -> None:
+    with ThreadPoolExecutor(16) as threads:
+        ids = list(
+            threads.map(
+                lambda number: database.write(lambda connection: inbox.accept(connection, b"%d" % number, 0.0)),
+                range(400),
+            )
+        )
+    assert len(set(ids)) == 400
+    assert database.read(lambda connection: inbox.count(connection, "pending")) == 400
+
+
+def test_a_write_that_fails_takes_down_none_that_share_its_commit(database: Database) -> None:
+    def wrong(connection: Connection) -> None:
+        inbox.accept(connection, b"half", 0.0)
+        raise LookupError("a bug")
+
+    futures = [database.submit(lambda connection: inbox.accept(connection, b"good", 0.0)) for _ in range(20)]
+    failing = database.submit(wrong)
+    futures += [database.submit(lambda connection: inbox.accept(connection, b"good", 0.0)) for _ in range(20)]
+    with pytest.raises(LookupError):
+        failing.result()
+    assert len({future.result() for future in futures}) == 40
+    bodies = [each.body for each in database.read(lambda connection: inbox.next_pending(connection, 100))]
+    assert bodies == [b"good"] * 40
+
+
+def test_a_refused_statement_is_an_error_of_the_store_and_rolled_back(database: Database) -> None:
+    def wrong(connection: Connection) -> None:
+        inbox.accept(connection, b"half", 0.0)
+        connection.execute(text("INSERT INTO pages (id) VALUES (1)"))
+
+    with pytest.raises(StoreError, match="NOT NULL"):
+        database.write(wrong)
+    assert database.read(lambda connection: inbox.count(connection, "pending")) == 0
+
+
+def test_a_full_disk_fails_the_write_and_the_store_goes_on_when_there_is_room(database: Database) -> None:
+    def limit(connection: Connection, pages: int) -> int:
+        return int(connection.execute(text(f"PRAGMA max_page_count = {pages}")).scalar_one())
+
+    used = database.read(lambda connection: int(connection.execute(text("PRAGMA page_count")).scalar_one()))
+    database.write(lambda connection: limit(connection, used + 1))
+    with pytest.raises(StoreError, match="full"):
+        database.write(lambda connection: inbox.accept(connection, b"x" * 1_000_000, 0.0))
+    assert database.failure is not None
+    database.write(lambda connection: limit(connection, 1_000_000))
+    database.write(lambda connection: inbox.accept(connection, b"x" * 1_000_000, 0.0))
+    assert database.failure is None
+    assert database.read(lambda connection: inbox.count(connection, "pending")) == 1
+
+
+def test_commits_are_synchronous(database: Database) -> None:
+    modes = database.write(
+        lambda connection: [
+            connection.execute(text(f"PRAGMA {name}")).scalar() for name in ("synchronous", "journal_mode")
+        ]
+    )
+    assert modes == [2, "wal"]  # 2 is FULL: a 2xx must survive a power cut
+
+
+def test_a_database_of_another_kind_is_refused_with_what_to_write() -> None:
+    with pytest.raises(StoreError, match="sqlite:///"):
+        Database("mysql://somewhere/db")
+    with pytest.raises(StoreError, match="sqlite:///"):
+        Database("no url at all")
+
+
+def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "store.db").write_text("this is a text " * 1000)
+    with pytest.raises(StoreError, match="not a database"):
+        Database(f"sqlite:///{tmp_path / 'store.db'}")
+
+
+def test_a_closed_store_takes_no_writes(url: str) -> None:
+    database = Database(url)
+    database.close()
+    assert not database.is_running
+    with pytest.raises(StoreError, match="closed"):
+        database.write(lambda connection: inbox.accept(connection, b"late", 0.0))
+
+
+def test_another_process_can_read_while_the_engine_writes(database: Database, tmp_path: Path) -> None:
+    database.write(lambda connection: inbox.accept(connection, b"body", 0.0))
+    with sqlite3.connect(tmp_path / "store.db") as other:
+        assert other.execute("SELECT count(*) FROM inbox").fetchone() == (1,)

@@ -1,0 +1,120 @@
+"""Pages and outbox: claims with leases and fencing, in order for each sink and alert group."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from slo_engine.store import Database, inbox, outbox, pages
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = Database(f"sqlite:///{tmp_path / 'store.db'}")
+    yield opened
+    opened.close()
+
+
+def add_page(database: Database, group: str = "group", status: str = "firing") -> int:
+    posted = database.write(lambda connection: inbox.accept(connection, b"{}", 0.0))
+    page = pages.NewPage(posted, 0.0, group, "receiver", status, "title", {"status": status})
+    return database.write(lambda connection: pages.add(connection, page))
+
+
+def finish(database: Database, page: int, *sinks: str) -> None:
+    message = {"page": page}
+    database.write(lambda connection: pages.finish(connection, page, message, sinks or ("sink",), 1.0))
+
+
+def claim(database: Database, lease: float = 60.0) -> list[outbox.Claim]:
+    return database.write(lambda connection: outbox.claim(connection, limit=100, lease=lease))
+
+
+def test_a_page_is_claimed_once_until_its_lease_ends(database: Database) -> None:
+    finish(database, add_page(database))
+    assert len(claim(database)) == 1
+    assert claim(database) == []
+
+
+def test_a_lease_that_has_ended_passes_on_and_the_late_holder_changes_nothing(database: Database) -> None:
+    finish(database, add_page(database))
+    (late,) = claim(database, lease=-1.0)
+    (holder,) = claim(database)
+    assert not database.write(lambda connection: outbox.delivered(connection, late))
+    assert not database.write(lambda connection: outbox.retry_later(connection, late, "late", 0.0))
+    assert database.write(lambda connection: outbox.delivered(connection, holder))
+    assert database.read(outbox.counts) == {("sink", "delivered"): 1}
+
+
+def test_pages_of_one_group_leave_in_order(database: Database) -> None:
+    first, second = add_page(database), add_page(database, status="resolved")
+    finish(database, second)
+    finish(database, first)
+    (claimed,) = claim(database)
+    assert claimed.message == {"page": first}
+    database.write(lambda connection: outbox.delivered(connection, claimed))
+    (claimed,) = claim(database)
+    assert claimed.message == {"page": second}
+
+
+def test_a_page_waits_for_an_older_one_of_its_group_that_still_gathers_evidence(database: Database) -> None:
+    first, second = add_page(database), add_page(database)
+    finish(database, second)
+    assert claim(database) == []
+    finish(database, first)
+    assert [each.message["page"] for each in claim(database)] == [first]
+
+
+def test_groups_and_sinks_do_not_wait_for_one_another(database: Database) -> None:
+    finish(database, add_page(database, "a"), "one", "two")
+    finish(database, add_page(database, "b"), "one", "two")
+    assert len(claim(database)) == 4
+
+
+def test_a_retry_holds_back_its_own_group_at_its_own_sink_only(database: Database) -> None:
+    finish(database, add_page(database, "a"), "one", "two")
+    for each in claim(database):
+        database.write(lambda connection, each=each: outbox.retry_later(connection, each, "HTTP 503", 3600.0))
+    finish(database, add_page(database, "a"), "one", "three")
+    finish(database, add_page(database, "b"), "one")
+    assert sorted((each.sink, each.message["page"]) for each in claim(database)) == [("one", 3), ("three", 2)]
+
+
+def test_a_dead_letter_lets_the_next_page_of_its_group_pass(database: Database) -> None:
+    first, second = add_page(database), add_page(database)
+    finish(database, first)
+    finish(database, second)
+    (claimed,) = claim(database)
+    database.write(lambda connection: outbox.bury(connection, claimed, "HTTP 410"))
+    assert [each.message["page"] for each in claim(database)] == [second]
+    (state,) = database.read(lambda connection: pages.deliveries(connection, [first]))[first]
+    assert (state.state, state.last_error, state.attempts) == ("dead", "HTTP 410", 1)
+
+
+def test_the_key_of_a_page_is_the_same_for_every_attempt_and_every_sink(database: Database) -> None:
+    finish(database, add_page(database), "one", "two")
+    first = claim(database, lease=-1.0)
+    again = claim(database)
+    assert len({each.page_key for each in (*first, *again)}) == 1
+    assert len(first) == len(again) == 2
+
+
+def test_time_until_the_next_page_is_due(database: Database) -> None:
+    assert database.read(outbox.seconds_until_due) is None
+    finish(database, add_page(database))
+    (claimed,) = claim(database)
+    database.write(lambda connection: outbox.retry_later(connection, claimed, "HTTP 503", 100.0))
+    due = database.read(outbox.seconds_until_due)
+    assert due == pytest.approx(100.0, abs=5.0)
+
+
+def test_pages_that_gather_evidence_are_found_again_after_a_restart(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'again.db'}"
+    database = Database(url)
+    page = add_page(database)
+    database.close()
+    database = Database(url)
+    assert [each.id for each in database.read(pages.gathering)] == [page]
+    database.close()
