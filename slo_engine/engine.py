@@ -31,8 +31,8 @@ logger = logging.getLogger(__name__)
 RELOAD_SECONDS = 5
 GAUGES_SECONDS = 15
 
-STATUS_MAX_AGE = timedelta(seconds=15)
-"""A storm of pages asks Prometheus once."""
+STATUS_MAX_AGE = timedelta(seconds=2)
+"""A storm of pages asks Prometheus once; older, and the status could be from before the outage the page is about."""
 
 DRAIN_SECONDS = 10.0
 """What is in hand at a stop may be finished for so long; what is not is in the store, and goes on at the next start."""

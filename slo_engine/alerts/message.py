@@ -41,7 +41,7 @@ def annotations_for(found: SubjectEvidence, evidence: Evidence) -> Mapping[str, 
     """The annotations of the alerts of one subject."""
     rendered = {
         name: _ENVIRONMENT.get_template(f"{name}.txt.j2").render(
-            status=found.status, finding=found.finding, missing=evidence.missing, at=evidence.gathered_at
+            status=found.status, finding=found.finding, missing=evidence.missing
         )
         for name in ANNOTATIONS
     }

@@ -66,8 +66,8 @@ def absent_alert(slo: Slo) -> Iterator[Alert]:
         {**_identity(slo), **added.labels, SEVERITY: "ticket"},
         {
             "summary": f"{slo.service} {slo.name}: no data for {slo.absent}",
-            "description": f"No series matches {counter}: the agent is not scraped, or the metric has another name. "
-            "Until it is back this objective is not watched.",
+            "description": f"No series matches {_verbatim(str(counter))}: the agent is not scraped, or the metric has "
+            "another name. Until it is back this objective is not watched.",
             **added.annotations,
         },
     )
@@ -82,6 +82,11 @@ def threshold_alert(threshold: Threshold) -> Alert:
         threshold.annotations,
         threshold.duration,
     )
+
+
+def _verbatim(text: str) -> str:
+    """Text that an annotation shows as it is, though it may look like a template: ``{route="/users/{{id}}"}``."""
+    return text.replace("{{", '{{ "{{" }}')
 
 
 def _identity(slo: Slo) -> dict[str, str]:

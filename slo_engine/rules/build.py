@@ -15,8 +15,9 @@ def build(slos: SloSet) -> Mapping[str, tuple[RuleGroup, ...]]:
     groups: dict[str, list[RuleGroup]] = {service: [] for service in slos.services}
     for slo in sorted(slos.slos, key=lambda slo: slo.key):
         groups[slo.service] += _groups(slo)
+    thresholds = sorted(slos.thresholds, key=lambda threshold: threshold.alert)
     for service in slos.services:
-        plain = tuple(threshold_alert(each) for each in slos.thresholds if each.service == service)
+        plain = tuple(threshold_alert(each) for each in thresholds if each.service == service)
         if plain:
             groups[service].append(RuleGroup(f"slo-engine:{service}:thresholds", None, plain))
     return {service: tuple(found) for service, found in groups.items()}

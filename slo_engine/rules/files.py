@@ -52,7 +52,7 @@ def write(slos: SloSet, folder: Path) -> list[Path]:
         if path.exists() and not _is_ours(path):
             raise SloEngineError(f"{path} was not written by slo-engine: move it, or choose another folder with --out")
         unfinished = folder / f".{name}.part"
-        unfinished.write_text(text)
+        unfinished.write_text(text, encoding="utf-8")
         unfinished.replace(path)
     for name in stale:
         (folder / name).unlink()
@@ -62,9 +62,9 @@ def write(slos: SloSet, folder: Path) -> list[Path]:
 def check(slos: SloSet, folder: Path) -> list[Drift]:
     """Compare the files in ``folder`` with what the SLO set gives: changed, missing and left-over ones."""
     wanted = render(slos)
-    found = {path.name: path.read_text() for path in sorted(folder.glob("*.yaml")) if _is_ours(path)}
+    found = {path.name: _text_of(path) for path in sorted(folder.glob("*.yaml")) if _is_ours(path)}
     # A hand edit may have removed the header: a file with a name of ours is compared whatever it holds.
-    found |= {name: (folder / name).read_text() for name in wanted if (folder / name).exists()}
+    found |= {name: _text_of(folder / name) for name in wanted if (folder / name).exists()}
     return [
         Drift(folder / name, _diff(folder / name, found.get(name, ""), wanted.get(name, "")))
         for name in sorted(found.keys() | wanted.keys())
@@ -81,6 +81,10 @@ def _diff(file: Path, found: str, wanted: str) -> str:
             f"{file} (from the SLO files)",
         )
     )
+
+
+def _text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")  # what is not UTF-8 is a drift, not a failure
 
 
 def _is_ours(path: Path) -> bool:

@@ -119,11 +119,14 @@ def _slo_window_ratio(slo: Slo) -> str:
 
 def _share_of_budget(slo: Slo, metric: str, window: Duration) -> str:
     """What was spent over ``window``, as a share of what the budget allows for a stretch of that length."""
-    counted = _BASE_OVERLAP if metric == ERRORS_INCREASE else 1
-    part = window.milliseconds / slo.window.milliseconds * counted
+    part = window.milliseconds / slo.window.milliseconds
     spent = base_selector(slo, metric)
+    if window == BASE_WINDOW:
+        # One record covers it. Prometheus 2 takes both ends of a range: in five minutes it finds six.
+        return _for_each_group(slo, lambda group, budget: f"{_within(spent, group)} / {budget * part:.12g}")
+    counted = _BASE_OVERLAP if metric == ERRORS_INCREASE else 1
     return _for_each_group(
-        slo, lambda group, budget: f"sum_over_time({_within(spent, group)}[{window}]) / {budget * part:.12g}"
+        slo, lambda group, budget: f"sum_over_time({_within(spent, group)}[{window}]) / {budget * part * counted:.12g}"
     )
 
 

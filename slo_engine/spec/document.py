@@ -47,6 +47,10 @@ class Document:
     _keys: dict[KeyPath, Position] = field(default_factory=dict)
     _values: dict[KeyPath, Position] = field(default_factory=dict)
 
+    def holds(self, path: KeyPath) -> bool:
+        """Whether the file has a value at ``path``."""
+        return path in self._values
+
     def problem(self, path: KeyPath, message: str, *, at_key: bool = False) -> Problem:
         """A mistake at ``path``: at its value, or at its key; where the path ends early, at what there is of it."""
         for length in range(len(path), -1, -1):
@@ -68,25 +72,54 @@ def read_document(file: Path, text: str) -> Document:
             if node is not None:
                 document.data = _Reader(document).read(node, ())
     except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
-        why = " ".join(part for part in (error.context, error.problem) if part)
-        document.problems.append(Problem(file, line, column, "", f"not readable as YAML: {why}"))
+        document.problems.append(_not_yaml(file, text, error))
     except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        column = error.position - text.rfind("\n", 0, error.position)
+        before = text.encode()[: error.position].decode(errors="ignore")  # libyaml counts bytes
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         document.problems.append(
             Problem(file, line, column, "", f"a character that YAML does not allow ({error.reason}): remove it")
         )
-    except _TooManyNodesError:
-        document.problems.append(
-            Problem(file, 1, 1, "", f"aliases expand to more than {MAX_NODES:,} values: write the values out")
-        )
+    except _RefusedError as error:
+        document.problems.append(error.problem)
     return document
 
 
-class _TooManyNodesError(Exception):
-    """The aliases of a file multiply."""
+class _RefusedError(Exception):
+    """The aliases of a file multiply, nest or contain themselves: there is no data to go on with."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        super().__init__(str(problem))
+
+
+def _not_yaml(file: Path, text: str, error: yaml.MarkedYAMLError) -> Problem:
+    why = " ".join(part for part in (error.context, error.problem) if part)
+    mark, begun = error.problem_mark or error.context_mark, error.context_mark
+    if begun and mark and mark.line > begun.line:
+        if "expected ',' or" in why or mark.index >= len(text.rstrip()):
+            why += f" (up to line {mark.line + 1})"
+            mark = begun  # what is not closed is of interest, not where that came to light
+        else:
+            why += f" (begun in line {begun.line + 1})"
+    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    advice = next((advice for sign, advice in _ADVICE.items() if sign in why), "")
+    if mark and "cannot start any token" in why:
+        character = text.splitlines()[mark.line][mark.column]
+        advice = _NO_TABS if character == "\t" else f"put a value that begins with {character} in quotes"
+    return Problem(file, line, column, "", f"not readable as YAML: {why}" + (f": {advice}" if advice else ""))
+
+
+_NO_TABS = "indent with spaces, not with tabs"
+_ADVICE = {
+    "mapping values are not allowed": "put a value that holds a colon in quotes, and check the indentation",
+    "found undefined alias": "put a value that begins with * in quotes",
+    "found duplicate anchor": "give the second one another name",
+    "unexpected end of stream": "close the quotes",
+    "expected ',' or": "close the bracket, separate items by commas, and put values that hold brackets in quotes",
+    "did not find expected key": "check the indentation, and put values that hold quotes or brackets in quotes",
+    "did not find expected '-' indicator": "check the indentation; the items of a list begin with - in one column",
+}
+"""What to do about the mistakes that libyaml reports, by a part of its message."""
 
 
 def _within_limits(document: Document, text: str) -> bool:
@@ -122,13 +155,17 @@ class _Reader:
     def read(self, node: yaml.Node, path: KeyPath) -> Any:
         self._nodes += 1
         if self._nodes > MAX_NODES:
-            raise _TooManyNodesError
+            many = f"more than {MAX_NODES:,} values, with aliases written out: divide the file, or use fewer aliases"
+            raise _RefusedError(self._document.problem(path[:1], many, at_key=True))
+        if len(path) > MAX_DEPTH:
+            deep = f"aliases nest deeper than {MAX_DEPTH} levels: write the values out"
+            raise _RefusedError(self._document.problem(path[:1], deep, at_key=True))
         self._document._values.setdefault(path, _start(node))
         if path == ():
             self._document._values[()] = _start(node)
         if id(node) in self._open:
-            self._refuse(node, path, "an alias that contains itself: write the value out")
-            return None
+            itself = "an alias that contains itself: write the value out"
+            raise _RefusedError(self._document.problem(path, itself))
         if isinstance(node, yaml.ScalarNode):
             return _scalar(node)
         self._open.add(id(node))

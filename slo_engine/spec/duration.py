@@ -10,7 +10,8 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import PydanticCustomError, core_schema
 
 _UNITS_MS = {"w": 604_800_000, "d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
-_PATTERN = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?\Z")
+_PATTERN = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?\Z", re.ASCII)
+_LONGEST_MS = 2**63 // 1_000_000  # Prometheus counts nanoseconds in 64 bits: 292 years
 
 
 @dataclass(frozen=True, order=True)
@@ -26,7 +27,7 @@ class Duration:
         match = _PATTERN.match(text)
         amounts = [int(part or 0) for part in match.groups()] if match and len(text) < 40 else []
         milliseconds = sum(amount * unit for amount, unit in zip(amounts, _UNITS_MS.values(), strict=False))
-        if not milliseconds:
+        if not 0 < milliseconds < _LONGEST_MS:
             raise ValueError(f"{text!r} is not a duration")
         return cls(milliseconds)
 

@@ -6,14 +6,14 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from slo_engine.errors import SloEngineError
 from slo_engine.spec.duration import Duration
 from slo_engine.spec.names import RESERVED_LABELS
 from slo_engine.spec.policies import Severity
-from slo_engine.spec.promql import Selector, parse_expression, parse_selector
+from slo_engine.spec.promql import Selector, parse_alert_expression, parse_selector
 from slo_engine.spec.slo import Budget
 
 VERSION = "slo-engine/v1"
@@ -21,7 +21,7 @@ VERSION = "slo-engine/v1"
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9_.]*[a-z0-9])?\Z")
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
 _ALERT = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*\Z")
-_MONEY = re.compile(r"(\d+(?:\.\d+)?) ?([A-Z]{3})\Z")
+_MONEY = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([A-Z]{3})\Z")
 
 
 def _refuse(message: str) -> PydanticCustomError:
@@ -30,8 +30,10 @@ def _refuse(message: str) -> PydanticCustomError:
 
 def _matching(pattern: re.Pattern[str], rule: str) -> AfterValidator:
     def check(text: str) -> str:
-        if not pattern.match(text) or len(text) > 100:
+        if not pattern.match(text):
             raise _refuse(rule)
+        if len(text) > 100:
+            raise _refuse("must be at most 100 characters")
         return text
 
     return AfterValidator(check)
@@ -55,11 +57,6 @@ def _parsed_by(parse: Callable[[str], Any]) -> BeforeValidator:
     return BeforeValidator(read)
 
 
-def _expression(text: str) -> str:
-    parse_expression(text)
-    return text.strip()
-
-
 def _money(value: Any) -> Any:
     if isinstance(value, Budget):
         return value
@@ -70,10 +67,13 @@ def _money(value: Any) -> Any:
 
 
 Name = Annotated[str, _matching(_NAME, "must be lower-case letters, digits and -, _ or ., such as support-agent")]
-Label = Annotated[str, _matching(_LABEL, "must be a label name: letters, digits and _"), AfterValidator(_free_label)]
+AnnotationName = Annotated[str, _matching(_LABEL, "must be a name in letters, digits and _, such as runbook_url")]
+Label = Annotated[
+    str, _matching(_LABEL, "must be a label name: letters, digits and _, such as team"), AfterValidator(_free_label)
+]
 AlertName = Annotated[str, _matching(_ALERT, "must be an alert name in letters, digits and _, such as AgentErrors")]
 SelectorField = Annotated[Selector, _parsed_by(parse_selector)]
-ExpressionField = Annotated[str, _parsed_by(_expression)]
+ExpressionField = Annotated[str, _parsed_by(parse_alert_expression)]
 Money = Annotated[Budget, BeforeValidator(_money)]
 Objective = Annotated[float, Field(gt=0, lt=100, allow_inf_nan=False, strict=True)]
 Text = Annotated[str, Field(max_length=2_000)]
@@ -103,12 +103,13 @@ class LatencyFormat(_Strict):
     histogram: SelectorField
     threshold: Duration
 
-    @model_validator(mode="after")
-    def _base_name(self) -> Self:
-        if self.histogram.metric.endswith(("_bucket", "_count", "_sum")):
-            base = self.histogram.metric.rpartition("_")[0]
-            raise _refuse(f"takes the histogram's base name: {base} instead of {self.histogram.metric}")
-        return self
+    @field_validator("histogram")
+    @classmethod
+    def _base_name(cls, histogram: Selector) -> Selector:
+        if histogram.metric.endswith(("_bucket", "_count", "_sum")):
+            base = histogram.metric.rpartition("_")[0]
+            raise _refuse(f"takes the histogram's base name: {base} instead of {histogram.metric}")
+        return histogram
 
 
 class CostFormat(_Strict):
@@ -145,7 +146,7 @@ class TierAlertingFormat(_Strict):
 
     disabled: bool = Field(default=False, strict=True)
     labels: dict[Label, str] = {}
-    annotations: dict[Label, Text] = {}
+    annotations: dict[AnnotationName, Text] = {}
 
 
 class AlertingFormat(_Strict):
@@ -203,7 +204,7 @@ class ThresholdFormat(_Strict):
     summary: Text
     description: Text = ""
     labels: dict[Label, str] = {}
-    annotations: dict[Label, Text] = {}
+    annotations: dict[AnnotationName, Text] = {}
 
 
 class TierFormat(_Strict):
@@ -214,11 +215,12 @@ class TierFormat(_Strict):
     short: Duration
     factor: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False, strict=True)]
 
-    @model_validator(mode="after")
-    def _short_is_shorter(self) -> Self:
-        if self.short >= self.long:
-            raise _refuse(f"takes a short window below the long one ({self.long}); 1/12 of it is usual")
-        return self
+    @field_validator("short")
+    @classmethod
+    def _short_is_shorter(cls, short: Duration, info: ValidationInfo) -> Duration:
+        if (long := info.data.get("long")) and short >= long:
+            raise _refuse(f"must be shorter than the long window ({long}); 1/12 of it is usual")
+        return short
 
 
 class PolicyFormat(_Strict):
@@ -242,15 +244,18 @@ ITEMS: Mapping[str, type[_Strict]] = {"slos": SloFormat, "thresholds": Threshold
 """The lists of a file. Each item is checked by itself, so that one mistake never hides another."""
 
 
-def keys_of_the_format() -> frozenset[str]:
-    """Every key that the format knows anywhere: what an unknown key may have been meant to be."""
-    keys = set(ITEMS)
-    models: list[type[BaseModel]] = [HeaderFormat, *ITEMS.values()]
-    while models:
-        for name, info in models.pop().model_fields.items():
-            keys.add(info.alias or name)
-            models += _models_in(info.annotation)
-    return frozenset(keys)
+def keys_of_the_format() -> Mapping[str, tuple[str, ...]]:
+    """The keys that each place of a file takes: ``slos.sli.cost`` -> spend, budget. The top of the file is ``""``."""
+    places: dict[str, tuple[str, ...]] = {}
+    open_places: list[tuple[str, type[BaseModel]]] = [("", HeaderFormat), *ITEMS.items()]
+    while open_places:
+        place, model = open_places.pop(0)
+        fields = {info.alias or name: info for name, info in model.model_fields.items()}
+        places[place] = tuple(fields) if place else (*fields, *ITEMS)
+        for name, info in fields.items():
+            inner = f"{place}.{name}" if place else name
+            open_places += [(inner, each) for each in _models_in(info.annotation)]
+    return places
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:

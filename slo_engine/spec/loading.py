@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
@@ -17,6 +15,7 @@ from slo_engine.spec.document import Document, read_document
 from slo_engine.spec.duration import Duration
 from slo_engine.spec.format import (
     ITEMS,
+    VERSION,
     AlertingFormat,
     HeaderFormat,
     PolicyFormat,
@@ -25,7 +24,6 @@ from slo_engine.spec.format import (
     ThresholdFormat,
     TierAlertingFormat,
     TracesFormat,
-    keys_of_the_format,
 )
 from slo_engine.spec.policies import BUILT_IN, Policy, Tier, can_fire
 from slo_engine.spec.problems import KeyPath, Problem, SpecError
@@ -42,6 +40,7 @@ from slo_engine.spec.slo import (
     error_budget,
 )
 from slo_engine.spec.traces import TraceQuery, TraceTemplateError, check_template, default_query
+from slo_engine.spec.wording import missing_key, unknown_key, wrong_value
 
 MAX_FILE_BYTES = 5 * 1024 * 1024
 """A larger file is no SLO file; 1,000 SLOs take about 400 KB."""
@@ -75,21 +74,24 @@ def examine(paths: Iterable[Path]) -> Loaded:
     policies = dict(BUILT_IN)
     for reading in readings:
         policies |= reading.policies(policies)
-    taken: dict[tuple[str, str], str] = {}
-    slos = [slo for reading in readings for slo in reading.slos(policies, taken)]
-    thresholds = [threshold for reading in readings for threshold in reading.thresholds(taken)]
+    slos_taken: dict[tuple[str, str], str] = {}
+    alerts_taken: dict[tuple[str, str], str] = {}
+    slos = [slo for reading in readings for slo in reading.slos(policies, slos_taken)]
+    thresholds = [threshold for reading in readings for threshold in reading.thresholds(alerts_taken)]
     problems += [problem for reading in readings for problem in reading.document.problems]
-    return Loaded(SloSet(tuple(slos), tuple(thresholds)), tuple(sorted(problems)))
+    return Loaded(SloSet(tuple(slos), tuple(thresholds)), tuple(sorted(set(problems))))
 
 
 def find_files(paths: Iterable[Path]) -> tuple[list[Path], list[Problem]]:
-    """The YAML files at and under ``paths``, sorted; a path with none is a mistake."""
+    """The YAML files at and under ``paths``, sorted; a path with none is a mistake. What is hidden under a folder stays
+    out: Kubernetes keeps the files of a ConfigMap a second time, in a folder whose name begins with two dots."""
     files: dict[Path, None] = {}
     problems = []
     for path in paths:
         found = [path]
         if path.is_dir():
-            found = sorted(file for pattern in ("*.yaml", "*.yml") for file in path.rglob(pattern))
+            found = [file for pattern in ("*.yaml", "*.yml") for file in path.rglob(pattern)]
+            found = sorted(file for file in found if not _hidden(file.relative_to(path)))
         elif not path.exists():
             found = []
         files |= dict.fromkeys(found)
@@ -98,9 +100,13 @@ def find_files(paths: Iterable[Path]) -> tuple[list[Path], list[Problem]]:
     return list(files), problems
 
 
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
 def _read(file: Path) -> Document:
-    def failed(message: str) -> Document:
-        return Document(file, problems=[Problem(file, 1, 1, "", message)])
+    def failed(message: str, line: int = 1, column: int = 1) -> Document:
+        return Document(file, problems=[Problem(file, line, column, "", message)])
 
     try:
         content = file.read_bytes()
@@ -111,8 +117,9 @@ def _read(file: Path) -> Document:
     try:
         return read_document(file, content.decode())
     except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        return failed(f"is not UTF-8 (byte {error.start + 1}, line {line}): save it as UTF-8")
+        before = content[: error.start].decode()
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        return failed(f"is not UTF-8 (byte {error.start + 1} of the file): save it as UTF-8", line, column)
 
 
 class _Reading:
@@ -122,6 +129,7 @@ class _Reading:
         self.document = document
         self._items: dict[str, list[Any]] = {name: [] for name in ITEMS}
         self.header: HeaderFormat | None = None
+        self._sound = False
         if document.data is None:
             if not document.problems:
                 self._add((), "is empty: begin with `version: slo-engine/v1`")
@@ -131,33 +139,49 @@ class _Reading:
             return
         rest = dict(document.data)
         for name in ITEMS:
-            items = rest.pop(name, None) or []
+            items = rest.pop(name, None)
             if isinstance(items, list):
                 self._items[name] = items
-            else:
+            elif items is not None:
                 self._add((name,), "must be a list: begin each item with `- `")
-        self.header = self._check(HeaderFormat, rest, ())
-        if self.header and not self.header.service and (self._items["slos"] or self._items["thresholds"]):
-            self._add((), "service is missing: write `service: <name>` at the top of the file")
+        self._set_header(rest)
+
+    def _set_header(self, data: dict[str, Any]) -> None:
+        header = self._check(HeaderFormat, data, ())
+        self._sound = header is not None
+        if header is None:  # the items are checked all the same, as far as they do not depend on what is wrong
+            rest = {key: data[key] for key in ("service", "defaults") if key in data}
+            header = _model_of(HeaderFormat, {**rest, "version": VERSION})
+        if header and not header.service:
+            if self._items["slos"] or self._items["thresholds"]:
+                self._add((), "service is missing: write `service: <name>` at the top of the file")
+            self._sound = False
+            header = header.model_copy(update={"service": str(self.document.file)})
+        self.header = header
 
     def policies(self, known: Mapping[str, Policy]) -> dict[str, Policy]:
-        """The policies that the file declares."""
+        """The policies that the file declares; one with a mistake has no tiers."""
         found: dict[str, Policy] = {}
         for path, item in self._checked("policies", PolicyFormat):
             if item.name in known or item.name in found:
                 self._add((*path, "name"), f"a policy named {item.name!r} exists already: take another name")
                 continue
+            before = len(self.document.problems)
             tiers = tuple(Tier(tier.severity, tier.long, tier.short, tier.factor) for tier in item.tiers)
             for index, tier in enumerate(tiers):
                 for key, window in (("short", tier.short), ("long", tier.long)):
                     self._check_window((*path, "tiers", index, key), window)
-            found[item.name] = Policy(item.name, tiers)
+            found[item.name] = Policy(item.name, tiers if len(self.document.problems) == before else ())
+        for item in self._items["policies"]:
+            name = item.get("name") if isinstance(item, dict) else None
+            if isinstance(name, str) and name not in known:
+                found.setdefault(name, Policy(name, ()))  # declared, if badly: its users have made no mistake
         return found
 
     def slos(self, policies: Mapping[str, Policy], taken: dict[tuple[str, str], str]) -> Iterator[Slo]:
         """The SLOs of the file that hold no mistake."""
         for path, item in self._checked("slos", SloFormat):
-            if self.header is None or self.header.service is None:
+            if self.header is None:
                 continue
             before = len(self.document.problems)
             slo = self._slo(path, item, self.header, policies)
@@ -165,7 +189,7 @@ class _Reading:
             if first := taken.get(slo.key):
                 self._add((*path, "name"), f"the SLO {slo.name!r} of {slo.service} exists already, at {first}")
             taken.setdefault(slo.key, f"{at.file}:{at.line}")
-            if len(self.document.problems) == before:
+            if self._sound and slo.policy.tiers and len(self.document.problems) == before:
                 yield slo
 
     def thresholds(self, taken: dict[tuple[str, str], str]) -> Iterator[Threshold]:
@@ -179,6 +203,8 @@ class _Reading:
                 self._add((*path, "alert"), f"the alert {item.alert!r} exists already, at {first}")
                 continue
             taken[key] = f"{at.file}:{at.line}"
+            if not self._sound:
+                continue
             described = {"description": item.description} if item.description else {}
             yield Threshold(
                 self.header.service,
@@ -215,9 +241,11 @@ class _Reading:
             absent=alerting.absent,
             traces=self._traces(path, item.traces or defaults.traces, by),
         )
-        if len(set(by)) < len(by):
-            self._add((*path, "by"), "names a label twice")
-        self._check_window((*path, "window"), slo.window)
+        for index, label in enumerate(by):
+            if label in by[:index]:
+                self._add((*self._where(path, ("by",)), index), f"names {label!r} a second time: remove it")
+        self._check_labels(path, header, alerting, by)
+        self._check_window(self._where(path, ("window",)), slo.window)
         self._check_tiers(path, slo)
         return slo
 
@@ -237,6 +265,8 @@ class _Reading:
             here = (*path, "overrides", index)
             if getattr(override, wanted) is None:
                 self._add(here, f"{wanted} is missing: it is what the override changes")
+            if isinstance(sli, CostSli) and override.budget and override.budget.currency != sli.budget.currency:
+                self._add((*here, "budget"), f"must be in {sli.budget.currency}, like the budget of the SLI")
             if getattr(override, other) is not None:
                 self._add((*here, other), f"does not go with this kind of SLI: write {wanted}")
             for label in override.match:
@@ -249,12 +279,14 @@ class _Reading:
         name = alerting.policy or "google"
         if name not in policies:
             known = ", ".join(sorted(policies))
-            self._add((*path, "alerting", "policy"), f"there is no policy {name!r}; there are: {known}")
-        return policies.get(name, BUILT_IN["google"])
+            at = self._where(path, ("alerting", "policy"))
+            self._add(at, f"there is no policy {name!r}; there are: {known}")
+        return policies.get(name, Policy(name, ()))
 
     def _traces(self, path: KeyPath, traces: TracesFormat | None, by: tuple[str, ...]) -> TraceQuery:
         if traces is None:
             return default_query(by)
+        written = self._where(path, ("traces",))
         templates: list[tuple[KeyPath, str]] = [(("tags", index), tag) for index, tag in enumerate(traces.tags)]
         if traces.observation is not None:
             templates.append((("observation",), traces.observation))
@@ -262,15 +294,36 @@ class _Reading:
             try:
                 check_template(template, by)
             except TraceTemplateError as error:
-                self._add((*path, "traces", *where), str(error))
+                self._add((*written, *where), str(error))
         return TraceQuery(tuple(traces.tags), traces.observation)
+
+    def _check_labels(self, path: KeyPath, header: HeaderFormat, alerting: AlertingFormat, by: tuple[str, ...]) -> None:
+        set_at: list[KeyPath] = [("labels", label) for label in header.labels]
+        set_at += [("owner",)] if header.owner else []
+        for severity, tier in (("page", alerting.page), ("ticket", alerting.ticket)):
+            where = self._where(path, ("alerting", severity))
+            set_at += [(*where, "labels", label) for label in tier.labels] if tier else []
+        for at in set_at:
+            if at[-1] in by:
+                self._add(
+                    at,
+                    f"{at[-1]} is a label of `by`, whose values tell the alerts of the groups apart: take another name",
+                    at_key=True,
+                )
+
+    def _where(self, path: KeyPath, *keys: KeyPath) -> KeyPath:
+        """Where the first of ``keys`` that is written down stands: in the item, or in the defaults it inherits."""
+        written = (
+            place for base in (path, ("defaults",)) for key in keys if self.document.holds(place := (*base, *key))
+        )
+        return next(written, path)
 
     def _check_window(self, path: KeyPath, window: Duration) -> None:
         if window < MIN_WINDOW or window.milliseconds % 60_000:
             self._add(path, f"must be whole minutes and at least {MIN_WINDOW}, such as 5m, 1h or 30d; not {window}")
 
     def _check_tiers(self, path: KeyPath, slo: Slo) -> None:
-        where = (*path, "alerting", "policy")
+        where = self._where(path, ("alerting", "policy"), ("window",))
         for tier in slo.tiers:
             if tier.long.milliseconds * tier.factor > slo.window.milliseconds:
                 share = tier.long.milliseconds * tier.factor / slo.window.milliseconds
@@ -282,7 +335,7 @@ class _Reading:
                 )
         if isinstance(slo.sli, CostSli) or slo.policy.adaptive:
             return
-        objectives = [(where, slo.objective)]
+        objectives = [(self._where(path, ("alerting", "policy"), ("objective",)), slo.objective)]
         objectives += [((*path, "overrides", i, "objective"), o.objective) for i, o in enumerate(slo.overrides)]
         for at, objective in objectives:
             for tier in slo.tiers if objective is not None else ():
@@ -314,14 +367,23 @@ class _Reading:
         where = tuple(part for part in detail["loc"] if part != "[key]")
         kind = detail["type"]
         if kind == "extra_forbidden":
-            self._add((*path, *where), _unknown_key(str(where[-1])), at_key=True)
+            place = (*path, *where[:-1])
+            shown = ".".join(part for part in place if isinstance(part, str))
+            self._add((*place, where[-1]), unknown_key(str(where[-1]), shown), at_key=True)
         elif kind == "missing":
-            self._add((*path, *where[:-1]), f"{where[-1]} is missing: add it")
+            self._add((*path, *where[:-1]), missing_key(str(where[-1])))
         else:
-            self._add((*path, *where), _in_plain_words(kind, detail), at_key="[key]" in detail["loc"])
+            self._add((*path, *where), wrong_value(detail), at_key="[key]" in detail["loc"])
 
     def _add(self, path: KeyPath, message: str, *, at_key: bool = False) -> None:
         self.document.problems.append(self.document.problem(path, message, at_key=at_key))
+
+
+def _model_of(model: type[MODEL], data: Any) -> MODEL | None:
+    try:
+        return model.model_validate(data)
+    except ValidationError:
+        return None
 
 
 def _sli(sli: SliFormat) -> Sli:
@@ -341,43 +403,3 @@ def _tier_alerting(tier: TierAlertingFormat | None) -> TierAlerting:
 
 def _frozen(data: Mapping[str, str]) -> Mapping[str, str]:
     return MappingProxyType(dict(data))
-
-
-def _unknown_key(key: str) -> str:
-    close = difflib.get_close_matches(key, _known_keys(), n=1)
-    return f"unknown key: did you mean {close[0]!r}?" if close else "unknown key: remove it"
-
-
-@cache
-def _known_keys() -> frozenset[str]:
-    return keys_of_the_format()
-
-
-def _in_plain_words(kind: str, detail: ErrorDetails) -> str:
-    context = detail.get("ctx") or {}
-    if kind == "less_than" and context.get("lt") == 100.0:
-        return "must be below 100: an objective of 100 leaves no error budget; write 99.9, say"
-    words = _PLAIN_WORDS.get(kind)
-    return words.format_map(context) if words else detail["msg"]
-
-
-_NUMBER = "must be a number, without quotes or unit"
-_MAPPING = "must be a mapping of keys and values"
-
-_PLAIN_WORDS = {
-    "string_type": "must be text: put it in quotes",
-    "float_type": _NUMBER,
-    "int_type": _NUMBER,
-    "finite_number": _NUMBER,
-    "bool_type": "must be true or false",
-    "greater_than": "must be above {gt:g}",
-    "greater_than_equal": "must be at least {ge:g}",
-    "less_than_equal": "must be at most {le:g}",
-    "model_type": _MAPPING,
-    "dict_type": _MAPPING,
-    "list_type": "must be a list",
-    "too_short": "must not be empty",
-    "string_too_long": "must be at most {max_length} characters",
-    "literal_error": "must be {expected}",
-}
-"""What pydantic's kinds of mistake mean to the author of a file."""

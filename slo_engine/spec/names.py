@@ -11,9 +11,6 @@ SLO = "slo"
 WINDOW = "slo_window"
 """Label: the window that a recorded ratio or sum covers, such as ``1h``."""
 
-RESERVED_LABELS = frozenset({SERVICE, SLO, WINDOW, "le", "__name__", "alertname", "alertstate"})
-"""Labels that an SLO can neither group by nor set, because the rules use them."""
-
 # Records. Level "slo"; what is recorded; how it was made.
 TOTAL_INCREASE = "slo:sli_total:increase5m"
 ERRORS_INCREASE = "slo:sli_errors:increase5m"
@@ -46,3 +43,8 @@ LONG_WINDOW = "long_window"
 SHORT_WINDOW = "short_window"
 BURN_RATE = "burn_rate"
 """Alert label: the burn rate factor at which the tier fires."""
+
+RESERVED_LABELS = frozenset(
+    {SERVICE, SLO, WINDOW, SEVERITY, LONG_WINDOW, SHORT_WINDOW, BURN_RATE, "le", "__name__", "alertname", "alertstate"}
+)
+"""Labels that an SLO can neither group by nor set, because the rules use them."""

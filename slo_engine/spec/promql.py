@@ -6,6 +6,7 @@ length and depth are checked first, and selectors are printed by :class:`Selecto
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 
 import promql_parser
@@ -20,6 +21,12 @@ MAX_DEPTH = 100
 
 MAX_OPERATORS = 500
 """Longest chain of operators: each one nests the tree, without a bracket."""
+
+_NESTING = re.compile(
+    r"""#[^\n]*|"(?:\\.|[^"\\])*+(?:"|\Z)|'(?:\\.|[^'\\])*+(?:'|\Z)|`[^`]*+(?:`|\Z)|[()\[\]{}]|[-+*/%^]|[<>=!]=?|\b(?:and|or|unless|atan2)\b""",
+    re.IGNORECASE | re.DOTALL,
+)
+"""What nests the tree, and what only looks as if it did: comments and strings."""
 
 _OPS = {"Equal": "=", "NotEqual": "!=", "Re": "=~", "NotRe": "!~"}
 
@@ -75,6 +82,14 @@ def parse_expression(text: str) -> promql_parser.Expr:
         raise PromqlError(f"is not PromQL: {error}") from None
 
 
+def parse_alert_expression(text: str) -> str:
+    """Check what a plain alert asks for, and return it without white space around it. Raises PromqlError."""
+    tree = parse_expression(text)
+    if isinstance(tree, promql_parser.MatrixSelector | promql_parser.SubqueryExpr | promql_parser.StringLiteral):
+        raise PromqlError("must give one value a series, such as rate(errors_total[5m]) > 1: not a range, not a text")
+    return text.strip()
+
+
 def parse_selector(text: str) -> Selector:
     """Parse one counter selector, such as ``http_requests_total{job="agents"}``. Raises PromqlError otherwise."""
     tree = parse_expression(text)
@@ -95,7 +110,9 @@ def parse_selector(text: str) -> Selector:
     if not metric or not metric.replace(":", "_").isidentifier() or not metric.isascii():
         raise PromqlError("must name one metric, in letters, digits, underscores and colons")
     if named:
-        matchers = tuple(matcher for matcher in matchers if matcher.name != "__name__")
+        matchers = tuple(matcher for matcher in matchers if matcher.name != "__name__" or matcher.value != named)
+    if any(matcher.name == "__name__" for matcher in matchers):
+        raise PromqlError("must name its metric once: remove the other matchers of __name__")
     return Selector(metric, matchers)
 
 
@@ -103,25 +120,19 @@ def _refuse_what_kills_the_parser(text: str) -> None:
     if len(text) > MAX_LENGTH:
         raise PromqlError(f"is longer than {MAX_LENGTH:,} characters: record a part of it as a rule")
     depth = deepest = operators = 0
-    quoted_by = ""
-    escaped = False
-    for character in text:
-        if quoted_by:
-            if escaped:
-                escaped = False
-            elif character == "\\" and quoted_by != "`":
-                escaped = True
-            elif character == quoted_by:
-                quoted_by = ""
-        elif character in "\"'`":
-            quoted_by = character
-        elif character in "([{":
+    braces = False
+    for part in _NESTING.findall(text):
+        if part in "([{":
             depth += 1
             deepest = max(deepest, depth)
-        elif character in ")]}":
+            braces = part == "{"
+        elif part in ")]}":
             depth -= 1
-        elif character in "+-*/%^<>=!":
+            braces = False
+        elif part[0] not in "#\"'`" and not braces:  # in braces stand matchers, which nest nothing
             operators += 1
-    words = text.count(" or ") + text.count(" and ") + text.count(" unless ")
-    if deepest > MAX_DEPTH or operators + words > MAX_OPERATORS:
-        raise PromqlError(f"is nested deeper than {MAX_DEPTH} levels or chains over {MAX_OPERATORS} operators")
+    if deepest > MAX_DEPTH or operators > MAX_OPERATORS:
+        raise PromqlError(
+            f"is nested deeper than {MAX_DEPTH} levels or chains over {MAX_OPERATORS} operators: "
+            "record a part of it as a rule"
+        )

@@ -43,7 +43,7 @@ def render(template: str, labels: Mapping[str, str]) -> str:
     """Fill in one template. Raises TraceTemplateError when a label is missing."""
     try:
         return _compiled(template).render(labels=dict(labels))
-    except TemplateError as error:
+    except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
         raise TraceTemplateError(f"the trace template {template!r} cannot be filled in: {error}") from None
 
 
@@ -52,13 +52,14 @@ def check_template(template: str, by: Iterable[str]) -> None:
     known = set(by)
     try:
         tree = _ENVIRONMENT.parse(template)
+        unknown = sorted(meta.find_undeclared_variables(tree) - {"labels"})
     except TemplateError as error:
         raise TraceTemplateError(f"is not a Jinja2 template: {error}") from None
-    unknown = sorted(meta.find_undeclared_variables(tree) - {"labels"})
     unknown += sorted({node.attr for node in tree.find_all(nodes.Getattr)} - known)
     if unknown:
         offered = ", ".join(f"labels.{label}" for label in sorted(known)) or "nothing, as `by` is empty"
         raise TraceTemplateError(f"uses {unknown[0]!r}, which the group does not have; it offers {offered}")
+    render(template, dict.fromkeys(known, "x"))  # what only shows when it is filled in, such as an unknown filter
 
 
 @lru_cache(maxsize=1024)

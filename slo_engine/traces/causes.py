@@ -28,7 +28,12 @@ _VARIABLE_PARTS: tuple[tuple[re.Pattern[str], str], ...] = (
     (re.compile(r"(?i)\b(?:api[-_]?key|token|password|secret)\s*[=:]\s*\S+"), "<secret>"),
     (re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]*\w"), "<email>"),
     (re.compile(r"\bhttps?://\S+"), "<url>"),
-    (re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b|\b(?=\w*\d)[0-9a-fA-F]{12,}\b"), "<id>"),
+    (
+        re.compile(
+            r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b|\b(?=\d*[a-fA-F])(?=[a-fA-F]*\d)[0-9a-fA-F]{12,}\b"
+        ),
+        "<id>",
+    ),
     (re.compile(r"'[^']{1,200}'|\"[^\"]{1,200}\""), "<text>"),
     (re.compile(r"\d+(?:[.,:/-]\d+)*"), "<n>"),
 )

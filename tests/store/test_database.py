@@ -90,11 +90,10 @@ def test_a_full_disk_fails_the_write_and_the_store_goes_on_when_there_is_room(da
     database.write(lambda connection: limit(connection, used + 1))
     with pytest.raises(StoreError, match="full"):
         database.write(lambda connection: inbox.accept(connection, b"x" * 1_000_000, 0.0))
-    assert database.failure is not None
     database.write(lambda connection: limit(connection, 1_000_000))
     database.write(lambda connection: inbox.accept(connection, b"x" * 1_000_000, 0.0))
-    assert database.failure is None
     assert database.read(lambda connection: inbox.count(connection, "pending")) == 1
+    assert database.failure is None
 
 
 def test_commits_are_synchronous(database: Database) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -76,7 +77,7 @@ def test_groups_and_sinks_do_not_wait_for_one_another(database: Database) -> Non
 def test_a_retry_holds_back_its_own_group_at_its_own_sink_only(database: Database) -> None:
     finish(database, add_page(database, "a"), "one", "two")
     for each in claim(database):
-        database.write(lambda connection, each=each: outbox.retry_later(connection, each, "HTTP 503", 3600.0))
+        database.write(partial(outbox.retry_later, claimed=each, error="HTTP 503", delay=3600.0))
     finish(database, add_page(database, "a"), "one", "three")
     finish(database, add_page(database, "b"), "one")
     assert sorted((each.sink, each.message["page"]) for each in claim(database)) == [("one", 3), ("three", 2)]

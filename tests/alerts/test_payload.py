@@ -1,0 +1,77 @@
+"""Reading what Alertmanager posts."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slo_engine.alerts.payload import MalformedError, parse
+from tests.alerts.payloads import body, notification
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
+    max_leaves=10,
+)
+
+
+def test_a_notification_is_read_as_it_is() -> None:
+    read = parse(body())
+    assert (read.receiver, read.status, len(read.alerts)) == ("slo-engine", "firing", 1)
+    assert read.alerts[0].labels["slo"] == "success"
+    assert read.alerts[0].is_firing
+    assert read.raw == notification()
+
+
+def test_keys_that_newer_alertmanagers_add_are_kept() -> None:
+    posted = {**notification(), "notification_reason": "first notification", "routeLabels": {"a": "b"}}
+    assert parse(json.dumps(posted).encode()).raw == posted
+
+
+@pytest.mark.parametrize("missing", ["receiver", "status", "groupKey", "truncatedAlerts", "version", "commonLabels"])
+def test_a_missing_key_does_not_lose_the_page(missing: str) -> None:
+    posted = notification()
+    del posted[missing]
+    assert parse(json.dumps(posted).encode()).status == "firing"
+
+
+@pytest.mark.parametrize("missing", ["annotations", "fingerprint", "status", "startsAt", "endsAt", "labels"])
+def test_a_missing_key_of_an_alert_does_not_lose_the_page(missing: str) -> None:
+    posted = notification()
+    del posted["alerts"][0][missing]
+    assert parse(json.dumps(posted).encode()).alerts[0].is_firing
+
+
+def test_groups_are_told_apart_by_receiver_and_group_key() -> None:
+    first, same, other = parse(body()), parse(body(status="resolved")), parse(body(group_key="another"))
+    assert first.group_hash == same.group_hash != other.group_hash
+    assert len(first.group_hash) == 64
+
+
+@pytest.mark.parametrize(
+    "posted",
+    [b"", b"{", b"\xff", b"[]", b"3", b'{"alerts": null}', b'{"alerts": []}', b'{"alerts": [3]}', b"[" * 10**6],
+)
+def test_what_is_no_notification_is_refused_with_a_reason(posted: bytes) -> None:
+    with pytest.raises(MalformedError):
+        parse(posted)
+
+
+@given(json_values)
+def test_whatever_json_comes_is_read_or_refused_and_never_crashes(value: object) -> None:
+    for posted in (value, {"alerts": value}, {"alerts": [value]}, {"alerts": [{"labels": value}]}):
+        try:
+            read = parse(json.dumps(posted).encode())
+        except MalformedError:
+            continue
+        assert read.alerts
+        assert read.title
+
+
+@given(st.binary(max_size=200))
+def test_whatever_bytes_come_are_read_or_refused(posted: bytes) -> None:
+    with pytest.raises(MalformedError):
+        parse(posted)

@@ -1,0 +1,135 @@
+"""The courier: at least once, in order, and one sink never waits for another."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slo_engine.delivery import Courier, Delivered, Delivery, Outcome, Refused, Retry
+from slo_engine.delivery.worker import LONGEST_DELAY, delay_before
+from slo_engine.store import Database, inbox, outbox, pages
+
+
+class FakeSink:
+    """Answers as it is told, and remembers what it got."""
+
+    def __init__(self, *answers: Outcome | Exception, hang: asyncio.Event | None = None) -> None:
+        self._answers = list(answers)
+        self._hang = hang
+        self.got: list[Delivery] = []
+
+    async def send(self, delivery: Delivery) -> Outcome:
+        self.got.append(delivery)
+        if self._hang is not None:
+            await self._hang.wait()
+        answer = self._answers.pop(0) if self._answers else Delivered()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def close(self) -> None:
+        """Nothing to give back."""
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    opened = Database(f"sqlite:///{tmp_path / 'store.db'}")
+    yield opened
+    opened.close()
+
+
+def put_out(database: Database, *sinks: str, group: str = "group") -> int:
+    import time
+
+    posted = database.write(lambda connection: inbox.accept(connection, b"{}", time.time()))
+    new = pages.NewPage(posted, time.time(), group, "receiver", "firing", "title", {})
+    page = database.write(lambda connection: pages.add(connection, new))
+    database.write(lambda connection: pages.finish(connection, page, {"page": page}, sinks, 0.0))
+    return page
+
+
+def run_until(courier: Courier, done: Callable[[], bool]) -> None:
+    async def run() -> None:
+        task = asyncio.create_task(courier.run())
+        async with asyncio.timeout(20):
+            while not done():  # noqa: ASYNC110 - what is looked at is the store
+                await asyncio.sleep(0.01)
+        courier.stop()
+        await task
+
+    asyncio.run(run())
+
+
+def delivered(database: Database, sink: str) -> int:
+    return database.read(outbox.counts).get((sink, "delivered"), 0)
+
+
+def test_pages_reach_every_sink_in_order(database: Database) -> None:
+    order = [put_out(database, "one", "two") for _ in range(5)]
+    one, two = FakeSink(), FakeSink()
+    run_until(
+        Courier(database, {"one": one, "two": two}),
+        lambda: delivered(database, "two") == 5 == delivered(database, "one"),
+    )
+    assert [each.message["page"] for each in one.got] == order
+    assert [each.message["page"] for each in two.got] == order
+
+
+def test_a_sink_that_hangs_holds_up_no_other(database: Database) -> None:
+    hang = asyncio.Event()
+    for _ in range(3):
+        put_out(database, "stuck", "fine")
+    fine, stuck = FakeSink(), FakeSink(hang=hang)
+    courier = Courier(database, {"stuck": stuck, "fine": fine})
+
+    def done() -> bool:
+        if delivered(database, "fine") == 3:
+            hang.set()
+            return True
+        return False
+
+    run_until(courier, done)
+    assert len(fine.got) == 3
+
+
+def test_a_refused_page_becomes_a_dead_letter_with_its_reason(database: Database) -> None:
+    page = put_out(database, "one")
+    sink = FakeSink(Refused("HTTP 410"))
+    run_until(Courier(database, {"one": sink}), lambda: ("one", "dead") in database.read(outbox.counts))
+    (state,) = database.read(lambda connection: pages.deliveries(connection, [page]))[page]
+    assert (state.state, state.last_error) == ("dead", "HTTP 410")
+    assert len(sink.got) == 1
+
+
+def test_a_page_is_tried_again_with_the_same_key_until_it_is_taken(database: Database) -> None:
+    put_out(database, "one")
+    sink = FakeSink(Retry("HTTP 503"), RuntimeError("a bug in the sink"))
+    run_until(Courier(database, {"one": sink}), lambda: delivered(database, "one") == 1)
+    assert len(sink.got) == 3
+    assert len({each.key for each in sink.got}) == 1
+
+
+def test_a_page_for_a_sink_that_is_gone_from_the_settings_is_a_dead_letter(database: Database) -> None:
+    put_out(database, "gone")
+    run_until(Courier(database, {}), lambda: ("gone", "dead") in database.read(outbox.counts))
+
+
+def test_retry_after_is_not_undercut(database: Database) -> None:
+    put_out(database, "one")
+    sink = FakeSink(Retry("HTTP 429", after=1000.0))
+    courier = Courier(database, {"one": sink})
+    run_until(courier, lambda: (database.read(outbox.seconds_until_due) or 0) > 900)
+    assert len(sink.got) == 1
+
+
+@given(st.integers(0, 10_000), st.floats(0, 1))
+def test_delays_grow_to_a_limit_and_are_spread(attempt: int, chance: float) -> None:
+    delay = delay_before(attempt, chance)
+    assert 0.5 <= delay <= LONGEST_DELAY
+    assert delay_before(attempt, 1.0) == min(2.0 ** min(attempt, 30), LONGEST_DELAY)
+    assert delay_before(attempt, 0.0) == delay_before(attempt, 1.0) / 2

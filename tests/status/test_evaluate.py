@@ -1,0 +1,172 @@
+"""The arithmetic of error budgets."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slo_engine.prometheus import Result, Sample
+from slo_engine.spec import Duration, Slo, SloSet, load
+from slo_engine.spec.names import ERROR_RATIO, ERRORS_SUM, TOTAL_SUM
+from slo_engine.status import SloStatus, evaluate
+from slo_engine.status.evaluate import Recorded, exhausted_at, status_of
+
+SLOS = load([Path(__file__).parent.parent.parent / "slos"])
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+MONTH = Duration.parse("30d")
+
+
+class Series:
+    """Answers the four queries from lists of samples, and counts them."""
+
+    def __init__(self, **samples: list[Sample]) -> None:
+        self._samples = samples
+        self.queries: list[str] = []
+
+    def query(self, expr: str, at: datetime) -> Result:
+        self.queries.append(expr)
+        kinds = {ERROR_RATIO: "ratios", TOTAL_SUM: "totals", ERRORS_SUM: "errors", "ALERTS": "alerts"}
+        kind = next(kind for name, kind in kinds.items() if expr.startswith(name))
+        return Result(tuple(self._samples.get(kind, [])), (), 0.0)
+
+
+def sample(value: float, slo: str = "success", agent: str = "support_agent", **labels: str) -> Sample:
+    return Sample({"slo_service": "agents", "slo": slo, "agent_type": agent, **labels}, value)
+
+
+def slo(name: str) -> Slo:
+    found = SLOS.find("agents", name)
+    assert found is not None
+    return found
+
+
+def status(recorded: Recorded, name: str = "success", agent: str = "support_agent") -> SloStatus:
+    return status_of(slo(name), {"agent_type": agent}, recorded, NOW)
+
+
+def test_budget_is_what_the_window_has_not_spent() -> None:
+    found = status(Recorded(ratios={"1h": 0.04}, total=10_000.0, errors=50.0))
+    assert found.error_ratio == {"1h": 0.04, "30d": 0.005}
+    assert found.burn_rate == pytest.approx({"1h": 2.0, "30d": 0.25})
+    assert found.error_budget_remaining == pytest.approx(0.75)
+    assert found.measured_over == "30d"
+
+
+def test_an_override_has_its_own_objective() -> None:
+    found = status(Recorded(total=1000.0, errors=25.0), agent="batch_agent")
+    assert found.objective == 95.0
+    assert found.error_budget_remaining == pytest.approx(0.5)
+
+
+def test_a_quiet_agent_has_an_untouched_budget_and_never_a_nan() -> None:
+    found = status(Recorded(total=0.0, errors=0.0))
+    assert found.error_budget_remaining == 1.0
+    assert found.error_ratio == {"30d": 0.0}
+    assert found.exhausted_at is None
+
+
+def test_before_the_slo_window_is_recorded_the_longest_window_stands_in_and_is_named() -> None:
+    found = status(Recorded(ratios={"5m": 0.5, "1h": 0.1, "6h": 0.01}))
+    assert found.error_budget_remaining == pytest.approx(0.5)
+    assert found.measured_over == "6h"
+    assert found.events is None
+
+
+def test_money_spent_over_a_part_of_the_window_has_spent_that_part_of_the_budget() -> None:
+    # 25 USD in 6 h, where 3000 USD in 30 d allow 25: a burn rate of 1, and 1/120 of the budget.
+    found = status(Recorded(ratios={"6h": 1.0}), "spend")
+    assert found.burn_rate["6h"] == 1.0
+    assert found.error_budget_remaining == pytest.approx(1 - 25 / 3000)
+    assert found.objective is None
+
+
+def test_money_over_the_whole_window_is_measured_against_the_budget() -> None:
+    found = status(Recorded(errors=750.0), "spend")
+    assert found.error_budget_remaining == pytest.approx(0.75)
+    assert found.events is not None
+    assert (found.events.total, found.events.errors) == (3000.0, 750.0)
+
+
+def test_no_data_is_no_number() -> None:
+    found = status(Recorded())
+    assert (found.error_budget_remaining, found.measured_over, found.events) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("remaining", "burn_rate", "expected"),
+    [
+        (0.5, 1.0, NOW + timedelta(days=15)),
+        (1.0, 14.4, NOW + timedelta(days=30) / 14.4),
+        (0.0, 3.0, NOW),
+        (-2.0, 0.0, NOW),
+        (0.5, 0.0, None),
+        (0.5, None, None),
+        (None, 1.0, None),
+        (1.0, 0.0001, None),
+    ],
+)
+def test_forecast_continues_the_burn_rate(
+    remaining: float | None, burn_rate: float | None, expected: datetime | None
+) -> None:
+    found = exhausted_at(remaining, burn_rate, MONTH, NOW)
+    assert found == pytest.approx(expected, abs=timedelta(seconds=1)) if expected else found is None
+
+
+def test_four_queries_whatever_the_number_of_slos() -> None:
+    one, all_of_them = Series(), Series()
+    evaluate(SloSet((slo("success"),)), one, NOW)
+    evaluate(SLOS, all_of_them, NOW)
+    assert len(one.queries) == len(all_of_them.queries) == 4
+
+
+def test_no_slo_asks_nothing() -> None:
+    source = Series()
+    assert evaluate(SloSet(), source, NOW) == []
+    assert source.queries == []
+
+
+def test_samples_find_their_slo_and_group_and_strangers_are_left_alone() -> None:
+    source = Series(
+        ratios=[sample(0.1, slo_window="1h"), sample(0.2, agent="other", slo_window="1h"), sample(1.0, slo="unknown")],
+        totals=[sample(100.0)],
+        errors=[sample(1.0)],
+        alerts=[sample(1.0, alertname="SLOErrorBudgetBurn", severity="page", long_window="1h", short_window="5m")],
+    )
+    found = {(each.slo, each.group_text): each for each in evaluate(SLOS, source, NOW)}
+    assert set(found) == {
+        ("latency", ""),
+        ("spend", ""),
+        ("tool-calls", ""),
+        ("success", "support_agent"),
+        ("success", "other"),
+    }
+    failing = found["success", "support_agent"]
+    assert failing.error_budget_remaining == pytest.approx(0.5)
+    assert [(each.severity, each.long_window) for each in failing.firing] == [("page", "1h")]
+    assert found["success", "other"].firing == ()
+
+
+def test_nan_and_infinity_from_prometheus_are_no_facts() -> None:
+    source = Series(ratios=[sample(float("nan"), slo_window="1h"), sample(float("inf"), slo_window="5m")])
+    found = [each for each in evaluate(SLOS, source, NOW) if each.slo == "success"]
+    assert found[0].error_ratio == {}
+
+
+@given(
+    st.dictionaries(st.sampled_from(["5m", "1h", "6h", "3d"]), st.floats(0, 1)),
+    st.none() | st.floats(0, 1e9),
+    st.none() | st.floats(0, 1e9),
+)
+def test_whatever_is_recorded_gives_json_with_finite_numbers(
+    ratios: dict[str, float], total: float | None, errors: float | None
+) -> None:
+    found = status(Recorded(ratios, total, errors))
+    text = json.dumps(found.as_json(), allow_nan=False)
+    assert json.loads(text)["service"] == "agents"
+    if found.error_budget_remaining is not None:
+        assert found.error_budget_remaining <= 1

@@ -1,0 +1,225 @@
+"""The HTTP side, on the real application with a real store."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from slo_engine.alerts.payload import parse
+from slo_engine.prometheus import PrometheusError, Result
+from slo_engine.spec.live import LiveSlos
+from slo_engine.status import StatusBoard
+from slo_engine.store import Database, history, inbox, pages
+from slo_engine.web import Services, create_app
+from slo_engine.web.webhook import MAX_BODY_BYTES
+from tests.alerts.payloads import body, notification
+
+SLOS = Path(__file__).parent.parent.parent / "slos"
+WEBHOOK = "/webhooks/alertmanager"
+
+
+class NoPrometheus:
+    def query(self, expr: str, at: datetime) -> Result:
+        raise PrometheusError("unavailable", "prometheus cannot be reached: <b>refused</b>")
+
+
+class Site:
+    """The application on a store of its own; ``told`` counts how often the intake was told."""
+
+    def __init__(self, folder: Path, *, token: str | None = None, slos: Path = SLOS) -> None:
+        self.database = Database(f"sqlite:///{folder / 'store.db'}")
+        self.slos = LiveSlos([slos])
+        self.board = StatusBoard(lambda: self.slos.in_force.slos, NoPrometheus(), self.database)
+        self.told = 0
+        self.clock_runs = True
+        self.app = create_app(
+            Services(
+                database=self.database,
+                slos=self.slos,
+                board=self.board,
+                webhook_token=token,
+                on_posted=self._tell,
+                clock_is_running=lambda: self.clock_runs,
+                workers_are_running=lambda: True,
+            )
+        )
+
+    def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
+        async def request() -> httpx.Response:
+            transport = httpx.ASGITransport(app=self.app)
+            async with httpx.AsyncClient(transport=transport, base_url="http://engine") as client:
+                return await client.request(method, path, **options)
+
+        return asyncio.run(request())
+
+    def stored(self) -> list[bytes]:
+        return [each.body for each in self.database.read(lambda found: inbox.next_pending(found, 100))]
+
+    def add_page(self, message: dict[str, Any], *, finished: bool = True) -> None:
+        read = parse(body())
+        posted = self.database.write(lambda found: inbox.accept(found, b"{}", 1.0))
+        new = pages.NewPage(posted, 1.0, read.group_hash, "receiver", read.status, read.title, message)
+        page = self.database.write(lambda found: pages.add(found, new))
+        if finished:
+            self.database.write(lambda found: pages.finish(found, page, message, ["sink"], 2.0))
+
+    def _tell(self) -> None:
+        self.told += 1
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    return Site(tmp_path)
+
+
+def test_a_posted_body_is_committed_before_the_answer_and_the_intake_is_told(site: Site) -> None:
+    answer = site.ask("POST", WEBHOOK, content=body())
+    assert (answer.status_code, answer.json()["status"]) == (200, "accepted")
+    assert site.stored() == [body()]
+    assert site.told == 1
+
+
+@pytest.mark.parametrize("posted", [b"", b"no json", b"\xff\x00", b"[]"])
+def test_whatever_a_body_holds_it_is_stored_as_it_is(site: Site, posted: bytes) -> None:
+    assert site.ask("POST", WEBHOOK, content=posted).status_code == 200
+    assert site.stored() == [posted]
+
+
+def test_a_large_notification_is_taken(site: Site) -> None:
+    large = b"x" * 6_000_000
+    assert site.ask("POST", WEBHOOK, content=large).status_code == 200
+    assert site.stored() == [large]
+
+
+def test_a_body_above_the_cap_is_refused_by_its_declared_length_and_without_one(site: Site) -> None:
+    async def endless() -> AsyncIterator[bytes]:
+        for _ in range(MAX_BODY_BYTES // 1_000_000 + 2):
+            yield b"x" * 1_000_000
+
+    declared = site.ask("POST", WEBHOOK, content=b"x", headers={"content-length": str(MAX_BODY_BYTES + 1)})
+    assert declared.status_code == 413
+    assert site.ask("POST", WEBHOOK, content=endless()).status_code == 413
+    assert site.stored() == []
+
+
+def test_a_store_that_cannot_commit_answers_503_so_that_alertmanager_tries_again(site: Site) -> None:
+    used = site.database.read(lambda found: int(found.execute(text("PRAGMA page_count")).scalar_one()))
+    site.database.write(lambda found: found.execute(text(f"PRAGMA max_page_count = {used + 1}")).scalar())
+    answer = site.ask("POST", WEBHOOK, content=b"x" * 1_000_000)
+    assert answer.status_code == 503
+    assert site.ask("GET", "/readyz").status_code == 503
+    site.database.write(lambda found: found.execute(text("PRAGMA max_page_count = 1000000")).scalar())
+    assert site.ask("POST", WEBHOOK, content=b"x" * 1_000_000).status_code == 200
+    assert site.ask("GET", "/readyz").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("header", "status"),
+    [(None, 401), ("Bearer wrong", 401), ("Basic dG9rZW4=", 401), ("Bearer t0ken", 200), ("bearer t0ken", 200)],
+)
+def test_with_a_token_only_who_shows_it_is_let_in(tmp_path: Path, header: str | None, status: int) -> None:
+    site = Site(tmp_path, token="t0ken")
+    headers = {"authorization": header} if header else {}
+    assert site.ask("POST", WEBHOOK, content=body(), headers=headers).status_code == status
+    assert len(site.stored()) == (1 if status == 200 else 0)
+
+
+@pytest.mark.parametrize("path", [WEBHOOK + "/", "/webhooks"])
+def test_a_wrong_address_is_not_redirected_because_that_would_lose_the_body(site: Site, path: str) -> None:
+    assert site.ask("POST", path, content=body()).status_code == 404
+
+
+def test_ready_only_when_the_store_and_the_clock_run(site: Site) -> None:
+    assert site.ask("GET", "/readyz").json()["ready"] is True
+    site.clock_runs = False
+    stopped = site.ask("GET", "/readyz")
+    assert (stopped.status_code, stopped.json()["checks"]["clock"]) == (503, "the clock does not run")
+    site.clock_runs = True
+    site.database.close()
+    closed = site.ask("GET", "/readyz")
+    assert (closed.status_code, closed.json()["checks"]["store"]) == (503, "the store is closed")
+    assert site.ask("GET", "/healthz").status_code == 200
+
+
+def test_mistakes_in_slo_files_are_told_but_do_not_make_the_engine_unready(tmp_path: Path) -> None:
+    (tmp_path / "bad.yaml").write_text("version: slo-engine/v2\n")
+    site = Site(tmp_path, slos=tmp_path / "bad.yaml")
+    answer = site.ask("GET", "/readyz")
+    assert answer.status_code == 200
+    assert "bad.yaml:1:10: version" in answer.json()["slo_files"]["problems"][0]
+    assert "bad.yaml:1:10: version" in site.ask("GET", "/").text
+
+
+def test_pages_are_listed_with_their_evidence_and_deliveries(site: Site) -> None:
+    site.add_page({**notification(), "enrichment": {"version": "1"}})
+    site.add_page(notification(), finished=False)
+    listed = site.ask("GET", "/api/v1/alerts").json()["pages"]
+    assert [each["state"] for each in listed] == ["gathering", "ready"]
+    assert listed[1]["deliveries"] == [{"sink": "sink", "state": "pending", "attempts": 0, "last_error": None}]
+    assert listed[1]["message"]["enrichment"] == {"version": "1"}
+
+
+def test_history_of_an_slo_is_served_and_an_unknown_one_is_404(site: Site) -> None:
+    now = datetime.now(UTC).timestamp()
+    row = history.StatusRow(now, "agents", "success", {}, 0.5, {"error_budget_remaining": 0.5})
+    site.database.write(lambda found: history.append(found, [row]))
+    assert site.ask("GET", "/api/v1/slos/agents/success/history").json()["history"] == [row.status]
+    assert site.ask("GET", "/api/v1/slos/agents/nothing/history").status_code == 404
+
+
+def test_hostile_texts_are_shown_and_never_run(site: Site) -> None:
+    attack = '<script>alert(1)</script>"><img src=x onerror=alert(1)>{{7*7}}'
+    evil = "javascript:alert(1)"
+    cause = {
+        "what": attack,
+        "message": attack,
+        "count": 1,
+        "share": 1.0,
+        "traces": [{"id": attack, "url": evil, "seen_at": "2026-11-23T12:00:00+00:00"}],
+    }
+    traces = {"from": "2026-11-23T12:00:00+00:00", "to": "2026-11-23T12:00:00+00:00", "failed": 1, "partial": False}
+    about = {"service": attack, "slo": attack, "group": {"a": attack}, "status": None}
+    subject = {**about, "traces": {**traces, "causes": [cause]}}
+    enrichment = {"seconds": 0.1, "missing": [{"source": attack, "reason": attack}], "subjects": [subject]}
+    site.add_page({**notification(), "enrichment": enrichment})
+    posted = site.database.write(lambda found: inbox.accept(found, attack.encode(), 1.0))
+    site.database.write(lambda found: inbox.quarantine(found, posted, attack))
+    with pytest.raises(PrometheusError):
+        site.board.refresh()
+    answer = site.ask("GET", "/")
+    assert answer.status_code == 200
+    assert "<script" not in answer.text
+    assert "<img" not in answer.text
+    assert "<b>refused" not in answer.text
+    assert evil not in answer.text
+    assert "{{7*7}}" in answer.text
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'")
+    assert "unsafe" not in policy
+
+
+def test_api_of_a_store_that_cannot_be_read_says_so(site: Site) -> None:
+    site.database.write(lambda found: found.execute(text("DROP TABLE outbox")))
+    site.add_page(notification(), finished=False)
+    answer = site.ask("GET", "/api/v1/alerts")
+    assert (answer.status_code, "the store cannot be read" in answer.json()["detail"]) == (503, True)
+
+
+def test_metrics_are_served_in_the_format_that_is_asked_for(site: Site) -> None:
+    plain = site.ask("GET", "/metrics")
+    assert "slo_engine_build_info" in plain.text
+    assert "_created" not in plain.text
+    openmetrics = site.ask("GET", "/metrics", headers={"accept": "application/openmetrics-text; version=1.0.0"})
+    assert openmetrics.text.endswith("# EOF\n")
+
+
+def test_the_api_describes_itself(site: Site) -> None:
+    described = site.ask("GET", "/api/v1/openapi.json").json()
+    assert {"/webhooks/alertmanager", "/api/v1/slos", "/api/v1/alerts"} <= set(described["paths"])
