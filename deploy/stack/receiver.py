@@ -73,10 +73,11 @@ def main() -> None:
     """Serve until told to stop."""
     parser = argparse.ArgumentParser(description="Shows the pages it gets.")
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--secret", help="the secret of the sink, to check signatures with")
     arguments = parser.parse_args()
     app = Receiver(arguments.secret).app
-    uvicorn.run(app, host="127.0.0.1", port=arguments.port, log_level="warning", access_log=False)
+    uvicorn.run(app, host=arguments.host, port=arguments.port, log_level="warning", access_log=False)
 
 
 if __name__ == "__main__":

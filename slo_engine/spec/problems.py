@@ -16,6 +16,8 @@ def show_path(path: KeyPath) -> str:
     """``("slos", 0, "objective")`` as people write it: ``slos[0].objective``."""
     shown = ""
     for part in path:
+        if isinstance(part, str) and not part.isprintable():
+            part = repr(part)
         shown += f"[{part}]" if isinstance(part, int) else f".{part}" if shown else str(part)
     return shown
 

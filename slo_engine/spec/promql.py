@@ -79,7 +79,8 @@ def parse_expression(text: str) -> promql_parser.Expr:
     try:
         return promql_parser.parse(text)
     except ValueError as error:
-        raise PromqlError(f"is not PromQL: {error}") from None
+        reason = " ".join(str(error).split())  # it may quote lines of the text
+        raise PromqlError(f"is not PromQL: {reason}") from None
 
 
 def parse_alert_expression(text: str) -> str:

@@ -54,7 +54,7 @@ def check_template(template: str, by: Iterable[str]) -> None:
         tree = _ENVIRONMENT.parse(template)
         unknown = sorted(meta.find_undeclared_variables(tree) - {"labels"})
     except TemplateError as error:
-        raise TraceTemplateError(f"is not a Jinja2 template: {error}") from None
+        raise TraceTemplateError(f"is not a Jinja2 template: {error.message}") from None
     unknown += sorted({node.attr for node in tree.find_all(nodes.Getattr)} - known)
     if unknown:
         offered = ", ".join(f"labels.{label}" for label in sorted(known)) or "nothing, as `by` is empty"

@@ -160,11 +160,12 @@ def main() -> None:
     """Serve until told to stop."""
     parser = argparse.ArgumentParser(description="A small stand-in for LangFuse.")
     parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--delay", type=float, default=0.0, help="seconds before each answer of a read endpoint")
     arguments = parser.parse_args()
     standin = StandIn()
     standin.delay = arguments.delay
-    uvicorn.run(standin.app, host="127.0.0.1", port=arguments.port, log_level="warning", access_log=False)
+    uvicorn.run(standin.app, host=arguments.host, port=arguments.port, log_level="warning", access_log=False)
 
 
 if __name__ == "__main__":
