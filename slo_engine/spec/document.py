@@ -95,16 +95,21 @@ class _RefusedError(Exception):
 def _not_yaml(file: Path, text: str, error: yaml.MarkedYAMLError) -> Problem:
     why = " ".join(part for part in (error.context, error.problem) if part)
     mark, begun = error.problem_mark or error.context_mark, error.context_mark
+    lines = text.splitlines()
+    while lines and (not lines[-1].strip() or lines[-1].lstrip().startswith("#")):
+        lines.pop()
     if begun and mark and mark.line > begun.line:
-        if "expected ',' or" in why or mark.index >= len(text.rstrip()):
+        if "expected ',' or" in why or mark.line >= len(lines):
             why += f" (up to line {mark.line + 1})"
             mark = begun  # what is not closed is of interest, not where that came to light
         else:
             why += f" (begun in line {begun.line + 1})"
     line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    if mark and lines and mark.line >= len(lines):  # behind the end: the last thing in the file lacks something
+        line, column = len(lines), len(lines[-1].rstrip())
     advice = next((advice for sign, advice in _ADVICE.items() if sign in why), "")
     if mark and "cannot start any token" in why:
-        character = text.splitlines()[mark.line][mark.column]
+        character = lines[mark.line][mark.column]
         advice = _NO_TABS if character == "\t" else f"put a value that begins with {character} in quotes"
     return Problem(file, line, column, "", f"not readable as YAML: {why}" + (f": {advice}" if advice else ""))
 
@@ -116,6 +121,7 @@ _ADVICE = {
     "found duplicate anchor": "give the second one another name",
     "unexpected end of stream": "close the quotes",
     "expected ',' or": "close the bracket, separate items by commas, and put values that hold brackets in quotes",
+    "did not find expected node content": "a value is missing, or a bracket is not closed",
     "did not find expected key": "check the indentation, and put values that hold quotes or brackets in quotes",
     "did not find expected '-' indicator": "check the indentation; the items of a list begin with - in one column",
 }
