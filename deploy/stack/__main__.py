@@ -11,6 +11,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from deploy.stack.processes import StackError
@@ -25,13 +26,14 @@ def main() -> int:
     parser.add_argument("--port", type=int, default=8090, help="of the engine; another one when it is taken")
     parser.add_argument("--incident-after", type=float, default=75.0, help="seconds")
     parser.add_argument("--incident-for", type=float, default=300.0, help="seconds")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="for logs and data; emptied first")
     parser.add_argument("--until-page", action="store_true", help="end when the first enriched page has arrived")
     arguments = parser.parse_args()
     for ending in (signal.SIGINT, signal.SIGTERM):  # also where a shell has set SIGINT to be ignored
         signal.signal(ending, signal.default_int_handler)
-    shutil.rmtree(FOLDER, ignore_errors=True)
+    shutil.rmtree(arguments.folder, ignore_errors=True)
     options = Options(
-        folder=FOLDER,
+        folder=arguments.folder.resolve(),
         incident_after=arguments.incident_after,
         incident_for=arguments.incident_for,
         engine_port=_free(arguments.port),
@@ -58,7 +60,7 @@ def _welcome(stack: Stack, incident_after: float) -> str:
     Prometheus, its rules and alerts     {stack.prometheus.url}/alerts
     Alertmanager                         {stack.alertmanager.url}/
     LangFuse                             {stack.langfuse_url}
-    logs and data                        {stack.folder.relative_to(REPOSITORY)}/
+    logs and data                        {stack.folder}
 
   In {incident_after:.0f} s the search tool of support_agent breaks. Two to three minutes later the burn alert of its
   success SLO pages, with the failing traces and their cause. Ctrl-C ends everything.

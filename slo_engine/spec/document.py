@@ -109,7 +109,7 @@ def _not_yaml(file: Path, text: str, error: yaml.MarkedYAMLError) -> Problem:
         line, column = len(lines), len(lines[-1].rstrip())
     advice = next((advice for sign, advice in _ADVICE.items() if sign in why), "")
     if mark and "cannot start any token" in why:
-        character = lines[mark.line][mark.column]
+        character = text.splitlines()[mark.line][mark.column]
         advice = _NO_TABS if character == "\t" else f"put a value that begins with {character} in quotes"
     return Problem(file, line, column, "", f"not readable as YAML: {why}" + (f": {advice}" if advice else ""))
 
