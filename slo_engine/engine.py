@@ -22,7 +22,7 @@ from slo_engine.prometheus import Prometheus
 from slo_engine.settings import Settings, secret
 from slo_engine.spec.live import InForce, LiveSlos
 from slo_engine.status import SloStatus, StatusBoard
-from slo_engine.store import Database, StoreError, outbox
+from slo_engine.store import Database, StoreError, outbox, retention
 from slo_engine.traces import LangFuse
 from slo_engine.web import Services, create_app
 
@@ -30,6 +30,10 @@ logger = logging.getLogger(__name__)
 
 RELOAD_SECONDS = 5
 GAUGES_SECONDS = 15
+FORGET_SECONDS = 3600
+
+PAGES_KEPT = timedelta(days=40)
+"""As long as the history of the budgets they are about."""
 
 STATUS_MAX_AGE = timedelta(seconds=2)
 """A storm of pages asks Prometheus once; older, and the status could be from before the outage the page is about."""
@@ -108,6 +112,7 @@ class Engine:
             ("status", self._board.tick, self._settings.status.interval.seconds),
             ("slo_files", self._slos.reload, RELOAD_SECONDS),
             ("gauges", self._set_gauges, GAUGES_SECONDS),
+            ("forget", self._forget, FORGET_SECONDS),
         )
         for name, job, seconds in jobs:
             self._clock.add_job(job, "interval", seconds=seconds, id=name, next_run_time=now)
@@ -120,6 +125,13 @@ class Engine:
         for task in late:
             task.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
+
+    def _forget(self) -> None:
+        before = (datetime.now(UTC) - PAGES_KEPT).timestamp()
+        try:
+            self._database.write(lambda connection: retention.forget_pages_before(connection, before))
+        except StoreError as error:
+            logger.error("old pages are not removed: %s", error)  # noqa: TRY400 - an outage, no bug
 
     def _set_gauges(self) -> None:
         try:

@@ -10,6 +10,9 @@ from typing import Any
 
 from slo_engine.errors import SloEngineError
 
+MAX_DEPTH = 50
+"""Alertmanager nests four levels; what is nested much deeper is made to hurt whoever writes it out again."""
+
 
 class MalformedError(SloEngineError):
     """A body that is no Alertmanager notification."""
@@ -57,11 +60,16 @@ class Notification:
 def parse(body: bytes) -> Notification:
     """Read a posted body. Raises MalformedError with the reason, and nothing else, whatever it holds."""
     try:
-        raw = json.loads(body)
+        raw = json.loads(body, parse_constant=_refuse_constant)
+        if b"\\ud" in body.lower():
+            # Half a surrogate pair is valid JSON and no valid text: a store or a page would stumble over it later.
+            raw = json.loads(json.dumps(raw, ensure_ascii=False).encode(errors="replace"))
     except (ValueError, RecursionError):
         raise MalformedError("it is not JSON") from None
     if not isinstance(raw, dict):
         raise MalformedError("it is JSON, but no object")
+    if _is_deeper_than(MAX_DEPTH, raw):
+        raise MalformedError(f"it is nested deeper than {MAX_DEPTH} levels")
     found = raw.get("alerts")
     if not isinstance(found, list) or not found:
         raise MalformedError("it has no list of alerts: is `payload:` set in the receiver's configuration?")
@@ -69,6 +77,20 @@ def parse(body: bytes) -> Notification:
     status = raw.get("status") or ("firing" if any(alert.is_firing for alert in alerts) else "resolved")
     group_key = raw.get("groupKey") or json.dumps(raw.get("groupLabels") or {}, sort_keys=True)
     return Notification(str(raw.get("receiver") or ""), str(status), str(group_key), alerts, raw)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON, though Python would take it")
+
+
+def _is_deeper_than(limit: int, value: Any) -> bool:
+    level = [value]
+    for _ in range(limit):
+        inner = [each for each in level if isinstance(each, dict | list)]
+        level = [child for each in inner for child in (each.values() if isinstance(each, dict) else each)]
+        if not level:
+            return False
+    return True
 
 
 def _alert(index: int, alert: Any) -> Alert:

@@ -57,7 +57,7 @@ class Intake:
             try:
                 while posted := await asyncio.to_thread(self._database.read, partial(inbox.next_pending, limit=BATCH)):
                     for each in posted:
-                        await self._take(each)
+                        await self._take_or_quarantine(each)
                     self._on_pages()
             except StoreError as error:
                 logger.error("what was posted waits in the inbox: %s", error)  # noqa: TRY400 - an outage, no bug
@@ -65,15 +65,25 @@ class Intake:
             if not self._stopping.is_set():
                 await _wait(self._told, POLL_SECONDS)
 
-    async def _take(self, posted: inbox.Posted) -> None:
+    async def _take_or_quarantine(self, posted: inbox.Posted) -> None:
         try:
-            notification = parse(posted.body)
+            await self._take(posted)
         except MalformedError as error:
-            logger.error("a posted body is quarantined as inbox %d: %s", posted.id, error)  # noqa: TRY400
             reason = str(error)
-            await _write(self._database, lambda connection: inbox.quarantine(connection, posted.id, reason))
-            telemetry.INBOX_QUARANTINED.inc()
+        except StoreError:
+            raise
+        except Exception:
+            # A bug in reading one body must not end the reading of all others.
+            logger.exception("inbox %d could not be read", posted.id)
+            reason = "reading it failed; the engine's log says why"
+        else:
             return
+        logger.error("a posted body is quarantined as inbox %d: %s", posted.id, reason)
+        await _write(self._database, lambda connection: inbox.quarantine(connection, posted.id, reason))
+        telemetry.INBOX_QUARANTINED.inc()
+
+    async def _take(self, posted: inbox.Posted) -> None:
+        notification = parse(posted.body)
         page = pages.NewPage(
             posted.id,
             posted.received_at,

@@ -85,12 +85,12 @@ def threshold_alert(threshold: Threshold) -> Alert:
 
 
 def _verbatim(text: str) -> str:
-    """Text that an annotation shows as it is, though it may look like a template: ``{route="/users/{{id}}"}``."""
+    """Text that an alert shows as it is, though it may look like a template: ``{route="/users/{{id}}"}``."""
     return text.replace("{{", '{{ "{{" }}')
 
 
 def _identity(slo: Slo) -> dict[str, str]:
-    owner = {"owner": slo.owner} if slo.owner else {}
+    owner = {"owner": _verbatim(slo.owner)} if slo.owner else {}
     return {**slo.labels, **owner, SERVICE: slo.service, SLO: slo.name}
 
 

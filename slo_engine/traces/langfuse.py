@@ -84,12 +84,6 @@ class LangFuse:
         causes = group_by_cause(slow, self._url_of, message=f"took longer than {seconds:g} s")
         return Finding(since, until, len(slow), causes, is_partial)
 
-    async def check(self) -> str:
-        """The version of the server, when it answers and takes our keys. Raises TracesError."""
-        health = await self._get("/api/public/health", {})
-        await self._get("/api/public/projects", {})
-        return str(health.get("version", "of unknown version"))
-
     def _url_of(self, observation: Observation) -> str:
         return f"{self._public_url}/project/{quote(observation.project_id)}/traces/{quote(observation.trace_id)}"
 

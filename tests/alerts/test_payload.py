@@ -53,7 +53,12 @@ def test_groups_are_told_apart_by_receiver_and_group_key() -> None:
 
 @pytest.mark.parametrize(
     "posted",
-    [b"", b"{", b"\xff", b"[]", b"3", b'{"alerts": null}', b'{"alerts": []}', b'{"alerts": [3]}', b"[" * 10**6],
+    [
+        *(b"", b"{", b"\xff", b"[]", b"3", b'{"alerts": null}', b'{"alerts": []}', b'{"alerts": [3]}', b"[" * 10**6),
+        *(b'{"alerts": [{}], "x": NaN}', b'{"alerts": [{}], "x": -Infinity}'),
+        b'{"alerts": [{}], "x": ' + b"1" * 9999 + b"}",
+        b'{"alerts": [{}], "x": ' + b"[" * 60 + b"]" * 60 + b"}",
+    ],
 )
 def test_what_is_no_notification_is_refused_with_a_reason(posted: bytes) -> None:
     with pytest.raises(MalformedError):
@@ -75,3 +80,12 @@ def test_whatever_json_comes_is_read_or_refused_and_never_crashes(value: object)
 def test_whatever_bytes_come_are_read_or_refused(posted: bytes) -> None:
     with pytest.raises(MalformedError):
         parse(posted)
+
+
+@given(st.text(st.characters(categories=["Cs", "Ll", "Cc"]), max_size=20))
+def test_half_characters_do_not_get_past_the_door(name: str) -> None:
+    posted = notification(group_key=name)
+    posted["receiver"] = posted["alerts"][0]["annotations"]["summary"] = name or "x"
+    read = parse(json.dumps(posted).encode())
+    for text in (read.title, read.receiver, read.group_hash, json.dumps(read.raw, ensure_ascii=False)):
+        text.encode()

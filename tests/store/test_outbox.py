@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from slo_engine.store import Database, inbox, outbox, pages
+from slo_engine.store import Database, inbox, outbox, pages, retention
 
 
 @pytest.fixture
@@ -119,3 +119,20 @@ def test_pages_that_gather_evidence_are_found_again_after_a_restart(tmp_path: Pa
     database = Database(url)
     assert [each.id for each in database.read(pages.gathering)] == [page]
     database.close()
+
+
+def test_old_pages_are_forgotten_but_none_that_is_on_its_way(database: Database) -> None:
+    delivered, waiting, gathering = add_page(database, "a"), add_page(database, "b"), add_page(database, "c")
+    finish(database, delivered, "one", "two")
+    finish(database, waiting, "one", "two")
+    for each in claim(database):
+        if each.message == {"page": delivered} or each.sink == "one":
+            database.write(partial(outbox.delivered, claimed=each))
+    bad = database.write(lambda connection: inbox.accept(connection, b"bad", 0.0))
+    database.write(lambda connection: inbox.quarantine(connection, bad, "reason"))
+    unread = database.write(lambda connection: inbox.accept(connection, b"unread", 0.0))
+    assert database.write(lambda connection: retention.forget_pages_before(connection, 1.0)) == 2
+    assert [page.id for page in database.read(lambda found: pages.newest(found, 10))] == [gathering, waiting]
+    assert database.read(outbox.counts) == {("one", "delivered"): 1, ("two", "pending"): 1}
+    assert [each.id for each in database.read(lambda found: inbox.next_pending(found, 10))] == [unread]
+    assert database.write(lambda connection: retention.forget_pages_before(connection, 1.0)) == 0

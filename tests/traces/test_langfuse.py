@@ -180,7 +180,3 @@ def test_a_server_that_cannot_be_reached_is_an_error_without_our_keys_in_it() ->
     with pytest.raises(TracesError) as caught:
         ask(httpx.MockTransport(refuse), failures())
     assert "sk-lf-local" not in str(caught.value)
-
-
-def test_check_tells_the_version() -> None:
-    assert ask(standin(), lambda door: door.check()) == "4.16.0"
