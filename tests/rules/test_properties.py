@@ -1,0 +1,128 @@
+"""What holds for every SLO: Prometheus takes its rules, they find their groups, and file order does not matter."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from slo_engine.rules import render, write
+from slo_engine.spec import load
+from tests.rules import promtool
+from tests.rules.histories import counter
+from tests.rules.promtool import Expectation, near
+
+SlosOfAService = list[dict[str, Any]]
+
+LABELS = ("agent_type", "tool_name", "region")
+
+# Unpaired surrogates are no text; anything else may stand in a label.
+hostile = st.one_of(
+    st.sampled_from(
+        ['"', "\\", "\\\\n", "\n", "a\nb\t", "'", "`", "{{ bad", "{{ $labels.x }}", "ü 漢 🙂", "\x85", "\u2028", ""]
+    ),
+    st.text(st.characters(exclude_categories=["Cs"]), max_size=12),
+)
+objectives = st.sampled_from([0.01, 50.0, 90.0, 93.06, 98.0, 99.9, 99.999]) | st.floats(0.001, 99.999)
+
+
+def _literal(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)
+
+
+@st.composite
+def slo(draw: st.DrawFn, name: str) -> dict[str, Any]:
+    """One valid SLO, as the mapping in a file."""
+    by = draw(st.lists(st.sampled_from(LABELS), unique=True))
+    where = f"{{route={_literal(draw(hostile))}}}"
+    amount = st.sampled_from(["0.01 USD", "3000 USD", "99999999 USD"])
+    found: dict[str, Any] = {"name": name, "by": by, "window": draw(st.sampled_from(["7d", "28d", "30d"]))}
+    kind = draw(st.sampled_from(["errors", "good", "latency", "cost"]))
+    if kind == "cost":
+        found["sli"] = {"cost": {"spend": f"cost_total{where}", "budget": draw(amount)}}
+    else:
+        found["objective"] = draw(objectives)
+        found["sli"] = (
+            {"latency": {"histogram": f"seconds{where}", "threshold": draw(st.sampled_from(["500ms", "15s", "2m"]))}}
+            if kind == "latency"
+            else {"events": {"total": f"runs_total{where}", kind: 'runs_total{status=~"(a|b)\\\\.c"}'}}
+        )
+    if by:
+        matches = draw(st.lists(st.dictionaries(st.sampled_from(by), hostile, min_size=1), max_size=3))
+        target, of = ("budget", amount) if kind == "cost" else ("objective", objectives)
+        found["overrides"] = [{"match": match, target: draw(of)} for match in matches]
+    alerting: dict[str, Any] = {"absent": draw(st.sampled_from(["5m", "1h"]))} if draw(st.booleans()) else {}
+    if kind != "cost" and draw(st.booleans()):
+        alerting["min_events"] = draw(st.integers(0, 1000))
+    return {**found, "alerting": alerting}
+
+
+@st.composite
+def services(draw: st.DrawFn) -> dict[str, SlosOfAService]:
+    """Some services, each with some SLOs."""
+    return {
+        f"service-{number}": [draw(slo(f"slo-{index}")) for index in range(draw(st.integers(1, 4)))]
+        for number in range(draw(st.integers(1, 4)))
+    }
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with TemporaryDirectory() as folder:
+        yield Path(folder)
+
+
+def _file(path: Path, service: str, **content: Any) -> Path:
+    data = {"version": "slo-engine/v1", "service": service, **content}
+    return promtool.dump(path, data)
+
+
+@settings(max_examples=30, deadline=None)
+@given(services(), hostile)
+def test_prometheus_takes_the_rules_of_any_slo(declared: dict[str, SlosOfAService], owner: str) -> None:
+    with _folder() as folder:
+        slos = load([_file(folder / f"{name}.yaml", name, owner=owner, slos=slos) for name, slos in declared.items()])
+        assert len(slos.slos) == sum(map(len, declared.values()))
+        promtool.check(write(slos, folder / "rules"))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.data(), st.lists(slo("slo"), min_size=2, max_size=6))
+def test_rules_do_not_depend_on_the_order_of_the_files(data: st.DataObject, declared: SlosOfAService) -> None:
+    with _folder() as folder:
+        files = []
+        for number, each in enumerate(declared):
+            plain = {"alert": f"Alert{number}", "expr": f"up == {number}", "severity": "warning", "summary": "x"}
+            content = {"slos": [{**each, "name": f"slo-{number}"}], "thresholds": [plain]}
+            files.append(_file(folder / f"{number}.yaml", f"service-{number % 2}", **content))
+        assert render(load(files)) == render(load(data.draw(st.permutations(files))))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(hostile.filter(bool), min_size=1, max_size=8, unique=True))
+def test_override_finds_its_group_whatever_its_label_holds(values: list[str]) -> None:
+    def objective(value: str, wanted: float) -> Expectation:
+        return near("10m", f"slo:objective:ratio{{agent_type={_literal(value)}}}", wanted)
+
+    with _folder() as folder:
+        overridden = {
+            "name": "runs",
+            "by": ["agent_type"],
+            "objective": 99.0,
+            "sli": {"events": {"total": "runs_total", "errors": 'runs_total{status="error"}'}},
+            "overrides": [{"match": {"agent_type": value}, "objective": 90.0} for value in values],
+        }
+        other = "none of " + "".join(values)
+        promtool.replay(
+            folder,
+            load([_file(folder / "slos.yaml", "shop", slos=[overridden])]),
+            {f"runs_total{{agent_type={_literal(value)}}}": counter((10, 1)) for value in [*values, other]},
+            *(objective(value, 0.9) for value in values),
+            objective(other, 0.99),
+        )
