@@ -2,6 +2,11 @@
 
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
+SHELL := /bin/bash
+.SHELLFLAGS := -o pipefail -c
+# Says what it fetches, and nothing of what is there already.
+INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --root-user-action=ignore
+QUIETER := | { grep -v "already satisfied" || true; }
 
 .PHONY: run test lint rules rules-check bench lock clean
 
@@ -44,11 +49,11 @@ clean:
 
 .venv/.run.ok: .venv/.python.ok requirements/run.txt pyproject.toml
 	@echo "installing the service into .venv"
-	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements/run.txt
-	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+	@$(INSTALL) --require-hashes -r requirements/run.txt $(QUIETER)
+	@$(INSTALL) --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
 .venv/.dev.ok: .venv/.run.ok requirements/dev.txt
 	@echo "installing what the tests need into .venv"
-	@$(BIN)/python -m pip install --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(INSTALL) --require-hashes -r requirements/dev.txt $(QUIETER)
 	@touch $@

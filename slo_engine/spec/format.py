@@ -66,6 +66,19 @@ def _parsed_by(parse: Callable[[str], Any]) -> BeforeValidator:
     return BeforeValidator(read)
 
 
+def _template(text: str) -> str:
+    """A text that Prometheus reads as a Go template. One that it cannot read makes it refuse the whole rule file, with
+    every alert of the service: what is plainly broken is found here, the rest by promtool."""
+    rest = text
+    while "{{" in rest:
+        action, closed, rest = rest.partition("{{")[2].partition("}}")
+        if not closed:
+            raise _refuse("opens a template with {{ and never closes it: add }}")
+        if not action.strip(" -"):
+            raise _refuse("holds an empty template {{ }}: write {{ $labels.agent_type }} or {{ $value }}, say")
+    return text
+
+
 def _money(value: Any) -> Any:
     if isinstance(value, Budget):
         return value
@@ -86,6 +99,7 @@ ExpressionField = Annotated[str, _parsed_by(parse_alert_expression)]
 Money = Annotated[Budget, BeforeValidator(_money)]
 Objective = Annotated[float, Field(gt=0, lt=100, allow_inf_nan=False, strict=True)]
 Text = Annotated[str, Field(max_length=2_000)]
+Template = Annotated[Text, AfterValidator(_template)]
 
 
 class _Strict(BaseModel):
@@ -154,8 +168,8 @@ class TierAlertingFormat(_Strict):
     """``alerting.page`` and ``alerting.ticket``"""
 
     disabled: bool = Field(default=False, strict=True)
-    labels: dict[Label, str] = {}
-    annotations: dict[AnnotationName, Text] = {}
+    labels: dict[Label, Template] = {}
+    annotations: dict[AnnotationName, Template] = {}
 
 
 class AlertingFormat(_Strict):
@@ -210,10 +224,10 @@ class ThresholdFormat(_Strict):
     expr: ExpressionField
     for_: Duration | None = Field(default=None, alias="for")
     severity: Annotated[str, _matching(_LABEL, "must be one word, such as warning or critical")]
-    summary: Text
-    description: Text = ""
-    labels: dict[Label, str] = {}
-    annotations: dict[AnnotationName, Text] = {}
+    summary: Template
+    description: Template = ""
+    labels: dict[Label, Template] = {}
+    annotations: dict[AnnotationName, Template] = {}
 
 
 class TierFormat(_Strict):
@@ -245,7 +259,7 @@ class HeaderFormat(_Strict):
     version: Literal["slo-engine/v1"]
     service: Name | None = None
     owner: Text | None = None
-    labels: dict[Label, str] = {}
+    labels: dict[Label, Template] = {}
     defaults: DefaultsFormat = DefaultsFormat()
 
 
