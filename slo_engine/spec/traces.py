@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from types import SimpleNamespace
 
 from jinja2 import StrictUndefined, Template, TemplateError, meta, nodes
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -42,7 +43,7 @@ def default_query(by: Iterable[str]) -> TraceQuery:
 def render(template: str, labels: Mapping[str, str]) -> str:
     """Fill in one template. Raises TraceTemplateError when a label is missing."""
     try:
-        return _compiled(template).render(labels=dict(labels))
+        return _compiled(template).render(labels=SimpleNamespace(**labels))
     except (TemplateError, TypeError, ValueError, ArithmeticError) as error:
         raise TraceTemplateError(f"the trace template {template!r} cannot be filled in: {error}") from None
 
