@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import socket
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -19,7 +20,7 @@ from slo_engine.alerts import Enrichment, Gatherer, Intake
 from slo_engine.delivery import Courier, Sink, WebhookSink
 from slo_engine.logs import configure_logging
 from slo_engine.prometheus import Prometheus
-from slo_engine.settings import Settings, secret
+from slo_engine.settings import PREFIX, ListenSettings, Settings, SettingsError, secret
 from slo_engine.spec.live import InForce, LiveSlos
 from slo_engine.status import SloStatus, StatusBoard
 from slo_engine.store import Database, StoreError, outbox, retention
@@ -100,6 +101,8 @@ class Engine:
             stack.push_async_callback(self._drain)
             self._start_clock()
             stack.push_async_callback(asyncio.to_thread, self._clock.shutdown)
+            if not self._sinks:
+                logger.warning("no sink is configured: pages are shown on the page and sent to nobody")
             logger.info(
                 "ready: %d SLOs, sinks: %s", len(self._slos.in_force.slos.slos), ", ".join(self._sinks) or "none"
             )
@@ -147,6 +150,7 @@ class Engine:
 def serve(settings: Settings) -> None:
     """Run the engine until it is told to stop (SIGTERM, Ctrl-C). Raises SloEngineError when it cannot start."""
     configure_logging(_secrets(settings))
+    _refuse_a_taken_port(settings.listen)
     engine = Engine(settings)
     config = uvicorn.Config(
         engine.app,
@@ -159,6 +163,20 @@ def serve(settings: Settings) -> None:
         timeout_graceful_shutdown=5,
     )
     uvicorn.Server(config).run()
+
+
+def _refuse_a_taken_port(listen: ListenSettings) -> None:
+    # uvicorn finds out after everything has started, and says it in a log line.
+    family = socket.AF_INET6 if ":" in listen.host else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((listen.host, listen.port))
+        except OSError as error:
+            where = f"{listen.host}:{listen.port}"
+            raise SettingsError(
+                f"cannot listen on {where} ({error.strerror}): change listen.port or listen.host"
+            ) from None
 
 
 class _BoardStatuses:
@@ -190,12 +208,15 @@ def _clock() -> BackgroundScheduler:
 
 def _langfuse(settings: Settings) -> LangFuse | None:
     found = settings.langfuse
-    if found is None:
+    if found.url is None or found.public_key is None or found.secret_key is None:
+        if len(found.missing) < len(("url", "public_key", "secret_key")):
+            names = ", ".join(f"langfuse.{name} ({PREFIX}LANGFUSE__{name.upper()})" for name in found.missing)
+            raise SettingsError(f"{names} is missing: LangFuse needs url, public_key and secret_key, or nothing at all")
         return None
     return LangFuse(
         found.url,
         found.public_key,
-        secret(found.secret_key) or "",
+        found.secret_key.get_secret_value(),
         public_url=found.public_url,
         timeout=settings.evidence.budget.seconds,
     )
@@ -215,6 +236,5 @@ def _note_slos(in_force: InForce) -> None:
 
 def _secrets(settings: Settings) -> list[str]:
     values = [settings.prometheus.token, settings.webhook.token, *(sink.secret for sink in settings.sinks)]
-    if settings.langfuse:
-        values.append(settings.langfuse.secret_key)
+    values.append(settings.langfuse.secret_key)
     return [text for text in map(secret, values) if text]

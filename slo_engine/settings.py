@@ -8,14 +8,26 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
 import yaml
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import SettingsError as EnvironmentValueError
 
 from slo_engine.errors import SloEngineError
 from slo_engine.spec.duration import Duration
@@ -37,6 +49,11 @@ def _http_url(text: str) -> str:
 HttpUrl = Annotated[str, AfterValidator(_http_url)]
 
 
+def _as_paths(value: Any) -> Any:
+    """One path, several with commas between them (as the environment has them), or a list."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
@@ -49,12 +66,17 @@ class _Section(BaseModel):
         found = dict(data)
         for name, field in cls.model_fields.items():
             file = found.pop(f"{name}_file", None) if SecretStr in getattr(field.annotation, "__args__", ()) else None
-            if file is None:
-                continue
-            try:
-                found[name] = Path(file).read_text().strip()
-            except OSError as error:
-                raise ValueError(f"{name}_file {file} cannot be read: {error.strerror}") from None
+            if file is not None and name in found:
+                raise ValueError(f"{name} and {name}_file: give one of them")
+            if file is not None:
+                try:
+                    found[name] = Path(file).read_text().strip()
+                except (OSError, UnicodeDecodeError) as error:
+                    why = error.strerror if isinstance(error, OSError) else "it is not text"
+                    raise ValueError(f"{name}_file {file} cannot be read: {why}") from None
+            # A variable that is not set where it should be must not open the door, nor send an empty password.
+            if SecretStr in getattr(field.annotation, "__args__", ()) and found.get(name) == "":
+                raise ValueError(f"{name} is empty: give one, or remove the key")
         return found
 
 
@@ -67,18 +89,17 @@ class PrometheusSettings(_Section):
 
 
 class LangFuseSettings(_Section):
-    """``langfuse``"""
+    """``langfuse``: all three of ``url``, ``public_key`` and ``secret_key``, or nothing."""
 
-    url: HttpUrl
-    public_key: str
+    url: HttpUrl | None = None
+    public_key: str | None = None
     secret_key: SecretStr | None = None
     public_url: HttpUrl | None = None
 
-    @model_validator(mode="after")
-    def _has_key(self) -> Self:
-        if self.secret_key is None:
-            raise ValueError(f"secret_key is missing: set {PREFIX}LANGFUSE__SECRET_KEY, or secret_key_file")
-        return self
+    @property
+    def missing(self) -> list[str]:
+        """What LangFuse cannot be read without."""
+        return [name for name in ("url", "public_key", "secret_key") if getattr(self, name) is None]
 
 
 class ListenSettings(_Section):
@@ -137,9 +158,9 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, hide_input_in_errors=True
     )
 
-    slos: list[Path] = [Path("slos")]
+    slos: Annotated[list[Path], NoDecode, BeforeValidator(_as_paths)] = [Path("slos")]
     prometheus: PrometheusSettings = PrometheusSettings()
-    langfuse: LangFuseSettings | None = None
+    langfuse: LangFuseSettings = LangFuseSettings()
     store: StoreSettings = StoreSettings()
     listen: ListenSettings = ListenSettings()
     webhook: WebhookSettings = WebhookSettings()
@@ -173,25 +194,47 @@ def load_settings(file: Path | None) -> Settings:
     if file is not None:
         try:
             data = yaml.safe_load(file.read_text()) or {}
-        except OSError as error:
-            raise SettingsError(f"{file} cannot be read: {error.strerror}") from None
+        except (OSError, UnicodeDecodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+            raise SettingsError(f"{file} cannot be read: {why}") from None
         except yaml.YAMLError as error:
             raise SettingsError(f"{file} is not readable as YAML: {error}") from None
         if not isinstance(data, dict):
             raise SettingsError(f"{file} must be a mapping of keys and values")
+    mistakes = _unknown_variables()
     try:
-        return Settings(**data)
+        settings = Settings(**data)
     except ValidationError as error:
-        where = f"{file}: " if file else ""
-        raise SettingsError("\n".join(f"{where}{_explained(detail)}" for detail in error.errors())) from None
+        mistakes += [_explained(detail, file) for detail in error.errors()]
+    except EnvironmentValueError as error:
+        name = f"{PREFIX}{str(error).split(chr(34))[1].upper()}"
+        mistakes.append(f"{name}: must be JSON, in quotes for the shell")
+    if mistakes:
+        raise SettingsError("\n".join(mistakes))
+    return settings
 
 
-def _explained(detail: Any) -> str:
+def _unknown_variables() -> list[str]:
+    known = {name.upper() for name in Settings.model_fields} | {"CONFIG"}
+    return [
+        f"{name}: there is no such setting; docs/settings.md lists them"
+        for name in sorted(os.environ)
+        if name.startswith(PREFIX) and name.removeprefix(PREFIX).partition("__")[0] not in known
+    ]
+
+
+def _explained(detail: ErrorDetails, file: Path | None) -> str:
     path = ".".join(str(part) for part in detail["loc"])
+    variable = PREFIX + "__".join(str(part).upper() for part in detail["loc"])
     message = str(detail["msg"]).removeprefix("Value error, ")
     if detail["type"] == "extra_forbidden":
-        message = "unknown key: remove it"
-    return f"{path}: {message}" if path else message
+        message = "unknown key: remove it; docs/settings.md lists the keys"
+    elif detail["type"] == "missing":
+        message = "is missing: add it"
+    if variable in os.environ:
+        return f"{variable}: {message}"
+    where = f"{file}: " if file else ""
+    return f"{where}{path}: {message}" if path else f"{where}{message}"
 
 
 def secret(value: SecretStr | None) -> str | None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import shutil
 import signal
+import socket
 import sys
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from deploy.stack.processes import StackError
 from deploy.stack.stack import REPOSITORY, Options, Stack
@@ -31,7 +33,11 @@ def main() -> int:
     arguments = parser.parse_args()
     for ending in (signal.SIGINT, signal.SIGTERM):  # also where a shell has set SIGINT to be ignored
         signal.signal(ending, signal.default_int_handler)
-    shutil.rmtree(arguments.folder, ignore_errors=True)
+    try:
+        lock = _own(arguments.folder)
+    except BlockingIOError:
+        print(f"another `make run` uses {arguments.folder}: end it first, or take another --folder", file=sys.stderr)
+        return 1
     options = Options(
         folder=arguments.folder.resolve(),
         incident_after=arguments.incident_after,
@@ -48,7 +54,24 @@ def main() -> int:
     except StackError as error:
         print(f"the stack has stopped: {error}", file=sys.stderr)
         return 1
+    finally:
+        lock.close()
     return 0
+
+
+def _own(folder: Path) -> TextIO:
+    """Empty the folder, and keep it for this process. Raises BlockingIOError when another one has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = (folder / "lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise
+    for old in folder.iterdir():
+        if old.name != "lock":
+            shutil.rmtree(old) if old.is_dir() else old.unlink()
+    return lock
 
 
 def _welcome(stack: Stack, incident_after: float) -> str:
@@ -57,12 +80,12 @@ def _welcome(stack: Stack, incident_after: float) -> str:
 
     SLOs, budgets, pages with evidence   {stack.engine_url}/
     pages as the receiver gets them      {stack.receiver_url}/
-    Prometheus, its rules and alerts     {stack.prometheus.url}/alerts
+    Prometheus, its rules and alerts     {stack.prometheus.url}/
     Alertmanager                         {stack.alertmanager.url}/
     LangFuse                             {stack.langfuse_url}
     logs and data                        {stack.folder}
 
-  In {incident_after:.0f} s the search tool of support_agent breaks. Two to three minutes later the burn alert of its
+  In {incident_after:.0f} s the search tool of support_agent breaks. One to three minutes later the burn alert of its
   success SLO pages, with the failing traces and their cause. Ctrl-C ends everything.
 """
 
@@ -109,13 +132,13 @@ def _causes(message: dict[str, Any]) -> list[str]:
 
 
 def _free(port: int) -> int:
-    import socket
-
     with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # a port of a stack that has just ended is free
         try:
             probe.bind(("127.0.0.1", port))
         except OSError:
-            return 0  # taken: any free one, which the addresses below show
+            _say(f"port {port} is taken: the engine gets another one")
+            return 0
     return port
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -31,10 +31,11 @@ class Options:
     incident_for: float = 300.0
     agent_pause: float = 0.3
     langfuse_delay: float = 0.0
+    force_standin: bool = False
+    """Use the stand-in for LangFuse even where `LANGFUSE_*` names a real one."""
     engine_port: int = 0
     slos: Path = REPOSITORY / "slos"
     rules: Path = REPOSITORY / "rules"
-    environment: Mapping[str, str] = field(default_factory=dict)
     on_progress: Callable[[str], None] = lambda _: None
 
 
@@ -47,7 +48,7 @@ class Stack:
         self._parts: list[Process] = []
         self.folder = options.folder
         self.ledger = options.folder / "ledger.jsonl"
-        self._environment = dict(options.environment)
+        self._environment: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -110,7 +111,7 @@ class Stack:
 
     def _start_langfuse(self) -> None:
         given = {name: os.environ[name] for name in LANGFUSE_KEYS if os.environ.get(name)}
-        if len(given) == len(LANGFUSE_KEYS) and not self._environment.get("SLO_ENGINE_STACK_STANDIN"):
+        if len(given) == len(LANGFUSE_KEYS) and not self._options.force_standin:
             self._options.on_progress(f"LangFuse at {given['LANGFUSE_BASE_URL']}")
             self.langfuse_url = given["LANGFUSE_BASE_URL"]
             self._environment |= given

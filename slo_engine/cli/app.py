@@ -26,7 +26,12 @@ SloPaths = Annotated[
 ]
 ConfigFile = Annotated[
     Path | None,
-    typer.Option("--config", "-c", envvar="SLO_ENGINE_CONFIG", help="The settings file; SLO_ENGINE_... go over it."),
+    typer.Option(
+        "--config",
+        "-c",
+        envvar="SLO_ENGINE_CONFIG",
+        help="The settings file; ./slo-engine.yaml if it is there. SLO_ENGINE_... go over it.",
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 
@@ -41,7 +46,7 @@ def _options(version: Annotated[bool, typer.Option("--version", help="Print the 
 
 
 @app.command()
-def validate(paths: SloPaths = None, as_json: AsJson = False) -> None:
+def validate(paths: rules.SloPaths = None, as_json: AsJson = False) -> None:
     """Check SLO files, and explain every mistake at file:line:column."""
     from slo_engine.spec import examine
 
@@ -82,7 +87,7 @@ def status(paths: SloPaths = None, config: ConfigFile = None, as_json: AsJson = 
     from slo_engine.status import evaluate
 
     with usage_errors():
-        settings = load_settings(config)
+        settings = load_settings(config or _settings_here())
     with failures():
         slos = load(paths_in(settings, paths))
         source = Prometheus(
@@ -104,9 +109,15 @@ def serve(config: ConfigFile = None) -> None:
     from slo_engine.settings import load_settings
 
     with usage_errors():
-        settings = load_settings(config)
+        settings = load_settings(config or _settings_here())
     with failures():
         run(settings)
+
+
+def _settings_here() -> Path | None:
+    """``slo-engine.yaml`` in this folder, when no other file is named."""
+    here = Path("slo-engine.yaml")
+    return here if here.is_file() else None
 
 
 @contextmanager

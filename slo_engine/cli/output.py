@@ -52,8 +52,16 @@ def status_table(statuses: Sequence[SloStatus]) -> None:
             "-" if status.objective is None else f"{status.objective:g} %",
             "no data" if left is None else f"{left:.1%}",
             "-" if burn is None else f"{burn:.2f}",
-            "-" if status.exhausted_at is None else status.exhausted_at.strftime("%Y-%m-%d %H:%M"),
+            _used_up(status),
             ", ".join(f"{each.severity} {each.long_window}" for each in status.firing) or "-",
             style="red" if left is not None and left <= 0 else None,
         )
-    Console().print(table)
+    # A pipe has no width: nothing is cut there.
+    console = Console()
+    (console if console.is_terminal else Console(width=200)).print(table)
+
+
+def _used_up(status: SloStatus) -> str:
+    if status.error_budget_remaining is not None and status.error_budget_remaining <= 0:
+        return "already"
+    return "-" if status.exhausted_at is None else status.exhausted_at.strftime("%Y-%m-%d %H:%M")

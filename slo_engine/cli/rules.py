@@ -18,7 +18,10 @@ OutFolder = Annotated[Path, typer.Option("--out", "-o", help="The folder of the 
 
 @app.command()
 def generate(paths: SloPaths = None, out: OutFolder = Path("rules")) -> None:
-    """Write the rule files: one for each service, the same bytes for the same SLO files."""
+    """Write the rule files: one for each service, the same bytes for the same SLO files.
+
+    The folder belongs to these SLO files: what slo-engine wrote there for other services is removed.
+    """
     from slo_engine.rules import write
     from slo_engine.spec import load
 
@@ -27,8 +30,10 @@ def generate(paths: SloPaths = None, out: OutFolder = Path("rules")) -> None:
     except SloEngineError as error:
         output.complain(str(error))
         raise typer.Exit(1) from None
-    for file in written:
+    for file in written.files:
         output.line(str(file))
+    for file in written.removed:
+        output.note(f"removed {file}: its service is in none of these SLO files")
 
 
 @app.command()

@@ -63,7 +63,9 @@ class Prometheus:
 
     def __init__(self, url: str, *, token: str | None = None, timeout: float = 10.0) -> None:
         """``timeout``: seconds for a whole query, connecting and reading included."""
-        self._host = urlsplit(url).hostname or url
+        parts = urlsplit(url)
+        # Without what may stand before the host: user and password.
+        self._host = f"Prometheus at {parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         self._timeout = timeout
         self._session = _Session()
         self._connect = PrometheusConnect(

@@ -23,6 +23,15 @@ class NothingToWriteError(SloEngineError):
 
 
 @dataclass(frozen=True)
+class Written:
+    """What writing has changed."""
+
+    files: list[Path]
+    removed: list[Path]
+    """Files of services that none of the SLO files names any more."""
+
+
+@dataclass(frozen=True)
 class Drift:
     """A rule file that is not what the SLO files say."""
 
@@ -38,14 +47,21 @@ def render(slos: SloSet) -> Mapping[str, str]:
     return files
 
 
-def write(slos: SloSet, folder: Path) -> list[Path]:
+def write(slos: SloSet, folder: Path) -> Written:
     """Write the rule files, each one whole or not at all, and remove the files of services that are gone.
 
     A file in the folder that slo-engine did not write is left alone. Raises SloEngineError when one has a name that is
     needed.
     """
     files = render(slos)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return _replaced(folder, files)
+    except OSError as error:
+        raise SloEngineError(f"{error.filename or folder} cannot be written: {error.strerror}") from None
+
+
+def _replaced(folder: Path, files: Mapping[str, str]) -> Written:
     stale = {path.name for path in folder.glob("*.yaml") if _is_ours(path)} - files.keys()
     for name, text in files.items():
         path = folder / name
@@ -56,7 +72,7 @@ def write(slos: SloSet, folder: Path) -> list[Path]:
         unfinished.replace(path)
     for name in stale:
         (folder / name).unlink()
-    return [folder / name for name in files]
+    return Written([folder / name for name in files], [folder / name for name in sorted(stale)])
 
 
 def check(slos: SloSet, folder: Path) -> list[Drift]:

@@ -97,7 +97,7 @@ AlertName = Annotated[str, _matching(_ALERT, "must be an alert name in letters, 
 SelectorField = Annotated[Selector, _parsed_by(parse_selector)]
 ExpressionField = Annotated[str, _parsed_by(parse_alert_expression)]
 Money = Annotated[Budget, BeforeValidator(_money)]
-Objective = Annotated[float, Field(gt=0, lt=100, allow_inf_nan=False, strict=True)]
+Objective = Annotated[float, Field(gt=1, lt=100, allow_inf_nan=False, strict=True)]
 Text = Annotated[str, Field(max_length=2_000)]
 Template = Annotated[Text, AfterValidator(_template)]
 

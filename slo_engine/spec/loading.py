@@ -96,7 +96,8 @@ def find_files(paths: Iterable[Path]) -> tuple[list[Path], list[Problem]]:
             found = []
         files |= dict.fromkeys(found)
         if not found:
-            problems.append(Problem(path, 1, 1, "", "no SLO file here: name a .yaml file, or a folder that holds some"))
+            what = "no SLO file here" if path.exists() else "this path does not exist"
+            problems.append(Problem(path, 1, 1, "", f"{what}: name a .yaml file, or a folder that holds some"))
     return list(files), problems
 
 

@@ -32,12 +32,18 @@ def wrong_value(detail: ErrorDetails) -> str:
     kind, context, value = detail["type"], detail.get("ctx") or {}, detail["input"]
     if kind == "less_than" and context.get("lt") == 100.0:
         return "must be below 100: an objective of 100 leaves no error budget; write 99.9, say"
+    if kind == "greater_than" and context.get("gt") == 1.0:
+        return f"is in percent and must be above 1: write {_as_percent(value)}"
     if kind in _PLAIN_WORDS and value is None:
         return "has no value: write one, or remove the key"
     if kind == "string_type" and isinstance(value, list | dict):
         return "must be text, not a list or a mapping"
     words = _PLAIN_WORDS.get(kind)
     return words.format_map(context) if words else detail["msg"]
+
+
+def _as_percent(value: object) -> str:
+    return f"{value * 100:g}" if isinstance(value, float) and 0 < value < 1 else "98, say"
 
 
 def _homes(key: str, place: str) -> list[str]:

@@ -47,7 +47,7 @@ class Database:
         try:
             _migrate(self._engine)
         except SQLAlchemyError as error:
-            raise StoreError(f"the store cannot be opened: {_reason(error)}") from error
+            raise StoreError(f"the store {self._engine.url.database} cannot be opened: {_reason(error)}") from error
         self._writes: SimpleQueue[_Write | None] = SimpleQueue()
         self._closed = False
         self._failure: str | None = None

@@ -11,7 +11,7 @@ import math
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx
 
@@ -50,6 +50,7 @@ class LangFuse:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         """``public_url``: where people open LangFuse, if that is not ``url``. ``timeout``: seconds for one request."""
+        self._host = urlsplit(url).netloc.rpartition("@")[2]
         self._public_url = (public_url or url).rstrip("/")
         self._has_v2 = True
         self._client = httpx.AsyncClient(
@@ -141,7 +142,7 @@ class LangFuse:
         except httpx.TimeoutException:
             raise TracesError("LangFuse did not answer in time") from None
         except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise TracesError(f"LangFuse cannot be reached: {type(error).__name__}") from None
+            raise TracesError(f"LangFuse at {self._host} cannot be reached ({type(error).__name__})") from None
         if response.status_code == 404:
             raise _NotFoundError(f"LangFuse has no {path}")
         if response.status_code in (401, 403):

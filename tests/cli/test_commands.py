@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -13,14 +14,16 @@ import pytest
 ROOT = Path(__file__).parent.parent.parent
 
 
-def run(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.CompletedProcess[str]:
+def run(
+    *arguments: str, cwd: Path = ROOT, env: dict[str, str] | None = None, **environment: str
+) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("SLO_ENGINE_", "LANGFUSE_"))}
     done = subprocess.run(
         [sys.executable, "-m", "slo_engine", *arguments],
         capture_output=True,
         text=True,
         cwd=cwd,
-        env={**clean, **environment},
+        env={**clean, **(env or {}), **environment},
         timeout=60,
     )
     assert "Traceback" not in done.stderr
@@ -68,7 +71,7 @@ def test_the_rules_that_are_committed_are_what_the_slo_files_say() -> None:
 def test_status_of_a_prometheus_that_is_not_there_is_a_failure_with_its_reason() -> None:
     done = run("status", "slos", SLO_ENGINE_PROMETHEUS__URL="http://127.0.0.1:9")
     assert done.returncode == 1
-    assert "127.0.0.1 cannot be reached: Connection refused" in done.stderr
+    assert "Prometheus at http://127.0.0.1:9 cannot be reached: Connection refused" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -76,7 +79,13 @@ def test_status_of_a_prometheus_that_is_not_there_is_a_failure_with_its_reason()
     [
         ("prometheus: {url: localhost}", "prometheus.url: must be an http:// or https:// address"),
         ("promethoos: {}", "promethoos: unknown key"),
-        ("langfuse: {url: 'http://x', public_key: pk}", "langfuse: secret_key is missing"),
+        (
+            "langfuse: {url: 'http://x', public_key: pk}",
+            "langfuse.secret_key (SLO_ENGINE_LANGFUSE__SECRET_KEY) is missing",
+        ),
+        ("webhook: {token: ''}", "webhook: token is empty"),
+        ("prometheus: {token: a, token_file: b}", "token and token_file: give one of them"),
+        ("listen: {host: 203.0.113.1}", "cannot listen on 203.0.113.1:8090"),
         ("a: [", "not readable as YAML"),
         ("- 1", "must be a mapping"),
         ("sinks: [{name: a, type: webhook, url: 'http://a', secret: '%%%'}]", "secret must be base64"),
@@ -110,7 +119,50 @@ def test_the_environment_goes_over_the_file(tmp_path: Path) -> None:
         SLO_ENGINE_PROMETHEUS__URL="not an address",
     )
     assert done.returncode == 2
-    assert "prometheus.url" in done.stderr
+    assert "SLO_ENGINE_PROMETHEUS__URL: must be an http:// or https:// address" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("SLO_ENGINE_LISTNE__PORT", "3", "SLO_ENGINE_LISTNE__PORT: there is no such setting"),
+        ("SLO_ENGINE_SINKS", "[{", "SLO_ENGINE_SINKS: must be JSON"),
+        ("SLO_ENGINE_LISTEN__PORT", "many", "SLO_ENGINE_LISTEN__PORT: "),
+    ],
+)
+def test_a_variable_that_cannot_be_used_is_named(name: str, value: str, said: str) -> None:
+    done = run("status", "slos", env={name: value})
+    assert done.returncode == 2
+    assert said in done.stderr
+
+
+def test_paths_of_slo_files_in_the_environment_are_paths(tmp_path: Path) -> None:
+    done = run("status", cwd=tmp_path, SLO_ENGINE_SLOS=f"{ROOT / 'slos'},{tmp_path / 'nowhere'}")
+    assert done.returncode == 1
+    assert done.stderr.strip() == (
+        f"{tmp_path / 'nowhere'}:1:1: this path does not exist: name a .yaml file, or a folder that holds some"
+    )
+
+
+def test_settings_in_this_folder_are_found_without_being_named(tmp_path: Path) -> None:
+    (tmp_path / "slo-engine.yaml").write_text("promethoos: {}")
+    assert "slo-engine.yaml: promethoos: unknown key" in run("status", cwd=tmp_path).stderr
+
+
+def test_a_taken_port_is_told_before_anything_starts(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        done = run("serve", cwd=tmp_path, SLO_ENGINE_LISTEN__PORT=str(port))
+    assert done.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{port} (Address already in use): change listen.port" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_rules_that_cannot_be_written_are_a_failure_with_the_path(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = run("rules", "generate", "slos", "--out", str(tmp_path / "file"))
+    assert done.returncode == 1
+    assert f"{tmp_path / 'file'} cannot be written: File exists" in done.stderr
 
 
 def test_without_the_server_extra_the_command_says_what_to_install(tmp_path: Path) -> None:

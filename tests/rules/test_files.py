@@ -44,8 +44,8 @@ def slos(folder: Path, *services: str) -> SloSet:
 
 
 def test_writing_twice_gives_the_same_bytes(tmp_path: Path, rules: Path) -> None:
-    first = {file: file.read_bytes() for file in write(slos(tmp_path, "shop", "desk"), rules)}
-    second = {file: file.read_bytes() for file in write(slos(tmp_path, "shop", "desk"), rules)}
+    first = {file: file.read_bytes() for file in write(slos(tmp_path, "shop", "desk"), rules).files}
+    second = {file: file.read_bytes() for file in write(slos(tmp_path, "shop", "desk"), rules).files}
     assert first == second
     assert sorted(rules.iterdir()) == [rules / "desk.yaml", rules / "shop.yaml"]
 
@@ -57,7 +57,7 @@ def test_what_was_just_written_does_not_drift(tmp_path: Path, rules: Path) -> No
 
 
 def test_hand_edit_is_found_and_shown(tmp_path: Path, rules: Path) -> None:
-    [file] = write(slos(tmp_path, "shop"), rules)
+    [file] = write(slos(tmp_path, "shop"), rules).files
     file.write_text(file.read_text(encoding="utf-8").replace("14.4 * 0.01", "1 * 0.01"), encoding="utf-8")
     [drift] = check(slos(tmp_path, "shop"), rules)
     assert drift.file == file
@@ -68,7 +68,7 @@ def test_hand_edit_is_found_and_shown(tmp_path: Path, rules: Path) -> None:
 
 
 def test_edit_that_removes_the_header_is_found(tmp_path: Path, rules: Path) -> None:
-    [file] = write(slos(tmp_path, "shop"), rules)
+    [file] = write(slos(tmp_path, "shop"), rules).files
     file.write_text(file.read_text(encoding="utf-8").partition("\n")[2], encoding="utf-8")
     [drift] = check(slos(tmp_path, "shop"), rules)
     assert drift.file == file
@@ -77,7 +77,7 @@ def test_edit_that_removes_the_header_is_found(tmp_path: Path, rules: Path) -> N
 
 
 def test_file_that_is_no_text_any_more_is_found(tmp_path: Path, rules: Path) -> None:
-    [file] = write(slos(tmp_path, "shop"), rules)
+    [file] = write(slos(tmp_path, "shop"), rules).files
     file.write_bytes(file.read_bytes() + b"# M\xfcller\n")
     assert [drift.file for drift in check(slos(tmp_path, "shop"), rules)] == [file]
 
@@ -94,7 +94,7 @@ def test_file_of_a_service_that_is_gone_is_found_and_removed(tmp_path: Path, rul
     [drift] = check(slos(tmp_path, "shop"), rules)
     assert drift.file == rules / "desk.yaml"
     assert "-groups:" in drift.diff.splitlines()
-    write(slos(tmp_path, "shop"), rules)
+    assert write(slos(tmp_path, "shop"), rules).removed == [rules / "desk.yaml"]
     assert sorted(rules.iterdir()) == [rules / "shop.yaml"]
 
 
@@ -115,7 +115,7 @@ def test_file_of_somebody_else_is_not_overwritten(tmp_path: Path, rules: Path) -
 
 
 def test_folder_without_slos_removes_nothing(tmp_path: Path, rules: Path) -> None:
-    [file] = write(slos(tmp_path, "shop"), rules)
+    [file] = write(slos(tmp_path, "shop"), rules).files
     with pytest.raises(SloEngineError, match="nothing to write"):
         write(SloSet(), rules)
     assert file.exists()

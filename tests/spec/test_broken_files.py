@@ -109,6 +109,8 @@ def test_a_folder_named_like_a_file_is_explained(tmp_path: Path) -> None:
     assert_found(examine([tmp_path]).problems, [Expected(1, 1, "cannot be read")])
 
 
-@pytest.mark.parametrize("path", ["nowhere", "nowhere.yaml", "."])
-def test_a_path_without_slo_files_is_a_mistake(path: str, tmp_path: Path) -> None:
-    assert_found(examine([tmp_path / path]).problems, [Expected(1, 1, "no SLO file here")])
+@pytest.mark.parametrize(
+    ("path", "said"), [("nowhere", "does not exist"), ("nowhere.yaml", "does not exist"), (".", "no SLO file here")]
+)
+def test_a_path_without_slo_files_is_a_mistake(path: str, said: str, tmp_path: Path) -> None:
+    assert_found(examine([tmp_path / path]).problems, [Expected(1, 1, said)])

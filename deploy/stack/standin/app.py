@@ -51,6 +51,7 @@ class StandIn:
         self.delay = 0.0
         self.app = Starlette(
             routes=[
+                Route("/", self._index),
                 Route("/api/public/health", self._health),
                 Route("/api/public/ready", self._health),
                 Route("/api/public/projects", self._guarded(self._projects)),
@@ -81,6 +82,10 @@ class StandIn:
                 return JSONResponse(error.body, 400)
 
         return checked
+
+    async def _index(self, _: Request) -> Response:
+        text = f"A small stand-in for LangFuse: it holds {len(self._rows)} observations. Follow a trace from a page."
+        return HTMLResponse(f"<!doctype html><title>stand-in for LangFuse</title><p>{text}</p>")
 
     async def _health(self, _: Request) -> Response:
         return JSONResponse({"status": "OK", "version": VERSION})
