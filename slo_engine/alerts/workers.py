@@ -20,11 +20,9 @@ from slo_engine.alerts.payload import MalformedError, Notification, parse
 from slo_engine.alerts.subject import subjects_of
 from slo_engine.spec.slo import SloSet
 from slo_engine.store import Database, StoreError, inbox, pages
+from slo_engine.worker import Worker
 
 logger = logging.getLogger(__name__)
-
-POLL_SECONDS = 2.0
-"""How often a loop looks without having been told: what is in the store after a crash told nobody."""
 
 STORE_RETRY_SECONDS = 1.0
 BATCH = 50
@@ -32,28 +30,17 @@ SIDE_BY_SIDE = 32
 """Pages whose evidence is gathered at the same time."""
 
 
-class Intake:
+class Intake(Worker):
     """Reads what was posted, in order: a page for what is understood, quarantine for what is not."""
 
     def __init__(self, database: Database, on_pages: Callable[[], None]) -> None:
+        super().__init__()
         self._database = database
         self._on_pages = on_pages
-        self._told = asyncio.Event()
-        self._stopping = asyncio.Event()
-
-    def tell(self) -> None:
-        """Something was posted."""
-        self._told.set()
-
-    def stop(self) -> None:
-        """End after what is in hand."""
-        self._stopping.set()
-        self._told.set()
 
     async def run(self) -> None:
         """Work until stopped."""
-        while not self._stopping.is_set():
-            self._told.clear()
+        while self.begin_round():
             try:
                 while posted := await asyncio.to_thread(self._database.read, partial(inbox.next_pending, limit=BATCH)):
                     for each in posted:
@@ -62,8 +49,7 @@ class Intake:
             except StoreError as error:
                 logger.error("what was posted waits in the inbox: %s", error)  # noqa: TRY400 - an outage, no bug
                 await asyncio.sleep(STORE_RETRY_SECONDS)
-            if not self._stopping.is_set():
-                await _wait(self._told, POLL_SECONDS)
+            await self.rest()
 
     async def _take_or_quarantine(self, posted: inbox.Posted) -> None:
         try:
@@ -96,7 +82,7 @@ class Intake:
         await _write(self._database, lambda connection: pages.add(connection, page))
 
 
-class Enrichment:
+class Enrichment(Worker):
     """Gathers the evidence of pages, and puts them out for the sinks."""
 
     def __init__(
@@ -107,6 +93,7 @@ class Enrichment:
         sinks: Sequence[str],
         on_ready: Callable[[], None],
     ) -> None:
+        super().__init__()
         self._database = database
         self._slos = slos
         self._gatherer = gatherer
@@ -116,21 +103,11 @@ class Enrichment:
         self._places = asyncio.Semaphore(SIDE_BY_SIDE)
         self._stopping = asyncio.Event()
 
-    def tell(self) -> None:
-        """There are new pages."""
-        self._told.set()
-
-    def stop(self) -> None:
-        """End after the pages in hand."""
-        self._stopping.set()
-        self._told.set()
-
     async def run(self) -> None:
         """Work until stopped. Pages are begun in their order; the outbox keeps the order of each group."""
         last = 0
         async with asyncio.TaskGroup() as tasks:
-            while not self._stopping.is_set():
-                self._told.clear()
+            while self.begin_round():
                 try:
                     read = partial(pages.gathering, after=last, limit=BATCH)
                     for page in await asyncio.to_thread(self._database.read, read):
@@ -140,8 +117,7 @@ class Enrichment:
                 except StoreError as error:
                     logger.error("pages wait for their evidence: %s", error)  # noqa: TRY400 - an outage, no bug
                     await asyncio.sleep(STORE_RETRY_SECONDS)
-                if not self._stopping.is_set():
-                    await _wait(self._told, POLL_SECONDS)
+                await self.rest()
 
     async def _complete(self, page: pages.Page) -> None:
         try:
@@ -170,14 +146,6 @@ class Enrichment:
             # Evidence decorates. Whatever goes wrong with it, the page itself leaves.
             logger.exception("the evidence of page %s could not be added", page.key)
             return plain(notification, "adding evidence failed; the engine's log says why"), "failed"
-
-
-async def _wait(told: asyncio.Event, seconds: float) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await told.wait()
-    except TimeoutError:
-        pass
 
 
 async def _write(database: Database, work: Callable[..., Any]) -> None:

@@ -33,31 +33,9 @@ class Claim:
 def claim(connection: Connection, *, limit: int, lease: float) -> list[Claim]:
     """Claim rows that are due, at most one for each sink and alert group: their oldest, and only when no older page of
     the group still waits for its evidence. That keeps the order of firing and resolved."""
-    older = outbox.alias("older")
-    earlier = pages.alias("earlier")
     due = (
         select(outbox.c.id)
-        .where(
-            outbox.c.state == "pending",
-            outbox.c.next_at <= _NOW,
-            outbox.c.lease_until <= _NOW,
-            ~exists().where(
-                and_(
-                    older.c.sink == outbox.c.sink,
-                    older.c.group_key == outbox.c.group_key,
-                    older.c.state == "pending",
-                    older.c.id != outbox.c.id,
-                    older.c.page_id < outbox.c.page_id,
-                )
-            ),
-            ~exists().where(
-                and_(
-                    earlier.c.group_key == outbox.c.group_key,
-                    earlier.c.state == "gathering",
-                    earlier.c.id < outbox.c.page_id,
-                )
-            ),
-        )
+        .where(*_IS_NEXT, outbox.c.next_at <= _NOW, outbox.c.lease_until <= _NOW)
         .order_by(outbox.c.page_id)
         .limit(limit)
     )
@@ -101,10 +79,8 @@ def retry_later(connection: Connection, claimed: Claim, error: str, delay: float
 
 
 def seconds_until_due(connection: Connection) -> float | None:
-    """How long until the next row can be claimed; None when nothing waits."""
-    soonest = select(func.min(func.max(outbox.c.next_at, outbox.c.lease_until)) - _NOW).where(
-        outbox.c.state == "pending"
-    )
+    """How long until the next row can be claimed; None when nothing waits, or only behind others."""
+    soonest = select(func.min(func.max(outbox.c.next_at, outbox.c.lease_until)) - _NOW).where(*_IS_NEXT)
     found = connection.execute(soonest).scalar_one_or_none()
     return None if found is None else float(found)
 
@@ -117,6 +93,29 @@ def counts(connection: Connection) -> dict[tuple[str, str], int]:
 
 # The database's own clock, in seconds since the epoch: engines that share a store need not agree on the time.
 _NOW = literal_column("((julianday('now') - 2440587.5) * 86400.0)", Double)
+
+_older = outbox.alias("older")
+_earlier = pages.alias("earlier")
+
+# The oldest row of its sink and alert group, and no older page of the group still waits for its evidence.
+_IS_NEXT = (
+    outbox.c.state == "pending",
+    ~exists().where(
+        and_(
+            _older.c.sink == outbox.c.sink,
+            _older.c.group_key == outbox.c.group_key,
+            _older.c.state == "pending",
+            _older.c.page_id < outbox.c.page_id,
+        )
+    ),
+    ~exists().where(
+        and_(
+            _earlier.c.group_key == outbox.c.group_key,
+            _earlier.c.state == "gathering",
+            _earlier.c.id < outbox.c.page_id,
+        )
+    ),
+)
 
 
 def _held(claimed: Claim) -> Any:

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slo_engine.delivery import Courier, Delivered, Delivery, Outcome, Refused, Retry
-from slo_engine.delivery.worker import LONGEST_DELAY, delay_before
+from slo_engine.delivery.courier import LONGEST_DELAY, delay_before
 from slo_engine.store import Database, inbox, outbox, pages
 
 

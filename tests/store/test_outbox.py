@@ -111,6 +111,14 @@ def test_time_until_the_next_page_is_due(database: Database) -> None:
     assert due == pytest.approx(100.0, abs=5.0)
 
 
+def test_what_waits_behind_a_retry_does_not_make_the_courier_look_again_and_again(database: Database) -> None:
+    finish(database, add_page(database))
+    (claimed,) = claim(database)
+    database.write(lambda connection: outbox.retry_later(connection, claimed, "HTTP 503", 100.0))
+    finish(database, add_page(database))
+    assert database.read(outbox.seconds_until_due) == pytest.approx(100.0, abs=5.0)
+
+
 def test_pages_that_gather_evidence_are_found_again_after_a_restart(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'again.db'}"
     database = Database(url)

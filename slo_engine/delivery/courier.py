@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 from slo_engine import telemetry
 from slo_engine.delivery.sink import Delivered, Delivery, Outcome, Refused, Retry, Sink
 from slo_engine.store import Database, StoreError, outbox
+from slo_engine.worker import POLL_SECONDS, Worker
 
 logger = logging.getLogger(__name__)
 
@@ -21,7 +22,6 @@ LEASE_SECONDS = 60.0
 """Four times the timeout of a sink: a lease ends only when its holder is dead or hangs."""
 
 BATCH = 50
-POLL_SECONDS = 2.0
 FIRST_DELAY = 1.0
 LONGEST_DELAY = 300.0
 
@@ -29,29 +29,18 @@ GIVE_UP_SECONDS = 24 * 3600.0
 """A page that nobody could take for a day is no page any more; it is kept as a dead letter."""
 
 
-class Courier:
+class Courier(Worker):
     """Delivers what is in the outbox."""
 
     def __init__(self, database: Database, sinks: Mapping[str, Sink]) -> None:
+        super().__init__()
         self._database = database
         self._sinks = sinks
-        self._told = asyncio.Event()
-        self._stopping = asyncio.Event()
-
-    def tell(self) -> None:
-        """There are new pages in the outbox."""
-        self._told.set()
-
-    def stop(self) -> None:
-        """End after the deliveries in hand."""
-        self._stopping.set()
-        self._told.set()
 
     async def run(self) -> None:
         """Work until stopped. Sinks do not wait for each other: every claim is sent by a task of its own."""
         async with asyncio.TaskGroup() as tasks:
-            while not self._stopping.is_set():
-                self._told.clear()
+            while self.begin_round():
                 wait = POLL_SECONDS
                 try:
                     claimed = await asyncio.wrap_future(
@@ -63,13 +52,7 @@ class Courier:
                     wait = min(wait, max(0.05, due)) if due is not None else wait
                 except StoreError as error:
                     logger.error("pages wait in the outbox: %s", error)  # noqa: TRY400 - an outage, no bug
-                if self._stopping.is_set():
-                    break
-                try:
-                    async with asyncio.timeout(wait):
-                        await self._told.wait()
-                except TimeoutError:
-                    continue
+                await self.rest(wait)
 
     async def _deliver(self, claim: outbox.Claim) -> None:
         outcome = await self._send(claim)
@@ -82,7 +65,7 @@ class Courier:
             return
         if not isinstance(outcome, Delivered):
             logger.warning("page %s to sink %s: %s", claim.page_key, claim.sink, outcome.reason)
-        self._told.set()  # the next page of this group may be waiting behind this one
+        self.tell()  # the next page of this group may be waiting behind this one
 
     async def _send(self, claim: outbox.Claim) -> Outcome:
         sink = self._sinks.get(claim.sink)
