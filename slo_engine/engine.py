@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import socket
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 import uvicorn
@@ -50,6 +51,7 @@ class Engine:
         """Open the store and read the SLO files. Raises SloEngineError."""
         self._settings = settings
         self._database = Database(settings.store.url)
+        self._database.write(outbox.release_leases)
         self._prometheus = Prometheus(
             settings.prometheus.url,
             token=secret(settings.prometheus.token),
@@ -100,7 +102,8 @@ class Engine:
                 self._workers.append(task)
             stack.push_async_callback(self._drain)
             self._start_clock()
-            stack.push_async_callback(asyncio.to_thread, self._clock.shutdown)
+            # Without waiting: a job that hangs on a server must not keep the process.
+            stack.callback(self._clock.shutdown, wait=False)
             if not self._sinks:
                 logger.warning("no sink is configured: pages are shown on the page and sent to nobody")
             logger.info(
@@ -162,7 +165,12 @@ def serve(settings: Settings) -> None:
         # A stop waits for the webhooks in flight, but not for ever.
         timeout_graceful_shutdown=5,
     )
-    uvicorn.Server(config).run()
+    server = uvicorn.Server(config)
+    with suppress(KeyboardInterrupt):
+        server.run()
+    # Every page is in the store. Threads that still wait for a server would hold up the end for as long as it likes.
+    logging.shutdown()
+    os._exit(0 if server.started else 1)
 
 
 def _refuse_a_taken_port(listen: ListenSettings) -> None:

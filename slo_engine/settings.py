@@ -40,8 +40,12 @@ class SettingsError(SloEngineError):
 
 
 def _http_url(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(text)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
         raise ValueError("must be an http:// or https:// address")
     return text.rstrip("/")
 
@@ -70,10 +74,11 @@ class _Section(BaseModel):
                 raise ValueError(f"{name} and {name}_file: give one of them")
             if file is not None:
                 try:
-                    found[name] = Path(file).read_text().strip()
+                    found[name] = Path(str(file)).read_text().strip()
                 except (OSError, UnicodeDecodeError) as error:
+                    # Its name is not told: the secret itself is easily put there by mistake.
                     why = error.strerror if isinstance(error, OSError) else "it is not text"
-                    raise ValueError(f"{name}_file {file} cannot be read: {why}") from None
+                    raise ValueError(f"{name}_file cannot be read: {why}") from None
             # A variable that is not set where it should be must not open the door, nor send an empty password.
             if SecretStr in getattr(field.annotation, "__args__", ()) and found.get(name) == "":
                 raise ValueError(f"{name} is empty: give one, or remove the key")
@@ -198,8 +203,11 @@ def load_settings(file: Path | None) -> Settings:
             why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
             raise SettingsError(f"{file} cannot be read: {why}") from None
         except yaml.YAMLError as error:
-            raise SettingsError(f"{file} is not readable as YAML: {error}") from None
-        if not isinstance(data, dict):
+            # The parser quotes what it stumbled over, which may be a secret: only the place is told.
+            mark = getattr(error, "problem_mark", None)
+            where = f"{file}:{mark.line + 1}:{mark.column + 1}" if mark else str(file)
+            raise SettingsError(f"{where} is not readable as YAML: check quotes, brackets and indentation") from None
+        if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
             raise SettingsError(f"{file} must be a mapping of keys and values")
     mistakes = _unknown_variables()
     try:

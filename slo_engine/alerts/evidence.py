@@ -98,34 +98,38 @@ class Gatherer:
         """``budget``: seconds after which a page leaves with what there is."""
         self._statuses = statuses
         self._traces = traces
-        self._budget = budget
+        self.budget = budget
         self._breakers = {"prometheus": Breaker(), "langfuse": Breaker()}
 
-    async def gather(self, subjects: Sequence[Subject]) -> Evidence:
-        """Evidence for these subjects; takes no longer than the budget, and never raises for a source."""
+    async def gather(self, subjects: Sequence[Subject], *, within: float | None = None) -> Evidence:
+        """Evidence for these subjects; takes no longer than ``within`` seconds (else the budget), and never raises for
+        a source."""
+        limit = within or self.budget
         started = time.monotonic()
         now = datetime.now(UTC)
         evidence = Evidence(now, subjects=[SubjectEvidence(subject) for subject in subjects])
         async with asyncio.TaskGroup() as tasks:
             if any(each.subject.slo for each in evidence.subjects):
-                tasks.create_task(self._add_statuses(evidence))
+                tasks.create_task(self._add_statuses(evidence, limit))
             for each in evidence.subjects:
                 if self._traces is not None and each.subject.query is not None:
-                    tasks.create_task(self._add_finding(evidence, each, self._traces, now))
+                    tasks.create_task(self._add_finding(evidence, each, self._traces, now, limit))
         if self._traces is None and any(each.subject.query for each in evidence.subjects):
             evidence.missing.append(Missing("langfuse", "LangFuse is not configured"))
         evidence.missing = list(dict.fromkeys(evidence.missing))  # ten subjects, one LangFuse that is down
         evidence.seconds = time.monotonic() - started
         return evidence
 
-    async def _add_statuses(self, evidence: Evidence) -> None:
-        statuses = await self._ask("prometheus", evidence, self._statuses.statuses)
+    async def _add_statuses(self, evidence: Evidence, limit: float) -> None:
+        statuses = await self._ask("prometheus", evidence, limit, self._statuses.statuses)
         by_key = {(status.service, status.slo, *status.group.items()): status for status in statuses or ()}
         for each in evidence.subjects:
             if each.subject.slo is not None:
                 each.status = by_key.get((*each.subject.slo.key, *each.subject.group.items()))
 
-    async def _add_finding(self, evidence: Evidence, each: SubjectEvidence, traces: TraceSource, now: datetime) -> None:
+    async def _add_finding(
+        self, evidence: Evidence, each: SubjectEvidence, traces: TraceSource, now: datetime, limit: float
+    ) -> None:
         subject = each.subject
         assert subject.query is not None  # asked for by gather() only then
         query, since = subject.query, now - subject.window
@@ -133,15 +137,16 @@ class Gatherer:
             each.finding = await self._ask(
                 "langfuse",
                 evidence,
+                limit,
                 lambda: traces.failures(query.tags, since, now, observation=query.observation),
             )
         else:
             slower_than = subject.slower_than
             each.finding = await self._ask(
-                "langfuse", evidence, lambda: traces.slow_runs(query.tags, since, now, seconds=slower_than)
+                "langfuse", evidence, limit, lambda: traces.slow_runs(query.tags, since, now, seconds=slower_than)
             )
 
-    async def _ask(self, source: str, evidence: Evidence, ask: Callable[[], Awaitable[T]]) -> T | None:
+    async def _ask(self, source: str, evidence: Evidence, limit: float, ask: Callable[[], Awaitable[T]]) -> T | None:
         breaker = self._breakers[source]
         if breaker.is_open(time.monotonic()):
             evidence.missing.append(Missing(source, "it failed several times in a row and is left alone for a while"))
@@ -150,10 +155,10 @@ class Gatherer:
         answer: T | None = None
         reason: str | None = None
         try:
-            async with asyncio.timeout(self._budget):
+            async with asyncio.timeout(limit):
                 answer = await ask()
         except TimeoutError:
-            reason = f"no answer within {self._budget:g} s"
+            reason = f"no answer within {limit:.2g} s"
         except SloEngineError as error:
             reason = str(error)
         except Exception:

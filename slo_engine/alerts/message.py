@@ -23,18 +23,19 @@ ANNOTATIONS = ("slo_engine_budget", "slo_engine_causes", "slo_engine_traces", "s
 
 def enriched(notification: Notification, evidence: Evidence) -> dict[str, Any]:
     """The payload with what was found out. Existing receivers see only annotations and one key that are new."""
-    by_fingerprint = {fingerprint: each for each in evidence.subjects for fingerprint in each.subject.fingerprints}
+    by_fingerprint: dict[str, Mapping[str, str]] = {}
+    for each in evidence.subjects:
+        by_fingerprint |= dict.fromkeys(each.subject.fingerprints, annotations_for(each, evidence))
     alerts = []
     for alert, raw in zip(notification.alerts, notification.raw["alerts"], strict=True):
-        found = by_fingerprint.get(alert.fingerprint) if alert.is_firing else None
-        added = annotations_for(found, evidence) if found else {}
+        added = by_fingerprint.get(alert.fingerprint, {}) if alert.is_firing else {}
         alerts.append({**raw, "annotations": {**alert.annotations, **added}} if added else raw)
     return {**notification.raw, "alerts": alerts, "enrichment": as_json(evidence)}
 
 
-def plain(notification: Notification, reason: str) -> dict[str, Any]:
+def plain(payload: Mapping[str, Any], reason: str) -> dict[str, Any]:
     """The payload as it came, with the reason why nothing was added."""
-    return {**notification.raw, "enrichment": {"version": "1", "missing": [{"source": "engine", "reason": reason}]}}
+    return {**payload, "enrichment": {"version": "1", "missing": [{"source": "engine", "reason": reason}]}}
 
 
 def annotations_for(found: SubjectEvidence, evidence: Evidence) -> Mapping[str, str]:

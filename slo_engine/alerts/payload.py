@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,10 @@ from slo_engine.errors import SloEngineError
 
 MAX_DEPTH = 50
 """Alertmanager nests four levels; what is nested much deeper is made to hurt whoever writes it out again."""
+
+
+MAX_ALERTS = 10_000
+"""In one notification. Alertmanager has no limit; a person reads none of them beyond the first few."""
 
 
 class MalformedError(SloEngineError):
@@ -59,13 +64,7 @@ class Notification:
 
 def parse(body: bytes) -> Notification:
     """Read a posted body. Raises MalformedError with the reason, and nothing else, whatever it holds."""
-    try:
-        raw = json.loads(body, parse_constant=_refuse_constant)
-        if b"\\ud" in body.lower():
-            # Half a surrogate pair is valid JSON and no valid text: a store or a page would stumble over it later.
-            raw = json.loads(json.dumps(raw, ensure_ascii=False).encode(errors="replace"))
-    except (ValueError, RecursionError):
-        raise MalformedError("it is not JSON") from None
+    raw = _read(body)
     if not isinstance(raw, dict):
         raise MalformedError("it is JSON, but no object")
     if _is_deeper_than(MAX_DEPTH, raw):
@@ -73,14 +72,36 @@ def parse(body: bytes) -> Notification:
     found = raw.get("alerts")
     if not isinstance(found, list) or not found:
         raise MalformedError("it has no list of alerts: is `payload:` set in the receiver's configuration?")
+    if len(found) > MAX_ALERTS:
+        raise MalformedError(
+            f"it holds more than {MAX_ALERTS:,} alerts: set max_alerts in the receiver's configuration"
+        )
     alerts = tuple(_alert(index, alert) for index, alert in enumerate(found))
     status = raw.get("status") or ("firing" if any(alert.is_firing for alert in alerts) else "resolved")
     group_key = raw.get("groupKey") or json.dumps(raw.get("groupLabels") or {}, sort_keys=True)
     return Notification(str(raw.get("receiver") or ""), str(status), str(group_key), alerts, raw)
 
 
+def _read(body: bytes) -> Any:
+    try:
+        # Like json.loads does it, but with what is no text replaced: a page is not lost for half a character.
+        text = body.decode(json.detect_encoding(body), "replace")
+        raw = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
+        if "\\ud" in text.lower():
+            raw = json.loads(json.dumps(raw, ensure_ascii=False).encode(errors="replace"))
+    except (ValueError, RecursionError):
+        raise MalformedError("it is not JSON") from None
+    return raw
+
+
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON, though Python would take it")
+
+
+def _finite(text: str) -> float | str:
+    # 1e999 is JSON, and infinite for Python, which would write it out as something that is no JSON.
+    number = float(text)
+    return number if math.isfinite(number) else text
 
 
 def _is_deeper_than(limit: int, value: Any) -> bool:

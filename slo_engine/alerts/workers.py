@@ -14,9 +14,9 @@ from functools import partial
 from typing import Any
 
 from slo_engine import telemetry
-from slo_engine.alerts.evidence import Evidence, Gatherer
+from slo_engine.alerts.evidence import Gatherer
 from slo_engine.alerts.message import enriched, plain
-from slo_engine.alerts.payload import MalformedError, Notification, parse
+from slo_engine.alerts.payload import MalformedError, parse
 from slo_engine.alerts.subject import subjects_of
 from slo_engine.spec.slo import SloSet
 from slo_engine.store import Database, StoreError, inbox, pages
@@ -25,7 +25,11 @@ from slo_engine.worker import Worker
 logger = logging.getLogger(__name__)
 
 STORE_RETRY_SECONDS = 1.0
-BATCH = 50
+INBOX_BATCH = 5
+"""Bodies may be large: only a few are in memory at once."""
+
+MOST_IN_HAND = 500
+"""Pages that are being completed; each has left within the evidence budget, whether it got a place or not."""
 SIDE_BY_SIDE = 32
 """Pages whose evidence is gathered at the same time."""
 
@@ -42,7 +46,9 @@ class Intake(Worker):
         """Work until stopped."""
         while self.begin_round():
             try:
-                while posted := await asyncio.to_thread(self._database.read, partial(inbox.next_pending, limit=BATCH)):
+                while posted := await asyncio.to_thread(
+                    self._database.read, partial(inbox.next_pending, limit=INBOX_BATCH)
+                ):
                     for each in posted:
                         await self._take_or_quarantine(each)
                     self._on_pages()
@@ -69,7 +75,8 @@ class Intake(Worker):
         telemetry.INBOX_QUARANTINED.inc()
 
     async def _take(self, posted: inbox.Posted) -> None:
-        notification = parse(posted.body)
+        # In a thread: a large body must not hold up the webhook.
+        notification = await asyncio.to_thread(parse, posted.body)
         page = pages.NewPage(
             posted.id,
             posted.received_at,
@@ -77,7 +84,8 @@ class Intake(Worker):
             notification.receiver,
             notification.status,
             notification.title,
-            dict(notification.raw),
+            # What the sender calls enrichment is not ours, and is not shown as ours.
+            {key: value for key, value in notification.raw.items() if key != "enrichment"},
         )
         await _write(self._database, lambda connection: pages.add(connection, page))
 
@@ -101,51 +109,73 @@ class Enrichment(Worker):
         self._on_ready = on_ready
         self._told = asyncio.Event()
         self._places = asyncio.Semaphore(SIDE_BY_SIDE)
+        self._in_hand: set[int] = set()
         self._stopping = asyncio.Event()
 
     async def run(self) -> None:
         """Work until stopped. Pages are begun in their order; the outbox keeps the order of each group."""
-        last = 0
         async with asyncio.TaskGroup() as tasks:
             while self.begin_round():
                 try:
-                    read = partial(pages.gathering, after=last, limit=BATCH)
-                    for page in await asyncio.to_thread(self._database.read, read):
-                        await self._places.acquire()
+                    for page in await self._waiting():
+                        self._in_hand.add(page.id)
                         tasks.create_task(self._complete(page))
-                        last = page.id
                 except StoreError as error:
                     logger.error("pages wait for their evidence: %s", error)  # noqa: TRY400 - an outage, no bug
-                    await asyncio.sleep(STORE_RETRY_SECONDS)
                 await self.rest()
 
+    async def _waiting(self) -> list[pages.Page]:
+        room = MOST_IN_HAND - len(self._in_hand)
+        read = partial(pages.gathering, besides=tuple(self._in_hand), limit=room)
+        return await asyncio.to_thread(self._database.read, read) if room > 0 else []
+
     async def _complete(self, page: pages.Page) -> None:
+        # Nothing here may end the worker, which completes the pages of everybody else.
         try:
-            message, evidence_state = await self._message(page)
-            while True:
-                try:
-                    now = time.time()
-                    finish = partial(pages.finish, page_id=page.id, message=message, sinks=self._sinks, now=now)
-                    await _write(self._database, finish)
-                    break
-                except StoreError as error:
-                    logger.error("a page waits to be put out: %s", error)  # noqa: TRY400 - an outage, no bug
-                    await asyncio.sleep(STORE_RETRY_SECONDS)
-            telemetry.PAGES.labels(evidence_state).inc()
-            self._on_ready()
+            message, state = await self._message(page)
+            await self._put_out(page, message)
+            telemetry.PAGES.labels(state).inc()
+        except Exception:
+            logger.exception("page %s could not be completed; it is tried again", page.key)
+            await asyncio.sleep(STORE_RETRY_SECONDS)
         finally:
-            self._places.release()
+            self._in_hand.discard(page.id)
+            self.tell()  # there may be more than fitted into the hand
+        self._on_ready()
+
+    async def _put_out(self, page: pages.Page, message: dict[str, Any]) -> None:
+        is_out = False
+        while not is_out:
+            try:
+                finish = partial(pages.finish, page_id=page.id, message=message, sinks=self._sinks, now=time.time())
+                await _write(self._database, finish)
+                is_out = True
+            except StoreError as error:
+                logger.error("a page waits to be put out: %s", error)  # noqa: TRY400 - an outage, no bug
+                await asyncio.sleep(STORE_RETRY_SECONDS)
 
     async def _message(self, page: pages.Page) -> tuple[dict[str, Any], str]:
-        notification: Notification = parse(json.dumps(page.message).encode())
+        started = time.monotonic()
         try:
-            evidence: Evidence = await self._gatherer.gather(subjects_of(notification.alerts, self._slos()))
-            telemetry.EVIDENCE_SECONDS.observe(evidence.seconds)
-            return enriched(notification, evidence), "partial" if evidence.missing else "complete"
+            async with asyncio.timeout(self._gatherer.budget):
+                await self._places.acquire()
+        except TimeoutError:
+            telemetry.EVIDENCE_SECONDS.observe(time.monotonic() - started)
+            return plain(page.message, "too many pages at once: this one left without evidence"), "partial"
+        try:
+            notification = await asyncio.to_thread(parse, json.dumps(page.message).encode())
+            left = max(0.1, self._gatherer.budget - (time.monotonic() - started))
+            subjects = subjects_of(notification.alerts, self._slos())
+            evidence = await self._gatherer.gather(subjects, within=left)
+            telemetry.EVIDENCE_SECONDS.observe(time.monotonic() - started)
+            state = "partial" if evidence.missing else "complete"
+            return await asyncio.to_thread(enriched, notification, evidence), state
         except Exception:
             # Evidence decorates. Whatever goes wrong with it, the page itself leaves.
             logger.exception("the evidence of page %s could not be added", page.key)
-            return plain(notification, "adding evidence failed; the engine's log says why"), "failed"
+            return plain(page.message, "adding evidence failed; the engine's log says why"), "failed"
+        finally:
+            self._places.release()
 
 
 async def _write(database: Database, work: Callable[..., Any]) -> None:

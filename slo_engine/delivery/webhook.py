@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -55,9 +56,12 @@ class WebhookSink:
             headers["webhook-signature"] = self._signer.sign(delivery.key, now, body)
         try:
             # Streamed and not read: the answer's body says nothing that we act on, and may be endless.
-            async with self._client.stream("POST", self._url, content=body, headers=headers) as response:
+            async with (
+                asyncio.timeout(TIMEOUT_SECONDS),  # httpx' own timeout counts from byte to byte
+                self._client.stream("POST", self._url, content=body, headers=headers) as response,
+            ):
                 return _outcome(response, now)
-        except httpx.TimeoutException:
+        except (httpx.TimeoutException, TimeoutError):
             return Retry(f"no answer within {TIMEOUT_SECONDS:g} s")
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return Retry(f"cannot be reached: {type(error).__name__}")

@@ -12,9 +12,12 @@ import json
 import math
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from concurrent.futures import TimeoutError as FutureTimeoutError
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -28,6 +31,12 @@ from slo_engine.errors import SloEngineError
 
 MAX_RESPONSE_BYTES = 256 * 1024 * 1024
 """10,000 groups with ten windows are about 25 MB; beyond this something else is answering."""
+
+MAX_AT_ONCE = 16
+"""Queries under way, those that were left behind included: a server that hangs must not gather threads."""
+
+MAX_REASON = 300
+"""Characters of what Prometheus says: its parse errors quote the query."""
 
 Kind = Literal["unavailable", "timeout", "auth", "bad_query", "not_prometheus"]
 
@@ -65,8 +74,10 @@ class Prometheus:
         """``timeout``: seconds for a whole query, connecting and reading included."""
         parts = urlsplit(url)
         # Without what may stand before the host: user and password.
-        self._host = f"Prometheus at {parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        self._name = f"Prometheus at {parts.scheme}://{parts.netloc.rpartition('@')[2]}"
         self._timeout = timeout
+        self._token = token
+        self._places = threading.BoundedSemaphore(MAX_AT_ONCE)
         self._session = _Session()
         self._connect = PrometheusConnect(
             url=url.rstrip("/"),
@@ -82,28 +93,53 @@ class Prometheus:
         # Its own limit is a little shorter than ours, so that Prometheus says why, and stops working for nobody.
         params = {"time": f"{at.timestamp():.3f}", "timeout": f"{max(1, int(timeout * 950))}ms"}
         started = time.monotonic()
+        answer = self._in_time(partial(self._ask, expr, params, timeout), timeout)
+        return Result(*answer, time.monotonic() - started)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._connect.close()
+
+    def _in_time(self, ask: Callable[[], _Answer], timeout: float) -> _Answer:
+        """A thread of its own for each query, left behind when its time is up: a server that trickles its answer byte
+        by byte keeps any timeout of a socket from ending, and would keep its caller too."""
+        if not self._places.acquire(blocking=False):
+            raise PrometheusError("timeout", f"{self._name} has not answered {MAX_AT_ONCE} earlier queries yet")
+        done: Future[_Answer] = Future()
+
+        def run() -> None:
+            try:
+                done.set_result(ask())
+            except Exception as error:  # noqa: BLE001 - it belongs to the caller, who gets it through the future
+                done.set_exception(error)
+            finally:
+                self._places.release()
+
+        threading.Thread(target=run, name="prometheus-query", daemon=True).start()
+        try:
+            return done.result(timeout + 0.5)
+        except FutureTimeoutError:
+            raise PrometheusError("timeout", f"{self._name} did not answer a query within {timeout:g} s") from None
+
+    def _ask(self, expr: str, params: dict[str, str], timeout: float) -> _Answer:
         try:
             data = self._connect.custom_query(expr, params=params, timeout=timeout)
+            return _samples(data), self._session.last_warnings()
         except PrometheusApiClientException:
             raise self._refused(self._session.last_response()) from None
         except requests.JSONDecodeError:
             raise PrometheusError(
                 "not_prometheus",
-                f"{self._host} answered with something that is not JSON: is this address Prometheus, or a login page?",
-            ) from None
-        except (KeyError, TypeError):
-            raise PrometheusError(
-                "not_prometheus", f"{self._host} answered with JSON that is no query result"
+                f"{self._name} answered with something that is not JSON: is this address Prometheus, or a login page?",
             ) from None
         except (requests.Timeout, _DeadlineError):
-            raise PrometheusError("timeout", f"{self._host} did not answer a query within {timeout:g} s") from None
+            raise PrometheusError("timeout", f"{self._name} did not answer a query within {timeout:g} s") from None
         except (requests.RequestException, TransportError) as error:
-            raise PrometheusError("unavailable", f"{self._host} cannot be reached: {_reason(error)}") from None
-        return self._decoded(data, time.monotonic() - started)
-
-    def close(self) -> None:
-        """Give the connections back."""
-        self._connect.close()
+            raise PrometheusError("unavailable", f"{self._name} cannot be reached: {_reason(error)}") from None
+        except (LookupError, TypeError, ValueError, AttributeError, RecursionError):
+            raise PrometheusError(
+                "not_prometheus", f"{self._name} answered with JSON that is no query result"
+            ) from None
 
     def _refused(self, response: requests.Response) -> PrometheusError:
         status = response.status_code
@@ -111,29 +147,37 @@ class Prometheus:
             body = response.json()
         except requests.JSONDecodeError:
             body = {}
-        said = str(body.get("error", "")) if isinstance(body, dict) else ""
+        said = str(body.get("error", ""))[:MAX_REASON] if isinstance(body, dict) else ""
+        if self._token:
+            said = said.replace(self._token, "***")  # a proxy may show what it was sent
         if status in (401, 403):
-            return PrometheusError("auth", f"{self._host} refuses our credentials (HTTP {status})")
+            return PrometheusError("auth", f"{self._name} refuses our credentials (HTTP {status})")
         if 300 <= status < 400:
-            return PrometheusError("not_prometheus", f"{self._host} redirects (HTTP {status}): give its final address")
+            return PrometheusError("not_prometheus", f"{self._name} redirects (HTTP {status}): give its final address")
         if status in (400, 422):
-            return PrometheusError("bad_query", f"{self._host} refuses the query: {said or f'HTTP {status}'}")
+            return PrometheusError("bad_query", f"{self._name} refuses the query: {said or f'HTTP {status}'}")
         if isinstance(body, dict) and body.get("errorType") == "timeout":
-            return PrometheusError("timeout", f"{self._host} gave up on a query: {said}")
-        return PrometheusError("unavailable", f"{self._host} answered HTTP {status}{': ' + said if said else ''}")
+            return PrometheusError("timeout", f"{self._name} gave up on a query: {said}")
+        return PrometheusError("unavailable", f"{self._name} answered HTTP {status}{': ' + said if said else ''}")
 
-    def _decoded(self, data: Any, seconds: float) -> Result:
-        try:
-            if data and not isinstance(data[0], dict):  # a scalar: [time, "value"]
-                samples: tuple[Sample, ...] = (Sample({}, float(data[1])),)
-            else:
-                samples = tuple(Sample(series["metric"], float(series["value"][1])) for series in data)
-            warnings = self._session.last_warnings()
-        except (KeyError, IndexError, TypeError, ValueError):
-            raise PrometheusError(
-                "not_prometheus", f"{self._host} answered with something that is no instant vector"
-            ) from None
-        return Result(samples, warnings, seconds)
+
+_Answer = tuple[tuple[Sample, ...], tuple[str, ...]]
+
+
+def _samples(data: Any) -> tuple[Sample, ...]:
+    if data and not isinstance(data[0], dict):  # a scalar: [time, "value"]
+        return (Sample({}, float(data[1])),)
+    return tuple(
+        Sample({_text(name): _text(text) for name, text in series["metric"].items()}, float(series["value"][1]))
+        for series in data
+    )
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError
+    # Half a surrogate pair is valid JSON and no valid text: a page could not be written with it.
+    return value if value.isascii() else value.encode(errors="replace").decode()
 
 
 def finite(samples: tuple[Sample, ...]) -> tuple[Sample, ...]:
@@ -180,7 +224,7 @@ class _Session(requests.Session):
 def _read(response: requests.Response, deadline: float) -> bytes:
     # A timeout of requests counts from byte to byte: a server that trickles would hold the thread for ever.
     body = bytearray()
-    while chunk := response.raw.read(64 * 1024, decode_content=True):
+    while chunk := response.raw.read1(64 * 1024, decode_content=True):
         body += chunk
         if time.monotonic() > deadline or len(body) > MAX_RESPONSE_BYTES:
             raise _DeadlineError

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,7 +44,7 @@ from slo_engine.spec.slo import (
 from slo_engine.spec.traces import TraceQuery, TraceTemplateError, check_template, default_query
 from slo_engine.spec.wording import missing_key, unknown_key, wrong_value
 
-MAX_FILE_BYTES = 5 * 1024 * 1024
+MAX_FILE_BYTES = 2 * 1024 * 1024
 """A larger file is no SLO file; 1,000 SLOs take about 400 KB."""
 
 MIN_WINDOW = Duration.parse("5m")
@@ -110,9 +112,11 @@ def _read(file: Path) -> Document:
         return Document(file, problems=[Problem(file, line, column, "", message)])
 
     try:
-        content = file.read_bytes()
+        content = _content(file)
     except OSError as error:
         return failed(f"cannot be read: {error.strerror}")
+    if content is None:
+        return failed("is no regular file: remove it")
     if len(content) > MAX_FILE_BYTES:
         return failed(f"is larger than {MAX_FILE_BYTES // 1024 // 1024} MiB: divide it")
     try:
@@ -121,6 +125,14 @@ def _read(file: Path) -> Document:
         before = content[: error.start].decode()
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         return failed(f"is not UTF-8 (byte {error.start + 1} of the file): save it as UTF-8", line, column)
+
+
+def _content(file: Path) -> bytes | None:
+    """What a regular file holds, at most a byte more than is allowed; None for a pipe or a device, which would make the
+    reader wait for ever."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+    with open(descriptor, "rb") as opened:  # noqa: PTH123 - by its descriptor
+        return opened.read(MAX_FILE_BYTES + 1) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
 
 
 class _Reading:

@@ -63,14 +63,16 @@ class StatusBoard:
         """Evaluate all SLOs now, unless that was done less than ``max_age`` ago. Raises PrometheusError."""
         with self._lock:
             at = self._now()
-            if self._evaluated_at is not None and at - self._evaluated_at < max_age:
+            # A clock that was set back makes ages negative: that is no reason to wait until it has caught up.
+            if self._evaluated_at is not None and timedelta(0) <= at - self._evaluated_at < max_age:
                 return self._statuses
             started = time.monotonic()
             try:
                 statuses = evaluate(self._slos(), self._source, at)
-            except PrometheusError as error:
+            except Exception as error:
                 telemetry.EVALUATIONS.labels("failure").inc()
-                self._failure = str(error)
+                known = isinstance(error, PrometheusError)
+                self._failure = str(error) if known else f"the evaluation failed ({type(error).__name__})"
                 raise
             telemetry.EVALUATIONS.labels("success").inc()
             telemetry.EVALUATION_SECONDS.observe(time.monotonic() - started)
@@ -83,7 +85,7 @@ class StatusBoard:
         try:
             statuses = self.refresh()
             at = self._now()
-            if self._kept_at is None or at - self._kept_at >= HISTORY_INTERVAL:
+            if self._kept_at is None or not timedelta(0) <= at - self._kept_at < HISTORY_INTERVAL:
                 self._keep(statuses, at)
                 self._kept_at = at
         except (PrometheusError, StoreError) as error:

@@ -7,13 +7,15 @@ pages in a storm.
 
 from __future__ import annotations
 
+import fcntl
+import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, TextIO, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
@@ -21,6 +23,8 @@ from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from slo_engine.errors import SloEngineError
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
@@ -44,9 +48,11 @@ class Database:
     def __init__(self, url: str) -> None:
         """Open (and create, and migrate) the database. Raises StoreError when it cannot be."""
         self._engine = _open(url)
+        self._lock = _own(str(self._engine.url.database))
         try:
             _migrate(self._engine)
         except SQLAlchemyError as error:
+            self._lock.close()
             raise StoreError(f"the store {self._engine.url.database} cannot be opened: {_reason(error)}") from error
         self._writes: SimpleQueue[_Write | None] = SimpleQueue()
         self._closed = False
@@ -92,6 +98,7 @@ class Database:
             self._writes.put(None)
             self._writer.join()
             self._engine.dispose()
+            self._lock.close()
 
     def _write_all(self) -> None:
         ending = False
@@ -100,7 +107,16 @@ class Database:
             while len(group) < MAX_GROUP and not self._writes.empty():
                 group.append(self._writes.get())
             ending = None in group
-            self._commit([write for write in group if write is not None])
+            # Who has given up waiting does not want it done; and a future that runs cannot be cancelled any more.
+            wanted = [write for write in group if write is not None and write.done.set_running_or_notify_cancel()]
+            try:
+                self._commit(wanted)
+            except Exception as error:
+                # A bug. The writer goes on: without it nothing is stored any more, by anybody.
+                logger.exception("a group of writes failed")
+                for write in wanted:
+                    if not write.done.done():
+                        write.done.set_exception(StoreError(f"the store cannot commit: {type(error).__name__}"))
 
     def _commit(self, group: list[_Write]) -> None:
         if not group:
@@ -155,6 +171,20 @@ def _open(url: str) -> Engine:
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return engine
+
+
+def _own(file: str) -> TextIO:
+    # Two engines on one file would each work off the same inbox, and send every page twice.
+    try:
+        lock = Path(f"{file}.lock").open("w")  # noqa: SIM115 - held as long as the database is open
+    except OSError as error:
+        raise StoreError(f"{file}.lock cannot be written: {error.strerror}") from error
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.close()
+        raise StoreError(f"another engine uses {file}: end it first, or give each its own store.url") from None
+    return lock
 
 
 def _prepare(connection: Any, entry: ConnectionPoolEntry) -> None:  # noqa: ARG001 - SQLAlchemy's signature

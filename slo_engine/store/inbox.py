@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, LargeBinary, func, insert, select, update
 
 from slo_engine.store.tables import inbox
 
@@ -16,7 +16,20 @@ class Posted:
     id: int
     received_at: float
     body: bytes
-    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Quarantined:
+    """One body that could not be understood."""
+
+    id: int
+    received_at: float
+    beginning: bytes
+    size: int
+    error: str
+
+
+SHOWN_BYTES = 2000
 
 
 def accept(connection: Connection, body: bytes, now: float) -> int:
@@ -28,7 +41,7 @@ def accept(connection: Connection, body: bytes, now: float) -> int:
 def next_pending(connection: Connection, limit: int) -> list[Posted]:
     """The oldest bodies that nobody has worked off, in order."""
     found = (
-        select(inbox.c.id, inbox.c.received_at, inbox.c.body, inbox.c.error)
+        select(inbox.c.id, inbox.c.received_at, inbox.c.body)
         .where(inbox.c.state == "pending")
         .order_by(inbox.c.id)
         .limit(limit)
@@ -46,15 +59,21 @@ def quarantine(connection: Connection, posted_id: int, error: str) -> None:
     connection.execute(update(inbox).where(inbox.c.id == posted_id).values(state="quarantined", error=error))
 
 
-def quarantined(connection: Connection, limit: int) -> list[Posted]:
-    """The newest bodies that could not be understood."""
+def quarantined(connection: Connection, limit: int) -> list[Quarantined]:
+    """The newest bodies that could not be understood, of each no more than its beginning."""
     found = (
-        select(inbox.c.id, inbox.c.received_at, inbox.c.body, inbox.c.error)
+        select(
+            inbox.c.id,
+            inbox.c.received_at,
+            func.substr(inbox.c.body, 1, SHOWN_BYTES, type_=LargeBinary),
+            func.length(inbox.c.body),
+            inbox.c.error,
+        )
         .where(inbox.c.state == "quarantined")
         .order_by(inbox.c.id.desc())
         .limit(limit)
     )
-    return [Posted(*row) for row in connection.execute(found)]
+    return [Quarantined(*row) for row in connection.execute(found)]
 
 
 def count(connection: Connection, state: str) -> int:

@@ -58,6 +58,11 @@ def claim(connection: Connection, *, limit: int, lease: float) -> list[Claim]:
     ]
 
 
+def release_leases(connection: Connection) -> None:
+    """Give back what a process that is gone had claimed. Only for who knows that it is alone: at the start."""
+    connection.execute(update(outbox).where(outbox.c.state == "pending").values(lease_until=0.0, lease_token=None))
+
+
 def delivered(connection: Connection, claimed: Claim) -> bool:
     """The sink has taken the page. False when the lease has passed on, and nothing was changed."""
     return _finish(connection, claimed, "delivered", None)

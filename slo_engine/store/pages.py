@@ -71,9 +71,10 @@ def add(connection: Connection, page: NewPage) -> int:
     return int(connection.execute(row).scalar_one())
 
 
-def gathering(connection: Connection, *, after: int = 0, limit: int = 1000) -> list[Page]:
-    """The pages that wait for their evidence, oldest first, with an id above ``after``."""
-    waiting = _PAGE.where(pages.c.state == "gathering", pages.c.id > after).order_by(pages.c.id).limit(limit)
+def gathering(connection: Connection, *, besides: Iterable[int] = (), limit: int = 1000) -> list[Page]:
+    """The pages that wait for their evidence, oldest first, ``besides`` those that are in hand."""
+    unclaimed = pages.c.id.not_in(list(besides))
+    waiting = _PAGE.where(pages.c.state == "gathering", unclaimed).order_by(pages.c.id).limit(limit)
     return [_page(row) for row in connection.execute(waiting)]
 
 

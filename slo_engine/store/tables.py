@@ -34,6 +34,7 @@ inbox = Table(
     Column("state", String(16), nullable=False),  # pending, processed, quarantined
     Column("error", Text),
     Index("ix_inbox_state", "state", "id"),
+    sqlite_autoincrement=True,  # an id is never used twice, even when old rows are gone
 )
 
 # One notification of one alert group: what goes out, with its evidence.
@@ -53,6 +54,7 @@ pages = Table(
     Column("ready_at", Double),
     Index("ix_pages_group_key", "group_key", "state", "id"),
     Index("ix_pages_state", "state", "id"),
+    sqlite_autoincrement=True,  # an id is never used twice, even when old rows are gone
 )
 
 # One row for each page and sink.
@@ -73,6 +75,7 @@ outbox = Table(
     Index("ix_outbox_state", "state", "next_at"),
     Index("ix_outbox_sink", "sink", "group_key", "state", "id"),
     Index("ix_outbox_page_id", "page_id"),
+    sqlite_autoincrement=True,  # an id is never used twice, even when old rows are gone
 )
 
 status_history = Table(

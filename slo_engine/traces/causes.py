@@ -16,24 +16,28 @@ _MAX_MESSAGE = 200
 
 _NO_MESSAGE = "no message"
 
-_VARIABLE_PARTS: tuple[tuple[re.Pattern[str], str], ...] = (
-    # Secrets and personal data first, whatever else they look like: a page must not carry them anywhere.
-    (re.compile(r"(?i)\bbearer\s+\S+"), "<secret>"),
+_MAX_NAME = 100
+_LONGEST_READ = 500
+"""Characters of a message that are looked at: the rest is cut off before any pattern runs over it."""
+
+_SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
+    # Secrets and personal data first, whatever else they look like: a page must not carry them anywhere. No pattern
+    # may take more than one pass over a text: LangFuse holds whatever an agent put into an exception.
+    (re.compile(r"(?i)\b(?:bearer|basic)\s+\S+"), "<secret>"),
+    (re.compile(r"\b(?:sk|pk|rk|ghp|gho|glpat|xox[abprs])[-_][A-Za-z0-9_-]{8,}|\bAKIA[A-Z0-9]{12,}"), "<secret>"),
+    (re.compile(r"\beyJ[\w-]{8,}(?:\.[\w-]+)+"), "<secret>"),
     (
-        re.compile(
-            r"\b(?:sk|pk|rk|ghp|gho|glpat|xox[abprs])[-_][A-Za-z0-9_-]{8,}|\bAKIA[A-Z0-9]{12,}|\beyJ[\w-]{8,}\.[\w.-]+"
-        ),
+        re.compile(r"(?i)\b\w{0,40}(?:api[-_]?key|token|password|passwd|secret)\w{0,40}(?:\s*[=:]\s*|\s+is\s+)\S+"),
         "<secret>",
     ),
-    (re.compile(r"(?i)\b(?:api[-_]?key|token|password|secret)\s*[=:]\s*\S+"), "<secret>"),
-    (re.compile(r"[\w.+-]+@[\w-]+\.[\w.-]*\w"), "<email>"),
-    (re.compile(r"\bhttps?://\S+"), "<url>"),
-    (
-        re.compile(
-            r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b|\b(?=\d*[a-fA-F])(?=[a-fA-F]*\d)[0-9a-fA-F]{12,}\b"
-        ),
-        "<id>",
-    ),
+    (re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}\.[\w.-]{0,100}\w"), "<email>"),
+    (re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://\S+"), "<url>"),
+)
+
+_VARIABLE_PARTS: tuple[tuple[re.Pattern[str], str], ...] = (
+    *_SECRETS,
+    (re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b"), "<id>"),
+    (re.compile(r"\b(?=\d*[a-fA-F])(?=[a-fA-F]*\d)[0-9a-fA-F]{12,}\b"), "<id>"),
     (re.compile(r"'[^']{1,200}'|\"[^\"]{1,200}\""), "<text>"),
     (re.compile(r"\d+(?:[.,:/-]\d+)*"), "<n>"),
 )
@@ -91,14 +95,21 @@ def without_variable_parts(message: str) -> str:
     """A message without ids, numbers, quotations, addresses and secrets: equal for failures that are alike, and fit to
     leave the house."""
     lines = message.strip().splitlines()
-    text = lines[0][:2_000] if lines else ""
-    for pattern, replacement in _VARIABLE_PARTS:
-        text = pattern.sub(replacement, text)
-    text = " ".join(text.split())
-    return (text if len(text) <= _MAX_MESSAGE else text[: _MAX_MESSAGE - 1] + "…") or _NO_MESSAGE
+    text = _replaced(lines[0][:_LONGEST_READ] if lines else "", _VARIABLE_PARTS)
+    return _cut(" ".join(text.split()), _MAX_MESSAGE) or _NO_MESSAGE
 
 
 def _what(observation: Observation) -> str:
     kind = {"GENERATION": "model", "TOOL": "tool", "AGENT": "agent"}.get(observation.type, observation.type.lower())
     name = observation.model if observation.type == "GENERATION" and observation.model else observation.name
-    return f"{kind} {name}".strip()
+    return _cut(_replaced(f"{kind} {name}".strip()[:_LONGEST_READ], _SECRETS), _MAX_NAME)
+
+
+def _replaced(text: str, patterns: Iterable[tuple[re.Pattern[str], str]]) -> str:
+    for pattern, replacement in patterns:
+        text = pattern.sub(replacement, text)
+    return text
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else text[: length - 1] + "…"

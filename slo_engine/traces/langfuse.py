@@ -6,11 +6,13 @@ Both take the same ``filter``, which replaces every other parameter, the time wi
 
 from __future__ import annotations
 
+import asyncio
 import json
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 from urllib.parse import quote, urlsplit
 
 import httpx
@@ -19,6 +21,8 @@ from slo_engine.errors import SloEngineError
 from slo_engine.traces.causes import culprits, group_by_cause
 from slo_engine.traces.model import Finding, Observation
 
+T = TypeVar("T")
+
 PAGE_SIZE_V1 = 100
 PAGE_SIZE_V2 = 500
 """v1 gives 100 at the most, v2 1,000."""
@@ -26,7 +30,11 @@ PAGE_SIZE_V2 = 500
 MAX_PAGES = 5
 """Newest first: what lies beyond does not change what a page says, and an outage must not read for minutes."""
 
-MAX_RESPONSE_BYTES = 8 * 1024 * 1024
+MAX_RESPONSE_BYTES = 4 * 1024 * 1024
+"""500 observations without their contents are 350 KB."""
+
+_THREADS = ThreadPoolExecutor(2, "traces")
+"""Reading and grouping large answers: on the event loop it would hold up the webhook."""
 
 _FIELDS = "core,basic,time,model,metrics,trace_context"
 """Without ``io`` and ``metadata``: prompts and answers stay where they are."""
@@ -51,7 +59,7 @@ class LangFuse:
     ) -> None:
         """``public_url``: where people open LangFuse, if that is not ``url``. ``timeout``: seconds for one request."""
         self._host = urlsplit(url).netloc.rpartition("@")[2]
-        self._public_url = (public_url or url).rstrip("/")
+        self._public_url = (public_url or _without_credentials(url)).rstrip("/")
         self._has_v2 = True
         self._client = httpx.AsyncClient(
             base_url=url.rstrip("/"),
@@ -74,8 +82,12 @@ class LangFuse:
         found, is_partial = await self._read(
             [_condition("level", "string", "=", "ERROR"), *_window(since, until)], tags
         )
-        blamed = culprits(found, name=observation)
-        return Finding(since, until, len(blamed), group_by_cause(blamed, self._url_of), is_partial)
+
+        def explain() -> Finding:
+            blamed = culprits(found, name=observation)
+            return Finding(since, until, len(blamed), group_by_cause(blamed, self._url_of), is_partial)
+
+        return await _in_a_thread(explain)
 
     async def slow_runs(self, tags: Sequence[str], since: datetime, until: datetime, *, seconds: float) -> Finding:
         """Which runs with all these tags took longer than ``seconds``. Raises TracesError; v3 servers cannot tell."""
@@ -109,8 +121,8 @@ class LangFuse:
         more = {**parameters, "limit": PAGE_SIZE_V2}
         for _ in range(MAX_PAGES):
             answer = await self._get("/api/public/v2/observations", {**more, "fields": _FIELDS})
-            found += _observations(answer)
-            cursor = (answer.get("meta") or {}).get("cursor")
+            found += await _in_a_thread(partial(_observations, answer))
+            cursor = _meta(answer).get("cursor")
             if not cursor:  # a page may be short or empty and still have a successor
                 return found, False
             more["cursor"] = cursor
@@ -126,8 +138,9 @@ class LangFuse:
             except _NotFoundError:
                 self._has_v2 = True  # neither: this is no LangFuse, or it was upgraded since; ask for v2 again
                 raise
-            found += _observations(answer)
-            if page >= int((answer.get("meta") or {}).get("totalPages", 0)):
+            found += await _in_a_thread(partial(_observations, answer))
+            pages = _meta(answer).get("totalPages")
+            if not isinstance(pages, int) or page >= pages:
                 return found, False
         return found, True
 
@@ -150,12 +163,17 @@ class LangFuse:
         if response.status_code != 200:
             raise TracesError(f"LangFuse answered HTTP {response.status_code}")
         try:
-            answer = json.loads(bytes(body))
-        except ValueError:
+            answer = await _in_a_thread(partial(json.loads, bytes(body)))
+        except (ValueError, RecursionError):
             raise TracesError("LangFuse answered with something that is not JSON: is the address right?") from None
         if not isinstance(answer, dict):
             raise TracesError("LangFuse answered with something that is no object: is the address right?")
         return answer
+
+
+def _without_credentials(url: str) -> str:
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 class _NotFoundError(TracesError):
@@ -182,30 +200,47 @@ def _observations(answer: Mapping[str, Any]) -> list[Observation]:
     rows = answer.get("data")
     if not isinstance(rows, list):
         raise TracesError("LangFuse answered without data: is the address right?")
-    return [_observation(row) for row in rows if isinstance(row, dict) and row.get("traceId") and row.get("startTime")]
+    read = [_observation(row) for row in rows if isinstance(row, dict)]
+    return [observation for observation in read if observation is not None]
 
 
-def _observation(row: Mapping[str, Any]) -> Observation:
-    # v2 says "" where v1 says null, and has isRootObservation; a root has no parent in both.
-    latency = row.get("latency")
+def _meta(answer: Mapping[str, Any]) -> Mapping[str, Any]:
+    meta = answer.get("meta")
+    return meta if isinstance(meta, dict) else {}
+
+
+def _observation(row: Mapping[str, Any]) -> Observation | None:
+    """One row; None when it lacks what every observation has."""
+    start_time = _time(row.get("startTime"))
+    if start_time is None or not row.get("traceId"):
+        return None
+
+    def text(key: str, default: str = "") -> str:
+        # v2 says "" where v1 says null. Half a surrogate pair is valid JSON, and no text that could be written out.
+        return str(row.get(key) or default).encode(errors="replace").decode()
+
+    # v2 has isRootObservation; a root has no parent in v1 and v2.
     return Observation(
-        id=str(row.get("id") or ""),
-        trace_id=str(row["traceId"]),
-        project_id=str(row.get("projectId") or ""),
+        id=text("id"),
+        trace_id=text("traceId"),
+        project_id=text("projectId"),
         is_root=not row.get("parentObservationId"),
-        type=str(row.get("type") or "SPAN"),
-        name=str(row.get("name") or ""),
-        level=str(row.get("level") or "DEFAULT"),
-        status_message=str(row.get("statusMessage") or ""),
-        model=str(row.get("model") or ""),
-        start_time=_time(str(row["startTime"])),
-        latency=float(latency) if isinstance(latency, int | float) and math.isfinite(latency) else None,
+        type=text("type", "SPAN"),
+        name=text("name"),
+        level=text("level", "DEFAULT"),
+        status_message=text("statusMessage"),
+        model=text("model"),
+        start_time=start_time,
     )
 
 
-def _time(text: str) -> datetime:
+def _time(value: Any) -> datetime | None:
     try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        raise TracesError(f"LangFuse answered with a time that is none: {text[:40]!r}") from None
+        time = datetime.fromisoformat(value)
+    except (ValueError, TypeError):
+        return None
     return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+async def _in_a_thread(work: Callable[[], T]) -> T:
+    return await asyncio.get_running_loop().run_in_executor(_THREADS, work)

@@ -22,8 +22,6 @@ class Observation:
     status_message: str
     model: str
     start_time: datetime
-    latency: float | None
-    """Seconds."""
 
 
 @dataclass(frozen=True)

@@ -65,8 +65,8 @@ def alerts(services: NeedsServices, limit: Limit = 50) -> dict[str, Any]:
                 "id": each.id,
                 "received_at": _time(each.received_at),
                 "error": each.error,
-                "body": each.body[:2000].decode(errors="replace"),
-                "bytes": len(each.body),
+                "body": each.beginning.decode(errors="replace"),
+                "bytes": each.size,
             }
             for each in bad
         ],

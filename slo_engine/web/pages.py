@@ -39,7 +39,8 @@ def overview(services: NeedsServices) -> HTMLResponse:
         deliveries=services.database.read(lambda found: pages.deliveries(found, [page.id for page in newest])),
         quarantined=services.database.read(lambda found: inbox.quarantined(found, SHOWN_QUARANTINED)),
     )
-    return HTMLResponse(html)
+    # Texts are cleaned where they come in; this is the second wall, so that one of them cannot take the page away.
+    return HTMLResponse(html.encode(errors="replace"))
 
 
 def percent(value: float) -> str:

@@ -13,6 +13,7 @@ import time
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
 
 from slo_engine import telemetry
 from slo_engine.store import StoreError, inbox
@@ -20,7 +21,7 @@ from slo_engine.web.services import NeedsServices
 
 router = APIRouter()
 
-MAX_BODY_BYTES = 32 * 1024 * 1024
+MAX_BODY_BYTES = 16 * 1024 * 1024
 """1,000 alerts with 5 KB of annotations each are 5 MB; Alertmanager itself has no limit."""
 
 BODY_SECONDS = 10.0
@@ -40,6 +41,8 @@ async def take(request: Request, services: NeedsServices) -> JSONResponse:
             body = await _read(request)
     except TimeoutError:
         return _answer(503, "failed", f"the body did not arrive within {BODY_SECONDS:g} s")
+    except ClientDisconnect:
+        return _answer(400, "failed", "the sender has hung up")  # nobody reads it; a sender that is there tries again
     if body is None:
         return _answer(413, "refused", f"the body is larger than {MAX_BODY_BYTES} bytes: set max_alerts")
     try:

@@ -165,6 +165,6 @@ def test_resolved_alerts_are_passed_on_as_they_are() -> None:
 
 def test_a_plain_page_says_why_it_is_plain() -> None:
     posted = parse(body())
-    message = plain(posted, "a reason")
+    message = plain(posted.raw, "a reason")
     assert message["alerts"] == posted.raw["alerts"]
     assert message["enrichment"]["missing"] == [{"source": "engine", "reason": "a reason"}]

@@ -89,3 +89,23 @@ def test_half_characters_do_not_get_past_the_door(name: str) -> None:
     read = parse(json.dumps(posted).encode())
     for text in (read.title, read.receiver, read.group_hash, json.dumps(read.raw, ensure_ascii=False)):
         text.encode()
+
+
+@pytest.mark.parametrize("number", ["1e999", "-1e999"])
+def test_a_number_too_large_for_python_does_not_lose_the_page(number: str) -> None:
+    posted = body()[:-1] + f', "x": {number}}}'.encode()
+    read = parse(posted)
+    assert read.raw["x"] == number
+    json.dumps(read.raw, allow_nan=False)
+
+
+@pytest.mark.parametrize("encoded", [b"\xed\xa0\x80", b"\xff"])
+def test_bytes_that_are_no_text_are_replaced_and_the_page_is_read(encoded: bytes) -> None:
+    read = parse(body().replace(b"support_agent", b"support" + encoded))
+    json.dumps(read.raw, ensure_ascii=False).encode()
+    assert read.alerts[0].labels["agent_type"].startswith("support")
+
+
+def test_more_alerts_than_anybody_reads_are_refused() -> None:
+    with pytest.raises(MalformedError, match="max_alerts"):
+        parse(b'{"alerts": [' + b",".join([b"{}"] * 10_001) + b"]}")

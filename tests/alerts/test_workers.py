@@ -6,6 +6,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,10 @@ import pytest
 from slo_engine.alerts import Enrichment, Gatherer, Intake
 from slo_engine.alerts.evidence import Evidence
 from slo_engine.alerts.subject import Subject
+from slo_engine.alerts.workers import SIDE_BY_SIDE
 from slo_engine.spec import load
 from slo_engine.status import SloStatus
-from slo_engine.store import Database, inbox, outbox, pages
+from slo_engine.store import Database, inbox, outbox, pages, retention
 from tests.alerts.payloads import body
 
 SLOS = load([Path(__file__).parent.parent.parent / "slos"])
@@ -29,7 +31,7 @@ class NoStatuses:
 class BrokenGatherer(Gatherer):
     """Has a bug."""
 
-    async def gather(self, subjects: Sequence[Subject]) -> Evidence:
+    async def gather(self, subjects: Sequence[Subject], *, within: float | None = None) -> Evidence:
         raise ZeroDivisionError
 
 
@@ -86,7 +88,7 @@ def test_what_cannot_be_understood_is_quarantined_and_holds_up_nothing(database:
         database, lambda: put_out(database) == 1 and database.read(lambda found: inbox.count(found, "quarantined")) == 2
     )
     found = database.read(lambda connection: inbox.quarantined(connection, 10))
-    assert {each.body: each.error for each in found} == {
+    assert {each.beginning: each.error for each in found} == {
         b"nonsense": "it is not JSON",
         b"[]": "it is JSON, but no object",
     }
@@ -116,3 +118,55 @@ def test_a_storm_becomes_one_page_each_in_order(database: Database) -> None:
     listed = database.read(lambda connection: pages.newest(connection, 300))
     fingerprints = [page.message["alerts"][0]["fingerprint"] for page in reversed(listed)]
     assert fingerprints == [str(number) for number in range(200)]
+
+
+def test_a_number_that_python_cannot_write_out_again_ends_no_worker(database: Database) -> None:
+    post(database, body()[:-1] + b', "x": 1e999}')
+    post(database, body(group_key="another"))
+    work(database, lambda: put_out(database) == 2)
+
+
+def test_pages_are_completed_after_old_ones_are_gone(database: Database) -> None:
+    def ready() -> bool:
+        return any(page.state == "ready" for page in database.read(lambda found: pages.newest(found, 9)))
+
+    async def run() -> None:
+        enrichment = Enrichment(database, lambda: SLOS, Gatherer(NoStatuses(), None, budget=1.0), [], lambda: None)
+        intake = Intake(database, enrichment.tell)
+        tasks = [asyncio.create_task(intake.run()), asyncio.create_task(enrichment.run())]
+        for _ in range(3):
+            post(database, body())
+            intake.tell()
+            async with asyncio.timeout(10):
+                while not ready():  # noqa: ASYNC110 - what is looked at is the store
+                    await asyncio.sleep(0.01)
+            database.write(lambda found: retention.forget_pages_before(found, time.time() + 1))
+        intake.stop()
+        enrichment.stop()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(run())
+
+
+def test_what_a_sender_calls_enrichment_is_not_kept(database: Database) -> None:
+    post(database, body()[:-1] + b', "enrichment": {"subjects": [{"group": "x"}]}}')
+    work(database, lambda: put_out(database) == 1)
+    (page,) = database.read(lambda connection: pages.newest(connection, 10))
+    assert page.message["enrichment"]["subjects"][0]["slo"] == "success"
+
+
+def test_with_too_many_pages_at_once_the_late_ones_leave_plain_within_the_budget(database: Database) -> None:
+    class Slow(NoStatuses):
+        async def statuses(self) -> Sequence[SloStatus]:
+            await asyncio.sleep(0.45)
+            return []
+
+    number = 4 * SIDE_BY_SIDE
+    for group in range(number):
+        posted = database.write(lambda connection: inbox.accept(connection, body(), 0.0))
+        new = pages.NewPage(posted, 0.0, str(group), "receiver", "firing", "title", json.loads(body()))
+        database.write(partial(pages.add, page=new))
+    work(database, lambda: put_out(database) == number, Gatherer(Slow(), None, budget=0.5))
+    listed = database.read(lambda connection: pages.newest(connection, 300))
+    reasons = [each["reason"] for page in listed for each in page.message["enrichment"]["missing"]]
+    assert any("too many pages at once" in reason for reason in reasons)

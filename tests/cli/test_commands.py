@@ -86,13 +86,15 @@ def test_status_of_a_prometheus_that_is_not_there_is_a_failure_with_its_reason()
         ("webhook: {token: ''}", "webhook: token is empty"),
         ("prometheus: {token: a, token_file: b}", "token and token_file: give one of them"),
         ("listen: {host: 203.0.113.1}", "cannot listen on 203.0.113.1:8090"),
-        ("a: [", "not readable as YAML"),
+        ("a: [", "is not readable as YAML"),
+        ("1: 2", "must be a mapping"),
+        ("prometheus: {url: 'http://a:x'}", "must be an http:// or https:// address"),
         ("- 1", "must be a mapping"),
         ("sinks: [{name: a, type: webhook, url: 'http://a', secret: '%%%'}]", "secret must be base64"),
         ("store: {url: 'mysql://x'}", "only sqlite:///<file> is supported"),
         (
             "langfuse: {url: 'http://x', public_key: pk, secret_key_file: nowhere}",
-            "secret_key_file nowhere cannot be read",
+            "secret_key_file cannot be read: No such file or directory",
         ),
     ],
 )
@@ -109,6 +111,23 @@ def test_a_secret_from_a_file_is_used_and_not_shown(tmp_path: Path) -> None:
     done = run("serve", "--config", "settings.yaml", cwd=tmp_path)
     assert done.returncode == 2
     assert "sk-very-secret" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    "mistake", ["sk-lf-TOP: oops", "'sk-lf-TOP", "@sk-lf-TOP", "*sk-lf-TOP", "!sk-lf-TOP", "\tsk-lf-TOP"]
+)
+def test_a_mistake_beside_a_secret_does_not_show_it(tmp_path: Path, mistake: str) -> None:
+    text = f"langfuse:\n  public_key: pk\n  secret_key: {mistake}\n"
+    (tmp_path / "settings.yaml").write_text(text)
+    done = run("serve", "--config", "settings.yaml", cwd=tmp_path)
+    assert done.returncode in (1, 2)
+    assert "sk-lf-TOP" not in done.stdout + done.stderr
+
+
+def test_a_secret_where_its_file_belongs_is_not_shown(tmp_path: Path) -> None:
+    done = run("status", SLO_ENGINE_WEBHOOK__TOKEN_FILE="sk-lf-TOP", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "sk-lf-TOP" not in done.stderr
 
 
 def test_the_environment_goes_over_the_file(tmp_path: Path) -> None:

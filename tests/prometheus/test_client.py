@@ -137,7 +137,11 @@ def test_warnings_come_with_the_result() -> None:
         (saying(302, b"", {"location": "http://127.0.0.1:1/login"}), "not_prometheus", "redirects"),
         (saying(200, b"<html>login</html>"), "not_prometheus", "login page"),
         (saying(200, {"hello": "world"}), "not_prometheus", "no query result"),
-        (saying(200, {"data": {"result": [{"metric": {}, "values": []}]}}), "not_prometheus", "no instant vector"),
+        (saying(200, {"data": {"result": [{"metric": {}, "values": []}]}}), "not_prometheus", "no query result"),
+        (saying(200, {"data": {"result": [{"metric": [1], "value": [1, "1"]}]}}), "not_prometheus", "no query result"),
+        (saying(200, {"data": {"result": [{"metric": None, "value": [1, "1"]}]}}), "not_prometheus", "no query result"),
+        (saying(200, {"data": {"result": [{"metric": {"a": {}}, "value": [1, "1"]}]}}), "not_prometheus", "no query"),
+        (saying(200, b'{"data": {"result": ' + b"[" * 5000 + b"]" * 5000 + b"}}"), "not_prometheus", "no query result"),
         (saying(503, b"TSDB not ready"), "unavailable", "HTTP 503"),
         (saying(503, {"errorType": "timeout", "error": "query timed out"}), "timeout", "query timed out"),
         (saying(500, {"error": "disk on fire"}), "unavailable", "disk on fire"),
@@ -179,6 +183,36 @@ def test_a_server_that_trickles_is_left_after_the_timeout() -> None:
     started = time.monotonic()
     assert failure(trickle, timeout=0.4).kind == "timeout"
     assert time.monotonic() - started < 4
+
+
+def test_a_server_that_trickles_its_headers_is_left_after_the_timeout() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ended = threading.Event()
+
+        def trickle() -> None:
+            connection, _ = server.accept()
+            with connection:
+                for byte in b"HTTP/1.1 200 OK\r\nx-slow: " + b"y" * 1000:
+                    if ended.wait(0.05):
+                        return
+                    connection.sendall(bytes([byte]))
+
+        thread = threading.Thread(target=trickle, daemon=True)
+        thread.start()
+        door = Prometheus(f"http://127.0.0.1:{server.getsockname()[1]}", timeout=0.3)
+        started = time.monotonic()
+        with pytest.raises(PrometheusError, match="did not answer a query within"):
+            door.query("up", NOW)
+        took = time.monotonic() - started
+        ended.set()
+        thread.join()
+    assert took < 3
+
+
+def test_half_characters_in_label_values_are_replaced() -> None:
+    body = b'{"data": {"result": [{"metric": {"a": "x\\ud800"}, "value": [1, "1"]}]}}'
+    with serving(saying(200, body)) as url, closing(Prometheus(url)) as door:
+        assert door.query("up", NOW).samples == (Sample({"a": "x?"}, 1.0),)
 
 
 def test_a_port_where_nobody_listens_is_unavailable_and_the_reason_holds_no_credentials() -> None:

@@ -83,7 +83,7 @@ UNUTTERABLE: dict[str, tuple[bytes, Expected]] = {
     "utf-16": ("version: slo-engine/v1".encode("utf-16"), Expected(1, 1, "is not UTF-8")),
     "nul": ("owner: ü\nname: a\0b".encode(), Expected(2, 8, "a character that YAML does not allow")),
     "bell": ("# ü\nowner: a\x07b".encode(), Expected(2, 9, "a character that YAML does not allow")),
-    "huge": (b"#" * (MAX_FILE_BYTES + 1), Expected(1, 1, "is larger than 5 MiB: divide it")),
+    "huge": (b"#" * (MAX_FILE_BYTES + 1), Expected(1, 1, "is larger than 2 MiB: divide it")),
 }
 
 

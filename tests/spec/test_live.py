@@ -145,3 +145,13 @@ def test_every_change_is_told_and_nothing_else(folder: Folder) -> None:
 
     assert [len(each.problems) for each in told] == [0, 1]
     assert told[-1] is live.in_force
+
+
+def test_a_pipe_in_the_folder_is_a_mistake_and_holds_up_nothing(folder: Folder) -> None:
+    folder.write("a.yaml", slo_file())
+    live = LiveSlos([folder.path])
+    os.mkfifo(folder.path / "pipe.yaml")
+
+    assert live.reload()
+    assert names(live) == ["agents/success"]
+    assert [problem.message for problem in live.in_force.problems] == ["is no regular file: remove it"]

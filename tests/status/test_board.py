@@ -100,3 +100,25 @@ def test_a_status_that_is_young_enough_is_not_asked_for_again(database: Database
     clock.now += timedelta(seconds=2)
     board.refresh(max_age=timedelta(seconds=2))
     assert source.queries == 2 * asked
+
+
+def test_a_clock_that_is_set_back_does_not_stop_the_evaluation(database: Database) -> None:
+    source, clock = Source(), Clock()
+    board = StatusBoard(lambda: SLOS, source, database, clock)
+    board.tick()
+    asked = source.queries
+    clock.now -= timedelta(hours=1)
+    board.tick()
+    assert source.queries == 2 * asked
+    assert board.evaluated_at == clock.now
+
+
+def test_a_bug_in_the_evaluation_is_said_and_not_shown_as_current(database: Database) -> None:
+    class Broken(Source):
+        def query(self, expr: str, at: datetime) -> Result:
+            raise ZeroDivisionError
+
+    board = StatusBoard(lambda: SLOS, Broken(), database, Clock())
+    with pytest.raises(ZeroDivisionError):
+        board.refresh()
+    assert board.failure == "the evaluation failed (ZeroDivisionError)"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -130,3 +131,30 @@ def test_another_process_can_read_while_the_engine_writes(database: Database, tm
     database.write(lambda connection: inbox.accept(connection, b"body", 0.0))
     with sqlite3.connect(tmp_path / "store.db") as other:
         assert other.execute("SELECT count(*) FROM inbox").fetchone() == (1,)
+
+
+def test_who_gives_up_waiting_for_a_slow_commit_does_not_end_the_writer(database: Database) -> None:
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(connection: Connection) -> int:
+        begun.set()
+        go_on.wait(10)
+        return inbox.accept(connection, b"slow", 0.0)
+
+    running = database.submit(slow)
+    assert begun.wait(10)
+    waiting = database.submit(lambda connection: inbox.accept(connection, b"given up", 0.0))
+    assert not running.cancel()
+    assert waiting.cancel()
+    go_on.set()
+    running.result(10)
+    database.write(lambda connection: inbox.accept(connection, b"after", 0.0))
+    bodies = [each.body for each in database.read(lambda connection: inbox.next_pending(connection, 10))]
+    assert bodies == [b"slow", b"after"]
+
+
+def test_a_second_engine_on_the_same_file_is_refused(database: Database, url: str) -> None:
+    with pytest.raises(StoreError, match="another engine uses"):
+        Database(url)
+    database.close()
+    Database(url).close()

@@ -144,3 +144,11 @@ def test_old_pages_are_forgotten_but_none_that_is_on_its_way(database: Database)
     assert database.read(outbox.counts) == {("one", "delivered"): 1, ("two", "pending"): 1}
     assert [each.id for each in database.read(lambda found: inbox.next_pending(found, 10))] == [unread]
     assert database.write(lambda connection: retention.forget_pages_before(connection, 1.0)) == 0
+
+
+def test_leases_of_a_process_that_is_gone_are_given_back(database: Database) -> None:
+    finish(database, add_page(database))
+    (gone,) = claim(database)
+    database.write(outbox.release_leases)
+    assert len(claim(database)) == 1
+    assert not database.write(lambda connection: outbox.delivered(connection, gone))

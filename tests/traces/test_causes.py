@@ -26,7 +26,6 @@ def step(trace: str, name: str = "agent", *, root: bool = False, at: int = 0, me
         status_message=message,
         model="",
         start_time=START + timedelta(seconds=at),
-        latency=0.1,
     )
 
 
@@ -85,6 +84,10 @@ def test_only_the_most_frequent_causes_are_told() -> None:
         ("Incorrect API key provided: sk-proj-abc123DEF456ghi", "Incorrect API key provided: <secret>"),
         ("401 for Authorization: Bearer eyJhbGciOi.eyJzdWIi.sig", "<n> for Authorization: <secret>"),
         ("token=abcdefg123 refused", "<secret> refused"),
+        ("AWS_SECRET_ACCESS_KEY=abc/def refused", "<secret> refused"),
+        ("Authorization: Basic dXNlcjpwYXNz refused", "Authorization: <secret> refused"),
+        ("connect to postgres://user:pass@db/x failed", "connect to <url> failed"),
+        ("the password is hunter2!", "the <secret>"),
         ("AKIAIOSFODNN7EXAMPLE is not allowed", "<secret> is not allowed"),
         ("run 119a72d174c9df6acc011cdd9474031b failed", "run <id> failed"),
         ("job 7b0f7e2e-8a35-4b6a-9f57-3f6b0f1a2c3d failed", "job <id> failed"),
@@ -109,3 +112,16 @@ def test_a_message_is_never_long_never_empty_and_settled_at_once(message: str) -
 def test_numbers_never_make_two_causes_of_one(one: int, other: int) -> None:
     first, second = (without_variable_parts(f"order {number} timed out") for number in (one, other))
     assert first == second
+
+
+def test_secrets_in_the_name_of_a_step_are_taken_out_and_long_names_cut() -> None:
+    assert group_by_cause([step("t", "Bearer sk-lf-abcdefghijkl")], url_of)[0].what == "tool <secret>"
+    assert len(group_by_cause([step("t", "x" * 10**6)], url_of)[0].what) == 100
+
+
+@pytest.mark.parametrize(
+    "worst", ["0" * 10**6, "a." * 10**5, "eyJ" * 10**5, "'" * 10**5, "token" * 10**5, "a@" * 10**5]
+)
+def test_the_worst_message_is_no_more_work_than_its_beginning(worst: str) -> None:
+    for _ in range(200):  # with a quadratic pattern these are minutes
+        without_variable_parts(worst)

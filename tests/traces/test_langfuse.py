@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
@@ -27,7 +27,7 @@ def standin(mode: Mode = "events_only") -> httpx.AsyncBaseTransport:
     return httpx.ASGITransport(app=server.app)
 
 
-def answering(status: int, content: bytes | dict[str, object]) -> httpx.AsyncBaseTransport:
+def answering(status: int, content: bytes | Mapping[str, object]) -> httpx.AsyncBaseTransport:
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
     return httpx.MockTransport(lambda _: httpx.Response(status, content=body))
 
@@ -161,7 +161,6 @@ def test_wrong_keys_are_named_as_the_reason() -> None:
         (answering(200, b"[1]"), "no object"),
         (answering(200, {"message": "hello"}), "without data"),
         (answering(302, b""), "HTTP 302"),
-        (answering(200, {"data": [{"traceId": "t", "startTime": "yesterday"}]}), "time that is none"),
         (answering(200, b"x" * 9_000_000), "more than"),
         (answering(404, b"not here"), "has no"),
     ],
@@ -180,3 +179,26 @@ def test_a_server_that_cannot_be_reached_is_an_error_without_our_keys_in_it() ->
     with pytest.raises(TracesError) as caught:
         ask(httpx.MockTransport(refuse), failures())
     assert "sk-lf-local" not in str(caught.value)
+
+
+def test_a_row_that_is_none_is_left_out_and_the_others_are_used() -> None:
+    good = recording("v4-events-only", "obs_v2_filter_error_tag").body["data"]
+    bad = [{"traceId": "t", "startTime": "yesterday"}, {"traceId": "t"}, {"startTime": "2026-11-23T07:00:00Z"}, 5, None]
+    assert ask(answering(200, {"data": [*bad, *good], "meta": "none"}), failures()).failed == 2
+
+
+def test_half_characters_are_replaced_so_that_a_page_can_be_written() -> None:
+    row = {"traceId": "t\ud800", "startTime": "2026-11-23T07:00:00Z", "name": "n\ud800", "statusMessage": "m\ud800"}
+    cause = ask(answering(200, {"data": [row]}), failures()).causes[0]
+    json.dumps(cause.as_json(), ensure_ascii=False).encode()
+
+
+def test_credentials_in_the_address_do_not_go_into_links() -> None:
+    async def run() -> Finding:
+        rows = {"data": [{"traceId": "t", "startTime": "2026-11-23T07:00:00Z", "projectId": "p"}]}
+        door = LangFuse("http://user:pass@langfuse:3000", *KEYS, transport=answering(200, rows))
+        found = await door.failures([], SINCE, UNTIL)
+        await door.close()
+        return found
+
+    assert asyncio.run(run()).causes[0].examples[0].url == "http://langfuse:3000/project/p/traces/t"

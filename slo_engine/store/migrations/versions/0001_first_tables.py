@@ -16,6 +16,7 @@ def upgrade() -> None:
         sa.Column("body", sa.LargeBinary, nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("error", sa.Text),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_inbox_state", "inbox", ["state", "id"])
     op.create_table(
@@ -31,6 +32,7 @@ def upgrade() -> None:
         sa.Column("state", sa.String(16), nullable=False),
         sa.Column("message", sa.Text, nullable=False),
         sa.Column("ready_at", sa.Double),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_pages_group_key", "pages", ["group_key", "state", "id"])
     op.create_index("ix_pages_state", "pages", ["state", "id"])
@@ -47,6 +49,7 @@ def upgrade() -> None:
         sa.Column("lease_token", sa.String(32)),
         sa.Column("last_error", sa.Text),
         sa.Column("finished_at", sa.Double),
+        sqlite_autoincrement=True,
     )
     op.create_index("ix_outbox_state", "outbox", ["state", "next_at"])
     op.create_index("ix_outbox_sink", "outbox", ["sink", "group_key", "state", "id"])
