@@ -73,7 +73,11 @@ def quarantined(connection: Connection, limit: int) -> list[Quarantined]:
         .order_by(inbox.c.id.desc())
         .limit(limit)
     )
-    return [Quarantined(*row) for row in connection.execute(found)]
+    # SQLite's substr of an empty blob is NULL.
+    return [
+        Quarantined(row_id, received_at, beginning or b"", size, error)
+        for row_id, received_at, beginning, size, error in connection.execute(found)
+    ]
 
 
 def count(connection: Connection, state: str) -> int:

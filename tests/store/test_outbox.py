@@ -152,3 +152,11 @@ def test_leases_of_a_process_that_is_gone_are_given_back(database: Database) -> 
     database.write(outbox.release_leases)
     assert len(claim(database)) == 1
     assert not database.write(lambda connection: outbox.delivered(connection, gone))
+
+
+@pytest.mark.parametrize("body", [b"", b"\xff" * 5000])
+def test_of_what_could_not_be_understood_the_beginning_and_the_size_are_shown(database: Database, body: bytes) -> None:
+    posted = database.write(lambda connection: inbox.accept(connection, body, 0.0))
+    database.write(lambda connection: inbox.quarantine(connection, posted, "reason"))
+    (found,) = database.read(lambda connection: inbox.quarantined(connection, 10))
+    assert (found.beginning, found.size, found.error) == (body[:2000], len(body), "reason")
