@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import socket
 import sqlite3
 import time
 import urllib.request
@@ -75,6 +76,18 @@ def test_page_leaves_when_langfuse_and_prometheus_are_down(tmp_path: Path) -> No
         page = wait_for("the page", parts.received, within=10)[0]["message"]
     assert {each["source"] for each in page["enrichment"]["missing"]} == {"langfuse", "prometheus"}
     assert page["alerts"][0]["annotations"]["summary"] == "agents success support_agent: 22% of events fail over 1h"
+
+
+def test_engine_ends_when_it_is_told_to_while_prometheus_hangs(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as hangs:
+        url = f"http://127.0.0.1:{hangs.getsockname()[1]}"
+        with machine(tmp_path, settings={"prometheus": {"url": url, "timeout": "60s"}}) as parts:
+            engine = parts.start_engine()
+            with hangs.accept()[0]:  # it asks, and is not answered
+                started = time.monotonic()
+                engine.stop()
+                took = time.monotonic() - started
+    assert took < 8.0
 
 
 @pytest.mark.parametrize(
