@@ -24,7 +24,6 @@ class Prometheus(Process):
         targets: Mapping[str, str] | None = None,
         alertmanager: str | None = None,
         scrape_interval: str = "5s",
-        port: int | None = None,
     ) -> None:
         """``targets``: job -> host:port. ``folder`` may already hold a database, in ``data``."""
         folder.mkdir(parents=True, exist_ok=True)
@@ -37,7 +36,7 @@ class Prometheus(Process):
             {"job_name": job, "static_configs": [{"targets": [target]}]} for job, target in (targets or {}).items()
         ]
         file = _written(folder / "prometheus.yml", config)
-        self.address = f"127.0.0.1:{port or free_port()}"
+        self.address = f"127.0.0.1:{free_port()}"
         self.url = f"http://{self.address}"
         super().__init__(
             "Prometheus",
@@ -66,14 +65,18 @@ class Alertmanager(Process):
         webhook: str,
         group_wait: str = "2s",
         group_interval: str = "10s",
-        port: int | None = None,
+        token: str | None = None,
     ) -> None:
+        """``token``: what the webhook wants to be shown."""
         folder.mkdir(parents=True, exist_ok=True)
         config = _shipped("alertmanager/alertmanager.yml")
         config["route"] |= {"group_wait": group_wait, "group_interval": group_interval}
-        config["receivers"][0]["webhook_configs"][0]["url"] = webhook
+        target = config["receivers"][0]["webhook_configs"][0]
+        target["url"] = webhook
+        if token is not None:
+            target["http_config"] = {"authorization": {"credentials": token}}
         file = _written(folder / "alertmanager.yml", config)
-        self.address = f"127.0.0.1:{port or free_port()}"
+        self.address = f"127.0.0.1:{free_port()}"
         self.url = f"http://{self.address}"
         super().__init__(
             "Alertmanager",

@@ -70,6 +70,7 @@ class StatusBoard:
             try:
                 statuses = evaluate(self._slos(), self._source, at)
             except Exception as error:
+                # Whatever it was, what is shown must not look current; it goes on to the caller.
                 telemetry.EVALUATIONS.labels("failure").inc()
                 known = isinstance(error, PrometheusError)
                 self._failure = str(error) if known else f"the evaluation failed ({type(error).__name__})"
