@@ -24,7 +24,7 @@ from slo_engine.prometheus import Prometheus
 from slo_engine.settings import PREFIX, ListenSettings, Settings, SettingsError, secret
 from slo_engine.spec.live import InForce, LiveSlos
 from slo_engine.status import SloStatus, StatusBoard
-from slo_engine.store import Database, StoreError, outbox, retention
+from slo_engine.store import Database, StoreError, inbox, outbox, pages, retention
 from slo_engine.traces import LangFuse
 from slo_engine.web import Services, create_app
 
@@ -142,8 +142,11 @@ class Engine:
     def _set_gauges(self) -> None:
         try:
             counts = self._database.read(outbox.counts)
+            pending = self._database.read(lambda connection: inbox.count(connection, "pending"))
+            telemetry.WAITING.labels("inbox").set(pending)
+            telemetry.WAITING.labels("evidence").set(self._database.read(pages.count_gathering))
         except StoreError as error:
-            logger.error("the outbox cannot be counted: %s", error)  # noqa: TRY400 - an outage, no bug
+            logger.error("what waits cannot be counted: %s", error)  # noqa: TRY400 - an outage, no bug
             return
         for sink in self._sinks:
             for state in ("pending", "delivered", "dead"):

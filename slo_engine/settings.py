@@ -69,7 +69,9 @@ class _Section(BaseModel):
             return data
         found = dict(data)
         for name, field in cls.model_fields.items():
-            file = found.pop(f"{name}_file", None) if SecretStr in getattr(field.annotation, "__args__", ()) else None
+            if SecretStr not in getattr(field.annotation, "__args__", ()):
+                continue
+            file = found.pop(f"{name}_file", None)
             if file is not None and name in found:
                 raise ValueError(f"{name} and {name}_file: give one of them")
             if file is not None:
@@ -80,7 +82,7 @@ class _Section(BaseModel):
                     why = error.strerror if isinstance(error, OSError) else "it is not text"
                     raise ValueError(f"{name}_file cannot be read: {why}") from None
             # A variable that is not set where it should be must not open the door, nor send an empty password.
-            if SecretStr in getattr(field.annotation, "__args__", ()) and found.get(name) == "":
+            if found.get(name) == "":
                 raise ValueError(f"{name} is empty: give one, or remove the key")
         return found
 

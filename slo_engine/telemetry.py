@@ -37,6 +37,12 @@ WEBHOOKS = Counter(
 INBOX_QUARANTINED = Counter(
     "slo_engine_inbox_quarantined", "Posted bodies that could not be understood.", registry=REGISTRY
 )
+WAITING = Gauge(
+    "slo_engine_waiting_pages",
+    "What has come in and is not in the outbox yet: posted bodies that nobody has read, pages that gather evidence.",
+    ["step"],
+    registry=REGISTRY,
+)
 PAGES = Counter(
     "slo_engine_pages", "Pages completed, by whether all evidence came in time.", ["evidence"], registry=REGISTRY
 )

@@ -107,10 +107,8 @@ class Enrichment(Worker):
         self._gatherer = gatherer
         self._sinks = sinks
         self._on_ready = on_ready
-        self._told = asyncio.Event()
         self._places = asyncio.Semaphore(SIDE_BY_SIDE)
         self._in_hand: set[int] = set()
-        self._stopping = asyncio.Event()
 
     async def run(self) -> None:
         """Work until stopped. Pages are begun in their order; the outbox keeps the order of each group."""

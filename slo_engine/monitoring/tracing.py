@@ -29,11 +29,6 @@ class Tracing:
         self._on_failure = on_failure
         self._last_logged = -_SECONDS_BETWEEN_LOG_LINES
 
-    @property
-    def is_on(self) -> bool:
-        """Whether traces go anywhere."""
-        return self._client is not None
-
     def start(self, name: str, kind: Kind, *, tags: Sequence[str] = (), **attributes: Any) -> Span:
         """Begin an observation inside the current one; with ``tags`` it is the root of a trace of that name."""
         span = Span(self)

@@ -63,8 +63,6 @@ class Result:
 
     samples: tuple[Sample, ...]
     warnings: tuple[str, ...]
-    seconds: float
-    """How long Prometheus and the network took; decoding comes after."""
 
 
 class Prometheus:
@@ -87,25 +85,23 @@ class Prometheus:
             retry=Retry(total=0),
         )
 
-    def query(self, expr: str, at: datetime, *, timeout: float | None = None) -> Result:
+    def query(self, expr: str, at: datetime) -> Result:
         """Evaluate ``expr`` at one point in time. Raises PrometheusError, and nothing else."""
-        timeout = timeout or self._timeout
+        timeout = self._timeout
         # Its own limit is a little shorter than ours, so that Prometheus says why, and stops working for nobody.
         params = {"time": f"{at.timestamp():.3f}", "timeout": f"{max(1, int(timeout * 950))}ms"}
-        started = time.monotonic()
-        answer = self._in_time(partial(self._ask, expr, params, timeout), timeout)
-        return Result(*answer, time.monotonic() - started)
+        return self._in_time(partial(self._ask, expr, params, timeout), timeout)
 
     def close(self) -> None:
         """Give the connections back."""
         self._connect.close()
 
-    def _in_time(self, ask: Callable[[], _Answer], timeout: float) -> _Answer:
+    def _in_time(self, ask: Callable[[], Result], timeout: float) -> Result:
         """A thread of its own for each query, left behind when its time is up: a server that trickles its answer byte
         by byte keeps any timeout of a socket from ending, and would keep its caller too."""
         if not self._places.acquire(blocking=False):
             raise PrometheusError("timeout", f"{self._name} has not answered {MAX_AT_ONCE} earlier queries yet")
-        done: Future[_Answer] = Future()
+        done: Future[Result] = Future()
 
         def run() -> None:
             try:
@@ -121,10 +117,10 @@ class Prometheus:
         except FutureTimeoutError:
             raise PrometheusError("timeout", f"{self._name} did not answer a query within {timeout:g} s") from None
 
-    def _ask(self, expr: str, params: dict[str, str], timeout: float) -> _Answer:
+    def _ask(self, expr: str, params: dict[str, str], timeout: float) -> Result:
         try:
             data = self._connect.custom_query(expr, params=params, timeout=timeout)
-            return _samples(data), self._session.last_warnings()
+            return Result(_samples(data), self._session.last_warnings())
         except PrometheusApiClientException:
             raise self._refused(self._session.last_response()) from None
         except requests.JSONDecodeError:
@@ -159,9 +155,6 @@ class Prometheus:
         if isinstance(body, dict) and body.get("errorType") == "timeout":
             return PrometheusError("timeout", f"{self._name} gave up on a query: {said}")
         return PrometheusError("unavailable", f"{self._name} answered HTTP {status}{': ' + said if said else ''}")
-
-
-_Answer = tuple[tuple[Sample, ...], tuple[str, ...]]
 
 
 def _samples(data: Any) -> tuple[Sample, ...]:

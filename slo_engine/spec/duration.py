@@ -31,11 +31,6 @@ class Duration:
             raise ValueError(f"{text!r} is not a duration")
         return cls(milliseconds)
 
-    @classmethod
-    def of_seconds(cls, seconds: int) -> Duration:
-        """A whole number of seconds."""
-        return cls(seconds * 1000)
-
     @property
     def seconds(self) -> float:
         """The length in seconds."""

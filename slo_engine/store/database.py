@@ -162,11 +162,12 @@ def _open(url: str) -> Engine:
         raise StoreError("store.url is no database URL: write sqlite:///slo-engine.db, say") from None
     if parsed.get_backend_name() != "sqlite":
         raise StoreError(f"store.url names {parsed.get_backend_name()}: only sqlite:///<file> is supported so far")
-    if parsed.database and parsed.database != ":memory:":
-        try:
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise StoreError(f"the folder of {parsed.database} cannot be made: {error.strerror}") from error
+    if not parsed.database or parsed.database == ":memory:":
+        raise StoreError("store.url names no file: what is in memory is lost with the process; write sqlite:///<file>")
+    try:
+        Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"the folder of {parsed.database} cannot be made: {error.strerror}") from error
     engine = create_engine(parsed, hide_parameters=True)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)

@@ -29,7 +29,7 @@ class Source:
         self.queries += 1
         if self.fails:
             raise PrometheusError("unavailable", "down")
-        return Result((RATIO,) if expr.startswith("slo:sli_error:ratio") else (), (), 0.0)
+        return Result((RATIO,) if expr.startswith("slo:sli_error:ratio") else (), ())
 
 
 class Clock:

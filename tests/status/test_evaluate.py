@@ -32,7 +32,7 @@ class Series:
         self.queries.append(expr)
         kinds = {ERROR_RATIO: "ratios", TOTAL_SUM: "totals", ERRORS_SUM: "errors", "ALERTS": "alerts"}
         kind = next(kind for name, kind in kinds.items() if expr.startswith(name))
-        return Result(tuple(self._samples.get(kind, [])), (), 0.0)
+        return Result(tuple(self._samples.get(kind, [])), ())
 
 
 def sample(value: float, slo: str = "success", agent: str = "support_agent", **labels: str) -> Sample:

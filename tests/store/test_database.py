@@ -111,6 +111,9 @@ def test_a_database_of_another_kind_is_refused_with_what_to_write() -> None:
         Database("mysql://somewhere/db")
     with pytest.raises(StoreError, match="sqlite:///"):
         Database("no url at all")
+    for nowhere in ("sqlite://", "sqlite:///:memory:"):
+        with pytest.raises(StoreError, match="names no file"):
+            Database(nowhere)
 
 
 def test_a_file_that_is_no_database_is_refused(tmp_path: Path) -> None:
