@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -78,7 +79,8 @@ def status_of(slo: Slo, group: Group, recorded: Recorded, at: datetime) -> SloSt
     if events is not None:
         # From the sums, which are fresher than the recorded ratio. Without any event nothing is spent.
         known[str(slo.window)] = events.errors / events.total if events.total > 0 else 0.0
-    ratios = {name: known[name] for name in order if name in known}
+    # A total next to nothing (1e-302 events) divides into infinity, which is no fact and no JSON.
+    ratios = {name: known[name] for name in order if name in known and math.isfinite(known[name] / allowed)}
     burn_rates = {name: ratio / allowed for name, ratio in ratios.items()}
     measured_over = next(reversed(ratios), None)
     remaining = None

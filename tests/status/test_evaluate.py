@@ -92,6 +92,12 @@ def test_money_over_the_whole_window_is_measured_against_the_budget() -> None:
     assert (found.events.total, found.events.errors) == (3000.0, 750.0)
 
 
+def test_a_total_next_to_nothing_is_no_infinite_burn_rate() -> None:
+    found = status(Recorded(ratios={"1h": 0.5}, total=1e-302, errors=40_872.0))
+    assert found.measured_over == "1h"
+    json.dumps(found.as_json(), allow_nan=False)
+
+
 def test_no_data_is_no_number() -> None:
     found = status(Recorded())
     assert (found.error_budget_remaining, found.measured_over, found.events) == (None, None, None)
