@@ -10,17 +10,68 @@
 Loads the standard library and prometheus_client; LangFuse only where its keys are set.
 """
 
-from slo_engine.monitoring.classify import ToolError, classify_error
+from typing import TYPE_CHECKING, Any
+
+from slo_engine.monitoring.calls import LLMCall, ToolCall
+from slo_engine.monitoring.classify import (
+    ErrorCategory,
+    ToolError,
+    classify_error,
+    register_error_category,
+)
+from slo_engine.monitoring.decorator import monitor_agent, monitor_tool
+from slo_engine.monitoring.defaults import configure
 from slo_engine.monitoring.metrics import AgentMetrics
-from slo_engine.monitoring.run import AgentMonitor, current_run, monitor_agent
-from slo_engine.monitoring.server import start_metrics_server
+from slo_engine.monitoring.run import AgentMonitor, count_error, current_run
+from slo_engine.monitoring.tracing import Tracing
+
+if TYPE_CHECKING:
+    from slo_engine.monitoring.langfuse import LangFuseTracing
+    from slo_engine.monitoring.prices import Prices
+    from slo_engine.monitoring.scrub import Scrubber
+    from slo_engine.monitoring.server import metrics_app, start_metrics_server
+    from slo_engine.monitoring.tracer import LangFuseAgentTracer, trace_agent_run
 
 __all__ = [
     "AgentMetrics",
     "AgentMonitor",
+    "ErrorCategory",
+    "LLMCall",
+    "LangFuseAgentTracer",
+    "LangFuseTracing",
+    "Prices",
+    "Scrubber",
+    "ToolCall",
     "ToolError",
+    "Tracing",
     "classify_error",
+    "configure",
+    "count_error",
     "current_run",
+    "metrics_app",
     "monitor_agent",
+    "monitor_tool",
+    "register_error_category",
     "start_metrics_server",
+    "trace_agent_run",
 ]
+
+# Loaded when they are asked for: not every agent pays for what only some use.
+_LATER = {
+    "LangFuseAgentTracer": "tracer",
+    "LangFuseTracing": "langfuse",
+    "Prices": "prices",
+    "Scrubber": "scrub",
+    "metrics_app": "server",
+    "start_metrics_server": "server",
+    "trace_agent_run": "tracer",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATER:
+        from importlib import import_module
+
+        value = globals()[name] = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,103 +1,212 @@
-"""LangFuse traces for agent runs: on when its keys are set, silent when not, and never in the agent's way."""
+"""The trace of a run while it grows: plain records, cheap to make, handed over whole when the run has ended.
+
+Nothing here knows LangFuse. An agent only ever appends to a list; what becomes of the trace is decided when its run
+ends (`Tracing.finish`), and done by somebody else's thread (`TraceSink`).
+"""
 
 from __future__ import annotations
 
-import logging
+import itertools
 import os
+import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
-from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, ParamSpec
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Literal, Protocol
 
-if TYPE_CHECKING:
-    from langfuse import Langfuse
-
-logger = logging.getLogger("slo_engine.monitoring")
-
-P = ParamSpec("P")
 Kind = Literal["agent", "generation", "tool"]
 
-_SECONDS_BETWEEN_LOG_LINES = 60.0
+MAX_STEPS: Final = 1000
+"""Observations of one trace that are kept; failed ones are kept above it, up to twice as many."""
+
+_MASK_64: Final = (1 << 64) - 1
+
+
+class Step:
+    """One observation: a run, a model call or a tool call."""
+
+    __slots__ = (
+        *("attributes", "end_ns", "failed", "input", "kind", "metadata", "name", "output", "parent_id", "span_id"),
+        *("start_ns", "status_message", "trace"),
+    )
+
+    def __init__(self, trace: Trace, kind: Kind, name: str, span_id: int, parent_id: int, start_ns: int) -> None:
+        self.trace = trace
+        self.kind = kind
+        self.name = name
+        self.span_id = span_id
+        self.parent_id = parent_id
+        self.start_ns = start_ns
+        self.end_ns = 0
+        self.failed = False
+        self.status_message: str | None = None
+        self.input: str | None = None
+        self.output: str | None = None
+        self.metadata: dict[str, Any] | None = None
+        self.attributes: dict[str, Any] | None = None
+
+    def fail(self, message: str) -> None:
+        """Make it an ERROR, and its trace one that is kept."""
+        self.failed = True
+        self.status_message = message
+        self.trace.failed = True
+
+    def end(self) -> None:
+        """It is over."""
+        if self.end_ns:
+            return
+        self.end_ns = time.time_ns()
+        trace = self.trace
+        if trace.is_done:
+            trace.tracing.late(self)
+        elif self.failed and self.span_id in trace.left_out:
+            trace.left_out.discard(self.span_id)
+            if len(trace.steps) < 2 * MAX_STEPS:
+                trace.steps.append(self)
+
+
+@dataclass(frozen=True)
+class Score:
+    """A judgement of a trace, or of one of its observations."""
+
+    trace_id: str
+    name: str
+    value: float | str
+    data_type: Literal["NUMERIC", "BOOLEAN", "CATEGORICAL"]
+    comment: str | None = None
+    observation_id: str | None = None
+
+
+class Trace:
+    """A run with everything that happened in it."""
+
+    __slots__ = (
+        *("__weakref__", "_ids", "agent_type", "exemplar", "failed", "foreign", "hex", "id", "is_done", "is_kept"),
+        *("is_sampled", "left_out", "metadata", "scores", "session_id", "steps", "tags", "tracing", "user_id"),
+    )
+
+    def __init__(self, tracing: Tracing, agent_type: str) -> None:
+        # Not from `random`: agents that seed it would get the same ids again, and their traces would run together.
+        noise = os.urandom(24)
+        self.tracing = tracing
+        self.agent_type = agent_type
+        self.id = int.from_bytes(noise[:16], "big") or 1
+        self.hex = f"{self.id:032x}"
+        self.exemplar = {"trace_id": self.hex}
+        self._ids = itertools.count(int.from_bytes(noise[16:], "big"))
+        self.is_sampled = tracing.samples(self.id)
+        self.failed = False
+        self.is_done = False
+        self.is_kept = False
+        self.steps: list[Step] = []
+        self.left_out: set[int] = set()
+        self.foreign: list[Any] = []
+        self.scores: list[Score] = []
+        self.tags: list[str] = [f"agent_type:{agent_type}"]
+        self.user_id: str | None = None
+        self.session_id: str | None = None
+        self.metadata: dict[str, Any] | None = None
+
+    def start(self, kind: Kind, name: str, parent_id: int = 0, start_ns: int = 0) -> Step:
+        """Begin an observation; ``parent_id`` 0: the root."""
+        span_id = next(self._ids) & _MASK_64 or next(self._ids) & _MASK_64
+        step = Step(self, kind, name, span_id, parent_id, start_ns or time.time_ns())
+        if len(self.steps) < MAX_STEPS:
+            self.steps.append(step)
+        elif not self.is_done:
+            self.left_out.add(span_id)
+        return step
+
+    def add_score(self, score: Score) -> None:
+        """Score it, now or after its end: evaluators take their time."""
+        if not self.is_done:
+            self.scores.append(score)
+        elif self.is_kept:
+            self.tracing.sink.put_score(score)
+
+    def exemplar_for(self, failed: bool) -> dict[str, str] | None:
+        """Its id for an exemplar, if it is certain by now that this trace will be kept."""
+        return self.exemplar if failed or self.is_sampled or self.failed else None
+
+
+class TraceSink(Protocol):
+    """Where kept traces go. Every method returns at once."""
+
+    def put(self, trace: Trace) -> None:
+        """Take a trace whose root has ended."""
+
+    def put_late(self, step: Step) -> None:
+        """Take an observation that ended after its trace."""
+
+    def put_score(self, score: Score) -> None:
+        """Take a score that came after its trace."""
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until everything is sent, ``timeout`` seconds at most. Whether it was."""
 
 
 class Tracing:
-    """Where traces go. ``client`` None: nowhere."""
+    """Which traces are kept, and where they go.
 
-    def __init__(self, client: Langfuse | None = None, on_failure: Callable[[], None] = lambda: None) -> None:
-        self._client = client
-        self._on_failure = on_failure
-        self._last_logged = -_SECONDS_BETWEEN_LOG_LINES
-
-    def start(self, name: str, kind: Kind, *, tags: Sequence[str] = (), **attributes: Any) -> Span:
-        """Begin an observation inside the current one; with ``tags`` it is the root of a trace of that name."""
-        span = Span(self)
-        if self._client is not None:
-            self.guarded(span.open, self._client, name, kind, tags, attributes)
-        return span
-
-    def guarded(self, call: Callable[P, None], *args: P.args, **kwargs: P.kwargs) -> None:
-        """Call LangFuse. What goes wrong is counted, logged once a minute at most, and never reaches the agent."""
-        try:
-            call(*args, **kwargs)
-        except Exception as error:  # noqa: BLE001 - whatever a tracing backend does, the agent goes on
-            self._on_failure()
-            now = time.monotonic()
-            if now - self._last_logged >= _SECONDS_BETWEEN_LOG_LINES:
-                self._last_logged = now
-                logger.warning("a trace could not be recorded (%s); the agent is not affected", type(error).__name__)
-
-
-class Span:
-    """One observation that is going on; does nothing when tracing is off."""
-
-    def __init__(self, tracing: Tracing) -> None:
-        self._tracing = tracing
-        self._stack = ExitStack()
-        self._observation: Any = None
-        self.trace_id: str | None = None
-
-    def open(self, client: Langfuse, name: str, kind: Kind, tags: Sequence[str], attributes: Mapping[str, Any]) -> None:
-        """Start the observation, and make it the current one."""
-        from langfuse import propagate_attributes
-
-        with ExitStack() as opening:
-            if tags:
-                # Before the span starts, so that its children carry them too and can be found by them.
-                opening.enter_context(propagate_attributes(trace_name=name, tags=list(tags)))
-            start: Any = client.start_as_current_observation
-            self._observation = opening.enter_context(start(name=name, as_type=kind, **attributes))
-            self.trace_id = self._observation.trace_id
-            self._stack = opening.pop_all()
-
-    def update(self, **attributes: Any) -> None:
-        """Add what became known: output, usage_details, cost_details, ..."""
-        if self._observation is not None:
-            self._tracing.guarded(self._update, attributes)
-
-    def end(self, error: BaseException | None = None) -> None:
-        """End the observation; with an error its level is ERROR and the error its status message."""
-        if self._observation is None:
-            return
-        if error is not None:
-            self.update(level="ERROR", status_message=f"{type(error).__name__}: {error}"[:1000])
-        self._tracing.guarded(self._stack.close)
-
-    def _update(self, attributes: Mapping[str, Any]) -> None:
-        self._observation.update(**attributes)
-
-
-@cache
-def tracing_from_environment(on_failure: Callable[[], None]) -> Tracing:
-    """Tracing to the LangFuse that ``LANGFUSE_PUBLIC_KEY``, ``_SECRET_KEY`` and ``_BASE_URL`` name; off without keys.
-
-    Imports the SDK (about a second), so it is called where an agent is declared and never where one runs.
+    ``sample_rate``: the share of traces without an error that are kept, 0 to 1; a trace with an error in it is always
+    kept, whole. Decided from the trace id, so that all processes of a distributed agent decide alike.
     """
-    if not (os.environ.get("LANGFUSE_PUBLIC_KEY") and os.environ.get("LANGFUSE_SECRET_KEY")):
-        return Tracing()
-    try:
-        from langfuse import get_client
-    except ImportError:
-        logger.warning("LANGFUSE_* is set, but the SDK is not installed: pip install 'slo-engine[langfuse]'")
-        return Tracing()
-    return Tracing(get_client(), on_failure)
+
+    def __init__(self, sink: TraceSink, sample_rate: float = 1.0, *, capture_content: bool = True) -> None:
+        if not 0 <= sample_rate <= 1:
+            raise ValueError(f"sample_rate is a share between 0 and 1, not {sample_rate}")
+        self.sink = sink
+        self.sample_rate = sample_rate
+        self.capture_content = capture_content
+        self._kept_below = int(sample_rate * (1 << 64))
+        self.open: weakref.WeakValueDictionary[int, Trace] = weakref.WeakValueDictionary()
+
+    def samples(self, trace_id: int) -> bool:
+        """Whether a trace of this id is kept when nothing in it fails."""
+        return (trace_id & _MASK_64) < self._kept_below
+
+    def begin(self, agent_type: str) -> Trace:
+        """A new trace."""
+        trace = Trace(self, agent_type)
+        self.open[trace.id] = trace
+        return trace
+
+    def finish(self, trace: Trace) -> None:
+        """Its root has ended: keep it, or let it go."""
+        trace.is_kept = trace.failed or trace.is_sampled
+        trace.is_done = True
+        if trace.is_kept:
+            self.sink.put(trace)
+        else:
+            trace.steps.clear()
+            trace.scores.clear()
+            trace.foreign.clear()
+
+    def late(self, step: Step) -> None:
+        """An observation ended after its trace: it follows a kept one; of a dropped one an error is still told."""
+        if step.trace.is_kept or step.failed:
+            self.sink.put_late(step)
+
+    def flush(self, timeout: float = 2.0) -> bool:
+        """Wait until all traces are sent, ``timeout`` seconds at most. Whether they were."""
+        return self.sink.flush(timeout)
+
+
+def ambient_exemplar() -> dict[str, str] | None:
+    """The trace that OpenTelemetry knows, for agents that are traced by something else than LangFuse."""
+    api: Any = sys.modules.get("opentelemetry.trace")
+    if api is None:
+        return None
+    context = api.get_current_span().get_span_context()
+    return {"trace_id": f"{context.trace_id:032x}"} if context.is_valid and context.trace_flags.sampled else None
+
+
+def merged(first: Mapping[str, Any] | None, second: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Both, the second one's values where both have one."""
+    return {**(first or {}), **(second or {})} or None
+
+
+def with_tags(tags: Sequence[str], more: Sequence[str]) -> list[str]:
+    """Both without repetition, in their order."""
+    return list(dict.fromkeys([*tags, *more]))

@@ -1,0 +1,50 @@
+"""How a run ended, and what a trace says of it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from slo_engine.monitoring.classify import ErrorCategory, classify_error
+
+MAX_MESSAGE: Final = 1000
+"""Characters of an exception's text in a trace."""
+
+MAX_FRAMES: Final = 10
+"""Innermost lines of a traceback in a trace."""
+
+
+def ending(error: BaseException) -> tuple[str, str | None]:
+    """Status and error category; without a category it is no error."""
+    if isinstance(error, GeneratorExit):  # the consumer had enough
+        return "success", None
+    if isinstance(error, SystemExit):
+        return ("success", None) if error.code in {None, 0} else ("exit", ErrorCategory.CANCELLED)
+    if isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
+        return "cancelled", ErrorCategory.CANCELLED
+    category = classify_error(error)
+    is_timeout = isinstance(error, TimeoutError) or category == ErrorCategory.TIMEOUT
+    return ("timeout" if is_timeout else "error"), category
+
+
+def _text_of(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001 - an exception of the agent's own may not be printable
+        return "(unprintable)"
+
+
+def frames(error: BaseException) -> str:
+    """Where it came from, without reading any source file."""
+    found: list[str] = []
+    trace = error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        found.append(f"{code.co_filename}:{trace.tb_lineno} in {code.co_qualname}")
+        trace = trace.tb_next
+    return "\n".join(found[-MAX_FRAMES:])
+
+
+def told(error: BaseException) -> str:
+    """The status message of a failure."""
+    return f"{type(error).__name__}: {_text_of(error)}"[:MAX_MESSAGE]

@@ -1,0 +1,264 @@
+"""Traces to LangFuse: one daemon thread sends what agents leave in the outbox, and no agent ever waits for it."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final
+
+from slo_engine.monitoring.defaults import default_metrics
+from slo_engine.monitoring.metrics import AgentMetrics
+from slo_engine.monitoring.outbox import MAX_BYTES, Outbox, Parcel
+from slo_engine.monitoring.quiet import complaints, logger
+from slo_engine.monitoring.scrub import Scrubber
+from slo_engine.monitoring.tracing import Score, Step, Trace, Tracing
+
+DEFAULT_URL: Final = "https://cloud.langfuse.com"
+
+LINGER_SECONDS: Final = 0.5
+"""How long a trace waits for others to share a request with."""
+
+MAX_BATCH: Final = 500
+"""Observations in a request."""
+
+MAX_BATCH_BYTES: Final = 3_000_000
+"""Of content in a request: the cloud takes 5 MB, and refuses the whole of what is larger."""
+
+MAX_ATTEMPTS: Final = 8
+"""With pauses of 1, 2, 4, ... 30 s: about two and a half minutes; then the next ones get their turn."""
+
+MAX_PAUSE: Final = 30.0
+
+Scrub = Callable[[str], str]
+
+
+class LangFuseTracing(Tracing):
+    """Traces to a LangFuse server.
+
+    ``public_key``, ``secret_key``, ``base_url``, ``environment`` and ``release`` are those of ``LANGFUSE_*`` unless
+    given. ``sample_rate``: the share of traces without an error that are kept (``LANGFUSE_SAMPLE_RATE``, default 1.0;
+    0.1 to 0.2 for busy agents); every trace with an error is kept whole. ``scrub``: what text goes through before it
+    leaves; default a `Scrubber`; None: nothing. ``capture_content`` False: no inputs and outputs. ``timeout``: seconds
+    for one request. ``exit_timeout``: seconds that the end of the process may wait for traces not yet sent.
+
+    Raises ValueError without keys, ImportError without the LangFuse SDK (``slo-engine[langfuse]``), which is loaded
+    here (about a second): declare agents where a program starts.
+    """
+
+    def __init__(
+        self,
+        *,
+        public_key: str | None = None,
+        secret_key: str | None = None,
+        base_url: str | None = None,
+        environment: str | None = None,
+        release: str | None = None,
+        sample_rate: float | None = None,
+        scrub: Scrub | None | Scrubber = Scrubber(),  # noqa: B008 - stateless
+        capture_content: bool = True,
+        timeout: float = 5.0,
+        exit_timeout: float = 2.0,
+        max_bytes: int = MAX_BYTES,
+        metrics: AgentMetrics | None = None,
+    ) -> None:
+        public_key = public_key or os.environ.get("LANGFUSE_PUBLIC_KEY")
+        secret_key = secret_key or os.environ.get("LANGFUSE_SECRET_KEY")
+        if not public_key or not secret_key:
+            raise ValueError("LangFuse needs its keys: set LANGFUSE_PUBLIC_KEY and LANGFUSE_SECRET_KEY, or give them")
+        sample_rate = _sample_rate() if sample_rate is None else sample_rate
+        from slo_engine.monitoring.otlp import Door, Spans
+
+        url = base_url or os.environ.get("LANGFUSE_BASE_URL") or os.environ.get("LANGFUSE_HOST") or DEFAULT_URL
+        sink = LangFuseSink(
+            Door(url.rstrip("/"), public_key, secret_key, timeout),
+            Spans(
+                environment or os.environ.get("LANGFUSE_TRACING_ENVIRONMENT"),
+                release or os.environ.get("LANGFUSE_RELEASE"),
+                scrub.scrub if isinstance(scrub, Scrubber) else scrub,
+            ),
+            metrics,
+            max_bytes,
+        )
+        super().__init__(sink, sample_rate, capture_content=capture_content)
+        from slo_engine.monitoring.neighbours import share_with_the_sdk
+
+        share_with_the_sdk(self, sink.put_foreign, public_key, secret_key, url)
+        # Registered after the SDK's own, so that it runs before it.
+        atexit.register(self._at_exit, exit_timeout)
+
+    def _at_exit(self, timeout: float) -> None:
+        for trace in list(self.open.values()):
+            if not trace.is_done:  # a run that the process ends in the middle of
+                self.finish(trace)
+        assert isinstance(self.sink, LangFuseSink)
+        self.sink.close(timeout)
+
+
+class LangFuseSink:
+    """The outbox and the thread that empties it. ``send``: see `otlp.Door`."""
+
+    def __init__(self, door: Any, spans: Any, metrics: AgentMetrics | None, max_bytes: int = MAX_BYTES) -> None:
+        self._door = door
+        self._spans = spans
+        self._metrics = metrics
+        self._outbox = Outbox(lambda parcel: self._drop(parcel, "trace_overflow"), max_bytes)
+        self._thread: threading.Thread | None = None
+        self._starting = threading.Lock()
+        self._is_closing = False
+        self._is_flushing = False
+        self._deadline = float("inf")
+        os.register_at_fork(after_in_child=self._after_fork)
+
+    def put(self, trace: Trace) -> None:
+        """Take a trace whose root has ended."""
+        self._put(Parcel(trace, trace.steps, trace.scores, trace.foreign))
+
+    def put_late(self, step: Step) -> None:
+        """Take an observation that ended after its trace."""
+        self._put(Parcel(step.trace, [step]))
+
+    def put_score(self, score: Score) -> None:
+        """Take a score that came after its trace."""
+        self._put(Parcel(None, scores=[score]))
+
+    def put_foreign(self, trace: Trace | None, spans: Sequence[Any]) -> None:
+        """Take what another instrument saw."""
+        self._put(Parcel(trace, foreign=list(spans)))
+
+    def make_current(self, trace: Trace, step: Step) -> Any:
+        """Let other instruments in this context put what they see below ``step``. Returns what `restore` needs."""
+        return self._spans.make_current(trace.id, step.span_id)
+
+    def restore(self, token: Any) -> None:
+        """Undo `make_current`."""
+        self._spans.restore(token)
+
+    def flush(self, timeout: float) -> bool:
+        """Wait until everything is sent, ``timeout`` seconds at most. Whether it was."""
+        self._is_flushing = True
+        self._outbox.wake()
+        try:
+            return self._outbox.wait_until_empty(timeout)
+        finally:
+            self._is_flushing = False
+
+    def close(self, timeout: float) -> None:
+        """Send what can be sent in ``timeout`` seconds, and let the rest go."""
+        self._deadline = time.monotonic() + timeout
+        self._is_closing = True
+        self.flush(timeout)
+
+    def _put(self, parcel: Parcel) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            self._start()
+        self._outbox.put(parcel)
+
+    def _start(self) -> None:
+        with self._starting:
+            if self._thread is None or not self._thread.is_alive():
+                self._thread = threading.Thread(target=self._work, name="slo-engine-traces", daemon=True)
+                self._thread.start()
+
+    def _after_fork(self) -> None:
+        # The parent sends what it holds; its thread and the state of its locks did not come along.
+        self._outbox = Outbox(lambda parcel: self._drop(parcel, "trace_overflow"))
+        self._thread = None
+        self._starting = threading.Lock()
+        self._door.after_fork()
+
+    def _work(self) -> None:
+        while True:
+            self._outbox.wait(60.0)
+            self._pause(LINGER_SECONDS)
+            parcels = self._outbox.take(MAX_BATCH, MAX_BATCH_BYTES)
+            try:
+                if parcels:
+                    self._deliver(parcels)
+            except Exception as error:  # noqa: BLE001 - this thread must go on whatever one batch holds
+                self._give_up(parcels, "trace", f"{type(error).__name__}: {error}")
+            finally:
+                self._outbox.done()
+
+    def _deliver(self, parcels: list[Parcel]) -> None:
+        body = self._spans.encoded(parcels)
+        if body is not None:
+            answer = self._attempts(lambda: self._door.post_spans(body))
+            if answer.is_refused and len(parcels) > 1:
+                # One bad span has the whole request refused: find it, and send the others.
+                middle = len(parcels) // 2
+                self._deliver(parcels[:middle])
+                self._deliver(parcels[middle:])
+                return
+            if not answer.is_sent:
+                self._give_up(parcels, "trace_refused" if answer.is_refused else "trace_undelivered", answer.why)
+                return
+        for parcel in parcels:
+            for score in parcel.scores:
+                answer = self._attempts(lambda score=score: self._door.post_score(self._spans.score(score)))  # type: ignore[misc]
+                if not answer.is_sent:
+                    self._count("score")
+                    complaints.warn(f"a score could not be sent to LangFuse ({answer.why})")
+
+    def _attempts(self, send: Callable[[], Any]) -> Any:
+        pause = 1.0
+        for attempt in range(MAX_ATTEMPTS):
+            answer = send()
+            if answer.is_sent or answer.is_final or attempt == MAX_ATTEMPTS - 1 or self._is_too_late():
+                return answer
+            complaints.warn(f"LangFuse takes no traces ({answer.why}); they wait, and the agent is not affected")
+            self._pause(max(pause, min(answer.retry_after, MAX_PAUSE * 2)), interruptible=False)
+            pause = min(pause * 2, MAX_PAUSE)
+            if self._is_too_late():
+                return answer
+        raise AssertionError("unreachable")
+
+    def _pause(self, seconds: float, *, interruptible: bool = True) -> None:
+        # Closing interrupts every pause, a flush the one for company only: a server that is away needs its rest.
+        until = time.monotonic() + seconds
+        while not self._is_closing and not (interruptible and self._is_flushing):
+            left = until - time.monotonic()
+            if left <= 0:
+                return
+            time.sleep(min(left, 0.05))
+
+    def _is_too_late(self) -> bool:
+        return self._is_closing
+
+    def _drop(self, parcel: Parcel, reason: str) -> None:
+        self._count(reason)
+
+    def _give_up(self, parcels: Iterable[Parcel], reason: str, why: str) -> None:
+        count = 0
+        for parcel in parcels:
+            self._drop(parcel, reason)
+            count += 1
+        complaints.warn(f"{count} traces could not be sent to LangFuse ({why}); the agent is not affected")
+
+    def _count(self, reason: str) -> None:
+        (self._metrics or default_metrics()).dropped.labels(reason).inc()
+
+
+def tracing_from_environment() -> Tracing | None:
+    """Tracing to the LangFuse that ``LANGFUSE_*`` names; None without keys, or with ``LANGFUSE_TRACING_ENABLED=false``."""
+    if os.environ.get("LANGFUSE_TRACING_ENABLED", "true").lower() == "false":
+        return None
+    if not (os.environ.get("LANGFUSE_PUBLIC_KEY") and os.environ.get("LANGFUSE_SECRET_KEY")):
+        return None
+    try:
+        return LangFuseTracing()
+    except ImportError:
+        logger.warning("LANGFUSE_* is set, but the SDK is not installed: pip install 'slo-engine[langfuse]'")
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with a tracing backend, the agent starts
+        logger.warning("LangFuse cannot be used (%s: %s); the agent is not affected", type(error).__name__, error)
+    return None
+
+
+def _sample_rate() -> float:
+    text = os.environ.get("LANGFUSE_SAMPLE_RATE", "")
+    try:
+        return float(text or 1.0)
+    except ValueError:
+        raise ValueError(f"LANGFUSE_SAMPLE_RATE is {text!r}: write a share between 0 and 1") from None

@@ -1,0 +1,125 @@
+"""What the LangFuse SDK sees inside a run (``@observe``, ``langfuse.openai``, its LangChain handler) joins its trace.
+
+The SDK's client for the same project is created here, on a tracer provider whose spans come to us: they are kept or
+dropped with the run they belong to, scrubbed, and sent by the same thread. A client that the program has created
+before stays as it is: its spans are children of ours, but it sends them by itself, sampled or not.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+from langfuse import Langfuse
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.trace import StatusCode
+
+from slo_engine.monitoring.tracing import Trace, Tracing
+
+REMEMBERED: Final = 10_000
+"""Traces whose fate is remembered for spans that end after them."""
+
+_LEVEL: Final = "langfuse.observation.level"
+
+
+def share_with_the_sdk(
+    tracing: Tracing,
+    put: Callable[[Trace | None, Sequence[Any]], None],
+    public_key: str,
+    secret_key: str,
+    base_url: str,
+) -> None:
+    """Create the SDK's client so that its spans go through ``tracing``."""
+    provider = _Provider(tracing, put)
+    Langfuse(
+        public_key=public_key,
+        secret_key=secret_key,
+        base_url=base_url,
+        tracer_provider=provider,
+        span_exporter=_HandOver(put),
+        sample_rate=1.0,
+    )
+
+
+class _Provider(TracerProvider):
+    """A tracer provider of our own: the global one, if there is one, is none of our business."""
+
+    def __init__(self, tracing: Tracing, put: Callable[[Trace | None, Sequence[Any]], None]) -> None:
+        super().__init__(id_generator=_UnseededIds(), shutdown_on_exit=False)
+        self._of = (tracing, put)
+
+    def add_span_processor(self, span_processor: SpanProcessor) -> None:
+        """Stand before the SDK's processor."""
+        super().add_span_processor(_WithItsRun(span_processor, *self._of))
+
+
+class _WithItsRun(SpanProcessor):
+    """Holds spans of an open trace back until its run decides; others pass."""
+
+    def __init__(
+        self, inner: SpanProcessor, tracing: Tracing, put: Callable[[Trace | None, Sequence[Any]], None]
+    ) -> None:
+        self._inner = inner
+        self._tracing = tracing
+        self._put = put
+        self._seen: OrderedDict[int, Trace] = OrderedDict()
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        self._inner.on_start(span, parent_context)
+        context = span.get_span_context()
+        trace = self._tracing.open.get(context.trace_id) if context is not None else None
+        if trace is not None:
+            self._seen[trace.id] = trace
+            while len(self._seen) > REMEMBERED:
+                self._seen.popitem(last=False)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        context = span.get_span_context()
+        trace = self._seen.get(context.trace_id) if context is not None else None
+        if trace is None:
+            self._inner.on_end(span)
+            return
+        has_failed = span.status.status_code is StatusCode.ERROR or (span.attributes or {}).get(_LEVEL) == "ERROR"
+        if not trace.is_done:
+            trace.failed = trace.failed or has_failed
+            trace.foreign.append(span)
+        elif trace.is_kept or has_failed:
+            self._put(trace, [span])
+
+    def shutdown(self) -> None:
+        self._inner.shutdown()
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        return self._inner.force_flush(timeout_millis)
+
+
+class _HandOver(SpanExporter):
+    """Takes what the SDK would send, to be sent by us: bounded, scrubbed, and out of everybody's way."""
+
+    def __init__(self, put: Callable[[Trace | None, Sequence[Any]], None]) -> None:
+        self._put = put
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        self._put(None, spans)
+        return SpanExportResult.SUCCESS
+
+    def shutdown(self) -> None:
+        """Nothing is held here."""
+
+
+class _UnseededIds(IdGenerator):
+    """Ids that repeat for nobody: OpenTelemetry's own come from `random`, which agents seed."""
+
+    def __init__(self) -> None:
+        self._random = random.SystemRandom()
+
+    def generate_span_id(self) -> int:
+        return self._random.getrandbits(64) or 1
+
+    def generate_trace_id(self) -> int:
+        return self._random.getrandbits(128) or 1

@@ -1,0 +1,344 @@
+"""Personal data and secrets out of what leaves in a trace: found by form and checksum, without a model or a network.
+
+Every search is behind a cheap question that clean text answers with no, so clean text costs little. Ids of traces and
+runs (32 hexadecimal digits, UUIDs) are never touched: without them a trace cannot be found again.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from ipaddress import AddressValueError, IPv6Address
+from typing import Final, NamedTuple
+
+
+class Finding(NamedTuple):
+    """Characters ``start`` to ``end`` (exclusive) are of this kind."""
+
+    start: int
+    end: int
+    kind: str
+
+
+Finder = Callable[[str], Iterable[Finding]]
+
+
+class Scrubber:
+    """Finds and masks e-mail addresses, phone and card numbers, IBANs, SSNs, IP addresses, keys and tokens.
+
+    ``patterns``: regular expressions of your own, by kind; what they match becomes ``[KIND]``. Raises re.error for
+    one that is none. ``finders``: functions of your own from a text to findings, such as `presidio.PresidioFinder`.
+    """
+
+    def __init__(self, patterns: Mapping[str, str] = {}, finders: Sequence[Finder] = ()) -> None:  # noqa: B006 - only read
+        self._others: tuple[Finder, ...] = (
+            _secrets,
+            *(_of_pattern(kind, re.compile(pattern)) for kind, pattern in patterns.items()),
+            *finders,
+        )
+
+    def find(self, text: str) -> list[Finding]:
+        """What is in a text, in order; what overlapped is one."""
+        found = sorted(
+            [
+                *_outside_of_ids(text, [finding for finder in _BY_FORM for finding in finder(text)]),
+                *(finding for finder in self._others for finding in finder(text) if finding.end > finding.start),
+            ]
+        )
+        if not found:
+            return []
+        merged: list[Finding] = [found[0]]
+        for each in found[1:]:
+            last = merged[-1]
+            if each.start >= last.end:
+                merged.append(each)
+            else:
+                longer = each if each.end - each.start > last.end - last.start else last
+                merged[-1] = Finding(last.start, max(last.end, each.end), longer.kind)
+        return merged
+
+    def scrub(self, text: str) -> str:
+        """The text with ``[EMAIL]``, ``[SECRET]``, ... instead of what was found."""
+        found = self.find(text)
+        if not found:
+            return text
+        parts: list[str] = []
+        at = 0
+        for start, end, kind in found:
+            parts += (text[at:start], f"[{kind.upper()}]")
+            at = end
+        return "".join([*parts, text[at:]])
+
+
+def _of_pattern(kind: str, pattern: re.Pattern[str]) -> Finder:
+    def find(text: str) -> Iterator[Finding]:
+        return (Finding(match.start(), match.end(), kind) for match in pattern.finditer(text))
+
+    return find
+
+
+# E-mail: from each @ outwards, so that long texts without one cost nothing.
+
+_LOCAL_PART: Final = re.compile(r"[A-Za-z0-9\u00c0-\u024f!#$%&*+/=?^_`{|}~.'-]{1,64}$")
+_LOCAL_TRIM: Final = "'.`{|/=&?#"
+_DOMAIN: Final = re.compile(
+    r"(?:[A-Za-z0-9\u00c0-\u024f](?:[A-Za-z0-9\u00c0-\u024f-]{0,61}[A-Za-z0-9\u00c0-\u024f])?\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9-])"
+)
+
+
+def _emails(text: str) -> Iterator[Finding]:
+    at = text.find("@")
+    while at != -1:
+        before = _LOCAL_PART.search(text[max(0, at - 64) : at])
+        after = _DOMAIN.match(text, at + 1)
+        if before is not None and after is not None:
+            local = before.group()
+            # What stands before an address in a URL or in markup is allowed in one, but is hardly ever meant.
+            for mark in _LOCAL_TRIM:
+                local = local.rpartition(mark)[2] if mark not in {".", "'"} else local.lstrip(mark)
+            if local and not local.endswith("."):
+                yield Finding(at - len(local), after.end(), "email")
+        at = text.find("@", at + 1)
+
+
+# Keys and tokens.
+
+_KEY_STARTS: Final = (
+    *("sk-", "sk_", "rk_", "AKIA", "ASIA", "AIza", "ya29.", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
+    *("glpat-", "xox", "xapp-", "whsec_", "hf_", "gsk_", "npm_", "pypi-", "SG.", "eyJ", "r8_", "xai-", "pplx-"),
+    *("dop_v1_", "shpat_", "dapi", "nvapi-", "AGE-SECRET-KEY-", "sl.", "lin_api_", "ntn_", "secret_"),
+)
+_KEYS: Final = re.compile(
+    r"(?<![A-Za-z0-9])(?:"
+    r"sk-(?=[A-Za-z0-9_-]*\d)[A-Za-z0-9_-]{16,}"
+    r"|[sr]k_(?:live|test)_[A-Za-z0-9]{10,}"
+    r"|whsec_[A-Za-z0-9+/=]{16,}"
+    r"|(?:AKIA|ASIA)[0-9A-Z]{16}"
+    r"|AIza[0-9A-Za-z_-]{30,}"
+    r"|ya29\.[0-9A-Za-z_-]{20,}"
+    r"|gh[pousr]_[A-Za-z0-9]{30,}"
+    r"|github_pat_[A-Za-z0-9_]{22,}"
+    r"|glpat-[A-Za-z0-9_-]{16,}"
+    r"|xox[abceoprs]-[A-Za-z0-9-]{10,}"
+    r"|xapp-[A-Za-z0-9-]{20,}"
+    r"|hf_(?=[A-Za-z]*\d)[A-Za-z0-9]{20,}|hf_[A-Za-z]{30,}"
+    r"|gsk_[A-Za-z0-9]{20,}"
+    r"|npm_[A-Za-z0-9]{30,}"
+    r"|pypi-[A-Za-z0-9_-]{40,}"
+    r"|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"
+    r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?"
+    r"|r8_[A-Za-z0-9]{30,}|xai-[A-Za-z0-9]{30,}|pplx-[A-Za-z0-9]{30,}|nvapi-[A-Za-z0-9_-]{30,}"
+    r"|dop_v1_[a-f0-9]{40,}|shpat_[a-fA-F0-9]{30,}|dapi[a-f0-9]{32}|lin_api_[A-Za-z0-9]{30,}"
+    r"|AGE-SECRET-KEY-[0-9A-Z]{50,}|sl\.[A-Za-z0-9_-]{60,}|ntn_[A-Za-z0-9]{40,}|secret_[A-Za-z0-9]{40,}"
+    r")"
+)
+_PRIVATE_KEY: Final = re.compile(
+    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)",
+    re.DOTALL,
+)
+_URL_PASSWORD: Final = re.compile(r"://[^\s/:@\"'<>]{0,64}:([^\s/@\"'<>]{1,256})@")
+_BEARER: Final = re.compile(r"(?:bearer|basic)\s+(?=[A-Za-z0-9._~+/=-]*\d)([A-Za-z0-9._~+/=-]{12,})", re.IGNORECASE)
+
+# `password = ...`, `"api_key": "..."`, `AWS_SECRET_ACCESS_KEY=...`: what a name says is secret.
+_SECRET_NAMES: Final = (
+    "password",
+    "passwd",
+    "secret",
+    "api_key",
+    "apikey",
+    "api-key",
+    "access_key",
+    "accesskey",
+    "token",
+)
+_ASSIGNED: Final = re.compile(
+    r"(?:password|passwd|secret|api[_-]?key|access_?key|token)(?:[_-]?(?:access)?[_-]?key|_?id)?[\\\"']{0,4}\s{0,3}(?::|=>?)\s{0,3}[\\\"']{0,4}"
+    r"([^\s\"'\\,;&<>{}()\[\]]{8,256})",
+    re.IGNORECASE,
+)
+_PASSWORD: Final = re.compile(r"passw", re.IGNORECASE)
+
+
+def _secrets(text: str) -> Iterator[Finding]:
+    if any(start in text for start in _KEY_STARTS):
+        yield from (Finding(match.start(), match.end(), "secret") for match in _KEYS.finditer(text))
+    if "-----BEGIN" in text:
+        yield from (Finding(match.start(), match.end(), "secret") for match in _PRIVATE_KEY.finditer(text))
+    if "://" in text and "@" in text:
+        yield from (Finding(match.start(1), match.end(1), "secret") for match in _URL_PASSWORD.finditer(text))
+    lowered = text.lower()
+    if len(lowered) != len(text):  # some letters grow: then positions in it say nothing
+        lowered = text
+    for word in ("bearer ", "basic "):
+        for at in _positions(lowered, word):
+            match = _BEARER.match(text, at)
+            if match is not None:
+                yield Finding(match.start(1), match.end(1), "secret")
+    for word in _SECRET_NAMES:
+        for at in _positions(lowered, word):
+            match = _ASSIGNED.match(text, at)
+            if match is not None and _looks_secret(match.group(1), is_password=bool(_PASSWORD.match(text, at))):
+                yield Finding(match.start(1), match.end(1), "secret")
+
+
+def _looks_secret(value: str, *, is_password: bool) -> bool:
+    has_digit = any(letter.isdigit() for letter in value)
+    has_letter = any(letter.isalpha() for letter in value)
+    if is_password:
+        return has_digit or not value.isalnum()
+    return len(value) >= 16 and has_digit and has_letter
+
+
+def _positions(text: str, word: str) -> Iterator[int]:
+    at = text.find(word)
+    while at != -1:
+        yield at
+        at = text.find(word, at + 1)
+
+
+# Numbers: cards, social security numbers, phones. One look for anything like a long number decides whether to go on.
+
+_LONG_NUMBER: Final = re.compile(r"(?<![A-Za-z0-9_])\d[\d ()./\u00a0\u2011-]{5,}\d")
+_IDS: Final = re.compile(
+    r"(?<![0-9A-Za-z])(?:[0-9A-Fa-f]{32}|[0-9A-Fa-f]{8}-(?:[0-9A-Fa-f]{4}-){3}[0-9A-Fa-f]{12})(?![0-9A-Za-z])"
+    r"(?:-[0-9a-f]{16}(?:-[0-9a-f]{1,2})?(?![0-9A-Za-z]))?"
+)
+_CARD: Final = re.compile(
+    r"(?<![\w.+-])(?:\d{4}[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}(?:[ -]?\d{3})?|3\d{3}[ -]?\d{6}[ -]?\d{4,5})(?![\w-])(?!\.\d)"
+)
+_ISSUER: Final = re.compile(r"4|5[0-8]|2[2-7]|3[0-9]|6[0-9]")
+_SSN: Final = re.compile(r"(?<![\w.+-])(?!000|666|9)\d{3}([- ])(?!00)\d{2}\1(?!0000)\d{4}(?![\w-])(?!\.\d)")
+_SEP: Final = r"[ .\u00a0\u2011-]"
+_EXTENSION: Final = r"(?:[ ,]{0,2}(?:x|ext\.?|extension|Durchwahl|-)[ .:]{0,2}\d{1,6}(?!\d))?"
+_PHONE: Final = re.compile(
+    r"(?<![\w.+-])(?:"
+    # International: +CC or 00CC, 8 to 15 digits in all (checked below).
+    r"(?:\+|\(\+|00)[1-9](?:[ ./\u00a0\u2011()-]{0,3}\d){6,14}"
+    # North America: (415) 555-2671, 415-555-2671, 1-800-555-2671.
+    rf"|(?:1[ .-])?(?:\([2-9]\d{{2}}\) ?|[2-9]\d{{2}}[ .\u2011-])[2-9]\d{{2}}[ .\u2011-]\d{{4}}"
+    # National with a leading 0: 020 7946 0958, (030) 123456, 0171/1234567, 06-12345678, 01 23 45 67 89.
+    rf"|\(?0[1-9]\d{{0,4}}\)?(?:[ ./\u00a0\u2011-]{{1,2}}|(?<=\)))\d{{2,8}}(?:{_SEP}\d{{2,6}}){{0,4}}"
+    # Spain and others without a trunk 0: 612 34 56 78, 91 336 70 63, 912 345 678.
+    r"|[6-9]\d{2} \d{2} \d{2} \d{2}|9\d \d{3} \d{2} \d{2}|[679]\d{2} \d{3} \d{3}"
+    # Brazil: (11) 91234-5678, 11 3456-7890.
+    r"|\(?[1-9]\d\)? ?9?\d{4}-\d{4}"
+    # India: 98765 43210.
+    r"|[6-9]\d{4}[ -]\d{5}"
+    rf"){_EXTENSION}(?![\w-])(?![.,:/]\d)(?! ?[€$£%])",
+    re.IGNORECASE,
+)
+_PHONE_AT_PLUS: Final = re.compile(
+    rf"(?<![\w.+])\(?\+[1-9](?:[ ./\u00a0\u2011()-]{{0,3}}\d){{6,14}}{_EXTENSION}(?![\w])(?!\.\d)", re.IGNORECASE
+)
+_LABELLED_PHONE: Final = re.compile(
+    r"(?:phone|tel|mobile|cell|fax|whatsapp|msisdn|handy)[a-z_]{0,8}[\"'\\]{0,4}[.:= (]{1,4}[\"'\\]{0,4}(\(?\+?\d[\d ()./\u00a0\u2011-]{5,18}\d)(?!\d)",
+    re.IGNORECASE,
+)
+_DATE: Final = re.compile(r"\d{1,2}([./ -])\d{1,2}\1(?:19|20)\d{2}|(?:19|20)\d{2}([./ -])\d{1,2}\2\d{1,2}")
+
+
+def _numbers(text: str) -> Iterator[Finding]:
+    if _LONG_NUMBER.search(text) is None:
+        return
+    taken: list[tuple[int, int]] = []
+    for match in _CARD.finditer(text):
+        digits = re.sub(r"\D", "", match.group())
+        if _ISSUER.match(digits) and luhn(digits):
+            yield Finding(match.start(), match.end(), "card")
+        taken.append(match.span())  # a number of that form is no phone either
+    for match in _SSN.finditer(text):
+        yield Finding(match.start(), match.end(), "ssn")
+        taken.append(match.span())
+    for pattern, group in ((_PHONE, 0), (_PHONE_AT_PLUS, 0), (_LABELLED_PHONE, 1)):
+        for match in pattern.finditer(text):
+            start, end = match.span(group)
+            said = match.group(group)
+            digits = sum(letter.isdigit() for letter in said)
+            if not 8 <= digits <= 21 or (digits < 9 and said[0] not in "+(" and group == 0) or _DATE.search(said):
+                continue
+            if not any(left < end and start < right for left, right in taken):
+                yield Finding(start, end, "phone")
+
+
+def luhn(digits: str) -> bool:
+    """Whether the last digit of a card number is the one that the others ask for (ISO/IEC 7812-1)."""
+    doubled = (int(digit) * 2 for digit in digits[-2::-2])
+    return (sum(map(int, digits[-1::-2])) + sum(each - 9 if each > 9 else each for each in doubled)) % 10 == 0
+
+
+# IBAN: country, two check digits, and a length that the country has fixed (ISO 13616 registry).
+
+_IBAN_LENGTHS: Final[Mapping[str, int]] = {
+    **{"AD": 24, "AE": 23, "AL": 28, "AT": 20, "AZ": 28, "BA": 20, "BE": 16, "BG": 22, "BH": 22, "BR": 29, "CH": 21},
+    **{"CR": 22, "CY": 28, "CZ": 24, "DE": 22, "DK": 18, "DO": 28, "EE": 20, "EG": 29, "ES": 24, "FI": 18, "FO": 18},
+    **{"FR": 27, "GB": 22, "GE": 22, "GI": 23, "GL": 18, "GR": 27, "GT": 28, "HR": 21, "HU": 28, "IE": 22, "IL": 23},
+    **{"IQ": 23, "IS": 26, "IT": 27, "JO": 30, "KW": 30, "KZ": 20, "LB": 28, "LI": 21, "LT": 20, "LU": 20, "LV": 21},
+    **{"MC": 27, "MD": 24, "ME": 22, "MK": 19, "MR": 27, "MT": 31, "MU": 30, "NL": 18, "NO": 15, "PK": 24, "PL": 28},
+    **{"PS": 29, "PT": 25, "QA": 29, "RO": 24, "RS": 22, "SA": 24, "SE": 24, "SI": 19, "SK": 24, "SM": 27, "TN": 24},
+    **{"TR": 26, "UA": 29, "VA": 22, "VG": 24, "XK": 20},
+}
+_IBAN: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[ \u00a0-]?[A-Za-z0-9]){11,30}")
+
+
+def _ibans(text: str) -> Iterator[Finding]:
+    for match in _IBAN.finditer(text):
+        length = _IBAN_LENGTHS.get(match.group()[:2].upper())
+        if length is None:
+            continue
+        compact: list[str] = []
+        for offset, letter in enumerate(match.group()):
+            if letter.isalnum():
+                compact.append(letter)
+            if len(compact) == length:
+                end = match.start() + offset + 1
+                if not text[end : end + 1].isalnum() and mod_97("".join(compact).upper()):
+                    yield Finding(match.start(), end, "iban")
+                break
+
+
+def mod_97(iban: str) -> bool:
+    """Whether the check digits of an IBAN are right (ISO 7064, MOD 97-10)."""
+    return int("".join(str(int(letter, 36)) for letter in iban[4:] + iban[:4])) % 97 == 1
+
+
+# IP addresses.
+
+_OCTET: Final = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
+_IPV4: Final = re.compile(rf"(?<![\w.])(?<!\d-){_OCTET}(?:\.{_OCTET}){{3}}(?![\w])(?!\.\d)(?!-\d)")
+_IPV6: Final = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])")
+
+
+def _addresses(text: str) -> Iterator[Finding]:
+    if text.count(".") >= 3:
+        yield from (Finding(match.start(), match.end(), "ip") for match in _IPV4.finditer(text))
+    if text.count(":") >= 2:
+        for match in _IPV6.finditer(text):
+            said = match.group().rstrip(":") if not match.group().endswith("::") else match.group()
+            groups = [group for group in said.split(":") if group]
+            # Times (12:30:45), MAC addresses and slices ([::2]) are written with colons too.
+            if (
+                len(groups) >= 2
+                and ("::" in said or len(groups) == 8)
+                and any(c.isdigit() for c in said)
+                and _is_ipv6(said)
+            ):
+                yield Finding(match.start(), match.start() + len(said), "ip")
+
+
+def _is_ipv6(said: str) -> bool:
+    try:
+        IPv6Address(said)
+    except AddressValueError:
+        return False
+    return True
+
+
+def _outside_of_ids(text: str, found: Sequence[Finding]) -> Iterable[Finding]:
+    """Digits of an id may look like anything."""
+    if not found:
+        return ()
+    ids = [match.span() for match in _IDS.finditer(text)]
+    return [each for each in found if not any(start < each.end and each.start < end for start, end in ids)]
+
+
+_BY_FORM: Final[tuple[Finder, ...]] = (_emails, _numbers, _ibans, _addresses)

@@ -1,0 +1,131 @@
+"""A provider's stream that is recorded while its consumer reads it, and stays what it was in every other way."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from slo_engine.monitoring.usage import StreamReader
+
+if TYPE_CHECKING:
+    from slo_engine.monitoring.calls import LLMCall
+
+
+def monitored_stream(stream: Any, call: LLMCall) -> Any:
+    """The stream, wrapped: ``call`` (begun) is finished when the stream ends, fails, or is closed or dropped."""
+    is_async = hasattr(type(stream), "__anext__") or hasattr(type(stream), "__aiter__")
+    return _AsyncStream(stream, call) if is_async else _Stream(stream, call)
+
+
+class _Recording:
+    """What both kinds of streams do with a chunk, and at the end."""
+
+    def __init__(self, stream: Any, call: LLMCall) -> None:
+        self._stream = stream
+        self._call = call
+        self._reader = StreamReader()
+        self._is_over = False
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def __del__(self) -> None:
+        # A consumer that breaks out of its loop closes nothing. What it has read was paid for all the same.
+        if not self.__dict__.get("_is_over", True):
+            self._finish(None)
+
+    def _take(self, chunk: Any) -> None:
+        if self._reader.read(chunk):
+            self._call.first_token()
+
+    def _finish(self, error: BaseException | None) -> None:
+        if not self._is_over:
+            self._is_over = True
+            self._call.record_usage(self._reader.usage(keep_text=self._call.wants_content))
+            self._call.finish(error)
+
+
+class _Stream(_Recording):
+    def __iter__(self) -> Self:
+        return self
+
+    def __next__(self) -> Any:
+        try:
+            chunk = next(self._chunks())
+        except StopIteration:
+            self._finish(None)
+            raise
+        except BaseException as error:
+            self._finish(error)
+            raise
+        self._take(chunk)
+        return chunk
+
+    def _chunks(self) -> Any:
+        chunks = self.__dict__.get("_iterator")
+        if chunks is None:
+            chunks = self._iterator = iter(self._stream)
+        return chunks
+
+    def close(self) -> None:
+        """Close the stream: its consumer has had enough."""
+        self._finish(None)
+        if hasattr(self._stream, "close"):
+            self._stream.close()
+
+    def __enter__(self) -> Self:
+        if hasattr(self._stream, "__enter__"):
+            self._stream = self._stream.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> Any:
+        self._finish(error)
+        return self._stream.__exit__(kind, error, trace) if hasattr(self._stream, "__exit__") else None
+
+
+class _AsyncStream(_Recording):
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        try:
+            chunk = await anext(self._chunks())
+        except StopAsyncIteration:
+            self._finish(None)
+            raise
+        except BaseException as error:
+            self._finish(error)
+            raise
+        self._take(chunk)
+        return chunk
+
+    def _chunks(self) -> Any:
+        chunks = self.__dict__.get("_iterator")
+        if chunks is None:
+            chunks = self._iterator = aiter(self._stream)
+        return chunks
+
+    async def close(self) -> None:
+        """Close the stream: its consumer has had enough."""
+        self._finish(None)
+        if hasattr(self._stream, "close"):
+            await self._stream.close()
+
+    async def aclose(self) -> None:
+        """Close the stream, as generators call it."""
+        self._finish(None)
+        if hasattr(self._stream, "aclose"):
+            await self._stream.aclose()
+
+    async def __aenter__(self) -> Self:
+        if hasattr(self._stream, "__aenter__"):
+            self._stream = await self._stream.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> Any:
+        self._finish(error)
+        return await self._stream.__aexit__(kind, error, trace) if hasattr(self._stream, "__aexit__") else None
