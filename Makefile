@@ -8,7 +8,7 @@ SHELL := /bin/bash
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --root-user-action=ignore
 QUIETER := | { grep -v "already satisfied" || true; }
 
-.PHONY: run test lint rules rules-check bench lock clean
+.PHONY: run test lint rules rules-check bench prices lock clean
 
 run: .venv/.run.ok ## The whole loop on this machine, until Ctrl-C
 	@deploy/install-packages prometheus prometheus-alertmanager
@@ -34,9 +34,12 @@ bench: .venv/.dev.ok ## The figures of docs/benchmarks.md
 	@deploy/install-packages prometheus prometheus-alertmanager
 	@$(BIN)/python -m benchmarks
 
+prices: .venv/.dev.ok ## Write the bundled price table anew from the genai-prices that is installed
+	@$(BIN)/python -m deploy.bundle_prices
+
 lock: ## Pin requirements/ anew (needs uv)
 	uv pip compile $(LOCK) --group build pyproject.toml -o requirements/run.txt
-	uv pip compile $(LOCK) --group dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
+	uv pip compile $(LOCK) --extra prices --extra presidio --group dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
 # Hashes for every platform, no index host: the header would repeat the command line, so it is left out.
 LOCK := --universal --python-version 3.11 --generate-hashes --no-header --quiet --extra server --extra langfuse
 

@@ -16,8 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TextIO
 
-from slo_engine.monitoring import ToolError, current_run, monitor_agent, start_metrics_server
-from slo_engine.monitoring.metrics import default_metrics
+from slo_engine.monitoring import ToolError, current_run, default_metrics, monitor_agent, start_metrics_server
 
 FAILING_SHARE = 0.8
 """Of the support agent's runs during the incident."""
@@ -55,7 +54,7 @@ async def look_up(customer: int) -> str:
     return "gold"
 
 
-@monitor_agent("support_agent")
+@monitor_agent("support_agent", tools=["web_search", "crm_lookup"], models=["gpt-5-mini"], capture_input=False)
 async def support(world: World) -> None:
     """Answers a question; fails with its search."""
     run = current_run()
@@ -77,7 +76,7 @@ async def support(world: World) -> None:
     world.note("support_agent", trace_id, "success")
 
 
-@monitor_agent("research_agent")
+@monitor_agent("research_agent", models=["claude-sonnet-4-5"], capture_input=False)
 async def research(world: World) -> None:
     """Reads a lot, seldom fails."""
     run = current_run()
@@ -87,7 +86,7 @@ async def research(world: World) -> None:
     world.note("research_agent", run.trace_id, "success")
 
 
-@monitor_agent("batch_agent")
+@monitor_agent("batch_agent", capture_input=False)
 async def batch(world: World) -> None:
     """Has an objective of its own, and fails a little."""
     run = current_run()
@@ -112,9 +111,7 @@ async def main() -> None:
 
     started = time.monotonic()
     begins, ends = arguments.incident_after, arguments.incident_after + arguments.incident_for
-    for tool in ("web_search", "crm_lookup"):
-        default_metrics().declare_tool(tool)
-    default_metrics().circuit_breaker_state.labels("search").set(0)
+    default_metrics().set_circuit_breaker_state("search", "closed")
     start_metrics_server(arguments.port, host=arguments.host)
     with open(arguments.ledger or "/dev/null", "a") as ledger:  # noqa: ASYNC230, PTH123 - once, before anything runs
         world = World(lambda: begins <= time.monotonic() - started < ends, ledger if arguments.ledger else None)

@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextvars import Token
-from typing import TYPE_CHECKING, Any, TypeVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from slo_engine.monitoring.classify import ErrorCategory, classify_error, mark_as_llm_failure, mark_as_tool_failure
 from slo_engine.monitoring.defaults import default_metrics
 from slo_engine.monitoring.metrics import AgentMetrics
-from slo_engine.monitoring.scope import Scope, active_step, current
+from slo_engine.monitoring.scope import Scope, active_tool, current
 from slo_engine.monitoring.tracing import Step, merged
-from slo_engine.monitoring.usage import LLMUsage, usage_of
+from slo_engine.monitoring.usage import UNKNOWN_MODEL, LLMUsage, usage_of
 
 if TYPE_CHECKING:
     from slo_engine.monitoring.run import AgentMonitor
@@ -23,29 +24,42 @@ T = TypeVar("T")
 class ToolCall(Scope):
     """One tool call, counted and traced on every path. Without ``run``: of the run that is current when it begins."""
 
-    __slots__ = ("_metrics", "_run", "_step", "_step_token", "_trace_token", "tool_name")
+    # Defaults of the class: most calls need none of them.
+    _metrics: AgentMetrics | None = None
+    _step: Step | None = None
+    _tool_token: Token[tuple[AgentMonitor, Step] | None] | None = None
+    _trace_token: Any = None
 
     def __init__(self, tool_name: str, *, run: AgentMonitor | None = None, metrics: AgentMetrics | None = None) -> None:
         self.tool_name = tool_name
         self._run = run
-        self._metrics = metrics
-        self._step: Step | None = None
-        self._step_token: Token[Step | None] | None = None
-        self._trace_token: Any = None
-
-    @property
-    def wants_content(self) -> bool:
-        """Whether inputs and outputs are traced."""
-        return self._step is not None and self._step.trace.tracing.capture_content
+        if metrics is not None:
+            self._metrics = metrics
 
     def begin(self) -> None:
         """The tool is called."""
-        run = self._run = self._run or current.get()
+        run = self._run
+        if run is None:
+            run = self._run = current.get()
         if run is not None and run.trace_id is not None:
             try:
                 self._step = run.start_step("tool", self.tool_name)
+                self.wants_content = run.wants_content
             except Exception as error:  # noqa: BLE001 - see AgentMonitor.complain
                 run.complain("a tool call could not be begun", error)
+
+    def __enter__(self) -> Self:
+        self.begin()
+        if self._step is not None:
+            self.activate()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._step is not None:
+            self.deactivate()
+        self.finish(error)
 
     def finish(self, error: BaseException | None = None) -> None:
         """The tool has answered, or failed."""
@@ -54,7 +68,7 @@ class ToolCall(Scope):
         try:
             if error is not None and not isinstance(error, GeneratorExit):
                 status = "timeout" if classify_error(error) == ErrorCategory.TIMEOUT else "failure"
-                if run is not None:
+                if run is not None and self._step is not None:
                     run.fail_step(self._step, error)
                 mark_as_tool_failure(error, self.tool_name)
             if self._step is not None:
@@ -62,41 +76,39 @@ class ToolCall(Scope):
             if run is not None:
                 run.count_tool_call(self.tool_name, status)
             else:
-                (self._metrics or default_metrics()).tool(self.tool_name).by_status[status].inc()
+                (self._metrics or default_metrics()).tool(self.tool_name).of(status).add(1)
         except Exception as failure:  # noqa: BLE001 - see AgentMonitor.complain
             if run is not None:
                 run.complain("a tool call could not be recorded", failure)
 
     def activate(self) -> None:
         """What is traced now is traced inside this call."""
-        step = self._step
-        if step is not None:
-            self._step_token = active_step.set(step)
-            self._trace_token = step.trace.tracing.sink.make_current(step.trace, step)
+        step, run = self._step, self._run
+        if step is not None and run is not None:
+            self._tool_token = active_tool.set((run, step))
+            self._trace_token = step.trace.tracing.make_current(step)
 
     def deactivate(self) -> None:
         """What is traced now is traced outside this call."""
         if self._trace_token is not None and self._step is not None:
-            self._step.trace.tracing.sink.restore(self._trace_token)
+            self._step.trace.tracing.restore(self._trace_token)
             self._trace_token = None
-        if self._step_token is not None:
+        if self._tool_token is not None:
             try:
-                active_step.reset(self._step_token)
+                active_tool.reset(self._tool_token)
             except ValueError:  # left in another context than it was entered in
-                active_step.set(None)
-            self._step_token = None
+                active_tool.set(None)
+            self._tool_token = None
 
     def update(self, *, input: Any = None, output: Any = None, metadata: Mapping[str, Any] | None = None) -> None:  # noqa: A002 - LangFuse's names
         """Say more about the call in the trace."""
         if self._run is not None and self._step is not None:
-            self._run.describe(self._step, input, output)
+            self._step.describe(input, output)
             self._step.metadata = merged(self._step.metadata, metadata)
 
 
 class LLMCall(Scope):
     """One call of a model that is going on; counted on every path, with what `record` was told of it."""
-
-    __slots__ = ("_call_type", "_first_token", "_input", "_model", "_run", "_started", "_step", "_usage")
 
     def __init__(
         self,
@@ -114,17 +126,14 @@ class LLMCall(Scope):
         self._started = 0.0
         self._step: Step | None = None
 
-    @property
-    def wants_content(self) -> bool:
-        """Whether inputs and outputs are traced."""
-        return self._run.wants_content
-
     def begin(self) -> None:
         """The model is called."""
         self._started = time.perf_counter()
         try:
-            self._step = self._run.start_step("generation", self._model or "unknown")
-            self._run.describe(self._step, self._input, None)
+            self._step = self._run.start_step("generation", self._model or UNKNOWN_MODEL)
+            if self._step is not None:
+                self.wants_content = self._run.wants_content
+                self._step.describe(self._input, None)
         except Exception as error:  # noqa: BLE001 - see AgentMonitor.complain
             self._run.complain("a model call could not be begun", error)
 
@@ -153,19 +162,22 @@ class LLMCall(Scope):
         run, usage, step = self._run, self._usage or LLMUsage(self._model), self._step
         usage.model = usage.model or self._model
         try:
-            if error is not None and isinstance(error, GeneratorExit):
+            if isinstance(error, GeneratorExit):
                 error = None
             if error is not None:
-                mark_as_llm_failure(error, usage.model or "unknown")
+                mark_as_llm_failure(error, usage.model or UNKNOWN_MODEL)
                 if self._usage is None:
                     usage.cost_usd = 0.0  # nothing came back, and nothing is paid: it is not a call of unknown price
-            run.record_usage(usage, self._call_type or usage.call_type or "completion", seconds, self._first_token)
+            call_type = self._call_type or usage.call_type or "completion"
+            usage.cost_usd = run.count_llm_call(
+                usage.model or UNKNOWN_MODEL, call_type, *usage.tokens(), usage.cost_usd, seconds, self._first_token
+            )
             if step is None:
                 return
             step.name = usage.model or step.name
             step.attributes = usage.for_trace(step.start_ns, self._first_token)
             if step.output is None:
-                run.describe(step, None, usage.output)
+                step.describe(None, usage.output)
             if error is not None:
                 run.fail_step(step, error)
             step.end()
@@ -180,6 +192,6 @@ class LLMCall(Scope):
 
     def update(self, *, input: Any = None, output: Any = None, metadata: Mapping[str, Any] | None = None) -> None:  # noqa: A002 - LangFuse's names
         """Say more about the call in the trace."""
-        self._run.describe(self._step, input, output)
         if self._step is not None:
+            self._step.describe(input, output)
             self._step.metadata = merged(self._step.metadata, metadata)

@@ -114,14 +114,14 @@ def register_error_category(rule: Rule, category: str) -> None:
     The latest registration is asked first, and all of them before the built-in rules. ``category`` may be a name of
     your own: it becomes a value of the label ``error_category``.
     """
-    global _rules  # noqa: PLW0603 - replaced whole, so that readers need no lock
+    global _rules
     with _registration:
         _rules = ((rule, category), *_rules)
 
 
 def unregister_error_category(rule: Rule) -> None:
     """Take back what was registered for ``rule``."""
-    global _rules  # noqa: PLW0603
+    global _rules
     with _registration:
         _rules = tuple(each for each in _rules if each[0] is not rule)
 

@@ -145,7 +145,7 @@ def _generator(function: Callable[..., Any], begun: Begun, *, capture_output: bo
     def run(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
         scope = begun(args, kwargs)
         activate, deactivate = scope.activate, scope.deactivate
-        keep = [] if capture_output and scope.wants_content else None
+        keep: list[Any] | None = [] if capture_output and scope.wants_content else None
         inner = function(*args, **kwargs)
         step, value = inner.send, None
         try:
@@ -191,7 +191,7 @@ def _async_generator(function: Callable[..., Any], begun: Begun, *, capture_outp
     async def run(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
         scope = begun(args, kwargs)
         activate, deactivate = scope.activate, scope.deactivate
-        keep = [] if capture_output and scope.wants_content else None
+        keep: list[Any] | None = [] if capture_output and scope.wants_content else None
         inner = function(*args, **kwargs)
         step, value = inner.asend, None
         try:

@@ -57,7 +57,7 @@ class LangFuseTracing(Tracing):
         environment: str | None = None,
         release: str | None = None,
         sample_rate: float | None = None,
-        scrub: Scrub | None | Scrubber = Scrubber(),  # noqa: B008 - stateless
+        scrub: Scrub | Scrubber | None = Scrubber(),  # noqa: B008 - stateless
         capture_content: bool = True,
         timeout: float = 5.0,
         exit_timeout: float = 2.0,

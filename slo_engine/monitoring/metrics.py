@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-import time
+from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import Final, Literal, TypeVar
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
-from slo_engine.monitoring.classify import ErrorCategory, registered_categories
+from slo_engine.monitoring.classify import registered_categories
+from slo_engine.monitoring.quiet import complaints
 
 REQUEST_BUCKETS: Final = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600)
 """Seconds. 15 is the threshold of the default latency objective; agents run longer than 120."""
@@ -37,8 +38,7 @@ OTHER: Final = "other"
 """The label value of what is above the cap."""
 
 EXEMPLAR_SECONDS: Final = 1.0
-"""A counter shows one exemplar, the last one written, and Prometheus reads it every few seconds at most: writing it
-more often than this would only cost time (a write takes four times as long as counting)."""
+"""How much later a run must have begun for its exemplar to take the place of another one's."""
 
 BreakerState = Literal["closed", "open", "half_open"]
 _BREAKER_STATES: Final[Mapping[BreakerState, int]] = {"closed": 0, "open": 1, "half_open": 2}
@@ -46,31 +46,82 @@ _BREAKER_STATES: Final[Mapping[BreakerState, int]] = {"closed": 0, "open": 1, "h
 S = TypeVar("S")
 
 
-class CountedSeries:
-    """A counter's series that takes exemplars."""
+def adder(counter: Counter | Gauge) -> Callable[[float], None]:
+    """Adds to a counter or gauge, without asking each time whether it has all its labels: here it always has.
 
-    __slots__ = ("_counter", "_due", "inc")
+    That is a third of what ``Counter.inc`` takes. Where prometheus_client keeps its numbers is its own business, so
+    the public way is taken when they are elsewhere.
+    """
+    inc = getattr(getattr(counter, "_value", None), "inc", None)
+    return inc if callable(inc) else counter.inc
+
+
+def observer(histogram: Histogram) -> Callable[[float], None]:
+    """Observes a finite number, as `adder` adds: the bucket is found by halving, and no check is made twice."""
+    try:
+        bounds = list(histogram._upper_bounds)
+        add_to_sum = histogram._sum.inc
+        add_to_bucket = [bucket.inc for bucket in histogram._buckets]
+    except AttributeError:
+        return histogram.observe
+
+    def observe(amount: float) -> None:
+        add_to_sum(amount)
+        add_to_bucket[bisect_left(bounds, amount)](1)
+
+    return observe
+
+
+class CountedSeries:
+    """A counter's series that takes exemplars.
+
+    A counter has room for one, and Prometheus looks every few seconds at most: an exemplar takes the place of another
+    one's only if its run began a second later (`EXEMPLAR_SECONDS`). Writing costs four times what counting does.
+    """
+
+    __slots__ = ("_counter", "add", "due")
 
     def __init__(self, counter: Counter) -> None:
         self._counter = counter
-        self.inc = counter.inc
-        self._due = 0.0
+        self.add = adder(counter)
+        self.due = -inf
 
-    def inc_with(self, exemplar: dict[str, str] | None) -> None:
-        """Count one; ``exemplar`` (at most 128 characters) is shown if the last one is older than a second."""
-        if exemplar is not None and (now := time.monotonic()) >= self._due:
-            self._due = now + EXEMPLAR_SECONDS
-            self._counter.inc(1, exemplar)
+    def inc_with(self, exemplar: dict[str, str] | None, began: float) -> None:
+        """Count one, for a run that ``began`` then, with its ``exemplar`` (at most 128 characters) if that is due."""
+        if exemplar is None or began < self.due:
+            self.add(1)
         else:
-            self.inc()
+            self.due = began + EXEMPLAR_SECONDS
+            self._counter.inc(1, exemplar)
+
+
+class TimedSeries:
+    """A histogram's series that takes exemplars, in each bucket as `CountedSeries` does."""
+
+    __slots__ = ("_bounds", "_dues", "_histogram", "observe")
+
+    def __init__(self, histogram: Histogram, buckets: Sequence[float]) -> None:
+        self._histogram = histogram
+        self._bounds = tuple(buckets)
+        self._dues = [-inf] * (len(buckets) + 1)
+        self.observe = observer(histogram)
+
+    def observe_with(self, amount: float, exemplar: dict[str, str], began: float) -> None:
+        """Observe a finite number, of a run that ``began`` then, with its ``exemplar`` if that is due."""
+        bucket = bisect_left(self._bounds, amount)
+        if began < self._dues[bucket]:
+            self.observe(amount)
+        else:
+            self._dues[bucket] = began + EXEMPLAR_SECONDS
+            self._histogram.observe(amount, exemplar)
 
 
 class AgentSeries:
     """The series of one agent type."""
 
     __slots__ = (
-        *("_metrics", "_costs", "active", "agent_type", "duration", "errors", "requests", "scores"),
-        "tool_call_count",
+        *("_metrics", "add_active", "agent_type", "costs", "duration", "errors"),
+        *("observe_tool_call_count", "requests", "scores"),
     )
 
     def __init__(self, metrics: AgentMetrics, agent_type: str) -> None:
@@ -80,11 +131,11 @@ class AgentSeries:
         self.errors = {
             category: CountedSeries(metrics.errors.labels(agent_type, category)) for category in registered_categories()
         }
-        self.duration = metrics.request_duration.labels(agent_type)
-        self.tool_call_count = metrics.tool_call_count.labels(agent_type)
-        self.active = metrics.active_runs.labels(agent_type)
+        self.duration = TimedSeries(metrics.request_duration.labels(agent_type), metrics.request_buckets)
+        self.observe_tool_call_count = observer(metrics.tool_call_count.labels(agent_type))
+        self.add_active = adder(metrics.active_runs.labels(agent_type))
         self.scores: dict[str, Histogram] = {}
-        self._costs: dict[str, tuple[Counter, Histogram]] = {}
+        self.costs: dict[str, tuple[Callable[[float], None], Callable[[float], None]]] = {}
 
     def error(self, category: str) -> CountedSeries:
         """The counter of errors of a category."""
@@ -95,17 +146,17 @@ class AgentSeries:
             found = self.errors.setdefault(category, series)
         return found
 
-    def cost(self, model: str) -> tuple[Counter, Histogram]:
-        """What is spent on a model, and how much of it in a run."""
-        found = self._costs.get(model)
+    def cost(self, model: str) -> tuple[Callable[[float], None], Callable[[float], None]]:
+        """Adds to what is spent on a model; observes how much of it in a run."""
+        found = self.costs.get(model)
         if found is None:
             labelled = self._metrics.label_value("model", model)
             found = (
-                self._metrics.llm_cost.labels(labelled, self.agent_type),
-                self._metrics.cost_per_request.labels(self.agent_type, labelled),
+                adder(self._metrics.llm_cost.labels(labelled, self.agent_type)),
+                observer(self._metrics.cost_per_request.labels(self.agent_type, labelled)),
             )
             if labelled == model:
-                self._costs[model] = found
+                self.costs[model] = found
         return found
 
     def score(self, score_name: str) -> Histogram:
@@ -120,37 +171,42 @@ class AgentSeries:
 class ModelSeries:
     """The series of one model."""
 
-    __slots__ = ("_metrics", "calls", "duration", "first_token", "model", "tokens", "unpriced")
+    __slots__ = (
+        *("_first_token", "_metrics", "_parts", "add_calls", "add_input", "add_output", "add_unpriced", "model"),
+        "observe_duration",
+    )
 
     def __init__(self, metrics: AgentMetrics, model: str) -> None:
         self._metrics = metrics
         self.model = model
-        self.calls = {call_type: metrics.llm_calls.labels(model, call_type) for call_type in ("completion",)}
-        self.tokens = {token_type: metrics.llm_tokens.labels(model, token_type) for token_type in ("input", "output")}
-        self.duration = metrics.llm_call_duration.labels(model)
-        self.first_token: Histogram | None = None
-        self.unpriced = metrics.llm_unpriced_calls.labels(model)
+        self.add_calls = {"completion": adder(metrics.llm_calls.labels(model, "completion"))}
+        self.add_input = adder(metrics.llm_tokens.labels(model, "input"))
+        self.add_output = adder(metrics.llm_tokens.labels(model, "output"))
+        self._parts: dict[str, Counter] = {}
+        self.observe_duration = observer(metrics.llm_call_duration.labels(model))
+        self._first_token: Histogram | None = None
+        self.add_unpriced = adder(metrics.llm_unpriced_calls.labels(model))
 
-    def call(self, call_type: str) -> Counter:
-        """The counter of calls of a type."""
-        found = self.calls.get(call_type)
+    def call(self, call_type: str) -> Callable[[float], None]:
+        """Adds to the calls of a type."""
+        found = self.add_calls.get(call_type)
         if found is None:
             call_type = self._metrics.label_value("call_type", call_type)
-            found = self.calls.setdefault(call_type, self._metrics.llm_calls.labels(self.model, call_type))
+            found = self.add_calls.setdefault(call_type, adder(self._metrics.llm_calls.labels(self.model, call_type)))
         return found
 
     def token(self, token_type: str) -> Counter:
-        """The counter of tokens of a type."""
-        found = self.tokens.get(token_type)
+        """The counter of a part of the input or the output: not every model has them."""
+        found = self._parts.get(token_type)
         if found is None:
-            found = self.tokens.setdefault(token_type, self._metrics.llm_tokens.labels(self.model, token_type))
+            found = self._parts.setdefault(token_type, self._metrics.llm_tokens.labels(self.model, token_type))
         return found
 
     def time_to_first_token(self) -> Histogram:
         """Created when it is needed: not every model is streamed."""
-        if self.first_token is None:
-            self.first_token = self._metrics.llm_time_to_first_token.labels(self.model)
-        return self.first_token
+        if self._first_token is None:
+            self._first_token = self._metrics.llm_time_to_first_token.labels(self.model)
+        return self._first_token
 
 
 class ToolSeries:
@@ -162,6 +218,14 @@ class ToolSeries:
         self.by_status = {
             status: CountedSeries(metrics.tool_calls.labels(tool_name, status)) for status in TOOL_STATUSES
         }
+
+    def of(self, status: str) -> CountedSeries:
+        """The counter of calls that ended so."""
+        found = self.by_status.get(status)
+        if found is None:
+            complaints.warn(f"tool status {status!r} is none of {', '.join(TOOL_STATUSES)}: counted as a failure")
+            found = self.by_status["failure"]
+        return found
 
 
 class AgentMetrics:
@@ -188,11 +252,13 @@ class AgentMetrics:
         max_label_values: int = 100,
     ) -> None:
         self.registry = registry
+        self.request_buckets = tuple(request_buckets)
         self._max_label_values = max_label_values
         self._label_values: dict[str, set[str]] = {}
-        self._agents: dict[str, AgentSeries] = {}
-        self._models: dict[str, ModelSeries] = {}
-        self._tools: dict[str, ToolSeries] = {}
+        # By label value; a run looks in here first, a call costs more than counting.
+        self.agents: dict[str, AgentSeries] = {}
+        self.models: dict[str, ModelSeries] = {}
+        self.tools: dict[str, ToolSeries] = {}
         self._lock = threading.RLock()
 
         def counter(name: str, meaning: str, *labels: str) -> Counter:
@@ -241,15 +307,15 @@ class AgentMetrics:
 
     def agent(self, agent_type: str) -> AgentSeries:
         """The series of an agent; those that count events are created at 0."""
-        return self._agents.get(agent_type) or self._series(self._agents, AgentSeries, "agent_type", agent_type)
+        return self.agents.get(agent_type) or self._series(self.agents, AgentSeries, "agent_type", agent_type)
 
     def model(self, model: str) -> ModelSeries:
         """The series of a model."""
-        return self._models.get(model) or self._series(self._models, ModelSeries, "model", model)
+        return self.models.get(model) or self._series(self.models, ModelSeries, "model", model)
 
     def tool(self, tool_name: str) -> ToolSeries:
         """The series of a tool, created at 0."""
-        return self._tools.get(tool_name) or self._series(self._tools, ToolSeries, "tool_name", tool_name)
+        return self.tools.get(tool_name) or self._series(self.tools, ToolSeries, "tool_name", tool_name)
 
     def declare_agent(self, agent_type: str, *, tools: Sequence[str] = (), models: Sequence[str] = ()) -> None:
         """Create the series of an agent, its tools and models at 0.

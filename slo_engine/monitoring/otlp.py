@@ -224,7 +224,7 @@ class Spans:
             context=span.context,
             parent=span.parent,
             resource=self._resource,
-            attributes={**attributes, **of_the_trace},  # type: ignore[arg-type]
+            attributes={**attributes, **of_the_trace},
             kind=span.kind,
             status=Status(span.status.status_code, self.clean(span.status.description)),
             start_time=span.start_time,

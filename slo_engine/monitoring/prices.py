@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from slo_engine.monitoring.quiet import logger
-from slo_engine.monitoring.usage import LLMUsage
 
 _PER_MILLION: Final = 1e-6
 _KEYS: Final = ("input", "output", "cached", "cache_write")
@@ -43,18 +42,20 @@ class Rates:
     cache_write: float | None = None
     above: tuple[tuple[int, Rates], ...] = ()
 
-    def cost(self, usage: LLMUsage) -> float:
-        """US dollars of a call."""
+    def cost(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0, cache_write_tokens: int = 0) -> float:
+        """US dollars of a call; cached and written tokens are parts of the input."""
         for threshold, rates in reversed(self.above):
-            if usage.input_tokens > threshold:
-                return rates.cost(usage)
-        cached = min(usage.cached_tokens, usage.input_tokens)
-        written = min(usage.cache_write_tokens, usage.input_tokens - cached)
+            if input_tokens > threshold:
+                return rates.cost(input_tokens, output_tokens, cached_tokens, cache_write_tokens)
+        if not (cached_tokens or cache_write_tokens):
+            return (input_tokens * self.input + output_tokens * self.output) * _PER_MILLION
+        cached = min(cached_tokens, input_tokens)
+        written = min(cache_write_tokens, input_tokens - cached)
         dollars = (
-            (usage.input_tokens - cached - written) * self.input
+            (input_tokens - cached - written) * self.input
             + cached * (self.input if self.cached is None else self.cached)
             + written * (self.input if self.cache_write is None else self.cache_write)
-            + usage.output_tokens * self.output
+            + output_tokens * self.output
         )
         return dollars * _PER_MILLION
 
@@ -76,16 +77,15 @@ class Prices:
         self._known: dict[str, Rates | None] = {}
         self._lock = threading.Lock()
 
-    def cost(self, usage: LLMUsage) -> float | None:
+    def cost(
+        self, model: str, input_tokens: int, output_tokens: int, cached_tokens: int = 0, cache_write_tokens: int = 0
+    ) -> float | None:
         """US dollars of a call, None if the price of its model is not known. An unknown price is never 0."""
-        model = usage.model
-        if model is None:
-            return None
         try:
             rates = self._known[model]
         except KeyError:
             rates = self.rates(model)
-        return None if rates is None else rates.cost(usage)
+        return None if rates is None else rates.cost(input_tokens, output_tokens, cached_tokens, cache_write_tokens)
 
     def rates(self, model: str) -> Rates | None:
         """The rates of a model, None if they are not known."""
@@ -155,7 +155,7 @@ def _rates_from(rates: Any, where: str) -> Rates:
     for key, price in rates.items():
         if isinstance(price, bool) or not isinstance(price, int | float) or not (0 <= price < math.inf):
             raise ValueError(f"{where}: {key} is {price!r}: write a number of USD for a million tokens, 0 or more")
-    return Rates(**{key: float(price) for key, price in rates.items()})
+    return Rates(float(rates["input"]), float(rates["output"]), rates.get("cached"), rates.get("cache_write"))
 
 
 @cache
@@ -167,7 +167,9 @@ def _bundled() -> dict[str, Rates]:
 
 def _bundled_rates(entry: Sequence[Any]) -> Rates:
     *numbers, above = entry
-    return Rates(*numbers, tuple((threshold, _bundled_rates([*rates, []])) for threshold, *rates in above))
+    in_, out, cached, cache_write = numbers
+    higher = tuple((threshold, _bundled_rates([*rates, []])) for threshold, *rates in above)
+    return Rates(in_, out, cached, cache_write, higher)
 
 
 class _GenaiPrices:
@@ -190,22 +192,27 @@ class _GenaiPrices:
 
 def from_genai(price: Any) -> Rates | None:
     """A price of genai-prices as rates; None if it is not by tokens."""
-    listed = [
-        getattr(price, name, None) for name in ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
-    ]
+    names = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
+    listed = [getattr(price, name, None) for name in names]
     if listed[0] is None or listed[1] is None:  # priced by requests, images or seconds: not ours to guess
         return None
     thresholds = sorted({tier.start for value in listed for tier in getattr(value, "tiers", ())})
-    above = tuple((start, Rates(*(_at(value, start) for value in listed))) for start in thresholds)  # type: ignore[arg-type]
-    return Rates(*(_at(value, 0) for value in listed), above)  # type: ignore[arg-type]
+    return _rates_at(listed, 0, tuple((start, _rates_at(listed, start)) for start in thresholds))
 
 
-def _at(value: Any, threshold: int) -> float | None:
+def _rates_at(listed: Sequence[Any], threshold: int, above: tuple[tuple[int, Rates], ...] = ()) -> Rates:
+    in_, out, cached, cache_write = (_price_at(value, threshold) for value in listed)
+    assert in_ is not None
+    assert out is not None
+    return Rates(in_, out, cached, cache_write, above)
+
+
+def _price_at(value: Any, threshold: int) -> float | None:
     if value is None:
         return None
     if not hasattr(value, "tiers"):
         return float(value)
-    fitting = [tier.price for tier in value.tiers if tier.start <= threshold and threshold > 0]
+    fitting = [tier.price for tier in value.tiers if 0 < tier.start <= threshold]
     return float(fitting[-1] if fitting else value.base)
 
 

@@ -6,20 +6,20 @@ import itertools
 import time
 from collections.abc import Mapping, Sequence
 from contextvars import Token
+from math import inf
 from typing import Any, Literal, TypeVar, overload
 
 from slo_engine.monitoring.calls import LLMCall, ToolCall
 from slo_engine.monitoring.classify import classify_error
-from slo_engine.monitoring.content import as_text
 from slo_engine.monitoring.defaults import default_metrics, default_prices, default_tracing
 from slo_engine.monitoring.endings import MAX_MESSAGE, ending, frames, told
-from slo_engine.monitoring.metrics import TOOL_STATUSES, AgentMetrics
+from slo_engine.monitoring.metrics import AgentMetrics
 from slo_engine.monitoring.prices import Prices
 from slo_engine.monitoring.quiet import complaints
-from slo_engine.monitoring.scope import Scope, active_step, current
+from slo_engine.monitoring.scope import Scope, active_tool, current
 from slo_engine.monitoring.streams import monitored_stream
 from slo_engine.monitoring.tracing import Kind, Score, Step, Trace, Tracing, ambient_exemplar, merged, with_tags
-from slo_engine.monitoring.usage import LLMUsage, is_stream, usage_of
+from slo_engine.monitoring.usage import UNKNOWN_MODEL, LLMUsage, is_stream, usage_of
 
 T = TypeVar("T")
 
@@ -45,10 +45,15 @@ class AgentMonitor(Scope):
     and ``metadata`` are of the trace. May be used by several threads; none of its methods raises.
     """
 
-    __slots__ = (
-        *("_costs", "_exemplar", "_metrics", "_owns_trace", "_prices", "_series", "_started", "_step", "_token"),
-        *("_tool_calls", "_trace", "_tracing", "_trace_token", "agent_type", "trace_fields"),
-    )
+    # Defaults of the class, so that a run without a trace need not set them.
+    _trace: Trace | None = None
+    _step: Step | None = None
+    _owns_trace = False
+    _exemplar: dict[str, str] | None = None
+    _token: Token[AgentMonitor | None] | None = None
+    _trace_token: Any = None
+    _trace_fields: tuple[str | None, str | None, Sequence[str], Mapping[str, Any] | None] | None = None
+    _began = 0.0
 
     def __init__(
         self,
@@ -63,82 +68,72 @@ class AgentMonitor(Scope):
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
         self.agent_type = agent_type
-        self._metrics = metrics or default_metrics()
+        self._metrics = metrics = metrics or default_metrics()
         self._tracing = tracing or default_tracing()
         self._prices = prices or default_prices()
-        self._series = self._metrics.agent(agent_type)
-        self._trace: Trace | None = None
-        self._step: Step | None = None
-        self._owns_trace = False
-        self._exemplar: dict[str, str] | None = None
-        self._token: Token[AgentMonitor | None] | None = None
-        self._trace_token: Any = None
-        self._started = 0.0
+        self._series = metrics.agents.get(agent_type) or metrics.agent(agent_type)
         # Appending and counting are atomic, `+=` is not: a run may be shared by threads.
         self._tool_calls = itertools.count()
-        self._costs: list[tuple[str, float]] = []
-        self.trace_fields: tuple[str | None, str | None, Sequence[str], Mapping[str, Any] | None] | None = (
-            (user_id, session_id, tags, metadata) if user_id or session_id or tags or metadata else None
-        )
+        self._costs: dict[str, list[float]] = {}
+        if user_id or session_id or tags or metadata:
+            self._trace_fields = (user_id, session_id, tags, metadata)
 
     @property
     def trace_id(self) -> str | None:
         """The id of the run's trace in LangFuse; None when tracing is off."""
         return self._trace.hex if self._trace is not None else None
 
-    @property
-    def wants_content(self) -> bool:
-        """Whether inputs and outputs are traced."""
-        return self._trace is not None and self._trace.tracing.capture_content
-
     def begin(self) -> None:
         """The run starts now."""
+        self._began = time.perf_counter()
         try:
             if self._tracing is not None:
                 self._begin_trace(self._tracing)
             else:
                 self._exemplar = ambient_exemplar()
-            self._series.active.inc()
-        except Exception as error:  # noqa: BLE001 - see _complain
-            self._complain("a run could not be begun", error)
-        self._started = time.perf_counter()
+            self._series.add_active(1)
+        except Exception as error:  # noqa: BLE001 - see complain
+            self.complain("a run could not be begun", error)
 
     def finish(self, error: BaseException | None = None) -> None:
         """The run is over; ``error`` says how, None: well."""
-        seconds = time.perf_counter() - self._started
+        seconds = time.perf_counter() - self._began
         try:
             series = self._series
-            series.active.dec()
+            series.add_active(-1)
+            category = None
             if error is None:
-                status, category = "success", None
+                status = "success"
             else:
                 status, category = ending(error)
-                if category is not None:
-                    self._fail(self._step, error, category)
-            exemplar = self._exemplar
-            if self._trace is not None:
-                exemplar = self._trace.exemplar_for(failed=category is not None)
-            series.requests[status].inc_with(exemplar)
-            series.duration.observe(seconds, exemplar)
-            series.tool_call_count.observe(next(self._tool_calls))
-            if self._costs:
-                self._observe_costs()
+                if category is not None and self._step is not None:
+                    self.fail_step(self._step, error, category)
+            exemplar = self._exemplar if self._trace is None else self._trace.exemplar_for(category is not None)
+            series.requests[status].inc_with(exemplar, self._began)
+            if exemplar is None:
+                series.duration.observe(seconds)
+            else:
+                series.duration.observe_with(seconds, exemplar, self._began)
+            series.observe_tool_call_count(next(self._tool_calls))
+            for model, costs in self._costs.items():
+                series.cost(model)[1](sum(costs))
             if category is not None:
-                series.error(category).inc_with(exemplar)
-        except Exception as failure:  # noqa: BLE001 - see _complain
-            self._complain("a run could not be recorded", failure)
-        self._finish_trace()
+                series.error(category).inc_with(exemplar, self._began)
+        except Exception as failure:  # noqa: BLE001 - see complain
+            self.complain("a run could not be recorded", failure)
+        if self._trace is not None:
+            self._finish_trace(self._trace)
 
     def activate(self) -> None:
         """Make it the current run."""
         self._token = current.set(self)
         if self._trace is not None and self._step is not None:
-            self._trace_token = self._trace.tracing.sink.make_current(self._trace, self._step)
+            self._trace_token = self._trace.tracing.make_current(self._step)
 
     def deactivate(self) -> None:
         """Make the one before it the current run again."""
         if self._trace_token is not None and self._trace is not None:
-            self._trace.tracing.sink.restore(self._trace_token)
+            self._trace.tracing.restore(self._trace_token)
             self._trace_token = None
         if self._token is not None:
             try:
@@ -169,27 +164,23 @@ class AgentMonitor(Scope):
     ) -> None:
         """Count a tool call that is over: ``success``, ``failure`` or ``timeout``. ``error`` tells the trace why."""
         try:
-            step = None
             if self._trace is not None:
-                step = self._step_of_the_past("tool", tool_name, seconds)
-                self._describe(step, input, output)
-                if status != "success":
-                    self._fail_saying(step, error if error is not None else status)
-                step.end()
+                self._trace_tool_call(tool_name, status, seconds, input, output, error)
             self.count_tool_call(tool_name, status)
-        except Exception as failure:  # noqa: BLE001 - see _complain
-            self._complain("a tool call could not be recorded", failure)
+        except Exception as failure:  # noqa: BLE001 - see complain
+            self.complain("a tool call could not be recorded", failure)
 
     def count_tool_call(self, tool_name: str, status: str) -> None:
-        """Count it without tracing it: for those who trace tools by other means."""
+        """Count it without tracing it: for those who trace tools by other means. May raise."""
         next(self._tool_calls)
-        by_status = self._metrics.tool(tool_name).by_status
-        series = by_status.get(status)
-        if series is None:
-            complaints.warn(f"tool status {status!r} is none of {', '.join(TOOL_STATUSES)}: counted as a failure")
-            series = by_status["failure"]
+        tool = self._metrics.tools.get(tool_name) or self._metrics.tool(tool_name)
+        series = tool.by_status.get(status) or tool.of(status)
         trace = self._trace
-        series.inc_with(self._exemplar if trace is None else trace.exemplar_for(status != "success"))
+        exemplar = self._exemplar if trace is None else trace.exemplar_for(status != "success")
+        if exemplar is None or self._began < series.due:
+            series.add(1)
+        else:
+            series.inc_with(exemplar, self._began)
 
     @overload
     def record_llm_call(
@@ -251,64 +242,83 @@ class AgentMonitor(Scope):
         ``reasoning_tokens`` are a part of ``output_tokens``. ``cost_usd`` None: from `Prices`; a model without a
         price is counted in ``llm_unpriced_calls_total``. Durations are seconds.
         """
-        if type(model) is str:
-            usage = LLMUsage(
-                model, input_tokens, output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens, cost_usd
-            )
-            answer = None
-        elif is_stream(model):
-            call = LLMCall(self, None, call_type, input)
-            call.begin()
-            return monitored_stream(model, call)
-        else:
-            usage = usage_of(model) or LLMUsage(None)
-            if cost_usd is not None:
-                usage.cost_usd = cost_usd
-            call_type = call_type or usage.call_type
-            output = output if output is not None else usage.output
-            answer = model
-        self.record_usage(usage, call_type or "completion", seconds, time_to_first_token)
-        if self._trace is not None:
-            self._trace_llm_call(usage, seconds, time_to_first_token, input, output, error, metadata)
-        return answer
-
-    def record_usage(
-        self, usage: LLMUsage, call_type: str, seconds: float | None, time_to_first_token: float | None
-    ) -> None:
-        """Count a call of a model without tracing it. Fills in ``usage.cost_usd`` where the price is known."""
         try:
-            metrics = self._metrics
-            countable = metrics.countable
-            name = usage.model or "unknown"
-            model = metrics.model(name)
-            (model.calls.get(call_type) or model.call(call_type)).inc()
-            tokens = model.tokens
-            if countable(usage.input_tokens):
-                tokens["input"].inc(usage.input_tokens)
-            if countable(usage.output_tokens):
-                tokens["output"].inc(usage.output_tokens)
-            for token_type, amount in usage.parts():
-                if countable(amount):
-                    model.token(token_type).inc(amount)
-            if seconds is not None and countable(seconds):
-                model.duration.observe(seconds)
-            if time_to_first_token is not None and countable(time_to_first_token):
-                model.time_to_first_token().observe(time_to_first_token)
-            if usage.cost_usd is None:
-                usage.cost_usd = self._prices.cost(usage)
-            cost = usage.cost_usd
-            if cost is None:
-                model.unpriced.inc()
-            elif countable(cost):
-                self._series.cost(name)[0].inc(cost)
-                self._costs.append((name, cost))
-        except Exception as failure:  # noqa: BLE001 - see _complain
-            self._complain("a model call could not be recorded", failure)
+            if type(model) is not str:
+                return self._record_answer(
+                    model, cost_usd, seconds, time_to_first_token, call_type, input, output, metadata
+                )
+            cost_usd = self.count_llm_call(
+                model,
+                call_type or "completion",
+                input_tokens,
+                output_tokens,
+                cached_tokens,
+                cache_write_tokens,
+                reasoning_tokens,
+                cost_usd,
+                seconds,
+                time_to_first_token,
+            )
+            if self._trace is not None:
+                usage = LLMUsage(
+                    model, input_tokens, output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens, cost_usd
+                )
+                self._trace_llm_call(usage, seconds, time_to_first_token, input, output, error, metadata)
+        except Exception as failure:  # noqa: BLE001 - see complain
+            self.complain("a model call could not be recorded", failure)
+            return None if type(model) is str else model
+        return None
+
+    def count_llm_call(
+        self,
+        model: str,
+        call_type: str,
+        input_tokens: int,
+        output_tokens: int,
+        cached_tokens: int,
+        cache_write_tokens: int,
+        reasoning_tokens: int,
+        cost_usd: float | None,
+        seconds: float | None,
+        time_to_first_token: float | None,
+    ) -> float | None:
+        """Count it without tracing it, and answer what it cost: for those who trace it by other means. May raise."""
+        metrics = self._metrics
+        series = metrics.models.get(model) or metrics.model(model)
+        (series.add_calls.get(call_type) or series.call(call_type))(1)
+        # Comparing is cheap, a call is not: only what would harm a counter is looked at twice.
+        if 0 <= input_tokens < inf or metrics.countable(input_tokens):
+            series.add_input(input_tokens)
+        if 0 <= output_tokens < inf or metrics.countable(output_tokens):
+            series.add_output(output_tokens)
+        if cached_tokens or cache_write_tokens or reasoning_tokens:
+            for token_type, amount in (
+                ("cached", cached_tokens),
+                ("cache_write", cache_write_tokens),
+                ("reasoning", reasoning_tokens),
+            ):
+                if amount and metrics.countable(amount):
+                    series.token(token_type).inc(amount)
+        if seconds is not None and (0 <= seconds < inf or metrics.countable(seconds)):
+            series.observe_duration(seconds)
+        if time_to_first_token is not None and metrics.countable(time_to_first_token):
+            series.time_to_first_token().observe(time_to_first_token)
+        if cost_usd is None:
+            # No tokens: nobody knows them, since a call without any does not exist.
+            if input_tokens or output_tokens:
+                cost_usd = self._prices.cost(model, input_tokens, output_tokens, cached_tokens, cache_write_tokens)
+            if cost_usd is None:
+                series.add_unpriced(1)
+                return None
+        if 0 <= cost_usd < inf or metrics.countable(cost_usd):
+            (self._series.costs.get(model) or self._series.cost(model))[0](cost_usd)
+            (self._costs.get(model) or self._costs.setdefault(model, [])).append(cost_usd)
+        return cost_usd
 
     def add_score(
         self,
         name: str,
-        value: float | bool | str,  # noqa: FBT001 - a score is a value
+        value: float | bool | str,
         *,
         comment: str | None = None,
     ) -> None:
@@ -317,15 +327,15 @@ class AgentMonitor(Scope):
             kind: Literal["NUMERIC", "BOOLEAN", "CATEGORICAL"] = "CATEGORICAL"
             amount: float | str = str(value) if isinstance(value, str) else float(value)
             if isinstance(amount, float):
-                if amount != amount or abs(amount) == float("inf"):  # noqa: PLR0124 - NaN alone differs from itself
+                if amount != amount or abs(amount) == float("inf"):
                     self._metrics.countable(amount)
                     return
                 kind = "BOOLEAN" if isinstance(value, bool) else "NUMERIC"
                 self._series.score(name).observe(amount)
             if self._trace is not None:
                 self._trace.add_score(Score(self._trace.hex, name, amount, kind, comment))
-        except Exception as failure:  # noqa: BLE001 - see _complain
-            self._complain("a score could not be recorded", failure)
+        except Exception as failure:  # noqa: BLE001 - see complain
+            self.complain("a score could not be recorded", failure)
 
     def count_error(self, error: BaseException | str) -> None:
         """Count an error that the run survives: an exception, or a category."""
@@ -346,38 +356,39 @@ class AgentMonitor(Scope):
         if trace is None or step is None:
             return
         try:
-            self._describe(step, input, output)
+            step.describe(input, output)
             step.metadata = merged(step.metadata, metadata)
             trace.user_id = user_id or trace.user_id
             trace.session_id = session_id or trace.session_id
             if tags:
                 trace.tags = with_tags(trace.tags, tags)
-        except Exception as failure:  # noqa: BLE001 - see _complain
-            self._complain("a trace could not be updated", failure)
+        except Exception as failure:  # noqa: BLE001 - see complain
+            self.complain("a trace could not be updated", failure)
 
-    # How it does it.
+    # For the calls and integrations of this package.
 
     def start_step(self, kind: Kind, name: str, start_ns: int = 0) -> Step | None:
         """Begin an observation inside what is going on in this run; None when tracing is off."""
         trace = self._trace
         if trace is None or self._step is None:
             return None
-        active = active_step.get()
-        parent = active if active is not None and active.trace is trace and not active.end_ns else self._step
+        active = active_tool.get()
+        parent = active[1] if active is not None and active[0] is self and not active[1].end_ns else self._step
         return trace.start(kind, name, parent.span_id, start_ns)
 
-    def fail_step(self, step: Step | None, error: BaseException) -> None:
+    def fail_step(self, step: Step, error: BaseException | str, category: str | None = None) -> None:
         """Make an observation an ERROR that says why."""
-        self._fail(step, error, classify_error(error))
-
-    def describe(self, step: Step | None, input: Any, output: Any) -> None:  # noqa: A002 - LangFuse's name
-        """Give an observation its input and output, None: what it has."""
-        if step is not None:
-            self._describe(step, input, output)
+        if isinstance(error, str):
+            step.fail(error[:MAX_MESSAGE])
+            return
+        step.fail(told(error))
+        about = {"error_category": str(category or classify_error(error)), "traceback": frames(error)}
+        step.metadata = merged(step.metadata, about)
 
     def complain(self, what: str, error: BaseException) -> None:
-        """Count a failure of the monitoring's own, and say so, once a minute."""
-        self._complain(what, error)
+        """Count a failure of the monitoring's own, and say so once a minute: the agent goes on."""
+        self._metrics.dropped.labels("internal").inc()
+        complaints.warn(f"{what} ({type(error).__name__}: {error}); the agent is not affected")
 
     def _begin_trace(self, tracing: Tracing) -> None:
         outer = current.get()
@@ -389,27 +400,34 @@ class AgentMonitor(Scope):
             self._trace = tracing.begin(self.agent_type)
             self._step = self._trace.start("agent", self.agent_type)
             self._owns_trace = True
-        if self.trace_fields is not None:
-            user_id, session_id, tags, metadata = self.trace_fields
+        self.wants_content = tracing.capture_content
+        if self._trace_fields is not None:
+            user_id, session_id, tags, metadata = self._trace_fields
             self.update(user_id=user_id, session_id=session_id, tags=tags, metadata=metadata)
 
-    def _finish_trace(self) -> None:
-        trace, step = self._trace, self._step
-        if trace is None or step is None:
-            return
+    def _finish_trace(self, trace: Trace) -> None:
         try:
-            step.end()
+            if self._step is not None:
+                self._step.end()
             if self._owns_trace:
                 trace.tracing.finish(trace)
-        except Exception as failure:  # noqa: BLE001 - see _complain
-            self._complain("a trace could not be handed over", failure)
+        except Exception as failure:  # noqa: BLE001 - see complain
+            self.complain("a trace could not be handed over", failure)
 
-    def _observe_costs(self) -> None:
-        by_model: dict[str, float] = {}
-        for model, cost in self._costs:
-            by_model[model] = by_model.get(model, 0.0) + cost
-        for model, cost in by_model.items():
-            self._series.cost(model)[1].observe(cost)
+    def _trace_tool_call(
+        self,
+        tool_name: str,
+        status: str,
+        seconds: float | None,
+        input: Any,  # noqa: A002 - LangFuse's name
+        output: Any,
+        error: BaseException | str | None,
+    ) -> None:
+        step = self._step_of_the_past("tool", tool_name, seconds)
+        step.describe(input, output)
+        if status != "success":
+            self.fail_step(step, error if error is not None else status)
+        step.end()
 
     def _trace_llm_call(
         self,
@@ -421,16 +439,13 @@ class AgentMonitor(Scope):
         error: BaseException | str | None,
         metadata: Mapping[str, Any] | None,
     ) -> None:
-        try:
-            step = self._step_of_the_past("generation", usage.model or "unknown", seconds)
-            step.metadata = merged(step.metadata, metadata)
-            self._describe(step, input, output)
-            step.attributes = usage.for_trace(step.start_ns, time_to_first_token)
-            if error is not None:
-                self._fail_saying(step, error)
-            step.end()
-        except Exception as failure:  # noqa: BLE001 - see _complain
-            self._complain("a model call could not be traced", failure)
+        step = self._step_of_the_past("generation", usage.model or UNKNOWN_MODEL, seconds)
+        step.metadata = merged(step.metadata, metadata)
+        step.describe(input, output)
+        step.attributes = usage.for_trace(step.start_ns, time_to_first_token)
+        if error is not None:
+            self.fail_step(step, error)
+        step.end()
 
     def _step_of_the_past(self, kind: Kind, name: str, seconds: float | None) -> Step:
         lasted = int(seconds * 1e9) if seconds is not None and 0 <= seconds < 1e9 else 0
@@ -438,33 +453,40 @@ class AgentMonitor(Scope):
         assert step is not None
         return step
 
-    def _describe(self, step: Step, input: Any, output: Any) -> None:  # noqa: A002 - LangFuse's name
-        if not step.trace.tracing.capture_content:
-            return
-        if input is not None:
-            step.input = as_text(input)
-        if output is not None:
-            step.output = as_text(output)
-
-    def _fail_saying(self, step: Step, error: BaseException | str) -> None:
-        if isinstance(error, BaseException):
-            self._fail(step, error, classify_error(error))
-        else:
-            step.fail(str(error)[:MAX_MESSAGE])
-
-    def _fail(self, step: Step | None, error: BaseException, category: str) -> None:
-        if step is None:
-            return
-        step.fail(told(error))
-        step.metadata = merged(step.metadata, {"error_category": str(category), "traceback": frames(error)})
-
-    def _complain(self, what: str, error: BaseException) -> None:
-        # Whatever goes wrong in the monitoring is the monitoring's business: the agent goes on.
-        self._metrics.dropped.labels("internal").inc()
-        complaints.warn(f"{what} ({type(error).__name__}: {error}); the agent is not affected")
+    def _record_answer(
+        self,
+        answer: Any,
+        cost_usd: float | None,
+        seconds: float | None,
+        time_to_first_token: float | None,
+        call_type: str | None,
+        input: Any,  # noqa: A002 - LangFuse's name
+        output: Any,
+        metadata: Mapping[str, Any] | None,
+    ) -> Any:
+        """What a provider's SDK answered: a stream, or all of it."""
+        if is_stream(answer):
+            call = LLMCall(self, None, call_type, input)
+            call.begin()
+            return monitored_stream(answer, call)
+        usage = usage_of(answer) or LLMUsage(None)
+        if cost_usd is not None:
+            usage.cost_usd = cost_usd
+        usage.cost_usd = self.count_llm_call(
+            usage.model or UNKNOWN_MODEL,
+            call_type or usage.call_type or "completion",
+            *usage.tokens(),
+            usage.cost_usd,
+            seconds,
+            time_to_first_token,
+        )
+        if self._trace is not None:
+            output = output if output is not None else usage.output
+            self._trace_llm_call(usage, seconds, time_to_first_token, input, output, None, metadata)
+        return answer
 
 
 def count_error(agent_type: str, error: BaseException | str, *, metrics: AgentMetrics | None = None) -> None:
     """Count an error outside any run: initialization, authentication, network set-up. ``error``: it, or its category."""
     category = classify_error(error) if isinstance(error, BaseException) else str(error)
-    (metrics or default_metrics()).agent(agent_type).error(category).inc_with(None)
+    (metrics or default_metrics()).agent(agent_type).error(category).add(1)

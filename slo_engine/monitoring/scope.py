@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 current: ContextVar[AgentMonitor | None] = ContextVar("slo_engine_run", default=None)
 """The run that the calling code is part of."""
 
-active_step: ContextVar[Step | None] = ContextVar("slo_engine_step", default=None)
-"""The tool call that the calling code is part of."""
+active_tool: ContextVar[tuple[AgentMonitor, Step] | None] = ContextVar("slo_engine_tool", default=None)
+"""The tool call that the calling code is part of, and the run that it is of."""
 
 
 class Scope:
@@ -25,7 +25,8 @@ class Scope:
     generator's wrapper needs them apart, since a generator belongs to its run only while it is running.
     """
 
-    __slots__ = ()
+    wants_content = False
+    """Whether `update` does anything with inputs and outputs."""
 
     def begin(self) -> None:
         """It starts now."""
@@ -45,11 +46,6 @@ class Scope:
 
     def update(self, *, input: Any = None, output: Any = None, metadata: Mapping[str, Any] | None = None) -> None:  # noqa: A002 - LangFuse's names
         """Say more about it in its trace."""
-        raise NotImplementedError
-
-    @property
-    def wants_content(self) -> bool:
-        """Whether `update` does anything with inputs and outputs."""
         raise NotImplementedError
 
     def __enter__(self) -> Self:

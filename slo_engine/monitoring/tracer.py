@@ -125,7 +125,7 @@ class LangFuseAgentTracer:
             status = "timeout" if isinstance(error, TimeoutError) else "failure"
         self._run.record_tool_call(tool_name, status, seconds=seconds, input=input, output=output, error=error)
 
-    def add_score(self, name: str, value: float | bool | str, *, comment: str | None = None) -> None:  # noqa: FBT001 - a score is a value
+    def add_score(self, name: str, value: float | bool | str, *, comment: str | None = None) -> None:
         """Judge the run, before or after it has ended."""
         self._run.add_score(name, value, comment=comment)
 

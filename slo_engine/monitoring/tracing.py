@@ -15,6 +15,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
+from slo_engine.monitoring.content import as_text
+from slo_engine.monitoring.quiet import complaints
+
 Kind = Literal["agent", "generation", "tool"]
 
 MAX_STEPS: Final = 1000
@@ -45,6 +48,15 @@ class Step:
         self.output: str | None = None
         self.metadata: dict[str, Any] | None = None
         self.attributes: dict[str, Any] | None = None
+
+    def describe(self, input: Any, output: Any) -> None:  # noqa: A002 - LangFuse's name
+        """Give it its input and output, as they are now; None: what it has."""
+        if not self.trace.tracing.capture_content:
+            return
+        if input is not None:
+            self.input = as_text(input)
+        if output is not None:
+            self.output = as_text(output)
 
     def fail(self, message: str) -> None:
         """Make it an ERROR, and its trace one that is kept."""
@@ -142,6 +154,12 @@ class TraceSink(Protocol):
     def put_score(self, score: Score) -> None:
         """Take a score that came after its trace."""
 
+    def make_current(self, trace: Trace, step: Step) -> Any:
+        """Let other instruments in this context put what they see below ``step``. Returns what `restore` needs."""
+
+    def restore(self, token: Any) -> None:
+        """Undo `make_current`."""
+
     def flush(self, timeout: float) -> bool:
         """Wait until everything is sent, ``timeout`` seconds at most. Whether it was."""
 
@@ -171,6 +189,21 @@ class Tracing:
         trace = Trace(self, agent_type)
         self.open[trace.id] = trace
         return trace
+
+    def make_current(self, step: Step) -> Any:
+        """Let other instruments in this context put what they see below ``step``. Returns what `restore` needs."""
+        try:
+            return self.sink.make_current(step.trace, step)
+        except Exception as error:  # noqa: BLE001 - the agent's code comes next, and must
+            complaints.warn(f"a trace could not be made current ({type(error).__name__}: {error})")
+            return None
+
+    def restore(self, token: Any) -> None:
+        """Undo `make_current`."""
+        try:
+            self.sink.restore(token)
+        except Exception as error:  # noqa: BLE001 - the agent's code comes next, and must
+            complaints.warn(f"a trace could not be left ({type(error).__name__}: {error})")
 
     def finish(self, trace: Trace) -> None:
         """Its root has ended: keep it, or let it go."""

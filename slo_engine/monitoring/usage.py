@@ -7,6 +7,10 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 
+UNKNOWN_MODEL: Final = "unknown"
+"""The name of a model that nobody named."""
+
+
 class LLMUsage:
     """Tokens and money of one call.
 
@@ -39,19 +43,15 @@ class LLMUsage:
         self.call_type: str | None = None
         self.output: Any = None
 
-    def parts(self) -> Sequence[tuple[str, int]]:
-        """The parts of input and output that are counted apart, where there are any."""
-        if not (self.cached_tokens or self.cache_write_tokens or self.reasoning_tokens):
-            return ()
-        return [
-            (token_type, amount)
-            for token_type, amount in (
-                ("cached", self.cached_tokens),
-                ("cache_write", self.cache_write_tokens),
-                ("reasoning", self.reasoning_tokens),
-            )
-            if amount
-        ]
+    def tokens(self) -> tuple[int, int, int, int, int]:
+        """Input, output, cached, written to a cache, reasoning."""
+        return (
+            self.input_tokens,
+            self.output_tokens,
+            self.cached_tokens,
+            self.cache_write_tokens,
+            self.reasoning_tokens,
+        )
 
     def for_trace(self, start_ns: int, time_to_first_token: float | None) -> dict[str, Any]:
         """As the attributes of a generation in LangFuse, where the types of tokens add up to the total."""
@@ -64,7 +64,7 @@ class LLMUsage:
             "output_reasoning_tokens": self.reasoning_tokens,
         }
         attributes: dict[str, Any] = {
-            "model": self.model or "unknown",
+            "model": self.model or UNKNOWN_MODEL,
             "usage_details": {
                 name: amount for name, amount in details.items() if amount or name in {"input", "output"}
             },
@@ -168,7 +168,7 @@ class StreamReader:
             if of(of(event, "delta"), "stop_reason") == "tool_use":
                 self._is_tool_call = True
         elif kind == "content_block_start":
-            return of(of(event, "content_block"), "type") == "tool_use"
+            return bool(of(of(event, "content_block"), "type") == "tool_use")
         elif kind == "content_block_delta":
             delta = of(event, "delta")
             return self._said(of(delta, "text")) or of(delta, "type") in {"input_json_delta", "thinking_delta"}

@@ -39,8 +39,11 @@ _UNAUTHORIZED = "Invalid credentials. Confirm that you've configured the correct
 
 
 class StandIn:
-    """What the stand-in has been sent. ``delay``: seconds before each answer of a read endpoint, for tests of
-    slowness."""
+    """What the stand-in has been sent, and how it behaves.
+
+    ``delay``: seconds before each answer of a read endpoint. ``refusal``: the status that every ingestion is answered
+    with, None: taken. ``is_hanging``: ingestion is never answered. For tests of slowness and of failures.
+    """
 
     def __init__(
         self, public_key: str = "pk-lf-local", secret_key: str = "sk-lf-local", mode: Mode = "events_only"
@@ -49,6 +52,10 @@ class StandIn:
         self._mode = mode
         self._rows: deque[dict[str, Any]] = deque(maxlen=KEPT)
         self.delay = 0.0
+        self.refusal: int | None = None
+        self.is_hanging = False
+        self.requests = 0
+        self.scores: list[dict[str, Any]] = []
         self.app = Starlette(
             routes=[
                 Route("/", self._index),
@@ -99,8 +106,19 @@ class StandIn:
         }
         return JSONResponse({"data": [project]})
 
+    async def _misbehaviour(self) -> Response | None:
+        self.requests += 1
+        while self.is_hanging:
+            await asyncio.sleep(0.05)
+        if self.refusal is None:
+            return None
+        headers = {"retry-after": "1"} if self.refusal == 429 else {}
+        return JSONResponse({"message": "the stand-in was told to refuse"}, self.refusal, headers)
+
     async def _take_spans(self, request: Request) -> Response:
         body = await request.body()
+        if (refused := await self._misbehaviour()) is not None:
+            return refused
         if request.headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
         try:
@@ -111,8 +129,11 @@ class StandIn:
 
     async def _take_score(self, request: Request) -> Response:
         score = await request.json()
+        if (refused := await self._misbehaviour()) is not None:
+            return refused
         if not isinstance(score, dict):
             raise BadRequestError("Invalid request data", [{"code": "invalid_type", "expected": "object", "path": []}])
+        self.scores.append(score)
         return JSONResponse({"id": score.get("id") or "score"})
 
     async def _observations_v2(self, request: Request) -> Response:
@@ -124,7 +145,7 @@ class StandIn:
         await asyncio.sleep(self.delay)
         if self._mode == "legacy":
             return JSONResponse({"message": _NO_V2, "error": "LangfuseNotFoundError"}, 404)
-        return JSONResponse(observations_v2(self._rows_now(), _parameters(request)))
+        return JSONResponse(observations_v2(self.rows(), _parameters(request)))
 
     async def _observations_v1(self, request: Request) -> Response:
         if self._mode != "legacy":
@@ -133,7 +154,7 @@ class StandIn:
 
     async def _answer_v1(self, request: Request) -> Response:
         await asyncio.sleep(self.delay)
-        return JSONResponse(observations_v1(self._rows_now(), _parameters(request)))
+        return JSONResponse(observations_v1(self.rows(), _parameters(request)))
 
     async def _gone(self, _: Request) -> Response:
         return JSONResponse({"message": _GONE}, 404)
@@ -153,7 +174,8 @@ class StandIn:
             200 if steps else 404,
         )
 
-    def _rows_now(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[dict[str, Any]]:
+        """The observations that it holds, in the order in which they came."""
         return list(self._rows)
 
 
