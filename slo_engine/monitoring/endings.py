@@ -14,6 +14,9 @@ MAX_FRAMES: Final = 10
 """Innermost lines of a traceback in a trace."""
 
 
+_OURS: Final = "slo_engine.monitoring."
+
+
 def ending(error: BaseException) -> tuple[str, str | None]:
     """Status and error category; without a category it is no error."""
     if isinstance(error, GeneratorExit):  # the consumer had enough
@@ -35,12 +38,13 @@ def _text_of(error: BaseException) -> str:
 
 
 def frames(error: BaseException) -> str:
-    """Where it came from, without reading any source file."""
+    """Where it came from, the innermost lines last, without reading any source file."""
     found: list[str] = []
     trace = error.__traceback__
     while trace is not None:
         code = trace.tb_frame.f_code
-        found.append(f"{code.co_filename}:{trace.tb_lineno} in {code.co_qualname}")
+        if not str(trace.tb_frame.f_globals.get("__name__")).startswith(_OURS):
+            found.append(f"{code.co_filename}:{trace.tb_lineno} in {code.co_qualname}")
         trace = trace.tb_next
     return "\n".join(found[-MAX_FRAMES:])
 

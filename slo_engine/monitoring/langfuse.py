@@ -87,11 +87,13 @@ class LangFuseTracing(Tracing):
 
         share_with_the_sdk(self, sink.put_foreign, public_key, secret_key, url)
         # Registered after the SDK's own, so that it runs before it.
-        atexit.register(self._at_exit, exit_timeout)
+        atexit.register(self.close, exit_timeout)
 
-    def _at_exit(self, timeout: float) -> None:
+    def close(self, timeout: float = 2.0) -> None:
+        """Send what can be sent in ``timeout`` seconds, runs that have not ended included. Done at exit by itself."""
+        atexit.unregister(self.close)
         for trace in list(self.open.values()):
-            if not trace.is_done:  # a run that the process ends in the middle of
+            if not trace.is_done:
                 self.finish(trace)
         assert isinstance(self.sink, LangFuseSink)
         self.sink.close(timeout)

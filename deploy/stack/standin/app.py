@@ -42,7 +42,8 @@ class StandIn:
     """What the stand-in has been sent, and how it behaves.
 
     ``delay``: seconds before each answer of a read endpoint. ``refusal``: the status that every ingestion is answered
-    with, None: taken. ``is_hanging``: ingestion is never answered. For tests of slowness and of failures.
+    with, None: taken. ``is_hanging``: ingestion is never answered. ``poison``: spans that hold these bytes make their
+    request one that is refused whole, as one bad span does. For tests of slowness and of failures.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class StandIn:
         self.delay = 0.0
         self.refusal: int | None = None
         self.is_hanging = False
+        self.poison: bytes | None = None
         self.requests = 0
         self.scores: list[dict[str, Any]] = []
         self.app = Starlette(
@@ -121,6 +123,8 @@ class StandIn:
             return refused
         if request.headers.get("content-encoding") == "gzip":
             body = gzip.decompress(body)
+        if self.poison is not None and self.poison in body:
+            return JSONResponse({"message": "Invalid span"}, 400)
         try:
             self.add(observations(body))
         except DecodeError:
