@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from enum import StrEnum
@@ -153,6 +153,15 @@ def classify_error(error: BaseException) -> str:
     return ErrorCategory.INTERNAL
 
 
+def is_cancelled(error: BaseException) -> bool:
+    """Whether somebody has called it off: a cancelled task, or Ctrl-C."""
+    if isinstance(error, KeyboardInterrupt):
+        return True
+    # Asked without importing it, which would double the cost of this package: without asyncio nothing is cancelled.
+    asyncio = sys.modules.get("asyncio")
+    return asyncio is not None and isinstance(error, asyncio.CancelledError)
+
+
 def mark_as_tool_failure(error: BaseException, tool_name: str) -> None:
     """Remember on the exception which tool raised it, whatever becomes of it further up."""
     _mark(error, _TOOL_MARK, tool_name)
@@ -179,7 +188,7 @@ def _applies(rule: Rule, error: BaseException) -> bool:
 
 
 def _built_in(error: BaseException) -> ErrorCategory | None:
-    if isinstance(error, asyncio.CancelledError | KeyboardInterrupt | SystemExit | GeneratorExit):
+    if is_cancelled(error) or isinstance(error, SystemExit | GeneratorExit):
         return ErrorCategory.CANCELLED
     if isinstance(error, ToolError) or _attribute(error, _TOOL_MARK):
         return ErrorCategory.TOOL_FAILURE

@@ -5,15 +5,17 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
-from typing import Any, Final, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 
 from slo_engine.monitoring.calls import ToolCall
 from slo_engine.monitoring.defaults import default_metrics, default_prices, default_tracing
 from slo_engine.monitoring.metrics import AgentMetrics
-from slo_engine.monitoring.prices import Prices
 from slo_engine.monitoring.run import AgentMonitor
 from slo_engine.monitoring.scope import Scope
 from slo_engine.monitoring.tracing import Tracing
+
+if TYPE_CHECKING:
+    from slo_engine.monitoring.prices import Prices
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Final
 
-from slo_engine.monitoring.classify import ErrorCategory, classify_error
+from slo_engine.monitoring.classify import ErrorCategory, classify_error, is_cancelled
 
 MAX_MESSAGE: Final = 1000
 """Characters of an exception's text in a trace."""
@@ -23,7 +22,7 @@ def ending(error: BaseException) -> tuple[str, str | None]:
         return "success", None
     if isinstance(error, SystemExit):
         return ("success", None) if error.code in {None, 0} else ("exit", ErrorCategory.CANCELLED)
-    if isinstance(error, asyncio.CancelledError | KeyboardInterrupt):
+    if is_cancelled(error):
         return "cancelled", ErrorCategory.CANCELLED
     category = classify_error(error)
     is_timeout = isinstance(error, TimeoutError) or category == ErrorCategory.TIMEOUT

@@ -12,7 +12,7 @@ from typing import Any, Final
 from slo_engine.monitoring.defaults import default_metrics
 from slo_engine.monitoring.metrics import AgentMetrics
 from slo_engine.monitoring.outbox import MAX_BYTES, Outbox, Parcel
-from slo_engine.monitoring.quiet import complaints, logger
+from slo_engine.monitoring.quiet import complaints, warn
 from slo_engine.monitoring.scrub import Scrubber
 from slo_engine.monitoring.tracing import Score, Step, Trace, Tracing
 
@@ -252,9 +252,9 @@ def tracing_from_environment() -> Tracing | None:
     try:
         return LangFuseTracing()
     except ImportError:
-        logger.warning("LANGFUSE_* is set, but the SDK is not installed: pip install 'slo-engine[langfuse]'")
+        warn("LANGFUSE_* is set, but the SDK is not installed: pip install 'slo-engine[langfuse]'")
     except Exception as error:  # noqa: BLE001 - whatever is wrong with a tracing backend, the agent starts
-        logger.warning("LangFuse cannot be used (%s: %s); the agent is not affected", type(error).__name__, error)
+        warn(f"LangFuse cannot be used ({type(error).__name__}: {error}); the agent is not affected")
     return None
 
 

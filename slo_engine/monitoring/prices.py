@@ -13,7 +13,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
-from slo_engine.monitoring.quiet import logger
+from slo_engine.monitoring.quiet import warn
 
 _PER_MILLION: Final = 1e-6
 _KEYS: Final = ("input", "output", "cached", "cache_write")
@@ -223,5 +223,5 @@ def _genai_prices() -> _GenaiPrices | None:
     except ImportError:
         return None
     except Exception as error:  # noqa: BLE001 - a price list that does not load must not stop an agent
-        logger.warning("genai-prices could not be used (%s): the bundled prices are", type(error).__name__)
+        warn(f"genai-prices could not be used ({type(error).__name__}): the bundled prices are")
         return None

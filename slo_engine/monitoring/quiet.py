@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
-
-logger = logging.getLogger("slo_engine.monitoring")
 
 SECONDS_BETWEEN_LOG_LINES = 60.0
 
@@ -29,7 +26,14 @@ class OnceAMinute:
             self._next = now + SECONDS_BETWEEN_LOG_LINES
             left_out, self._left_out = self._left_out, 0
         more = f" ({left_out} more since the last line)" if left_out else ""
-        logger.warning("%s%s", message, more)
+        warn(f"{message}{more}")
+
+
+def warn(message: str) -> None:
+    """Write a warning to the log of this package."""
+    import logging  # 4 ms, which an agent whose monitoring works never needs
+
+    logging.getLogger("slo_engine.monitoring").warning("%s", message)
 
 
 complaints = OnceAMinute()

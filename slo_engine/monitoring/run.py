@@ -7,19 +7,21 @@ import time
 from collections.abc import Mapping, Sequence
 from contextvars import Token
 from math import inf
-from typing import Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from slo_engine.monitoring.calls import LLMCall, ToolCall
 from slo_engine.monitoring.classify import classify_error
 from slo_engine.monitoring.defaults import default_metrics, default_prices, default_tracing
 from slo_engine.monitoring.endings import MAX_MESSAGE, ending, frames, told
 from slo_engine.monitoring.metrics import AgentMetrics
-from slo_engine.monitoring.prices import Prices
 from slo_engine.monitoring.quiet import complaints
 from slo_engine.monitoring.scope import Scope, active_tool, current
 from slo_engine.monitoring.streams import monitored_stream
 from slo_engine.monitoring.tracing import Kind, Score, Step, Trace, Tracing, ambient_exemplar, merged, with_tags
 from slo_engine.monitoring.usage import UNKNOWN_MODEL, LLMUsage, is_stream, usage_of
+
+if TYPE_CHECKING:
+    from slo_engine.monitoring.prices import Prices
 
 T = TypeVar("T")
 

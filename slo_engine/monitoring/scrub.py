@@ -160,8 +160,11 @@ _PASSWORD: Final = re.compile(r"passw", re.IGNORECASE)
 
 
 def _secrets(text: str) -> Iterator[Finding]:
-    if any(start in text for start in _KEY_STARTS):
-        yield from (Finding(match.start(), match.end(), "secret") for match in _KEYS.finditer(text))
+    for key_start in _KEY_STARTS:
+        for at in _positions(text, key_start) if key_start in text else ():
+            match = _KEYS.match(text, at)  # which looks before it: `task-...` is none
+            if match is not None:
+                yield Finding(match.start(), match.end(), "secret")
     if "-----BEGIN" in text:
         yield from (Finding(match.start(), match.end(), "secret") for match in _PRIVATE_KEY.finditer(text))
     if "://" in text and "@" in text:
@@ -170,12 +173,12 @@ def _secrets(text: str) -> Iterator[Finding]:
     if len(lowered) != len(text):  # some letters grow: then positions in it say nothing
         lowered = text
     for word in ("bearer ", "basic "):
-        for at in _positions(lowered, word):
+        for at in _positions(lowered, word) if word in lowered else ():
             match = _BEARER.match(text, at)
             if match is not None:
                 yield Finding(match.start(1), match.end(1), "secret")
     for word in _SECRET_NAMES:
-        for at in _positions(lowered, word):
+        for at in _positions(lowered, word) if word in lowered else ():
             match = _ASSIGNED.match(text, at)
             if match is not None and _looks_secret(match.group(1), is_password=bool(_PASSWORD.match(text, at))):
                 yield Finding(match.start(1), match.end(1), "secret")
@@ -230,34 +233,67 @@ _PHONE: Final = re.compile(
 _PHONE_AT_PLUS: Final = re.compile(
     rf"(?<![\w.+])\(?\+[1-9](?:[ ./\u00a0\u2011()-]{{0,3}}\d){{6,14}}{_EXTENSION}(?![\w])(?!\.\d)", re.IGNORECASE
 )
-_LABELLED_PHONE: Final = re.compile(
-    r"(?:phone|tel|mobile|cell|fax|whatsapp|msisdn|handy)[a-z_]{0,8}[\"'\\]{0,4}[.:= (]{1,4}[\"'\\]{0,4}(\(?\+?\d[\d ()./\u00a0\u2011-]{5,18}\d)(?!\d)",
-    re.IGNORECASE,
+_PHONE_LABEL: Final = re.compile(
+    r"(?:phone|tel|mobile|cell|fax|whatsapp|msisdn|handy)[a-z_]{0,8}[\"'\\]{0,4}[.:= (]{1,4}[\"'\\]{0,4}[(+]{0,2}$"
 )
+_HARMLESS: Final = re.compile(
+    r"\d+\.\d+|(?:\d{4}([./-])\d{1,2}\1\d{1,2}|\d{1,2}([./-])\d{1,2}\2\d{2,4})(?:[ -]\d{1,2})?"
+)
+"""Decimals, and dates with or without the hour."""
+
 _DATE: Final = re.compile(r"\d{1,2}([./ -])\d{1,2}\1(?:19|20)\d{2}|(?:19|20)\d{2}([./ -])\d{1,2}\2\d{1,2}")
 
 
 def _numbers(text: str) -> Iterator[Finding]:
-    if _LONG_NUMBER.search(text) is None:
-        return
+    # Only around what could be one is looked closely; a `+` or `(` stands before it, an extension after it.
+    for candidate in _LONG_NUMBER.finditer(text):
+        said, start = candidate.group(), candidate.start()
+        if said.isdigit():
+            # Without separators it is a card, or written like a number abroad, or somebody says what it is.
+            is_worth_it = len(said) >= 14 or said.startswith("00") or text[start - 1 : start] == "+"
+            is_worth_it = is_worth_it or _is_labelled(text, start)
+        else:
+            is_worth_it = _digits(said) > 7 and _HARMLESS.fullmatch(said) is None
+        if is_worth_it:
+            yield from _numbers_within(text, max(0, start - 3), min(len(text), candidate.end() + 24), candidate)
+
+
+def _numbers_within(text: str, start: int, end: int, candidate: re.Match[str]) -> Iterator[Finding]:
     taken: list[tuple[int, int]] = []
-    for match in _CARD.finditer(text):
+    for match in _CARD.finditer(text, start, end):
         digits = re.sub(r"\D", "", match.group())
         if _ISSUER.match(digits) and luhn(digits):
             yield Finding(match.start(), match.end(), "card")
         taken.append(match.span())  # a number of that form is no phone either
-    for match in _SSN.finditer(text):
+    for match in _SSN.finditer(text, start, end):
         yield Finding(match.start(), match.end(), "ssn")
         taken.append(match.span())
-    for pattern, group in ((_PHONE, 0), (_PHONE_AT_PLUS, 0), (_LABELLED_PHONE, 1)):
-        for match in pattern.finditer(text):
-            start, end = match.span(group)
-            said = match.group(group)
-            digits = sum(letter.isdigit() for letter in said)
-            if not 8 <= digits <= 21 or (digits < 9 and said[0] not in "+(" and group == 0) or _DATE.search(said):
-                continue
-            if not any(left < end and start < right for left, right in taken):
-                yield Finding(start, end, "phone")
+    found = [match.span() for pattern in (_PHONE, _PHONE_AT_PLUS) for match in pattern.finditer(text, start, end)]
+    for left, right in found:
+        said = text[left:right]
+        digits_said = _digits(said)
+        if (digits_said >= 9 or said[0] in "+(") and _is_phone(said, digits_said) and not _meets(taken, left, right):
+            yield Finding(left, right, "phone")
+    if not found and _is_labelled(text, candidate.start()):
+        left, right = candidate.span()
+        if _is_phone(candidate.group(), _digits(candidate.group())) and not _meets(taken, left, right):
+            yield Finding(left, right, "phone")
+
+
+def _is_labelled(text: str, start: int) -> bool:
+    return _PHONE_LABEL.search(text[max(0, start - 28) : start].lower()) is not None
+
+
+def _is_phone(said: str, digits: int) -> bool:
+    return 7 < digits <= 21 and _DATE.search(said) is None
+
+
+def _digits(said: str) -> int:
+    return sum(letter.isdigit() for letter in said)
+
+
+def _meets(taken: Sequence[tuple[int, int]], start: int, end: int) -> bool:
+    return any(left < end and start < right for left, right in taken)
 
 
 def luhn(digits: str) -> bool:
@@ -341,13 +377,13 @@ _IBAN_LENGTHS: Final[Mapping[str, int]] = {
     "VG": 24,
     "XK": 20,
 }
-_IBAN: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[ \u00a0-]?[A-Za-z0-9]){11,30}")
+_IBAN: Final = re.compile(r"[A-Za-z]{2}\d{2}(?:[ \u00a0-]?[A-Za-z0-9]){11,30}")
 
 
 def _ibans(text: str) -> Iterator[Finding]:
     for match in _IBAN.finditer(text):
         length = _IBAN_LENGTHS.get(match.group()[:2].upper())
-        if length is None:
+        if length is None or text[match.start() - 1 : match.start()].isalnum():
             continue
         compact: list[str] = []
         for offset, letter in enumerate(match.group()):
@@ -367,26 +403,46 @@ def mod_97(iban: str) -> bool:
 
 # IP addresses.
 
-_OCTET: Final = r"(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)"
-_IPV4: Final = re.compile(rf"(?<![\w.])(?<!\d-){_OCTET}(?:\.{_OCTET}){{3}}(?![\w])(?!\.\d)(?!-\d)")
-_IPV6: Final = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])")
+# The gates begin with a letter of their own, which `re` runs through fast; what they let pass is looked at closely.
+_IPV4_GATE: Final = re.compile(r"\.\d{1,3}\.\d{1,3}\.\d")
+_IPV6_GATE: Final = re.compile(r":(?:[0-9A-Fa-f]{1,4}:){6}")
+_IPV4: Final = re.compile(r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?!\w)(?!\.\d)(?!-\d)")
+_NOT_BEFORE_IPV4: Final = re.compile(r"[\w.]$|\d-$")
+_IPV6_FULL: Final = re.compile(r"[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){7}(?![\w:])")
+_IPV6_BEFORE: Final = re.compile(r"[0-9A-Fa-f:]{1,35}$")
+_IPV6_AFTER: Final = re.compile(r"[0-9A-Fa-f:]{0,35}")
 
 
 def _addresses(text: str) -> Iterator[Finding]:
-    if text.count(".") >= 3:
-        yield from (Finding(match.start(), match.end(), "ip") for match in _IPV4.finditer(text))
-    if text.count(":") >= 2:
-        for match in _IPV6.finditer(text):
-            said = match.group().rstrip(":") if not match.group().endswith("::") else match.group()
-            groups = [group for group in said.split(":") if group]
-            # Times (12:30:45), MAC addresses and slices ([::2]) are written with colons too.
-            if (
-                len(groups) >= 2
-                and ("::" in said or len(groups) == 8)
-                and any(c.isdigit() for c in said)
-                and _is_ipv6(said)
-            ):
-                yield Finding(match.start(), match.start() + len(said), "ip")
+    if _IPV4_GATE.search(text) is not None:
+        for match in _IPV4.finditer(text):
+            before = text[max(0, match.start() - 2) : match.start()]
+            if not _NOT_BEFORE_IPV4.search(before) and all(int(each) < 256 for each in match.group().split(".")):
+                yield Finding(match.start(), match.end(), "ip")
+    if _IPV6_GATE.search(text) is not None:
+        for match in _IPV6_FULL.finditer(text):
+            if text[match.start() - 1 : match.start()] not in _PART_OF_A_WORD and _is_ipv6(match.group()):
+                yield Finding(match.start(), match.end(), "ip")
+    for at in _positions(text, "::") if "::" in text else ():
+        yield from _compressed_ipv6(text, at)
+
+
+_PART_OF_A_WORD: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_:.")
+
+
+def _compressed_ipv6(text: str, at: int) -> Iterator[Finding]:
+    before = _IPV6_BEFORE.search(text[max(0, at - 36) : at])
+    after = _IPV6_AFTER.match(text, at + 2)
+    start = at - len(before.group()) if before is not None else at
+    end = after.end() if after is not None else at + 2
+    if text[end - 1] == ":" and text[end - 2] != ":":
+        end -= 1
+    said = text[start:end]
+    # Slices (rows[::2]), casts (x::date) and scopes (std::vector) have colons too.
+    has_groups = len([group for group in said.split(":") if group]) >= 2 and any(each.isdigit() for each in said)
+    stands_alone = text[start - 1 : start] not in _PART_OF_A_WORD and text[end : end + 1] not in _PART_OF_A_WORD
+    if has_groups and stands_alone and _is_ipv6(said):
+        yield Finding(start, end, "ip")
 
 
 def _is_ipv6(said: str) -> bool:
