@@ -48,7 +48,7 @@ def cost_of_observe() -> dict[str, float]:
     from langfuse import get_client, observe
 
     @observe(as_type="generation", name=MODEL)
-    def call_model(prompt: str) -> str:
+    def call_model(prompt: str) -> str:  # noqa: ARG001 - it is the input that is traced
         get_client().update_current_generation(model=MODEL, usage_details={"input": 900, "output": 120})
         return "an answer " * 20
 

@@ -170,7 +170,7 @@ def _generator(function: Callable[..., Any], begun: Begun, *, capture_output: bo
                     finally:
                         deactivate()
                     raise
-                except BaseException as thrown:
+                except BaseException as thrown:  # noqa: BLE001 - it goes into the generator
                     step, value = inner.throw, thrown
         except StopIteration as stop:
             _say(scope, keep, stop.value)
@@ -216,7 +216,7 @@ def _async_generator(function: Callable[..., Any], begun: Begun, *, capture_outp
                     finally:
                         deactivate()
                     raise
-                except BaseException as thrown:
+                except BaseException as thrown:  # noqa: BLE001 - it goes into the generator
                     step, value = inner.athrow, thrown
         except StopAsyncIteration:
             _say(scope, keep, None)

@@ -6,7 +6,7 @@ import atexit
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from slo_engine.monitoring.defaults import default_metrics
@@ -106,7 +106,8 @@ class LangFuseSink:
         self._door = door
         self._spans = spans
         self._metrics = metrics
-        self._outbox = Outbox(lambda parcel: self._drop(parcel, "trace_overflow"), max_bytes)
+        self._max_bytes = max_bytes
+        self._outbox = self._new_outbox()
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._is_closing = False
@@ -166,7 +167,7 @@ class LangFuseSink:
 
     def _after_fork(self) -> None:
         # The parent sends what it holds; its thread and the state of its locks did not come along.
-        self._outbox = Outbox(lambda parcel: self._drop(parcel, "trace_overflow"))
+        self._outbox = self._new_outbox()
         self._thread = None
         self._starting = threading.Lock()
         self._door.after_fork()
@@ -229,22 +230,20 @@ class LangFuseSink:
     def _is_too_late(self) -> bool:
         return self._is_closing
 
-    def _drop(self, parcel: Parcel, reason: str) -> None:
-        self._count(reason)
+    def _new_outbox(self) -> Outbox:
+        return Outbox(lambda _: self._count("trace_overflow"), self._max_bytes)
 
-    def _give_up(self, parcels: Iterable[Parcel], reason: str, why: str) -> None:
-        count = 0
-        for parcel in parcels:
-            self._drop(parcel, reason)
-            count += 1
-        complaints.warn(f"{count} traces could not be sent to LangFuse ({why}); the agent is not affected")
+    def _give_up(self, parcels: Sequence[Parcel], reason: str, why: str) -> None:
+        for _ in parcels:
+            self._count(reason)
+        complaints.warn(f"{len(parcels)} traces could not be sent to LangFuse ({why}); the agent is not affected")
 
     def _count(self, reason: str) -> None:
         (self._metrics or default_metrics()).dropped.labels(reason).inc()
 
 
 def tracing_from_environment() -> Tracing | None:
-    """Tracing to the LangFuse that ``LANGFUSE_*`` names; None without keys, or with ``LANGFUSE_TRACING_ENABLED=false``."""
+    """Tracing to the LangFuse of ``LANGFUSE_*``; None without keys, or with ``LANGFUSE_TRACING_ENABLED=false``."""
     if os.environ.get("LANGFUSE_TRACING_ENABLED", "true").lower() == "false":
         return None
     if not (os.environ.get("LANGFUSE_PUBLIC_KEY") and os.environ.get("LANGFUSE_SECRET_KEY")):

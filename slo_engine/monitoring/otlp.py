@@ -236,7 +236,7 @@ class Spans:
 class _NotOurs(logging.Filter):
     """httpx logs a line for each request. Those of our thread are none of the agent's business."""
 
-    def filter(self, record: logging.LogRecord) -> bool:
+    def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - who logs matters, not what
         """Whether the record is somebody else's."""
         return threading.current_thread().name != "slo-engine-traces"
 

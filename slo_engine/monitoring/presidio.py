@@ -32,6 +32,7 @@ class PresidioFinder:
         self._analyzer = _analyzer()
 
     def __call__(self, text: str) -> Iterator[Finding]:
+        """What is in a text."""
         for found in self._analyzer.analyze(
             text, language="en", entities=self._entities, score_threshold=self._threshold
         ):

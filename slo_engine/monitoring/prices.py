@@ -125,7 +125,7 @@ def _own_rates(own: Mapping[str, Mapping[str, float]] | str | Path) -> dict[str,
         where = str(own)
         table = _read(Path(own))
     if not isinstance(table, Mapping):
-        raise ValueError(f"{where}: expected a mapping from models to their prices, not {type(table).__name__}")
+        raise ValueError(f"{where}: expected a mapping from models to their prices, not {type(table).__name__}")  # noqa: TRY004 - it is the value of a file
     return {str(model): _rates_from(rates, f"{where}: {model}") for model, rates in table.items()}
 
 
@@ -145,7 +145,7 @@ def _read(path: Path) -> Any:
 
 def _rates_from(rates: Any, where: str) -> Rates:
     if not isinstance(rates, Mapping):
-        raise ValueError(f'{where}: expected {{"input": ..., "output": ...}} in USD for a million tokens')
+        raise ValueError(f'{where}: expected {{"input": ..., "output": ...}} in USD for a million tokens')  # noqa: TRY004 - it is the value of a file
     unknown = set(rates) - set(_KEYS)
     if unknown:
         raise ValueError(f"{where}: {', '.join(sorted(map(str, unknown)))}: the keys are {', '.join(_KEYS)}")

@@ -489,6 +489,6 @@ class AgentMonitor(Scope):
 
 
 def count_error(agent_type: str, error: BaseException | str, *, metrics: AgentMetrics | None = None) -> None:
-    """Count an error outside any run: initialization, authentication, network set-up. ``error``: it, or its category."""
+    """Count an error outside any run: initialization, authentication, network set-up. ``error``, or its category."""
     category = classify_error(error) if isinstance(error, BaseException) else str(error)
     (metrics or default_metrics()).agent(agent_type).error(category).add(1)

@@ -133,7 +133,8 @@ _KEYS: Final = re.compile(
     r")"
 )
 _PRIVATE_KEY: Final = re.compile(
-    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----.*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)",
+    r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+    r".*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)",
     re.DOTALL,
 )
 _URL_PASSWORD: Final = re.compile(r"://[^\s/:@\"'<>]{0,64}:([^\s/@\"'<>]{1,256})@")
@@ -169,6 +170,11 @@ def _secrets(text: str) -> Iterator[Finding]:
         yield from (Finding(match.start(), match.end(), "secret") for match in _PRIVATE_KEY.finditer(text))
     if "://" in text and "@" in text:
         yield from (Finding(match.start(1), match.end(1), "secret") for match in _URL_PASSWORD.finditer(text))
+    yield from _named_secrets(text)
+
+
+def _named_secrets(text: str) -> Iterator[Finding]:
+    """What the words before it say is one."""
     lowered = text.lower()
     if len(lowered) != len(text):  # some letters grow: then positions in it say nothing
         lowered = text

@@ -47,7 +47,7 @@ def start_metrics_server(
     registry: CollectorRegistry | None = None,
     is_ready: Ready = lambda: True,
 ) -> MetricsServer:
-    """Serve ``/metrics`` (OpenMetrics with exemplars for who asks for it), ``/healthz`` and ``/readyz`` from daemon threads.
+    """Serve ``/metrics`` (OpenMetrics with exemplars for who asks), ``/healthz`` and ``/readyz`` from daemon threads.
 
     ``port`` 0: a free one, to be read off the result. ``host``: give ``0.0.0.0`` to be scraped from elsewhere.
     ``registry`` None: the default one, or that of all processes when ``PROMETHEUS_MULTIPROC_DIR`` is set.

@@ -102,7 +102,7 @@ class LangFuseAgentTracer:
         cost_usd: float | None = None,
         error: BaseException | None = None,
     ) -> None:
-        """The model has answered. ``response``: of a provider's SDK; else say ``output`` and tokens. Or it has failed."""
+        """The model has answered, with a ``response`` of an SDK, or ``output`` and tokens; or it has failed."""
         if response is not None:
             call.record(response, output=output)
         elif error is None:

@@ -124,9 +124,11 @@ class Trace:
         """Begin an observation; ``parent_id`` 0: the root."""
         span_id = next(self._ids) & _MASK_64 or next(self._ids) & _MASK_64
         step = Step(self, kind, name, span_id, parent_id, start_ns or time.time_ns())
+        if self.is_done:
+            return step  # it goes by itself when it ends: see Tracing.late
         if len(self.steps) < MAX_STEPS:
             self.steps.append(step)
-        elif not self.is_done:
+        else:
             self.left_out.add(span_id)
         return step
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
-
 UNKNOWN_MODEL: Final = "unknown"
 """The name of a model that nobody named."""
 
@@ -102,7 +101,7 @@ def is_stream(answer: Any) -> bool:
         hasattr(type(answer), "__next__")
         or hasattr(type(answer), "__anext__")
         or (
-            # The streams of the SDKs are iterables of their own; an answer is a pydantic model, which iterates its fields.
+            # The streams of the SDKs are iterables of their own; an answer is a pydantic model, which iterates too.
             (hasattr(type(answer), "__iter__") or hasattr(type(answer), "__aiter__"))
             and not hasattr(answer, "model_dump")
         )

@@ -15,7 +15,7 @@ from slo_engine.monitoring import current_run, monitor_agent, monitor_tool
 from tests.monitoring.world import World
 
 
-class Boom(Exception):
+class BoomError(Exception):
     """An error of the agent's own."""
 
 
@@ -26,7 +26,7 @@ def behave(how: str) -> str:
         case "return":
             return "answer"
         case "raise":
-            raise Boom("broken")
+            raise BoomError("broken")
         case "timeout":
             raise TimeoutError("too slow")
         case "exit":
@@ -55,7 +55,7 @@ def generator(how: str, *, extra: int = 0) -> Generator[str, str, str]:
     """Generator doc."""
     try:
         got = yield "first"
-    except Boom:
+    except BoomError:
         assert current_run() is not None
         got = "caught"
     assert current_run() is not None
@@ -68,7 +68,7 @@ async def async_generator(how: str, *, extra: int = 0) -> AsyncGenerator[str, st
     await asyncio.sleep(0)
     try:
         got = yield "first"
-    except Boom:
+    except BoomError:
         assert current_run() is not None
         got = "caught"
     assert current_run() is not None
@@ -131,7 +131,7 @@ KINDS: dict[str, tuple[Callable[..., Any], Callable[..., Any]]] = {
 ENDINGS: dict[str, tuple[type[BaseException] | None, str, str | None]] = {
     # how -> (what the caller sees, status, error category)
     "return": (None, "success", None),
-    "raise": (Boom, "error", "internal"),
+    "raise": (BoomError, "error", "internal"),
     "timeout": (TimeoutError, "timeout", "timeout"),
     "exit": (SystemExit, "exit", "cancelled"),
     "exit 0": (SystemExit, "success", None),
@@ -221,7 +221,7 @@ def test_send_throw_and_the_return_value_of_a_generator_go_through() -> None:
     assert stop.value.value == "answer"
     thrown = monitor_agent("agent", metrics=world.metrics, tracing=world.tracing)(generator)("return")
     next(thrown)
-    assert thrown.throw(Boom()) == "second caught"
+    assert thrown.throw(BoomError()) == "second caught"
     thrown.close()
     assert world.runs("success") == 2
     assert world.is_clean()
@@ -239,7 +239,7 @@ def test_asend_athrow_and_aclose_of_an_async_generator_go_through() -> None:
             await anext(run)
         thrown = decorated("return")
         await anext(thrown)
-        assert await thrown.athrow(Boom()) == "second caught"
+        assert await thrown.athrow(BoomError()) == "second caught"
         await thrown.aclose()
 
     asyncio.run(main())
@@ -247,7 +247,7 @@ def test_asend_athrow_and_aclose_of_an_async_generator_go_through() -> None:
     assert world.is_clean()
 
 
-@pytest.mark.parametrize("error", [Boom("thrown"), TimeoutError("thrown")])
+@pytest.mark.parametrize("error", [BoomError("thrown"), TimeoutError("thrown")])
 def test_what_is_thrown_into_a_generator_and_not_caught_ends_its_run(error: Exception) -> None:
     world = World(traced=True)
 

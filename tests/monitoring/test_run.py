@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 import math
+import threading
 from typing import Any
 
 import pytest
 
-from slo_engine.monitoring import ToolError, count_error, current_run, monitor_agent
+from slo_engine.monitoring import ToolError, count_error, current_run
 from slo_engine.monitoring.tracing import Trace, Tracing
 from tests.monitoring.world import World
 

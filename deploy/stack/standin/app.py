@@ -110,7 +110,7 @@ class StandIn:
 
     async def _misbehaviour(self) -> Response | None:
         self.requests += 1
-        while self.is_hanging:
+        while self.is_hanging:  # noqa: ASYNC110 - set by tests, from other threads
             await asyncio.sleep(0.05)
         if self.refusal is None:
             return None

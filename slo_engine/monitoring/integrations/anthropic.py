@@ -14,7 +14,7 @@ Client = TypeVar("Client")
 
 
 def monitor_anthropic(client: Client) -> Client:
-    """Record the model calls of an ``Anthropic`` or ``AsyncAnthropic`` client (also on Bedrock and Vertex). Returns it."""
+    """Record the model calls of an ``Anthropic`` or ``AsyncAnthropic`` client (also on Bedrock, Vertex). Returns it."""
     messages: Any = client.messages  # type: ignore[attr-defined]
     for name in ("create", "parse"):
         monitor_method(messages, name, input_key="messages")
