@@ -8,7 +8,7 @@ SHELL := /bin/bash
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --root-user-action=ignore
 QUIETER := | { grep -v "already satisfied" || true; }
 
-.PHONY: run test lint rules rules-check bench prices lock clean
+.PHONY: run test lint rules rules-check bench bench-peers prices lock clean
 
 run: .venv/.run.ok ## The whole loop on this machine, until Ctrl-C
 	@deploy/install-packages prometheus prometheus-alertmanager
@@ -22,6 +22,7 @@ lint: .venv/.dev.ok
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy examples
 	$(BIN)/lint-imports --no-logo
 
 rules: .venv/.run.ok ## Write rules/ from slos/
@@ -34,17 +35,27 @@ bench: .venv/.dev.ok ## The figures of docs/benchmarks.md
 	@deploy/install-packages prometheus prometheus-alertmanager
 	@$(BIN)/python -m benchmarks
 
+bench-peers: .venv/.dev.ok .venv-peers/.ok ## The monitoring library beside OpenLIT, OpenLLMetry, Logfire and LangFuse
+	@$(BIN)/python -m benchmarks.peers --python .venv-peers/bin/python
+
+.venv-peers/.ok: requirements/peers.txt
+	@$(BIN)/python -m venv .venv-peers
+	@.venv-peers/bin/python -m pip install --disable-pip-version-check --root-user-action=ignore --quiet --require-hashes -r $<
+	@touch $@
+
 prices: .venv/.dev.ok ## Write the bundled price table anew from the genai-prices that is installed
 	@$(BIN)/python -m deploy.bundle_prices
 
 lock: ## Pin requirements/ anew (needs uv)
 	uv pip compile $(LOCK) --group build pyproject.toml -o requirements/run.txt
 	uv pip compile $(LOCK) --extra prices --extra presidio --group dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
+	uv pip compile $(LOCK_ANY) --extra langfuse --group peers pyproject.toml -o requirements/peers.txt
 # Hashes for every platform, no index host: the header would repeat the command line, so it is left out.
-LOCK := --universal --python-version 3.11 --generate-hashes --no-header --quiet --extra server --extra langfuse
+LOCK_ANY := --universal --python-version 3.11 --generate-hashes --no-header --quiet
+LOCK := $(LOCK_ANY) --extra server --extra langfuse
 
 clean:
-	rm -rf .venv .stack .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-peers .stack .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 .venv/.python.ok:
 	@deploy/make-venv "$(PYTHON)"

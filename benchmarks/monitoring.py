@@ -16,10 +16,10 @@ from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_s
 from prometheus_client import CollectorRegistry
 
 from benchmarks.figure import Figure
-from slo_engine.monitoring import AgentMetrics, current_run, monitor_agent
+from slo_engine.monitoring import AgentMetrics, LangFuseTracing, current_run, monitor_agent
 from slo_engine.monitoring.scrub import Scrubber
 from tests.monitoring import pii
-from tests.monitoring.world import World, langfuse
+from tests.monitoring.world import PUBLIC_KEY, SECRET_KEY, langfuse
 
 ROOT = Path(__file__).parent.parent
 AGENT, MODEL, TOOLS = "agent", "gpt-5-mini", ("search", "lookup", "refund", "notify")
@@ -153,24 +153,25 @@ def _items() -> Iterator[Figure]:
     def numbers() -> Iterator[int]:
         yield from range(ITEMS)
 
-    for name, world in (("metrics", World()), ("metrics and traces", World(traced=True))):
-        decorate = monitor_agent(AGENT, metrics=world.metrics, tracing=world.tracing, capture_output=False)
-        monitored = decorate(numbers)
+    def exhaust(generator: Callable[[], Iterator[int]]) -> None:
+        for _ in generator():
+            pass
 
-        def exhaust(generator: Callable[[], Iterator[int]]) -> None:
-            for _ in generator():
-                pass
-
+    with langfuse() as (_, url):
+        tracing = LangFuseTracing(public_key=PUBLIC_KEY, secret_key=SECRET_KEY, base_url=url)
+        counted = monitor_agent(AGENT, metrics=AgentMetrics(CollectorRegistry()))(numbers)
+        traced = monitor_agent(AGENT, metrics=AgentMetrics(CollectorRegistry()), tracing=tracing)(numbers)
         least = _least_of_each(
             calls=20,
             bare=lambda: exhaust(numbers),
-            monitored=lambda made=monitored: exhaust(made),  # type: ignore[misc]
+            counted=lambda: exhaust(counted),
+            traced=lambda: exhaust(traced),
         )
-        added = (least["monitored"] - least["bare"]) / ITEMS
-        yield Figure(
-            f"an item of a generator, {name}", added * 1e6, "us", 1.0, f"bare {least['bare'] / ITEMS * 1e6:.3f} us"
-        )
-        world.kept.traces.clear()
+        tracing.close()
+    beside = f"bare {least['bare'] / ITEMS * 1e6:.3f} us"
+    for name, what in (("counted", "metrics"), ("traced", "metrics and traces")):
+        added = (least[name] - least["bare"]) / ITEMS
+        yield Figure(f"an item of a generator, {what}", added * 1e6, "us", 1.0, beside)
 
 
 # A run with traces, beside the same tree of langfuse.observe.

@@ -11,7 +11,7 @@ from anthropic import Anthropic
 from slo_engine.monitoring import monitor_agent, monitor_tool
 from slo_engine.monitoring.integrations.anthropic import monitor_anthropic
 
-MODEL = "claude-sonnet-4-5"
+MODEL = "claude-sonnet-5"
 TOOLS: Any = [{"name": "search", "input_schema": {"type": "object", "properties": {"query": {"type": "string"}}}}]
 
 client = monitor_anthropic(Anthropic())

@@ -14,7 +14,7 @@ import litellm
 from slo_engine.monitoring import current_run, monitor_agent
 from slo_engine.monitoring.integrations.litellm import LiteLLMMonitor
 
-MODELS = ("openai/gpt-5-mini", "anthropic/claude-sonnet-4-5")
+MODELS = ("openai/gpt-5-mini", "anthropic/claude-sonnet-5")
 
 litellm.callbacks = [LiteLLMMonitor()]
 

@@ -99,6 +99,10 @@ _BY_CODE: Final = (
         ErrorCategory.CONTENT_FILTER,
     ),
     (re.compile(r"insufficient_quota|rate_limit", re.IGNORECASE), ErrorCategory.RATE_LIMIT),
+    (
+        re.compile(r"API_KEY_INVALID|(?:invalid|incorrect) api[ _]key|api key not valid", re.IGNORECASE),
+        ErrorCategory.AUTH,
+    ),
 )
 
 _MESSAGE_READ = 2000

@@ -133,7 +133,10 @@ class LangFuseSink:
 
     def make_current(self, trace: Trace, step: Step) -> Any:
         """Let other instruments in this context put what they see below ``step``. Returns what `restore` needs."""
-        return self._spans.make_current(trace.id, step.span_id)
+        # Made once: a generator enters it for every item.
+        if step.context is None:
+            step.context = self._spans.context(trace.id, step.span_id)
+        return self._spans.make_current(step.context)
 
     def restore(self, token: Any) -> None:
         """Undo `make_current`."""

@@ -18,6 +18,7 @@ from typing import Any, Final
 import httpx
 from langfuse import LangfuseOtelSpanAttributes as Names
 from opentelemetry import context as otel_context
+from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
@@ -146,10 +147,14 @@ class Spans:
                 return DROPPED_CONTENT
         return truncated(text)
 
-    def make_current(self, trace_id: int, span_id: int) -> object:
-        """Make a span of ours the parent of what OpenTelemetry starts in this context."""
+    def context(self, trace_id: int, span_id: int) -> Context:
+        """The context of the caller, with a span of ours as the parent of what OpenTelemetry starts in it."""
         context = SpanContext(trace_id, span_id, is_remote=False, trace_flags=_SAMPLED)
-        return otel_context.attach(set_span_in_context(NonRecordingSpan(context)))
+        return set_span_in_context(NonRecordingSpan(context))
+
+    def make_current(self, context: Context) -> object:
+        """Enter it. Returns what `restore` needs."""
+        return otel_context.attach(context)
 
     def restore(self, token: Any) -> None:
         """Undo `make_current`."""

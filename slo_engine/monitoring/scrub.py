@@ -109,7 +109,8 @@ _KEY_STARTS: Final = (
     *("dop_v1_", "shpat_", "dapi", "nvapi-", "AGE-SECRET-KEY-", "sl.", "lin_api_", "ntn_", "secret_"),
 )
 _KEYS: Final = re.compile(
-    r"(?<![A-Za-z0-9])(?:"
+    # One start in each run of such letters, so that no run is read twice.
+    r"(?<![A-Za-z0-9_-])(?:"
     r"sk-(?=[A-Za-z0-9_-]*\d)[A-Za-z0-9_-]{16,}"
     r"|[sr]k_(?:live|test)_[A-Za-z0-9]{10,}"
     r"|whsec_[A-Za-z0-9+/=]{16,}"

@@ -93,11 +93,11 @@ def start_metrics_server(
 def metrics_app(*, registry: CollectorRegistry | None = None, is_ready: Ready = lambda: True) -> Any:
     """The same three pages as an ASGI application, to be mounted in a server of yours.
 
-    Renders in a thread of its own, since a large registry takes a tenth of a second and more to render; scrapes that
+    Renders in a thread, since a large registry takes a tenth of a second and more to render; scrapes that
     come while one is being rendered share it.
     """
     render = _Renderer(registry)
-    worker = ThreadPoolExecutor(1, thread_name_prefix="slo-engine-metrics")
+    workers = ThreadPoolExecutor(32, thread_name_prefix="slo-engine-metrics")  # started as they are needed
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -111,7 +111,7 @@ def metrics_app(*, registry: CollectorRegistry | None = None, is_ready: Ready = 
             path = "/metrics"  # mounted at /metrics itself
         loop = asyncio.get_running_loop()
         status, headers, body = await loop.run_in_executor(
-            worker, lambda: _answer(render, is_ready, path, lambda name: asked.get(name.lower()), scope["method"])
+            workers, lambda: _answer(render, is_ready, path, lambda name: asked.get(name.lower()), scope["method"])
         )
         wire = [(name.encode(), value.encode()) for name, value in headers]
         wire.append((b"content-length", str(len(body)).encode()))
@@ -128,15 +128,15 @@ class _Renderer:
         self._registry = registry
         self._lock = threading.Lock()
         self._rendered: dict[str, bytes] = {}
-        self._waiting: dict[str, int] = {}
+        self._begun: dict[str, int] = {}
 
     def __call__(self, accept: str) -> tuple[bytes, str]:
         encode, content_type = choose_encoder(accept)
-        ticket = self._waiting.get(content_type, 0)
+        seen = self._begun.get(content_type, 0)
         with self._lock:
-            # Whoever began to wait before the last rendering began gets a rendering that began after they came.
-            if self._waiting.get(content_type, 0) - ticket < 2:
-                self._waiting[content_type] = self._waiting.get(content_type, 0) + 1
+            # A rendering that began after this scrape came is as good as one of its own.
+            if self._begun.get(content_type, 0) == seen:
+                self._begun[content_type] = seen + 1
                 self._rendered[content_type] = encode(self._current())
             return self._rendered[content_type], content_type
 

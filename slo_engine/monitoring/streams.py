@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 def monitored_stream(stream: Any, call: LLMCall) -> Any:
     """The stream, wrapped: ``call`` (begun) is finished when the stream ends, fails, or is closed or dropped."""
     is_async = hasattr(type(stream), "__anext__") or hasattr(type(stream), "__aiter__")
+    is_sync = hasattr(type(stream), "__next__") or hasattr(type(stream), "__iter__")
+    if is_async and is_sync:  # LiteLLM's are both
+        return _EitherStream(stream, call)
     return _AsyncStream(stream, call) if is_async else _Stream(stream, call)
 
 
@@ -24,6 +27,7 @@ class _Recording:
         self._stream = stream
         self._call = call
         self._reader = StreamReader()
+        self._iterator: Any = None
         self._is_over = False
 
     def __getattr__(self, name: str) -> Any:
@@ -51,7 +55,9 @@ class _Stream(_Recording):
 
     def __next__(self) -> Any:
         try:
-            chunk = next(self._chunks())
+            if self._iterator is None:
+                self._iterator = iter(self._stream)
+            chunk = next(self._iterator)
         except StopIteration:
             self._finish(None)
             raise
@@ -60,12 +66,6 @@ class _Stream(_Recording):
             raise
         self._take(chunk)
         return chunk
-
-    def _chunks(self) -> Any:
-        chunks = self.__dict__.get("_iterator")
-        if chunks is None:
-            chunks = self._iterator = iter(self._stream)
-        return chunks
 
     def close(self) -> None:
         """Close the stream: its consumer has had enough."""
@@ -91,7 +91,9 @@ class _AsyncStream(_Recording):
 
     async def __anext__(self) -> Any:
         try:
-            chunk = await anext(self._chunks())
+            if self._iterator is None:
+                self._iterator = aiter(self._stream)
+            chunk = await anext(self._iterator)
         except StopAsyncIteration:
             self._finish(None)
             raise
@@ -100,12 +102,6 @@ class _AsyncStream(_Recording):
             raise
         self._take(chunk)
         return chunk
-
-    def _chunks(self) -> Any:
-        chunks = self.__dict__.get("_iterator")
-        if chunks is None:
-            chunks = self._iterator = aiter(self._stream)
-        return chunks
 
     async def close(self) -> None:
         """Close the stream: its consumer has had enough."""
@@ -129,3 +125,10 @@ class _AsyncStream(_Recording):
     ) -> Any:
         self._finish(error)
         return await self._stream.__aexit__(kind, error, trace) if hasattr(self._stream, "__aexit__") else None
+
+
+class _EitherStream(_Stream):
+    """One that may be read either way."""
+
+    __aiter__ = _AsyncStream.__aiter__
+    __anext__ = _AsyncStream.__anext__

@@ -30,8 +30,8 @@ class Step:
     """One observation: a run, a model call or a tool call."""
 
     __slots__ = (
-        *("attributes", "end_ns", "failed", "input", "kind", "metadata", "name", "output", "parent_id", "span_id"),
-        *("start_ns", "status_message", "trace"),
+        *("attributes", "context", "end_ns", "failed", "input", "kind", "metadata", "name", "output", "parent_id"),
+        *("span_id", "start_ns", "status_message", "trace"),
     )
 
     def __init__(self, trace: Trace, kind: Kind, name: str, span_id: int, parent_id: int, start_ns: int) -> None:
@@ -48,6 +48,7 @@ class Step:
         self.output: str | None = None
         self.metadata: dict[str, Any] | None = None
         self.attributes: dict[str, Any] | None = None
+        self.context: Any = None  # of OpenTelemetry, once the sink has made one
 
     def describe(self, input: Any, output: Any) -> None:  # noqa: A002 - LangFuse's name
         """Give it its input and output, as they are now; None: what it has."""

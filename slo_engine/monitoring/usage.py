@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sized
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -95,7 +95,7 @@ def usage_of(response: Any) -> LLMUsage | None:
 
 def is_stream(answer: Any) -> bool:
     """Whether an answer is a stream of chunks, rather than one answer."""
-    if isinstance(answer, Mapping | str | bytes | Sequence) or of(answer, "usage") is not None:
+    if isinstance(answer, Sized) or of(answer, "usage") is not None:  # nobody knows how long a stream is
         return False
     return (
         hasattr(type(answer), "__next__")
@@ -137,10 +137,8 @@ class StreamReader:
         kind = of(chunk, "type")
         if isinstance(kind, str) and kind.startswith(("response.", "message", "content_block")):
             return self._anthropic_event(kind, chunk) or self._openai_event(kind, chunk)
-        found = _google(chunk)
-        if found is not None:
-            self._take(found)
-            return self._said(found.output)
+        if of(chunk, "candidates") is not None or of(chunk, "usage_metadata") is not None:
+            return self._google_chunk(chunk)
         self._usage.model = self._usage.model or of(chunk, "model")
         if of(chunk, "usage") is not None:
             whole = _openai_chat(chunk)
@@ -153,6 +151,16 @@ class StreamReader:
                 self._is_tool_call = brings = True
             brings = self._said(of(delta, "content")) or brings
         return brings
+
+    def _google_chunk(self, chunk: Any) -> bool:
+        # Each tells the totals so far, or nothing of them.
+        found = _google(chunk)
+        if found is not None:
+            found.output = None
+            self._take(found)
+        text, calls = _google_parts(chunk)
+        self._is_tool_call = self._is_tool_call or calls
+        return self._said(text) or calls
 
     def _anthropic_event(self, kind: str, event: Any) -> bool:
         usage = self._usage
@@ -298,15 +306,23 @@ def _google(response: Any) -> LLMUsage | None:
         0,
         thoughts,
     )
+    text, calls = _google_parts(response)
+    found.call_type = "tool_call" if calls else None
+    found.output = text or None
+    return found
+
+
+def _google_parts(response: Any) -> tuple[str, bool]:
+    """What a response says, and whether it calls a function."""
     texts: list[str] = []
+    calls = False
     for candidate in of(response, "candidates") or ():
         for part in of(of(candidate, "content"), "parts") or ():
             if of(part, "function_call") or of(part, "functionCall"):
-                found.call_type = "tool_call"
+                calls = True
             elif isinstance(of(part, "text"), str) and not of(part, "thought"):
                 texts.append(of(part, "text"))
-    found.output = "".join(texts) or None
-    return found
+    return "".join(texts), calls
 
 
 def _spoken(message: Any) -> Any:

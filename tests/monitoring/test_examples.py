@@ -123,13 +123,13 @@ def test_openai_with_a_tool_and_a_stream(provider: FakeProvider) -> None:
 
 def test_anthropic_with_a_tool_and_a_stream(provider: FakeProvider) -> None:
     outcome = run("anthropic_client", provider)
-    counted(outcome, "support_agent", "claude-sonnet-4-5", {"tool_call": 1, "completion": 1}, tools=1)
+    counted(outcome, "support_agent", "claude-sonnet-5", {"tool_call": 1, "completion": 1}, tools=1)
 
 
 def test_litellm_over_two_providers(provider: FakeProvider) -> None:
     outcome = run("litellm_calls", provider)
     assert not outcome.failed, outcome.stderr
-    for model in ("gpt-5-mini", "claude-sonnet-4-5"):
+    for model in ("gpt-5-mini", "claude-sonnet-5"):
         assert outcome.value("llm_api_calls_total", model=model, call_type="completion") == 1
         assert outcome.value("llm_tokens_used_total", model=model, token_type="input") == INPUT
         assert outcome.value("llm_cost_usd_total", model=model, agent_type="jury_agent") > 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from slo_engine.monitoring.calls import LLMCall
@@ -15,26 +15,36 @@ from slo_engine.monitoring.usage import is_stream
 _MARK: Final = "__slo_engine_monitored__"
 
 
-def monitor_method(resource: Any, name: str, *, input_key: str) -> None:
+def monitor_method(resource: Any, name: str, *, input_key: str, call_type: str | None = None) -> None:
     """Record every call of ``resource.name``, a sync or async method; the object alone is changed, not its class.
 
-    ``input_key``: the keyword argument that holds what the model is told.
+    ``input_key``: the keyword argument that holds what the model is told. ``call_type`` None: what the answer says.
     """
     method = getattr(resource, name, None)
     if method is None or hasattr(method, _MARK):
         return
-    monitored = _async_method(method, input_key) if _is_async(method) else _method(method, input_key)
+
+    def begun(run: AgentMonitor, kwargs: Mapping[str, Any]) -> LLMCall:
+        model = kwargs.get("model")
+        call = LLMCall(run, model if isinstance(model, str) else None, call_type, kwargs.get(input_key))
+        call.begin()
+        return call
+
+    monitored = _async_method(method, begun) if _is_async(method) else _method(method, begun)
     setattr(monitored, _MARK, True)
     setattr(resource, name, monitored)
 
 
-def _method(method: Callable[..., Any], input_key: str) -> Callable[..., Any]:
+Begun = Callable[[AgentMonitor, Mapping[str, Any]], LLMCall]
+
+
+def _method(method: Callable[..., Any], begun: Begun) -> Callable[..., Any]:
     @functools.wraps(method)
     def call(*args: Any, **kwargs: Any) -> Any:
         run = current_run()
         if run is None:
             return method(*args, **kwargs)
-        recorded = _begun(run, kwargs, input_key)
+        recorded = begun(run, kwargs)
         try:
             answer = method(*args, **kwargs)
         except BaseException as error:
@@ -45,13 +55,13 @@ def _method(method: Callable[..., Any], input_key: str) -> Callable[..., Any]:
     return call
 
 
-def _async_method(method: Callable[..., Any], input_key: str) -> Callable[..., Any]:
+def _async_method(method: Callable[..., Any], begun: Begun) -> Callable[..., Any]:
     @functools.wraps(method)
     async def call(*args: Any, **kwargs: Any) -> Any:
         run = current_run()
         if run is None:
             return await method(*args, **kwargs)
-        recorded = _begun(run, kwargs, input_key)
+        recorded = begun(run, kwargs)
         try:
             answer = await method(*args, **kwargs)
         except BaseException as error:
@@ -62,22 +72,12 @@ def _async_method(method: Callable[..., Any], input_key: str) -> Callable[..., A
     return call
 
 
-def _begun(run: AgentMonitor, kwargs: dict[str, Any], input_key: str) -> LLMCall:
-    call = LLMCall(run, _named(kwargs.get("model")), None, kwargs.get(input_key))
-    call.begin()
-    return call
-
-
 def _finished(call: LLMCall, answer: Any) -> Any:
     if is_stream(answer):
         return monitored_stream(answer, call)
     call.record(answer)
     call.finish()
     return answer
-
-
-def _named(model: Any) -> str | None:
-    return model if isinstance(model, str) else None
 
 
 def _is_async(method: Callable[..., Any]) -> bool:

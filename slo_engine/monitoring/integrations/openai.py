@@ -19,5 +19,5 @@ def monitor_openai(client: Client) -> Client:
     for name in ("create", "parse"):
         monitor_method(resources.chat.completions, name, input_key="messages")
         monitor_method(resources.responses, name, input_key="input")
-    monitor_method(resources.embeddings, "create", input_key="input")
+    monitor_method(resources.embeddings, "create", input_key="input", call_type="embedding")
     return client
