@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Mapping
-from contextvars import Token
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from slo_engine.monitoring.classify import ErrorCategory, classify_error, mark_as_llm_failure, mark_as_tool_failure
 from slo_engine.monitoring.defaults import default_metrics
 from slo_engine.monitoring.metrics import AgentMetrics
-from slo_engine.monitoring.scope import Scope, active_tool, current
-from slo_engine.monitoring.tracing import Step, merged
+from slo_engine.monitoring.quiet import complaints
+from slo_engine.monitoring.scope import Place, Scope, current
+from slo_engine.monitoring.tracing import Step
 from slo_engine.monitoring.usage import UNKNOWN_MODEL, LLMUsage, usage_of
 
 if TYPE_CHECKING:
@@ -27,8 +28,7 @@ class ToolCall(Scope):
     # Defaults of the class: most calls need none of them.
     _metrics: AgentMetrics | None = None
     _step: Step | None = None
-    _tool_token: Token[tuple[AgentMonitor, Step] | None] | None = None
-    _trace_token: Any = None
+    _is_over = False
 
     def __init__(self, tool_name: str, *, run: AgentMonitor | None = None, metrics: AgentMetrics | None = None) -> None:
         self.tool_name = tool_name
@@ -40,29 +40,23 @@ class ToolCall(Scope):
         """The tool is called."""
         run = self._run
         if run is None:
-            run = self._run = current.get()
-        if run is not None and run.trace_id is not None:
+            place = current.get()
+            if place is None:
+                return
+            run = self._run = place.run
+        if run.trace_id is not None:
             try:
                 self._step = run.start_step("tool", self.tool_name)
+                self._place = Place(run, self._step)
                 self.wants_content = run.wants_content
             except Exception as error:  # noqa: BLE001 - see AgentMonitor.complain
                 run.complain("a tool call could not be begun", error)
 
-    def __enter__(self) -> Self:
-        self.begin()
-        if self._step is not None:
-            self.activate()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._step is not None:
-            self.deactivate()
-        self.finish(error)
-
     def finish(self, error: BaseException | None = None) -> None:
         """The tool has answered, or failed."""
+        if self._is_over:
+            return
+        self._is_over = True
         status = "success"
         run = self._run
         try:
@@ -80,35 +74,35 @@ class ToolCall(Scope):
         except Exception as failure:  # noqa: BLE001 - see AgentMonitor.complain
             if run is not None:
                 run.complain("a tool call could not be recorded", failure)
-
-    def activate(self) -> None:
-        """What is traced now is traced inside this call."""
-        step, run = self._step, self._run
-        if step is not None and run is not None:
-            self._tool_token = active_tool.set((run, step))
-            self._trace_token = step.trace.tracing.make_current(step)
-
-    def deactivate(self) -> None:
-        """What is traced now is traced outside this call."""
-        if self._trace_token is not None and self._step is not None:
-            self._step.trace.tracing.restore(self._trace_token)
-            self._trace_token = None
-        if self._tool_token is not None:
-            try:
-                active_tool.reset(self._tool_token)
-            except ValueError:  # left in another context than it was entered in
-                active_tool.set(None)
-            self._tool_token = None
+            else:
+                complaints.warn(f"a tool call could not be recorded ({type(failure).__name__})")
 
     def update(self, *, input: Any = None, output: Any = None, metadata: Mapping[str, Any] | None = None) -> None:  # noqa: A002 - LangFuse's names
         """Say more about the call in the trace."""
-        if self._run is not None and self._step is not None:
-            self._step.describe(input, output)
-            self._step.metadata = merged(self._step.metadata, metadata)
+        if self._step is not None:
+            self._step.describe(input, output, metadata)
+
+    def __enter__(self) -> Self:
+        self.begin()
+        if self._step is not None:
+            self.activate()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._step is not None:
+            self.deactivate()
+        self.finish(error)
 
 
 class LLMCall(Scope):
     """One call of a model that is going on; counted on every path, with what `record` was told of it."""
+
+    _step: Step | None = None
+    _usage: LLMUsage | None = None
+    _first_token: float | None = None
+    _is_over = False
 
     def __init__(
         self,
@@ -121,14 +115,11 @@ class LLMCall(Scope):
         self._model = model
         self._call_type = call_type
         self._input = input
-        self._usage: LLMUsage | None = None
-        self._first_token: float | None = None
-        self._started = 0.0
-        self._step: Step | None = None
+        self._began = 0.0
 
     def begin(self) -> None:
         """The model is called."""
-        self._started = time.perf_counter()
+        self._began = time.perf_counter()
         try:
             self._step = self._run.start_step("generation", self._model or UNKNOWN_MODEL)
             if self._step is not None:
@@ -136,20 +127,18 @@ class LLMCall(Scope):
                 self._step.describe(self._input, None)
         except Exception as error:  # noqa: BLE001 - see AgentMonitor.complain
             self._run.complain("a model call could not be begun", error)
+        self._input = None
 
     def first_token(self) -> None:
         """The first token is here; later calls change nothing."""
         if self._first_token is None:
-            self._first_token = time.perf_counter() - self._started
+            self._first_token = time.perf_counter() - self._began
 
     def record(self, response: T, *, output: Any = None) -> T:
         """Take tokens, model and answer from a provider's response, which is returned."""
-        try:
-            self.record_usage(usage_of(response) or LLMUsage(self._model))
-            if output is not None:
-                self.update(output=output)
-        except Exception as error:  # noqa: BLE001 - see AgentMonitor.complain
-            self._run.complain("a response could not be read", error)
+        self.record_usage(usage_of(response) or LLMUsage(self._model))
+        if output is not None:
+            self.update(output=output)
         return response
 
     def record_usage(self, usage: LLMUsage) -> None:
@@ -158,7 +147,10 @@ class LLMCall(Scope):
 
     def finish(self, error: BaseException | None = None) -> None:
         """The model has answered, or failed."""
-        seconds = time.perf_counter() - self._started
+        if self._is_over:
+            return
+        self._is_over = True
+        seconds = time.perf_counter() - self._began
         run, usage, step = self._run, self._usage or LLMUsage(self._model), self._step
         usage.model = usage.model or self._model
         try:
@@ -166,32 +158,44 @@ class LLMCall(Scope):
                 error = None
             if error is not None:
                 mark_as_llm_failure(error, usage.model or UNKNOWN_MODEL)
+                if step is not None:
+                    run.fail_step(step, error)
                 if self._usage is None:
                     usage.cost_usd = 0.0  # nothing came back, and nothing is paid: it is not a call of unknown price
             call_type = self._call_type or usage.call_type or "completion"
             usage.cost_usd = run.count_llm_call(
                 usage.model or UNKNOWN_MODEL, call_type, *usage.tokens(), usage.cost_usd, seconds, self._first_token
             )
-            if step is None:
-                return
-            step.name = usage.model or step.name
-            step.attributes = usage.for_trace(step.start_ns, self._first_token)
-            if step.output is None:
-                step.describe(None, usage.output)
-            if error is not None:
-                run.fail_step(step, error)
-            step.end()
+            if step is not None:
+                step.name = usage.model or step.name
+                step.attributes = usage.for_trace(step.start_ns, self._first_token)
+                if step.output is None:
+                    step.describe(None, usage.output)
         except Exception as failure:  # noqa: BLE001 - see AgentMonitor.complain
             run.complain("a model call could not be recorded", failure)
-
-    def activate(self) -> None:
-        """Nothing is traced inside a model's call."""
-
-    def deactivate(self) -> None:
-        """Nothing is traced inside a model's call."""
+        if step is not None:
+            step.end()
 
     def update(self, *, input: Any = None, output: Any = None, metadata: Mapping[str, Any] | None = None) -> None:  # noqa: A002 - LangFuse's names
         """Say more about the call in the trace."""
         if self._step is not None:
-            self._step.describe(input, output)
-            self._step.metadata = merged(self._step.metadata, metadata)
+            self._step.describe(input, output, metadata)
+
+
+_abandoned: Final[deque[LLMCall]] = deque()
+
+
+def abandon(call: LLMCall) -> None:
+    """Finish a call later, with the next run that ends: for ``__del__``, which may come in the middle of anything, a
+    counter's lock held by this very thread included."""
+    _abandoned.append(call)
+
+
+def settle_abandoned() -> None:
+    """Finish what was abandoned."""
+    while _abandoned:
+        try:
+            call = _abandoned.popleft()
+        except IndexError:  # another thread was faster
+            return
+        call.finish()

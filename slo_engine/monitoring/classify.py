@@ -108,6 +108,8 @@ _BY_CODE: Final = (
 _MESSAGE_READ = 2000
 """Characters of a message that are looked at: a provider may quote the whole prompt in it."""
 
+_GROUP_READ: Final = 20
+
 _rules: tuple[tuple[Rule, str], ...] = ()
 _registration = threading.Lock()
 
@@ -143,9 +145,19 @@ def classify_error(error: BaseException) -> str:
     it came out of a model call; built-in types. Causes (``raise ... from``) are looked at where the exception itself
     says nothing. Never raises.
     """
+    try:
+        return _classified(error)
+    except Exception:  # noqa: BLE001 - an exception may be made so that looking at it raises
+        return ErrorCategory.INTERNAL
+
+
+def _classified(error: BaseException) -> str:
     for rule, category in _rules:
         if _applies(rule, error):
             return category
+    if isinstance(error, BaseExceptionGroup):  # of a TaskGroup: the first of them that says something
+        each_says = [_classified(each) for each in error.exceptions[:_GROUP_READ]]
+        return next((category for category in each_says if category != ErrorCategory.INTERNAL), ErrorCategory.INTERNAL)
     seen: set[int] = set()
     current: BaseException | None = error
     while current is not None and id(current) not in seen:
@@ -177,9 +189,15 @@ def mark_as_llm_failure(error: BaseException, model: str) -> None:
 
 
 def _mark(error: BaseException, name: str, value: str) -> None:
-    # Exceptions with __slots__ take no attribute; they are classified by their type alone.
-    if hasattr(error, "__dict__"):
-        setattr(error, name, value)
+    # Not by setattr, which an exception may refuse. One without a __dict__ is classified by its type alone.
+    about = getattr(error, "__dict__", None)
+    if type(about) is dict:
+        about[name] = value
+
+
+def _marked(error: BaseException, name: str) -> bool:
+    about = getattr(error, "__dict__", None)
+    return type(about) is dict and name in about
 
 
 def _applies(rule: Rule, error: BaseException) -> bool:
@@ -194,7 +212,7 @@ def _applies(rule: Rule, error: BaseException) -> bool:
 def _built_in(error: BaseException) -> ErrorCategory | None:
     if is_cancelled(error) or isinstance(error, SystemExit | GeneratorExit):
         return ErrorCategory.CANCELLED
-    if isinstance(error, ToolError) or _attribute(error, _TOOL_MARK):
+    if isinstance(error, ToolError) or _marked(error, _TOOL_MARK):
         return ErrorCategory.TOOL_FAILURE
     if isinstance(error, TimeoutError):
         return ErrorCategory.TIMEOUT
@@ -203,9 +221,10 @@ def _built_in(error: BaseException) -> ErrorCategory | None:
 
 def _of_a_provider(error: BaseException) -> ErrorCategory | None:
     status = _http_status(error)
-    from_provider = type(error).__module__.partition(".")[0] in _PROVIDERS or bool(_attribute(error, _MODEL_MARK))
+    from_provider = type(error).__module__.partition(".")[0] in _PROVIDERS or _marked(error, _MODEL_MARK)
     if status is not None or from_provider:
-        said = " ".join(str(_attribute(error, name) or "")[:_MESSAGE_READ] for name in ("code", "type", "reason"))
+        told = (_attribute(error, name) for name in ("code", "type", "reason"))
+        said = " ".join(each[:_MESSAGE_READ] for each in told if isinstance(each, str))
         said = f"{said} {_message(error)}"
         for pattern, category in _BY_CODE:
             # A provider quotes limits in the message of many an error; only a refused request is one of these.

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+import sys
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
+from types import CoroutineType
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from slo_engine.monitoring.calls import ToolCall
+from slo_engine.monitoring.content import MAX_CONTENT, as_text
 from slo_engine.monitoring.defaults import default_metrics, default_prices, default_tracing
 from slo_engine.monitoring.metrics import AgentMetrics
 from slo_engine.monitoring.run import AgentMonitor
@@ -18,9 +21,6 @@ if TYPE_CHECKING:
     from slo_engine.monitoring.prices import Prices
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-_ITEMS_KEPT: Final = 1000
-"""Items of a generator that become its output in the trace."""
 
 
 def monitor_agent(
@@ -69,6 +69,8 @@ def monitor_tool(
 
 def _decorator(open_scope: Callable[[], Scope], *, capture_input: bool, capture_output: bool) -> Callable[[F], F]:
     def decorate(function: F) -> F:
+        if isinstance(function, property):
+            raise TypeError("this is a property: decorate the function that it is made from")
         if isinstance(function, classmethod | staticmethod):
             inner = decorate(function.__func__)
             return cast("F", type(function)(inner))
@@ -90,13 +92,25 @@ def within(
             scope.update(input={"args": args[1:] if is_method else args, "kwargs": kwargs})
         return scope
 
+    if not callable(function):
+        raise TypeError(f"{function!r} is no function")
     if inspect.isasyncgenfunction(function):
         return _async_generator(function, begun, capture_output=capture_output)
+    if _is_coroutine_function(function):
+        return _coroutine(function, begun, capture_output=capture_output)
     if inspect.isgeneratorfunction(function):
         return _generator(function, begun, capture_output=capture_output)
-    if inspect.iscoroutinefunction(function):
-        return _coroutine(function, begun, capture_output=capture_output)
     return _plain(function, begun, capture_output=capture_output)
+
+
+def _is_coroutine_function(function: Callable[..., Any]) -> bool:
+    code = getattr(function, "__code__", None)
+    is_old_style = code is not None and bool(code.co_flags & inspect.CO_ITERABLE_COROUTINE)  # @types.coroutine
+    return (
+        is_old_style
+        or inspect.iscoroutinefunction(function)
+        or inspect.iscoroutinefunction(getattr(type(function), "__call__", None))  # noqa: B004 - an object with an async one
+    )
 
 
 Begun = Callable[[tuple[Any, ...], Mapping[str, Any]], Scope]
@@ -114,6 +128,8 @@ def _plain(function: Callable[..., Any], begun: Begun, *, capture_output: bool) 
             scope.finish(error)
             raise
         scope.deactivate()
+        if isinstance(result, CoroutineType):  # of a lambda or a partial: the run is what it will do
+            return _awaited(scope, result, capture_output=capture_output)
         if capture_output and scope.wants_content:
             scope.update(output=result)
         scope.finish()
@@ -126,29 +142,33 @@ def _coroutine(function: Callable[..., Any], begun: Begun, *, capture_output: bo
     @functools.wraps(function)
     async def run(*args: Any, **kwargs: Any) -> Any:
         scope = begun(args, kwargs)
-        scope.activate()
-        try:
-            result = await function(*args, **kwargs)
-        except BaseException as error:
-            scope.deactivate()
-            scope.finish(error)
-            raise
-        scope.deactivate()
-        if capture_output and scope.wants_content:
-            scope.update(output=result)
-        scope.finish()
-        return result
+        return await _awaited(scope, function(*args, **kwargs), capture_output=capture_output)
 
     return run
+
+
+async def _awaited(scope: Scope, awaitable: Awaitable[Any], *, capture_output: bool) -> Any:
+    scope.activate()
+    try:
+        result = await awaitable
+    except BaseException as error:
+        scope.deactivate()
+        scope.finish(error)
+        raise
+    scope.deactivate()
+    if capture_output and scope.wants_content:
+        scope.update(output=result)
+    scope.finish()
+    return result
 
 
 def _generator(function: Callable[..., Any], begun: Begun, *, capture_output: bool) -> Callable[..., Any]:
     @functools.wraps(function)
     def run(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
+        inner = function(*args, **kwargs)  # raises for wrong arguments, before there is a run
         scope = begun(args, kwargs)
         activate, deactivate = scope.activate, scope.deactivate
-        keep: list[Any] | None = [] if capture_output and scope.wants_content else None
-        inner = function(*args, **kwargs)
+        said = _Said() if capture_output and scope.wants_content else None
         step, value = inner.send, None
         try:
             while True:
@@ -158,8 +178,8 @@ def _generator(function: Callable[..., Any], begun: Begun, *, capture_output: bo
                     item = step(value)
                 finally:
                     deactivate()
-                if keep is not None:
-                    _keep(keep, item)
+                if said is not None:
+                    said.add(item)
                 try:
                     value = yield item
                     step = inner.send
@@ -173,16 +193,10 @@ def _generator(function: Callable[..., Any], begun: Begun, *, capture_output: bo
                 except BaseException as thrown:  # noqa: BLE001 - it goes into the generator
                     step, value = inner.throw, thrown
         except StopIteration as stop:
-            _say(scope, keep, stop.value)
-            scope.finish()
+            _end(scope, said, None, stop.value)
             return stop.value
-        except GeneratorExit as end:
-            _say(scope, keep, None)
-            scope.finish(end)
-            raise
         except BaseException as error:
-            _say(scope, keep, None)
-            scope.finish(error)
+            _end(scope, said, error)
             raise
 
     return run
@@ -191,11 +205,12 @@ def _generator(function: Callable[..., Any], begun: Begun, *, capture_output: bo
 def _async_generator(function: Callable[..., Any], begun: Begun, *, capture_output: bool) -> Callable[..., Any]:
     @functools.wraps(function)
     async def run(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
+        inner = function(*args, **kwargs)  # raises for wrong arguments, before there is a run
         scope = begun(args, kwargs)
         activate, deactivate = scope.activate, scope.deactivate
-        keep: list[Any] | None = [] if capture_output and scope.wants_content else None
-        inner = function(*args, **kwargs)
-        step, value = inner.asend, None
+        said = _Said() if capture_output and scope.wants_content else None
+        step: Callable[[Any], Awaitable[Any]] = functools.partial(_first, inner)
+        value: Any = None
         try:
             while True:
                 # Entered and left in one step of one task: the context may be another one at the next.
@@ -204,8 +219,8 @@ def _async_generator(function: Callable[..., Any], begun: Begun, *, capture_outp
                     item = await step(value)
                 finally:
                     deactivate()
-                if keep is not None:
-                    _keep(keep, item)
+                if said is not None:
+                    said.add(item)
                 try:
                     value = yield item
                     step = inner.asend
@@ -219,31 +234,53 @@ def _async_generator(function: Callable[..., Any], begun: Begun, *, capture_outp
                 except BaseException as thrown:  # noqa: BLE001 - it goes into the generator
                     step, value = inner.athrow, thrown
         except StopAsyncIteration:
-            _say(scope, keep, None)
-            scope.finish()
-        except GeneratorExit as end:
-            _say(scope, keep, None)
-            scope.finish(end)
-            raise
+            _end(scope, said, None)
         except BaseException as error:
-            _say(scope, keep, None)
-            scope.finish(error)
+            _end(scope, said, error)
             raise
 
     return run
 
 
-def _keep(items: list[Any], item: Any) -> None:
-    if len(items) < _ITEMS_KEPT:
-        items.append(item)
+def _first(inner: AsyncGenerator[Any, Any], value: Any) -> Awaitable[Any]:
+    """Start it unknown to the event loop, which closes at its end what it knows: it knows the generator around it,
+    and that one closes this one. Both at once would meet."""
+    hooks = sys.get_asyncgen_hooks()
+    sys.set_asyncgen_hooks(None, None)
+    try:
+        return inner.asend(value)
+    finally:
+        sys.set_asyncgen_hooks(*hooks)
 
 
-def _say(scope: Scope, items: list[Any] | None, returned: Any) -> None:
-    """What a generator gave, as the output of its trace: one text if it gave text, as streams of an answer do."""
-    if items is None:
-        return
-    output: Any = "".join(items) if items and all(isinstance(item, str) for item in items) else items
-    scope.update(output=output if returned is None else {"yielded": output, "returned": returned})
+class _Said:
+    """What a generator gave, as it was when it gave it, up to what a trace may hold."""
+
+    def __init__(self) -> None:
+        self._items: list[str] = []
+        self._is_text = True
+        self._room = MAX_CONTENT
+
+    def add(self, item: Any) -> None:
+        """One item."""
+        if self._room <= 0:
+            return
+        if type(item) is not str:
+            self._is_text = False
+            item = as_text(item) or "null"
+        self._room -= len(item) + 1
+        self._items.append(item)
+
+    def as_output(self, returned: Any) -> Any:
+        """One text if it gave text, as streams of an answer do; else a list."""
+        output: Any = "".join(self._items) if self._is_text else self._items
+        return output if returned is None else {"yielded": output, "returned": returned}
+
+
+def _end(scope: Scope, said: _Said | None, error: BaseException | None, returned: Any = None) -> None:
+    if said is not None:
+        scope.update(output=said.as_output(returned))
+    scope.finish(error)
 
 
 def _parameters(function: Callable[..., Any]) -> Sequence[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from slo_engine.monitoring.forks import renew_after_fork
 from slo_engine.monitoring.metrics import AgentMetrics
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ class _Defaults:
         self.tracing: Tracing | None = None
         self.is_tracing_known = False
         self.lock = threading.RLock()
+        renew_after_fork(self, "lock", threading.RLock)
 
 
 _defaults = _Defaults()

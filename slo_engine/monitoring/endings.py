@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from slo_engine.monitoring.classify import ErrorCategory, classify_error, is_cancelled
+from slo_engine.monitoring.content import MARGIN, cut
 
 MAX_MESSAGE: Final = 1000
 """Characters of an exception's text in a trace."""
@@ -29,13 +30,6 @@ def ending(error: BaseException) -> tuple[str, str | None]:
     return ("timeout" if is_timeout else "error"), category
 
 
-def _text_of(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001 - an exception of the agent's own may not be printable
-        return "(unprintable)"
-
-
 def frames(error: BaseException) -> str:
     """Where it came from, the innermost lines last, without reading any source file."""
     found: list[str] = []
@@ -49,5 +43,9 @@ def frames(error: BaseException) -> str:
 
 
 def told(error: BaseException) -> str:
-    """The status message of a failure."""
-    return f"{type(error).__name__}: {_text_of(error)}"[:MAX_MESSAGE]
+    """The status message of a failure, still to be scrubbed and cut."""
+    try:
+        text = str(error)
+    except BaseException:  # noqa: BLE001 - an exception of the agent's own may not be printable, and is on its way
+        text = "(unprintable)"
+    return f"{type(error).__name__}: {cut(text, MAX_MESSAGE * MARGIN)}"

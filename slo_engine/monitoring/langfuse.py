@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import atexit
+import itertools
 import os
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -32,7 +34,22 @@ MAX_ATTEMPTS: Final = 8
 
 MAX_PAUSE: Final = 30.0
 
+MAX_SCORES: Final = 10_000
+"""Scores that wait."""
+
 Scrub = Callable[[str], str]
+
+
+class _WaitingScore:
+    """A score that is still to be sent."""
+
+    def __init__(self, score: Score) -> None:
+        self.score = score
+        self.attempts = 0
+        self.due = 0.0
+
+    def seconds_to_wait(self) -> float:
+        return max(0.0, self.due - time.monotonic())
 
 
 class LangFuseTracing(Tracing):
@@ -85,22 +102,23 @@ class LangFuseTracing(Tracing):
         super().__init__(sink, sample_rate, capture_content=capture_content)
         from slo_engine.monitoring.neighbours import share_with_the_sdk
 
-        share_with_the_sdk(self, sink.put_foreign, public_key, secret_key, url)
+        self._collect = share_with_the_sdk(self, sink.put_foreign, public_key, secret_key, url)
         # Registered after the SDK's own, so that it runs before it.
         atexit.register(self.close, exit_timeout)
 
     def close(self, timeout: float = 2.0) -> None:
         """Send what can be sent in ``timeout`` seconds, runs that have not ended included. Done at exit by itself."""
         atexit.unregister(self.close)
-        for trace in list(self.open.values()):
-            if not trace.is_done:
-                self.finish(trace)
         assert isinstance(self.sink, LangFuseSink)
-        self.sink.close(timeout)
+        try:
+            self.finish_all()
+            self._collect()
+        finally:
+            self.sink.close(timeout)
 
 
 class LangFuseSink:
-    """The outbox and the thread that empties it. ``send``: see `otlp.Door`."""
+    """The outbox and the thread that empties it, through a `otlp.Door`, with `otlp.Spans`."""
 
     def __init__(self, door: Any, spans: Any, metrics: AgentMetrics | None, max_bytes: int = MAX_BYTES) -> None:
         self._door = door
@@ -111,8 +129,9 @@ class LangFuseSink:
         self._thread: threading.Thread | None = None
         self._starting = threading.Lock()
         self._is_closing = False
-        self._is_flushing = False
-        self._deadline = float("inf")
+        self._is_closed = False
+        self._flushing = 0
+        self._scores: deque[_WaitingScore] = deque(maxlen=MAX_SCORES)
         os.register_at_fork(after_in_child=self._after_fork)
 
     def put(self, trace: Trace) -> None:
@@ -131,31 +150,21 @@ class LangFuseSink:
         """Take what another instrument saw."""
         self._put(Parcel(trace, foreign=list(spans)))
 
-    def make_current(self, trace: Trace, step: Step) -> Any:
-        """Let other instruments in this context put what they see below ``step``. Returns what `restore` needs."""
-        # Made once: a generator enters it for every item.
-        if step.context is None:
-            step.context = self._spans.context(trace.id, step.span_id)
-        return self._spans.make_current(step.context)
-
-    def restore(self, token: Any) -> None:
-        """Undo `make_current`."""
-        self._spans.restore(token)
-
     def flush(self, timeout: float) -> bool:
         """Wait until everything is sent, ``timeout`` seconds at most. Whether it was."""
-        self._is_flushing = True
-        self._outbox.wake()
+        if self._is_closed:
+            timeout = 0.0  # the SDK flushes at exit too, and the time for that is over
+        self._flushing += 1
         try:
             return self._outbox.wait_until_empty(timeout)
         finally:
-            self._is_flushing = False
+            self._flushing -= 1
 
     def close(self, timeout: float) -> None:
         """Send what can be sent in ``timeout`` seconds, and let the rest go."""
-        self._deadline = time.monotonic() + timeout
         self._is_closing = True
         self.flush(timeout)
+        self._is_closed = True
 
     def _put(self, parcel: Parcel) -> None:
         if self._thread is None or not self._thread.is_alive():
@@ -171,75 +180,114 @@ class LangFuseSink:
     def _after_fork(self) -> None:
         # The parent sends what it holds; its thread and the state of its locks did not come along.
         self._outbox = self._new_outbox()
+        self._scores.clear()
         self._thread = None
         self._starting = threading.Lock()
+        self._flushing = 0
         self._door.after_fork()
 
     def _work(self) -> None:
         while True:
-            self._outbox.wait(60.0)
+            self._outbox.wait(self._scores[0].seconds_to_wait() if self._scores else 60.0)
             self._pause(LINGER_SECONDS)
             parcels = self._outbox.take(MAX_BATCH, MAX_BATCH_BYTES)
             try:
-                if parcels:
-                    self._deliver(parcels)
+                self._deliver(parcels)
+                self._send_scores()
             except Exception as error:  # noqa: BLE001 - this thread must go on whatever one batch holds
-                self._give_up(parcels, "trace", f"{type(error).__name__}: {error}")
+                self._give_up(len(parcels), "trace", type(error).__name__)
             finally:
-                self._outbox.done()
+                for parcel in parcels:
+                    parcel.let_go()
+                self._outbox.done(still_in_hand=len(self._scores))
 
-    def _deliver(self, parcels: list[Parcel]) -> None:
-        body = self._spans.encoded(parcels)
-        if body is not None:
-            answer = self._attempts(lambda: self._door.post_spans(body))
-            if answer.is_refused and len(parcels) > 1:
-                # One bad span has the whole request refused: find it, and send the others.
-                middle = len(parcels) // 2
-                self._deliver(parcels[:middle])
-                self._deliver(parcels[middle:])
-                return
-            if not answer.is_sent:
-                self._give_up(parcels, "trace_refused" if answer.is_refused else "trace_undelivered", answer.why)
-                return
+    def _deliver(self, parcels: Sequence[Parcel]) -> None:
+        batch: list[Any] = []
+        size = 0
+        for sendable in self._spans.build(parcels, lambda: self._count("trace")):
+            if batch and (len(batch) >= MAX_BATCH or size + sendable.size > MAX_BATCH_BYTES):
+                self._send(batch)
+                batch, size = [], 0
+            batch.append(sendable)
+            size += sendable.size
+        if batch:
+            self._send(batch)
         for parcel in parcels:
-            for score in parcel.scores:
-                answer = self._attempts(lambda score=score: self._door.post_score(self._spans.score(score)))  # type: ignore[misc]
-                if not answer.is_sent:
-                    self._count("score")
-                    complaints.warn(f"a score could not be sent to LangFuse ({answer.why})")
+            self._scores.extend(_WaitingScore(score) for score in parcel.scores)
 
-    def _attempts(self, send: Callable[[], Any]) -> Any:
+    def _send(self, batch: list[Any]) -> None:
+        try:
+            body = self._spans.encoded(batch)
+        except Exception:  # noqa: BLE001 - one span that cannot be encoded: found as one that is refused
+            answer = None
+        else:
+            answer = self._attempts(body)
+        if answer is not None and answer.is_sent:
+            return
+        if (answer is None or answer.is_refused) and len(batch) > 1:
+            # One bad span has the whole request refused: find it, and send the others.
+            middle = len(batch) // 2
+            self._send(batch[:middle])
+            self._send(batch[middle:])
+            return
+        traces = {id(sendable.parcel) for sendable in batch}
+        if answer is None or answer.is_refused:
+            self._give_up(
+                len(traces), "trace_refused", "an observation that it cannot take" if answer is None else answer.why
+            )
+        else:
+            self._give_up(len(traces), "trace_undelivered", answer.why)
+
+    def _attempts(self, body: bytes) -> Any:
         pause = 1.0
-        for attempt in range(MAX_ATTEMPTS):
-            answer = send()
-            if answer.is_sent or answer.is_final or attempt == MAX_ATTEMPTS - 1 or self._is_too_late():
+        for attempt in itertools.count(1):
+            answer = self._door.post_spans(body)
+            if answer.is_sent or answer.is_final or attempt == MAX_ATTEMPTS or self._is_closing:
                 return answer
             complaints.warn(f"LangFuse takes no traces ({answer.why}); they wait, and the agent is not affected")
             self._pause(max(pause, min(answer.retry_after, MAX_PAUSE * 2)), interruptible=False)
             pause = min(pause * 2, MAX_PAUSE)
-            if self._is_too_late():
-                return answer
         raise AssertionError("unreachable")
+
+    def _send_scores(self) -> None:
+        """Each once; what is not taken waits, and keeps no trace waiting."""
+        for _ in range(len(self._scores)):
+            waiting = self._scores[0]
+            if waiting.seconds_to_wait() > 0 and not self._is_closing:
+                return
+            answer = self._door.post_score(self._spans.score(waiting.score))
+            self._scores.popleft()
+            if answer.is_sent:
+                continue
+            waiting.attempts += 1
+            if answer.is_final or waiting.attempts == MAX_ATTEMPTS or self._is_closing:
+                self._count("score")
+                complaints.warn(f"a score could not be sent to LangFuse ({answer.why})")
+                continue
+            waiting.due = time.monotonic() + min(2.0**waiting.attempts, MAX_PAUSE)
+            self._scores.append(waiting)
+            return
 
     def _pause(self, seconds: float, *, interruptible: bool = True) -> None:
         # Closing interrupts every pause, a flush the one for company only: a server that is away needs its rest.
         until = time.monotonic() + seconds
-        while not self._is_closing and not (interruptible and self._is_flushing):
+        while not self._is_closing and not (interruptible and self._flushing):
             left = until - time.monotonic()
             if left <= 0:
                 return
             time.sleep(min(left, 0.05))
 
-    def _is_too_late(self) -> bool:
-        return self._is_closing
-
     def _new_outbox(self) -> Outbox:
-        return Outbox(lambda _: self._count("trace_overflow"), self._max_bytes)
+        return Outbox(self._overflow, self._max_bytes)
 
-    def _give_up(self, parcels: Sequence[Parcel], reason: str, why: str) -> None:
-        for _ in parcels:
+    def _overflow(self, _: Parcel) -> None:
+        self._count("trace_overflow")
+        complaints.warn("traces had to go: LangFuse takes fewer than there are, or none")
+
+    def _give_up(self, traces: int, reason: str, why: str) -> None:
+        for _ in range(traces):
             self._count(reason)
-        complaints.warn(f"{len(parcels)} traces could not be sent to LangFuse ({why}); the agent is not affected")
+        complaints.warn(f"{traces} traces could not be sent to LangFuse ({why}); the agent is not affected")
 
     def _count(self, reason: str) -> None:
         (self._metrics or default_metrics()).dropped.labels(reason).inc()

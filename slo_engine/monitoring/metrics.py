@@ -6,11 +6,12 @@ import threading
 from bisect import bisect_left
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
-from typing import Final, Literal, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
 
 from slo_engine.monitoring.classify import registered_categories
+from slo_engine.monitoring.forks import renew_after_fork
 from slo_engine.monitoring.quiet import complaints
 
 REQUEST_BUCKETS: Final = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600)
@@ -33,6 +34,9 @@ RUN_STATUSES: Final = ("success", "error", "timeout", "cancelled", "exit")
 TOOL_STATUSES: Final = ("success", "failure", "timeout")
 TOKEN_TYPES: Final = ("input", "output", "cached", "cache_write", "reasoning")
 """``cached`` and ``cache_write`` are parts of ``input``, ``reasoning`` is a part of ``output``."""
+
+MAX_LABEL: Final = 200
+"""Characters of a label's value."""
 
 OTHER: Final = "other"
 """The label value of what is above the cap."""
@@ -182,9 +186,9 @@ class ModelSeries:
         self.add_calls = {"completion": adder(metrics.llm_calls.labels(model, "completion"))}
         self.add_input = adder(metrics.llm_tokens.labels(model, "input"))
         self.add_output = adder(metrics.llm_tokens.labels(model, "output"))
-        self._parts: dict[str, Counter] = {}
+        self._parts: dict[str, Callable[[float], None]] = {}
         self.observe_duration = observer(metrics.llm_call_duration.labels(model))
-        self._first_token: Histogram | None = None
+        self._first_token: Callable[[float], None] | None = None
         self.add_unpriced = adder(metrics.llm_unpriced_calls.labels(model))
 
     def call(self, call_type: str) -> Callable[[float], None]:
@@ -195,17 +199,17 @@ class ModelSeries:
             found = self.add_calls.setdefault(call_type, adder(self._metrics.llm_calls.labels(self.model, call_type)))
         return found
 
-    def token(self, token_type: str) -> Counter:
-        """The counter of a part of the input or the output: not every model has them."""
+    def token(self, token_type: str) -> Callable[[float], None]:
+        """Adds to a part of the input or the output: not every model has them."""
         found = self._parts.get(token_type)
         if found is None:
-            found = self._parts.setdefault(token_type, self._metrics.llm_tokens.labels(self.model, token_type))
+            found = self._parts.setdefault(token_type, adder(self._metrics.llm_tokens.labels(self.model, token_type)))
         return found
 
-    def time_to_first_token(self) -> Histogram:
+    def time_to_first_token(self) -> Callable[[float], None]:
         """Created when it is needed: not every model is streamed."""
         if self._first_token is None:
-            self._first_token = self._metrics.llm_time_to_first_token.labels(self.model)
+            self._first_token = observer(self._metrics.llm_time_to_first_token.labels(self.model))
         return self._first_token
 
 
@@ -260,6 +264,7 @@ class AgentMetrics:
         self.models: dict[str, ModelSeries] = {}
         self.tools: dict[str, ToolSeries] = {}
         self._lock = threading.RLock()
+        renew_after_fork(self, "_lock", threading.RLock)
 
         def counter(name: str, meaning: str, *labels: str) -> Counter:
             return Counter(name, meaning, labels, registry=registry)
@@ -348,12 +353,24 @@ class AgentMetrics:
         self._bad_amounts.inc()
         return False
 
+    def whole(self, amount: Any) -> int:
+        """A number of tokens; what is none is 0, and counted."""
+        try:
+            number = -1 if isinstance(amount, str | bytes) else int(amount)
+        except (TypeError, ValueError, OverflowError):  # NaN is a ValueError, infinity an OverflowError
+            number = -1
+        if number < 0:
+            self._bad_amounts.inc()
+            return 0
+        return number
+
     def label_value(self, label: str, value: str) -> str:
         """``value``, or ``other`` if this label has its number of values already.
 
         Models make names up, and each would be a series for ever.
         """
-        value = str(value)
+        # Half a character (models do write such) would break every scrape from here on.
+        value = str(value)[:MAX_LABEL].encode("utf-8", "replace").decode()
         known = self._label_values.get(label)
         if known is not None and value in known:
             return value

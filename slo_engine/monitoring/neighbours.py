@@ -17,12 +17,24 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.id_generator import IdGenerator
-from opentelemetry.trace import StatusCode
+from opentelemetry.trace import (
+    NonRecordingSpan,
+    SpanContext,
+    StatusCode,
+    Tracer,
+    get_current_span,
+    set_span_in_context,
+)
 
+from slo_engine.monitoring.otlp import SAMPLED
+from slo_engine.monitoring.scope import current
 from slo_engine.monitoring.tracing import Trace, Tracing
 
 REMEMBERED: Final = 10_000
 """Traces whose fate is remembered for spans that end after them."""
+
+FLUSH_SECONDS: Final = 2.0
+"""How long a flush of the SDK's may wait for ours."""
 
 _LEVEL: Final = "langfuse.observation.level"
 
@@ -33,8 +45,8 @@ def share_with_the_sdk(
     public_key: str,
     secret_key: str,
     base_url: str,
-) -> None:
-    """Create the SDK's client so that its spans go through ``tracing``."""
+) -> Callable[[], None]:
+    """Create the SDK's client so that its spans go through ``tracing``. Answers what collects those it still holds."""
     provider = _Provider(tracing, put)
     Langfuse(
         public_key=public_key,
@@ -44,6 +56,7 @@ def share_with_the_sdk(
         span_exporter=_HandOver(put),
         sample_rate=1.0,
     )
+    return provider.collect
 
 
 class _Provider(TracerProvider):
@@ -52,10 +65,46 @@ class _Provider(TracerProvider):
     def __init__(self, tracing: Tracing, put: Callable[[Trace | None, Sequence[Any]], None]) -> None:
         super().__init__(id_generator=_UnseededIds(), shutdown_on_exit=False)
         self._of = (tracing, put)
+        self._taken: list[_WithItsRun] = []
 
     def add_span_processor(self, span_processor: SpanProcessor) -> None:
         """Stand before the SDK's processor."""
-        super().add_span_processor(_WithItsRun(span_processor, *self._of))
+        self._taken.append(_WithItsRun(span_processor, *self._of))
+        super().add_span_processor(self._taken[-1])
+
+    def get_tracer(self, *args: Any, **kwargs: Any) -> Tracer:
+        """One whose spans are a part of the run that is current."""
+        return _Tracer(super().get_tracer(*args, **kwargs))
+
+    def collect(self) -> None:
+        """Have the SDK hand over what it holds."""
+        for each in self._taken:
+            each.collect()
+
+
+class _Tracer(Tracer):
+    """Starts spans below the run's observation that is current.
+
+    Told here, and not in OpenTelemetry's context: what the agent traces elsewhere must not get lost in our traces.
+    """
+
+    def __init__(self, inner: Tracer) -> None:
+        self._inner = inner
+
+    def start_span(self, name: str, context: Context | None = None, *args: Any, **kwargs: Any) -> Any:
+        return self._inner.start_span(name, _with_its_run(context), *args, **kwargs)
+
+    def start_as_current_span(self, name: str, context: Context | None = None, *args: Any, **kwargs: Any) -> Any:
+        return self._inner.start_as_current_span(name, _with_its_run(context), *args, **kwargs)
+
+
+def _with_its_run(context: Context | None) -> Context | None:
+    place = current.get()
+    trace = place.run.open_trace() if place is not None else None
+    if place is None or trace is None or get_current_span(context).get_span_context().trace_id == trace.id:
+        return context
+    parent = SpanContext(trace.id, place.run.parent_of_steps().span_id, is_remote=False, trace_flags=SAMPLED)
+    return set_span_in_context(NonRecordingSpan(parent), context)
 
 
 class _WithItsRun(SpanProcessor):
@@ -86,16 +135,21 @@ class _WithItsRun(SpanProcessor):
             return
         has_failed = span.status.status_code is StatusCode.ERROR or (span.attributes or {}).get(_LEVEL) == "ERROR"
         if not trace.is_done:
-            trace.failed = trace.failed or has_failed
-            trace.foreign.append(span)
+            trace.add_foreign(span, failed=has_failed)
         elif trace.is_kept or has_failed:
             self._put(trace, [span])
 
     def shutdown(self) -> None:
         self._inner.shutdown()
 
+    def collect(self) -> None:
+        """Have what the SDK holds handed over."""
+        self._inner.force_flush()
+
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        return self._inner.force_flush(timeout_millis)
+        """What the SDK's ``flush()`` comes to: nothing waits after it, if that can be had in time."""
+        self.collect()
+        return self._tracing.flush(min(timeout_millis / 1000, FLUSH_SECONDS))
 
 
 class _HandOver(SpanExporter):

@@ -13,26 +13,19 @@ import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import httpx
 from langfuse import LangfuseOtelSpanAttributes as Names
-from opentelemetry import context as otel_context
-from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import (
-    NonRecordingSpan,
-    SpanContext,
-    Status,
-    StatusCode,
-    TraceFlags,
-    set_span_in_context,
-)
+from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags
 
-from slo_engine.monitoring.content import as_text, truncated
+from slo_engine.monitoring.content import MARGIN, MAX_CONTENT, truncated
+from slo_engine.monitoring.endings import MAX_MESSAGE
 from slo_engine.monitoring.outbox import Parcel
 from slo_engine.monitoring.quiet import complaints
 from slo_engine.monitoring.tracing import Score, Step, Trace
@@ -45,7 +38,13 @@ MAX_LABEL: Final = 200
 
 DROPPED_CONTENT: Final = "[content dropped: the scrubber failed]"
 
-_SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
+THREAD: Final = "slo-engine-traces"
+"""The name of the thread that sends."""
+
+MAX_ANSWER: Final = 64
+"""KB of an answer that are read."""
+
+SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 _SCOPE: Final = InstrumentationScope("slo-engine")
 
 
@@ -91,7 +90,11 @@ class Door:
 
     def _post(self, path: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         try:
-            response = self._client.post(f"{self._base_url}{path}", content=body, headers=headers)
+            with self._client.stream("POST", f"{self._base_url}{path}", content=body, headers=headers) as response:
+                # What it says beside the status is of no use here: a little is read, so that the connection can serve
+                # again, and no more, however much there is.
+                for _ in zip(range(MAX_ANSWER), response.iter_raw(1024), strict=False):
+                    pass
         except httpx.HTTPError as error:
             return Answer(is_sent=False, is_final=False, why=f"{type(error).__name__} at {self._base_url}")
         status = response.status_code
@@ -108,6 +111,15 @@ class Door:
         return httpx.Client(headers=self._headers, timeout=self._timeout, follow_redirects=False)
 
 
+@dataclass(frozen=True)
+class Sendable:
+    """A span that is ready to be sent. ``size``: roughly, in bytes; ``parcel``: where it is from."""
+
+    span: ReadableSpan
+    size: int
+    parcel: Parcel
+
+
 class Spans:
     """Builds spans from traces, scrubbed."""
 
@@ -117,70 +129,72 @@ class Spans:
         self._environment = environment
         self._scrub = scrub
 
-    def encoded(self, parcels: Sequence[Parcel]) -> bytes | None:
-        """The observations of the parcels as the body of one request; None if there are none."""
-        spans = [span for parcel in parcels for span in self._spans_of(parcel)]
-        return gzip.compress(encode_spans(spans).SerializeToString(), 1) if spans else None
+    def build(self, parcels: Sequence[Parcel], on_lost: Callable[[], None]) -> Iterator[Sendable]:
+        """The observations of the parcels. One that cannot be built costs none of the others."""
+        for parcel in parcels:
+            for make in self._makers(parcel):
+                try:
+                    span = make()
+                    size = sum(len(each) for each in (span.attributes or {}).values() if isinstance(each, str))
+                    yield Sendable(span, size + 500, parcel)
+                except Exception as error:  # noqa: BLE001 - whatever an agent has put into it
+                    complaints.warn(f"an observation could not be made ready for LangFuse ({type(error).__name__})")
+                    on_lost()
+
+    def encoded(self, sendables: Sequence[Sendable]) -> bytes:
+        """The body of one request."""
+        spans = [each.span for each in sendables]
+        return gzip.compress(encode_spans(spans).SerializeToString(), 1)
 
     def score(self, score: Score) -> dict[str, Any]:
         """A score as LangFuse takes it."""
         body = {
             "traceId": score.trace_id,
-            "name": score.name,
-            "value": score.value,
+            "name": self._name(score.name),
+            "value": self.clean(score.value) if isinstance(score.value, str) else score.value,
             "dataType": score.data_type,
             "comment": self.clean(score.comment),
-            "observationId": score.observation_id,
             "environment": self._environment,
         }
         return {name: value for name, value in body.items() if value is not None}
 
-    def clean(self, text: str | None) -> str | None:
+    def clean(self, text: str | None, limit: int = MAX_CONTENT) -> str | None:
         """Scrubbed, then cut. A scrubber that fails costs the content, not the secret."""
         if text is None:
             return None
+        text = str(text).encode("utf-8", "replace").decode()  # half a character can be sent by nobody
         if self._scrub is not None:
             try:
-                text = self._scrub(text)
+                text = str(self._scrub(text))
             except Exception as error:  # noqa: BLE001 - a callable of the user's
                 complaints.warn(f"the scrubber failed ({type(error).__name__}): the content is not sent")
                 return DROPPED_CONTENT
-        return truncated(text)
+        return truncated(text, limit)
 
-    def context(self, trace_id: int, span_id: int) -> Context:
-        """The context of the caller, with a span of ours as the parent of what OpenTelemetry starts in it."""
-        context = SpanContext(trace_id, span_id, is_remote=False, trace_flags=_SAMPLED)
-        return set_span_in_context(NonRecordingSpan(context))
+    def _name(self, name: object) -> str:
+        return (self.clean(str(name)[: MAX_LABEL * MARGIN]) or "")[:MAX_LABEL]
 
-    def make_current(self, context: Context) -> object:
-        """Enter it. Returns what `restore` needs."""
-        return otel_context.attach(context)
-
-    def restore(self, token: Any) -> None:
-        """Undo `make_current`."""
-        otel_context.detach(token)
-
-    def _spans_of(self, parcel: Parcel) -> Iterator[ReadableSpan]:
+    def _makers(self, parcel: Parcel) -> Iterator[Callable[[], ReadableSpan]]:
         trace = parcel.trace
         if trace is None:
-            yield from (self._scrubbed(span, {}) for span in parcel.foreign)
+            for span in parcel.foreign:
+                yield partial(self._scrubbed, span, {})
             return
         of_the_trace = self._trace_attributes(trace)
-        end = max((step.end_ns for step in trace.steps), default=0)
+        end = max((step.end_ns for step in parcel.steps), default=0)
         for step in parcel.steps:
-            yield self._span(trace, step, of_the_trace, end)
+            yield partial(self._span, trace, step, of_the_trace, end)
         for span in parcel.foreign:
-            yield self._scrubbed(span, of_the_trace)
+            yield partial(self._scrubbed, span, of_the_trace)
 
     def _trace_attributes(self, trace: Trace) -> dict[str, Any]:
         attributes: dict[str, Any] = {
-            Names.TRACE_NAME: trace.agent_type[:MAX_LABEL],
-            Names.TRACE_TAGS: [str(tag)[:MAX_LABEL] for tag in trace.tags],
+            Names.TRACE_NAME: self._name(trace.agent_type),
+            Names.TRACE_TAGS: [self._name(tag) for tag in trace.tags],
         }
-        if trace.user_id:
-            attributes[Names.TRACE_USER_ID] = str(trace.user_id)[:MAX_LABEL]
-        if trace.session_id:
-            attributes[Names.TRACE_SESSION_ID] = str(trace.session_id)[:MAX_LABEL]
+        for name, value in ((Names.TRACE_USER_ID, trace.user_id), (Names.TRACE_SESSION_ID, trace.session_id)):
+            if value:
+                attributes[name] = str(value)[:MAX_LABEL].encode("utf-8", "replace").decode()
         return attributes
 
     def _span(self, trace: Trace, step: Step, of_the_trace: Mapping[str, Any], end_ns: int) -> ReadableSpan:
@@ -191,12 +205,12 @@ class Spans:
             Names.OBSERVATION_OUTPUT: self.clean(step.output),
         }
         for key, value in (step.metadata or {}).items():
-            attributes[f"{Names.OBSERVATION_METADATA}.{key}"] = self.clean(as_text(value))
+            attributes[f"{Names.OBSERVATION_METADATA}.{self._name(key)}"] = self.clean(value)
         if step.attributes is not None:
-            attributes.update(_generation(step.attributes))
+            attributes.update(self._generation(step.attributes))
         status = Status(StatusCode.UNSET)
         if step.failed:
-            message = self.clean(step.status_message)
+            message = self.clean(step.status_message, MAX_MESSAGE)
             attributes[Names.OBSERVATION_LEVEL] = "ERROR"
             attributes[Names.OBSERVATION_STATUS_MESSAGE] = message
             status = Status(StatusCode.ERROR, message)
@@ -206,7 +220,7 @@ class Spans:
         if not step.parent_id:
             attributes[Names.IS_APP_ROOT] = True
         return ReadableSpan(
-            name=step.name[:MAX_LABEL],
+            name=self._name(step.name),
             context=_context(trace, step.span_id),
             parent=_context(trace, step.parent_id) if step.parent_id else None,
             resource=self._resource,
@@ -217,25 +231,40 @@ class Spans:
             instrumentation_scope=_SCOPE,
         )
 
+    def _generation(self, known: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        yield Names.OBSERVATION_MODEL, self._name(known["model"])
+        yield Names.OBSERVATION_USAGE_DETAILS, json.dumps(known["usage_details"])
+        if "cost_details" in known:
+            yield Names.OBSERVATION_COST_DETAILS, json.dumps(known["cost_details"])
+        if "completion_start_time" in known:
+            yield Names.OBSERVATION_COMPLETION_START_TIME, json.dumps(known["completion_start_time"])
+
     def _scrubbed(self, span: ReadableSpan, of_the_trace: Mapping[str, Any]) -> ReadableSpan:
         """Another instrument's span: part of the trace, and as clean as the rest of it."""
         attributes = {
-            name: self.clean(value) if isinstance(value, str) and not _is_a_name(name) else value
+            name: self._cleaned(value)
             for name, value in (span.attributes or {}).items()
             if name != Names.IS_APP_ROOT or not of_the_trace
         }
         return ReadableSpan(
-            name=span.name,
+            name=self._name(span.name),
             context=span.context,
             parent=span.parent,
             resource=self._resource,
             attributes={**attributes, **of_the_trace},
             kind=span.kind,
-            status=Status(span.status.status_code, self.clean(span.status.description)),
+            status=Status(span.status.status_code, self.clean(span.status.description, MAX_MESSAGE)),
             start_time=span.start_time,
             end_time=span.end_time,
             instrumentation_scope=span.instrumentation_scope,
         )
+
+    def _cleaned(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self.clean(value)
+        if isinstance(value, Sequence):
+            return [self.clean(each) if isinstance(each, str) else each for each in value]
+        return value
 
 
 class _NotOurs(logging.Filter):
@@ -243,24 +272,11 @@ class _NotOurs(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - who logs matters, not what
         """Whether the record is somebody else's."""
-        return threading.current_thread().name != "slo-engine-traces"
+        return threading.current_thread().name != THREAD
 
 
 def _context(trace: Trace, span_id: int) -> SpanContext:
-    return SpanContext(trace.id, span_id, is_remote=False, trace_flags=_SAMPLED)
-
-
-def _generation(known: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-    yield Names.OBSERVATION_MODEL, str(known["model"])[:MAX_LABEL]
-    yield Names.OBSERVATION_USAGE_DETAILS, json.dumps(known["usage_details"])
-    if "cost_details" in known:
-        yield Names.OBSERVATION_COST_DETAILS, json.dumps(known["cost_details"])
-    if "completion_start_time" in known:
-        yield Names.OBSERVATION_COMPLETION_START_TIME, json.dumps(known["completion_start_time"])
-
-
-def _is_a_name(attribute: str) -> bool:
-    return attribute in {Names.OBSERVATION_TYPE, Names.OBSERVATION_LEVEL, Names.OBSERVATION_MODEL, Names.TRACE_NAME}
+    return SpanContext(trace.id, span_id, is_remote=False, trace_flags=SAMPLED)
 
 
 def _seconds(response: httpx.Response) -> float:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Final
 
+from slo_engine.monitoring.content import cut
 from slo_engine.monitoring.tracing import Score, Step, Trace
 
 MAX_BYTES: Final = 32 * 1024 * 1024
@@ -17,29 +17,64 @@ _BYTES_OF_A_STEP: Final = 600
 """What an observation weighs without its content."""
 
 
-@dataclass
 class Parcel:
     """A trace's observations, or some that came late, with the scores and what other instruments saw of it."""
 
-    trace: Trace | None
-    steps: list[Step] = field(default_factory=list)
-    scores: list[Score] = field(default_factory=list)
-    foreign: list[Any] = field(default_factory=list)
-    size: int = 0
-
-    def __post_init__(self) -> None:
-        weight = _BYTES_OF_A_STEP
-        self.size = weight * (len(self.steps) + len(self.foreign) + len(self.scores)) + sum(
-            len(step.input or "") + len(step.output or "") for step in self.steps
-        )
+    def __init__(
+        self,
+        trace: Trace | None,
+        steps: list[Step] | None = None,
+        scores: list[Score] | None = None,
+        foreign: list[Any] | None = None,
+    ) -> None:
+        self.trace = trace
+        self.steps = steps or []
+        self.scores = scores or []
+        self.foreign = foreign or []
+        self.size = self._weight()
 
     @property
     def failed(self) -> bool:
         """Whether it tells of an error."""
         return self.trace is not None and self.trace.failed
 
+    def shrink_to(self, limit: int) -> None:
+        """Cut contents until it weighs no more than ``limit``, but for what its observations weigh themselves.
+
+        A trace that is too large to be kept whole keeps its steps and its errors; other instruments' contents go.
+        """
+        if self.size <= limit:
+            return
+        self.foreign.clear()
+        contents = sum(bool(step.input) + bool(step.output) for step in self.steps)
+        share = max(200, (limit - _BYTES_OF_A_STEP * len(self.steps)) // max(1, contents))
+        for step in self.steps:
+            step.input = step.input and cut(step.input, share)
+            step.output = step.output and cut(step.output, share)
+        self.size = self._weight()
+
+    def let_go(self) -> None:
+        """Hold nothing any more: the run's owner may hold the trace for long."""
+        self.steps.clear()
+        self.scores.clear()
+        self.foreign.clear()
+
     def __len__(self) -> int:
         return len(self.steps) + len(self.foreign) + len(self.scores)
+
+    def _weight(self) -> int:
+        return (
+            _BYTES_OF_A_STEP * len(self)
+            + sum(_length(step) for step in self.steps)
+            + sum(
+                len(each) for span in self.foreign for each in (span.attributes or {}).values() if isinstance(each, str)
+            )
+        )
+
+
+def _length(step: Step) -> int:
+    metadata = sum(map(len, step.metadata.values())) if step.metadata else 0
+    return len(step.input or "") + len(step.output or "") + len(step.status_message or "") + metadata
 
 
 class Outbox:
@@ -54,7 +89,11 @@ class Outbox:
         self._in_hand = 0
 
     def put(self, parcel: Parcel) -> None:
-        """Add a parcel; the oldest ones go if there is no room, those without an error first."""
+        """Add a parcel; the oldest ones go if there is no room, those without an error first.
+
+        None may take more than a quarter of the room: it is cut to that.
+        """
+        parcel.shrink_to(self._max_bytes // 4)
         dropped: list[Parcel] = []
         with self._changed:
             self._waiting[parcel.failed].append(parcel)
@@ -66,6 +105,7 @@ class Outbox:
             self._changed.notify_all()
         for each in dropped:
             self._on_drop(each)
+            each.let_go()
 
     def take(self, most: int, most_bytes: int) -> list[Parcel]:
         """The next parcels, of ``most`` observations and ``most_bytes`` together, but one at least if there is one.
@@ -87,26 +127,21 @@ class Outbox:
                     size += parcel.size
             return self._hand_over(found)
 
-    def done(self) -> None:
-        """What was taken is sent, or given up."""
+    def done(self, still_in_hand: int = 0) -> None:
+        """What was taken is sent, or given up, but for so many."""
         with self._changed:
-            self._in_hand = 0
+            self._in_hand = still_in_hand
             self._changed.notify_all()
 
-    def wait(self, seconds: float, *, until: Callable[[], bool] = lambda: False) -> None:
-        """Until something is there, or ``until`` says so when it is woken, or the time is over."""
+    def wait(self, seconds: float) -> None:
+        """Until something is there, or the time is over."""
         with self._changed:
-            self._changed.wait_for(lambda: self._is_waiting() or until(), seconds)
+            self._changed.wait_for(self._is_waiting, seconds)
 
     def wait_until_empty(self, seconds: float) -> bool:
         """Until nothing waits and nothing is in hand. Whether that came about in time."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._is_waiting() and not self._in_hand, seconds)
-
-    def wake(self) -> None:
-        """Let those who wait look again."""
-        with self._changed:
-            self._changed.notify_all()
 
     @property
     def bytes_waiting(self) -> int:
@@ -117,5 +152,5 @@ class Outbox:
         return bool(self._waiting[True] or self._waiting[False])
 
     def _hand_over(self, found: list[Parcel]) -> list[Parcel]:
-        self._in_hand = len(found)
+        self._in_hand += len(found)
         return found

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,12 +12,18 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
+from slo_engine.monitoring.forks import renew_after_fork
 from slo_engine.monitoring.quiet import warn
 
 _PER_MILLION: Final = 1e-6
+_DEAREST: Final = 1e9
+"""USD for a million tokens above which a price is a mistake."""
+
 _KEYS: Final = ("input", "output", "cached", "cache_write")
 _REMEMBERED: Final = 1000
 """Models whose price, or want of one, is remembered. Agents make names up."""
+
+_LONGEST_NAME: Final = 200
 
 # `provider/model`, `region.provider.model-v1:0`, `models/model`, and the date or alias at a name's end.
 _PREFIX: Final = re.compile(
@@ -76,6 +81,7 @@ class Prices:
         self._catalogue = _genai_prices() if genai_prices else None
         self._known: dict[str, Rates | None] = {}
         self._lock = threading.Lock()
+        renew_after_fork(self, "_lock", threading.Lock)
 
     def cost(
         self, model: str, input_tokens: int, output_tokens: int, cached_tokens: int = 0, cache_write_tokens: int = 0
@@ -92,14 +98,18 @@ class Prices:
         if model in self._known:
             return self._known[model]
         found = self._look_up(model)
-        with self._lock:
-            if len(self._known) < _REMEMBERED:
+        if len(model) <= _LONGEST_NAME:
+            with self._lock:
+                if len(self._known) >= _REMEMBERED:
+                    self._known.clear()
                 self._known[model] = found
         return found
 
     def _look_up(self, model: str) -> Rates | None:
         if model in self._own:
             return self._own[model]
+        if len(model) > _LONGEST_NAME:
+            return None
         for name in _names(model):
             found = (self._catalogue.rates(name) if self._catalogue is not None else None) or _bundled().get(name)
             if found is not None:
@@ -137,7 +147,7 @@ def _read(path: Path) -> Any:
 
             return tomllib.loads(text)
         return json.loads(text)
-    except ValueError as error:  # JSONDecodeError and TOMLDecodeError are ones
+    except (ValueError, RecursionError) as error:  # JSONDecodeError and TOMLDecodeError are ValueErrors
         raise ValueError(
             f"{path}: {error}. Write the prices as JSON, or as TOML in a file that ends in .toml"
         ) from None
@@ -153,7 +163,7 @@ def _rates_from(rates: Any, where: str) -> Rates:
     if missing:
         raise ValueError(f"{where}: {' and '.join(sorted(missing))} is missing: USD for a million tokens")
     for key, price in rates.items():
-        if isinstance(price, bool) or not isinstance(price, int | float) or not (0 <= price < math.inf):
+        if isinstance(price, bool) or not isinstance(price, int | float) or not (0 <= price < _DEAREST):
             raise ValueError(f"{where}: {key} is {price!r}: write a number of USD for a million tokens, 0 or more")
     return Rates(float(rates["input"]), float(rates["output"]), rates.get("cached"), rates.get("cache_write"))
 

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from contextlib import suppress
+
+from slo_engine.monitoring.forks import renew_after_fork
 
 SECONDS_BETWEEN_LOG_LINES = 60.0
 
@@ -13,6 +16,7 @@ class OnceAMinute:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
+        renew_after_fork(self, "_lock", threading.Lock)
         self._next = 0.0
         self._left_out = 0
 
@@ -26,7 +30,8 @@ class OnceAMinute:
             self._next = now + SECONDS_BETWEEN_LOG_LINES
             left_out, self._left_out = self._left_out, 0
         more = f" ({left_out} more since the last line)" if left_out else ""
-        warn(f"{message}{more}")
+        with suppress(Exception):  # a handler of the agent's own that cannot write
+            warn(f"{message}{more}")
 
 
 def warn(message: str) -> None:

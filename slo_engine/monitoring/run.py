@@ -5,19 +5,18 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Mapping, Sequence
-from contextvars import Token
-from math import inf
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from slo_engine.monitoring.calls import LLMCall, ToolCall
+from slo_engine.monitoring.calls import LLMCall, ToolCall, settle_abandoned
 from slo_engine.monitoring.classify import classify_error
+from slo_engine.monitoring.content import MARGIN, cut
 from slo_engine.monitoring.defaults import default_metrics, default_prices, default_tracing
 from slo_engine.monitoring.endings import MAX_MESSAGE, ending, frames, told
 from slo_engine.monitoring.metrics import AgentMetrics
 from slo_engine.monitoring.quiet import complaints
-from slo_engine.monitoring.scope import Scope, active_tool, current
+from slo_engine.monitoring.scope import Place, Scope, current
 from slo_engine.monitoring.streams import monitored_stream
-from slo_engine.monitoring.tracing import Kind, Score, Step, Trace, Tracing, ambient_exemplar, merged, with_tags
+from slo_engine.monitoring.tracing import Kind, Score, Step, Trace, Tracing, ambient_exemplar, with_tags
 from slo_engine.monitoring.usage import UNKNOWN_MODEL, LLMUsage, is_stream, usage_of
 
 if TYPE_CHECKING:
@@ -28,7 +27,8 @@ T = TypeVar("T")
 
 def current_run() -> AgentMonitor | None:
     """The run that the calling code is part of."""
-    return current.get()
+    place = current.get()
+    return place.run if place is not None else None
 
 
 class AgentMonitor(Scope):
@@ -52,10 +52,9 @@ class AgentMonitor(Scope):
     _step: Step | None = None
     _owns_trace = False
     _exemplar: dict[str, str] | None = None
-    _token: Token[AgentMonitor | None] | None = None
-    _trace_token: Any = None
     _trace_fields: tuple[str | None, str | None, Sequence[str], Mapping[str, Any] | None] | None = None
     _began = 0.0
+    _is_active = False
 
     def __init__(
         self,
@@ -69,11 +68,11 @@ class AgentMonitor(Scope):
         tags: Sequence[str] = (),
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
-        self.agent_type = agent_type
+        self.agent_type = agent_type if type(agent_type) is str else str(agent_type)
         self._metrics = metrics = metrics or default_metrics()
         self._tracing = tracing or default_tracing()
         self._prices = prices or default_prices()
-        self._series = metrics.agents.get(agent_type) or metrics.agent(agent_type)
+        self._series = metrics.agents.get(self.agent_type) or metrics.agent(self.agent_type)
         # Appending and counting are atomic, `+=` is not: a run may be shared by threads.
         self._tool_calls = itertools.count()
         self._costs: dict[str, list[float]] = {}
@@ -88,18 +87,27 @@ class AgentMonitor(Scope):
     def begin(self) -> None:
         """The run starts now."""
         self._began = time.perf_counter()
+        self._place = Place(self, None)
+        self._is_active = True
+        try:
+            self._series.add_active(1)
+        except Exception as error:  # noqa: BLE001 - see complain
+            self.complain("a run could not be counted", error)
         try:
             if self._tracing is not None:
                 self._begin_trace(self._tracing)
             else:
                 self._exemplar = ambient_exemplar()
-            self._series.add_active(1)
         except Exception as error:  # noqa: BLE001 - see complain
             self.complain("a run could not be begun", error)
 
     def finish(self, error: BaseException | None = None) -> None:
-        """The run is over; ``error`` says how, None: well."""
+        """The run is over; ``error`` says how, None: well. A second call does nothing."""
+        if not self._is_active:
+            return
+        self._is_active = False
         seconds = time.perf_counter() - self._began
+        settle_abandoned()
         try:
             series = self._series
             series.add_active(-1)
@@ -125,24 +133,6 @@ class AgentMonitor(Scope):
             self.complain("a run could not be recorded", failure)
         if self._trace is not None:
             self._finish_trace(self._trace)
-
-    def activate(self) -> None:
-        """Make it the current run."""
-        self._token = current.set(self)
-        if self._trace is not None and self._step is not None:
-            self._trace_token = self._trace.tracing.make_current(self._step)
-
-    def deactivate(self) -> None:
-        """Make the one before it the current run again."""
-        if self._trace_token is not None and self._trace is not None:
-            self._trace.tracing.restore(self._trace_token)
-            self._trace_token = None
-        if self._token is not None:
-            try:
-                current.reset(self._token)
-            except ValueError:  # left in another context than it was entered in: a generator closed by the loop
-                current.set(None)
-            self._token = None
 
     # What happens in a run.
 
@@ -288,33 +278,40 @@ class AgentMonitor(Scope):
         metrics = self._metrics
         series = metrics.models.get(model) or metrics.model(model)
         (series.add_calls.get(call_type) or series.call(call_type))(1)
-        # Comparing is cheap, a call is not: only what would harm a counter is looked at twice.
-        if 0 <= input_tokens < inf or metrics.countable(input_tokens):
-            series.add_input(input_tokens)
-        if 0 <= output_tokens < inf or metrics.countable(output_tokens):
-            series.add_output(output_tokens)
+        # Comparing is cheap, a call is not: only what is no plain number of tokens is looked at twice.
+        if type(input_tokens) is not int or input_tokens < 0:
+            input_tokens = metrics.whole(input_tokens)
+        if type(output_tokens) is not int or output_tokens < 0:
+            output_tokens = metrics.whole(output_tokens)
+        series.add_input(input_tokens)
+        series.add_output(output_tokens)
         if cached_tokens or cache_write_tokens or reasoning_tokens:
+            cached_tokens = min(metrics.whole(cached_tokens), input_tokens)
+            cache_write_tokens = min(metrics.whole(cache_write_tokens), input_tokens - cached_tokens)
+            reasoning_tokens = min(metrics.whole(reasoning_tokens), output_tokens)
             for token_type, amount in (
                 ("cached", cached_tokens),
                 ("cache_write", cache_write_tokens),
                 ("reasoning", reasoning_tokens),
             ):
-                if amount and metrics.countable(amount):
-                    series.token(token_type).inc(amount)
-        if seconds is not None and (0 <= seconds < inf or metrics.countable(seconds)):
+                if amount:
+                    series.token(token_type)(amount)
+        if seconds is not None and metrics.countable(seconds):
             series.observe_duration(seconds)
         if time_to_first_token is not None and metrics.countable(time_to_first_token):
-            series.time_to_first_token().observe(time_to_first_token)
-        if cost_usd is None:
+            series.time_to_first_token()(time_to_first_token)
+        if cost_usd is None or not metrics.countable(cost_usd):
             # No tokens: nobody knows them, since a call without any does not exist.
-            if input_tokens or output_tokens:
-                cost_usd = self._prices.cost(model, input_tokens, output_tokens, cached_tokens, cache_write_tokens)
+            cost_usd = (
+                self._prices.cost(model, input_tokens, output_tokens, cached_tokens, cache_write_tokens)
+                if input_tokens or output_tokens
+                else None
+            )
             if cost_usd is None:
                 series.add_unpriced(1)
                 return None
-        if 0 <= cost_usd < inf or metrics.countable(cost_usd):
-            (self._series.costs.get(model) or self._series.cost(model))[0](cost_usd)
-            (self._costs.get(model) or self._costs.setdefault(model, [])).append(cost_usd)
+        (self._series.costs.get(model) or self._series.cost(model))[0](cost_usd)
+        (self._costs.get(model) or self._costs.setdefault(model, [])).append(cost_usd)
         return cost_usd
 
     def add_score(
@@ -340,7 +337,9 @@ class AgentMonitor(Scope):
             self.complain("a score could not be recorded", failure)
 
     def count_error(self, error: BaseException | str) -> None:
-        """Count an error that the run survives: an exception, or a category."""
+        """Count an error that the run survives: an exception, or a category. Its trace is kept."""
+        if self._trace is not None:
+            self._trace.failed = True
         count_error(self.agent_type, error, metrics=self._metrics)
 
     def update(
@@ -358,8 +357,7 @@ class AgentMonitor(Scope):
         if trace is None or step is None:
             return
         try:
-            step.describe(input, output)
-            step.metadata = merged(step.metadata, metadata)
+            step.describe(input, output, metadata)
             trace.user_id = user_id or trace.user_id
             trace.session_id = session_id or trace.session_id
             if tags:
@@ -374,30 +372,39 @@ class AgentMonitor(Scope):
         trace = self._trace
         if trace is None or self._step is None:
             return None
-        active = active_tool.get()
-        parent = active[1] if active is not None and active[0] is self and not active[1].end_ns else self._step
-        return trace.start(kind, name, parent.span_id, start_ns)
+        return trace.start(kind, name if type(name) is str else str(name), self.parent_of_steps().span_id, start_ns)
+
+    def parent_of_steps(self) -> Step:
+        """The observation that the calling code is in."""
+        assert self._step is not None
+        place = current.get()
+        tool = place.tool if place is not None and place.run is self else None
+        return tool if tool is not None and not tool.end_ns else self._step
+
+    def open_trace(self) -> Trace | None:
+        """The trace it is a part of, while that is going on."""
+        return self._trace if self._trace is not None and not self._trace.is_done else None
 
     def fail_step(self, step: Step, error: BaseException | str, category: str | None = None) -> None:
         """Make an observation an ERROR that says why."""
-        if isinstance(error, str):
-            step.fail(error[:MAX_MESSAGE])
+        if not isinstance(error, BaseException):
+            step.fail(cut(str(error), MAX_MESSAGE * MARGIN))
             return
         step.fail(told(error))
         about = {"error_category": str(category or classify_error(error)), "traceback": frames(error)}
-        step.metadata = merged(step.metadata, about)
+        step.metadata = {**(step.metadata or {}), **about}
 
     def complain(self, what: str, error: BaseException) -> None:
         """Count a failure of the monitoring's own, and say so once a minute: the agent goes on."""
         self._metrics.dropped.labels("internal").inc()
-        complaints.warn(f"{what} ({type(error).__name__}: {error}); the agent is not affected")
+        complaints.warn(f"{what} ({told(error)}); the agent is not affected")
 
     def _begin_trace(self, tracing: Tracing) -> None:
-        outer = current.get()
-        inside = outer._trace if outer is not None else None
-        if inside is not None and outer is not None and not inside.is_done and inside.tracing is tracing:
+        place = current.get()
+        inside = place.run.open_trace() if place is not None else None
+        if inside is not None and place is not None and inside.tracing is tracing:
             self._trace = inside
-            self._step = outer.start_step("agent", self.agent_type)
+            self._step = place.run.start_step("agent", self.agent_type)
         else:
             self._trace = tracing.begin(self.agent_type)
             self._step = self._trace.start("agent", self.agent_type)
@@ -442,8 +449,7 @@ class AgentMonitor(Scope):
         metadata: Mapping[str, Any] | None,
     ) -> None:
         step = self._step_of_the_past("generation", usage.model or UNKNOWN_MODEL, seconds)
-        step.metadata = merged(step.metadata, metadata)
-        step.describe(input, output)
+        step.describe(input, output, metadata)
         step.attributes = usage.for_trace(step.start_ns, time_to_first_token)
         if error is not None:
             self.fail_step(step, error)

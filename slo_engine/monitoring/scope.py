@@ -3,50 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 if TYPE_CHECKING:
     from slo_engine.monitoring.run import AgentMonitor
     from slo_engine.monitoring.tracing import Step
 
-current: ContextVar[AgentMonitor | None] = ContextVar("slo_engine_run", default=None)
-"""The run that the calling code is part of."""
 
-active_tool: ContextVar[tuple[AgentMonitor, Step] | None] = ContextVar("slo_engine_tool", default=None)
-"""The tool call that the calling code is part of, and the run that it is of."""
+class Place(NamedTuple):
+    """Where the calling code is: in a run, and perhaps in a tool call of it."""
+
+    run: AgentMonitor
+    tool: Step | None
+
+
+current: ContextVar[Place | None] = ContextVar("slo_engine_place", default=None)
 
 
 class Scope:
     """Something that begins and ends: a run, a tool call, a model call. ``with``, ``async with``, or by hand.
 
     By hand: `begin`, then `finish`; in between, `activate` and `deactivate` around the code that belongs to it. A
-    generator's wrapper needs them apart, since a generator belongs to its run only while it is running.
+    generator's wrapper needs them apart, since a generator belongs to its run only while it is running; what the
+    generator has made current by then (a scope held over a `yield`) is current again when it goes on.
     """
 
     wants_content = False
     """Whether `update` does anything with inputs and outputs."""
+
+    _place: Place | None = None
+    _token: Token[Place | None] | None = None
 
     def begin(self) -> None:
         """It starts now."""
         raise NotImplementedError
 
     def finish(self, error: BaseException | None = None) -> None:
-        """It is over. Counts, and never raises."""
-        raise NotImplementedError
-
-    def activate(self) -> None:
-        """The calling code belongs to it from here on."""
-        raise NotImplementedError
-
-    def deactivate(self) -> None:
-        """The calling code belongs to it no more."""
+        """It is over. Counts, and never raises. A second call does nothing."""
         raise NotImplementedError
 
     def update(self, *, input: Any = None, output: Any = None, metadata: Mapping[str, Any] | None = None) -> None:  # noqa: A002 - LangFuse's names
         """Say more about it in its trace."""
         raise NotImplementedError
+
+    def activate(self) -> None:
+        """The calling code belongs to it from here on."""
+        if self._place is not None:
+            self._token = current.set(self._place)
+
+    def deactivate(self) -> None:
+        """The calling code belongs to it no more."""
+        token = self._token
+        if token is not None:
+            self._place = current.get()
+            self._token = None
+            try:
+                current.reset(token)
+            except ValueError:  # left in another context than it was entered in: a generator closed by the loop
+                current.set(None)
 
     def __enter__(self) -> Self:
         self.begin()

@@ -1,7 +1,8 @@
 """Personal data and secrets out of what leaves in a trace: found by form and checksum, without a model or a network.
 
 Every search is behind a cheap question that clean text answers with no, so clean text costs little. Ids of traces and
-runs (32 hexadecimal digits, UUIDs) are never touched: without them a trace cannot be found again.
+runs (32 hexadecimal digits, UUIDs) are not touched, since without them a trace cannot be found again; unless a word
+before them says that they are a secret (``token=...``), as the keys of some providers look the same.
 """
 
 from __future__ import annotations
@@ -39,10 +40,12 @@ class Scrubber:
 
     def find(self, text: str) -> list[Finding]:
         """What is in a text, in order; what overlapped is one."""
+        # What JSON has escaped is blanked out, in the same length: the `n` of a line's end is no letter before a key.
+        plain = _ESCAPED.sub(_blank, text) if "\\" in text else text
         found = sorted(
             [
-                *_outside_of_ids(text, [finding for finder in _BY_FORM for finding in finder(text)]),
-                *(finding for finder in self._others for finding in finder(text) if finding.end > finding.start),
+                *_outside_of_ids(text, [finding for finder in _BY_FORM for finding in finder(plain)]),
+                *(finding for finder in self._others for finding in finder(plain) if finding.end > finding.start),
             ]
         )
         if not found:
@@ -70,6 +73,13 @@ class Scrubber:
         return "".join([*parts, text[at:]])
 
 
+_ESCAPED: Final = re.compile(r"\\+(?:u[0-9a-fA-F]{4}|[nrtbf])")
+
+
+def _blank(match: re.Match[str]) -> str:
+    return " " * len(match.group())
+
+
 def _of_pattern(kind: str, pattern: re.Pattern[str]) -> Finder:
     def find(text: str) -> Iterator[Finding]:
         return (Finding(match.start(), match.end(), kind) for match in pattern.finditer(text))
@@ -79,7 +89,7 @@ def _of_pattern(kind: str, pattern: re.Pattern[str]) -> Finder:
 
 # E-mail: from each @ outwards, so that long texts without one cost nothing.
 
-_LOCAL_PART: Final = re.compile(r"[A-Za-z0-9\u00c0-\u024f!#$%&*+/=?^_`{|}~.'-]{1,64}$")
+_LOCAL_PART: Final = re.compile(r"[A-Za-z0-9\u00c0-\u024f!#$%&*+/=?^_`{|}~.'-]{1,64}\Z")
 _LOCAL_TRIM: Final = "'.`{|/=&?#"
 _DOMAIN: Final = re.compile(
     r"(?:[A-Za-z0-9\u00c0-\u024f](?:[A-Za-z0-9\u00c0-\u024f-]{0,61}[A-Za-z0-9\u00c0-\u024f])?\.){1,8}[A-Za-z]{2,24}(?![A-Za-z0-9-])"
@@ -109,9 +119,9 @@ _KEY_STARTS: Final = (
     *("dop_v1_", "shpat_", "dapi", "nvapi-", "AGE-SECRET-KEY-", "sl.", "lin_api_", "ntn_", "secret_"),
 )
 _KEYS: Final = re.compile(
-    # One start in each run of such letters, so that no run is read twice.
-    r"(?<![A-Za-z0-9_-])(?:"
-    r"sk-(?=[A-Za-z0-9_-]*\d)[A-Za-z0-9_-]{16,}"
+    # Whatever fails does so after a bounded look; what is found is skipped: so no text is read over and over.
+    r"(?<![A-Za-z0-9])(?:"
+    r"sk-(?=[A-Za-z0-9_-]{0,200}\d)[A-Za-z0-9_-]{16,}"
     r"|[sr]k_(?:live|test)_[A-Za-z0-9]{10,}"
     r"|whsec_[A-Za-z0-9+/=]{16,}"
     r"|(?:AKIA|ASIA)[0-9A-Z]{16}"
@@ -122,12 +132,12 @@ _KEYS: Final = re.compile(
     r"|glpat-[A-Za-z0-9_-]{16,}"
     r"|xox[abceoprs]-[A-Za-z0-9-]{10,}"
     r"|xapp-[A-Za-z0-9-]{20,}"
-    r"|hf_(?=[A-Za-z]*\d)[A-Za-z0-9]{20,}|hf_[A-Za-z]{30,}"
+    r"|hf_(?=[A-Za-z]{0,100}\d)[A-Za-z0-9]{20,}|hf_[A-Za-z]{30,}"
     r"|gsk_[A-Za-z0-9]{20,}"
     r"|npm_[A-Za-z0-9]{30,}"
     r"|pypi-[A-Za-z0-9_-]{40,}"
     r"|SG\.[A-Za-z0-9_-]{16,}\.[A-Za-z0-9_-]{16,}"
-    r"|eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?"
+    r"|eyJ[A-Za-z0-9_-]{8,1000}\.[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*)?"
     r"|r8_[A-Za-z0-9]{30,}|xai-[A-Za-z0-9]{30,}|pplx-[A-Za-z0-9]{30,}|nvapi-[A-Za-z0-9_-]{30,}"
     r"|dop_v1_[a-f0-9]{40,}|shpat_[a-fA-F0-9]{30,}|dapi[a-f0-9]{32}|lin_api_[A-Za-z0-9]{30,}"
     r"|AGE-SECRET-KEY-[0-9A-Z]{50,}|sl\.[A-Za-z0-9_-]{60,}|ntn_[A-Za-z0-9]{40,}|secret_[A-Za-z0-9]{40,}"
@@ -163,9 +173,11 @@ _PASSWORD: Final = re.compile(r"passw", re.IGNORECASE)
 
 def _secrets(text: str) -> Iterator[Finding]:
     for key_start in _KEY_STARTS:
+        end = 0
         for at in _positions(text, key_start) if key_start in text else ():
-            match = _KEYS.match(text, at)  # which looks before it: `task-...` is none
+            match = _KEYS.match(text, at) if at >= end else None  # which looks before it: `task-...` is none
             if match is not None:
+                end = match.end()
                 yield Finding(match.start(), match.end(), "secret")
     if "-----BEGIN" in text:
         yield from (Finding(match.start(), match.end(), "secret") for match in _PRIVATE_KEY.finditer(text))
@@ -241,7 +253,7 @@ _PHONE_AT_PLUS: Final = re.compile(
     rf"(?<![\w.+])\(?\+[1-9](?:[ ./\u00a0\u2011()-]{{0,3}}\d){{6,14}}{_EXTENSION}(?![\w])(?!\.\d)", re.IGNORECASE
 )
 _PHONE_LABEL: Final = re.compile(
-    r"(?:phone|tel|mobile|cell|fax|whatsapp|msisdn|handy)[a-z_]{0,8}[\"'\\]{0,4}[.:= (]{1,4}[\"'\\]{0,4}[(+]{0,2}$"
+    r"(?:phone|tel|mobile|cell|fax|whatsapp|msisdn|handy)[a-z_]{0,8}[\"'\\]{0,4}[.:= (]{1,4}[\"'\\]{0,4}[(+]{0,2}\Z"
 )
 _HARMLESS: Final = re.compile(
     r"\d+\.\d+|(?:\d{4}([./-])\d{1,2}\1\d{1,2}|\d{1,2}([./-])\d{1,2}\2\d{2,4})(?:[ -]\d{1,2})?"
@@ -414,9 +426,9 @@ def mod_97(iban: str) -> bool:
 _IPV4_GATE: Final = re.compile(r"\.\d{1,3}\.\d{1,3}\.\d")
 _IPV6_GATE: Final = re.compile(r":(?:[0-9A-Fa-f]{1,4}:){6}")
 _IPV4: Final = re.compile(r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?!\w)(?!\.\d)(?!-\d)")
-_NOT_BEFORE_IPV4: Final = re.compile(r"[\w.]$|\d-$")
+_NOT_BEFORE_IPV4: Final = re.compile(r"[\w.]\Z|\d-\Z")
 _IPV6_FULL: Final = re.compile(r"[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){7}(?![\w:])")
-_IPV6_BEFORE: Final = re.compile(r"[0-9A-Fa-f:]{1,35}$")
+_IPV6_BEFORE: Final = re.compile(r"[0-9A-Fa-f:]{1,35}\Z")
 _IPV6_AFTER: Final = re.compile(r"[0-9A-Fa-f:]{0,35}")
 
 

@@ -7,7 +7,7 @@ import gzip
 import os
 import threading
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
@@ -15,12 +15,17 @@ from prometheus_client import REGISTRY, CollectorRegistry
 from prometheus_client.exposition import choose_encoder
 
 Ready = Callable[[], bool]
+Answer = tuple[int, Iterable[tuple[str, str]], bytes]
+Encoder = Callable[[CollectorRegistry], bytes]
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Scope]]
 Send = Callable[[Scope], Awaitable[None]]
 
 REQUEST_TIMEOUT: Final = 10.0
 """Seconds that a client may take to ask, so that one that says nothing holds no thread for ever."""
+
+RENDER_TIMEOUT: Final = 10.0
+"""Seconds that a scrape waits for one before it."""
 
 _TEXT: Final = "text/plain; charset=utf-8"
 
@@ -73,6 +78,8 @@ def start_metrics_server(
             self.end_headers()
             if self.command != "HEAD":
                 self.wfile.write(body)
+            if self.headers.get("content-length") or self.headers.get("transfer-encoding"):
+                self.close_connection = True  # a body that nobody reads is not the next request
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - http.server's name
             """Scrapes are no news."""
@@ -97,22 +104,24 @@ def metrics_app(*, registry: CollectorRegistry | None = None, is_ready: Ready = 
     come while one is being rendered share it.
     """
     render = _Renderer(registry)
-    workers = ThreadPoolExecutor(32, thread_name_prefix="slo-engine-metrics")  # started as they are needed
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await _live(receive, send)
             return
         if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1003})
             return
         asked = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         path = scope["path"].removeprefix(scope.get("root_path", "")) or "/"
         if path == "/":
             path = "/metrics"  # mounted at /metrics itself
-        loop = asyncio.get_running_loop()
-        status, headers, body = await loop.run_in_executor(
-            workers, lambda: _answer(render, is_ready, path, lambda name: asked.get(name.lower()), scope["method"])
-        )
+
+        def answer() -> Answer:
+            return _answer(render, is_ready, path, lambda name: asked.get(name.lower()), scope["method"])
+
+        # Only what may take its time is asked elsewhere: a collector that hangs must not take /healthz along.
+        status, headers, body = await _in_a_thread(answer) if path in {"/metrics", "/readyz"} else answer()
         wire = [(name.encode(), value.encode()) for name, value in headers]
         wire.append((b"content-length", str(len(body)).encode()))
         await send({"type": "http.response.start", "status": status, "headers": wire})
@@ -121,24 +130,48 @@ def metrics_app(*, registry: CollectorRegistry | None = None, is_ready: Ready = 
     return app
 
 
+async def _in_a_thread(answer: Callable[[], Answer]) -> Answer:
+    """In a daemon thread: those of an executor are waited for when the process ends, however long a collector hangs."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[Answer] = loop.create_future()
+
+    def resolve(found: Answer) -> None:
+        if not future.done():
+            future.set_result(found)
+
+    def work() -> None:
+        found = answer()
+        with suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(resolve, found)
+
+    threading.Thread(target=work, name="slo-engine-metrics", daemon=True).start()
+    return await future
+
+
 class _Renderer:
     """Renders a registry, once for all who ask at the same time."""
 
     def __init__(self, registry: CollectorRegistry | None) -> None:
         self._registry = registry
         self._lock = threading.Lock()
-        self._rendered: dict[str, bytes] = {}
-        self._begun: dict[str, int] = {}
+        self._begun = 0
+        self._rendered: dict[Encoder, bytes] = {}
 
     def __call__(self, accept: str) -> tuple[bytes, str]:
+        """The metrics, and their content type. Raises TimeoutError when a rendering before this one does not end."""
         encode, content_type = choose_encoder(accept)
-        seen = self._begun.get(content_type, 0)
-        with self._lock:
+        seen = self._begun
+        if not self._lock.acquire(timeout=RENDER_TIMEOUT):
+            raise TimeoutError("a collector has not answered an earlier scrape yet")
+        try:
             # A rendering that began after this scrape came is as good as one of its own.
-            if self._begun.get(content_type, 0) == seen:
-                self._begun[content_type] = seen + 1
-                self._rendered[content_type] = encode(self._current())
-            return self._rendered[content_type], content_type
+            if self._begun == seen or encode not in self._rendered:
+                self._begun += 1
+                self._rendered.clear()
+                self._rendered[encode] = encode(self._current())
+            return self._rendered[encode], content_type
+        finally:
+            self._lock.release()
 
     def _current(self) -> CollectorRegistry:
         if self._registry is not None:
@@ -152,12 +185,7 @@ class _Renderer:
         return REGISTRY
 
 
-Header = tuple[str, str]
-
-
-def _answer(
-    render: _Renderer, is_ready: Ready, path: str, header: Callable[[str], str | None], method: str
-) -> tuple[int, Iterable[Header], bytes]:
+def _answer(render: _Renderer, is_ready: Ready, path: str, header: Callable[[str], str | None], method: str) -> Answer:
     if method not in {"GET", "HEAD"}:
         return 405, [("content-type", _TEXT), ("allow", "GET, HEAD")], b"only GET and HEAD\n"
     path = path.partition("?")[0]
@@ -170,9 +198,11 @@ def _answer(
     return 404, [("content-type", _TEXT)], b"not found: /metrics, /healthz and /readyz are here\n"
 
 
-def _metrics(render: _Renderer, header: Callable[[str], str | None]) -> tuple[int, Iterable[Header], bytes]:
+def _metrics(render: _Renderer, header: Callable[[str], str | None]) -> Answer:
     try:
         body, content_type = render(header("Accept") or "")
+    except TimeoutError as error:
+        return 503, [("content-type", _TEXT)], f"{error}\n".encode()
     except Exception as error:  # noqa: BLE001 - a collector of the user's: the scrape says so, and the agent goes on
         return 500, [("content-type", _TEXT)], f"a collector failed: {type(error).__name__}: {error}\n".encode()
     headers = [("content-type", content_type), ("vary", "accept, accept-encoding")]
@@ -182,7 +212,7 @@ def _metrics(render: _Renderer, header: Callable[[str], str | None]) -> tuple[in
     return 200, headers, body
 
 
-def _readiness(is_ready: Ready) -> tuple[int, Iterable[Header], bytes]:
+def _readiness(is_ready: Ready) -> Answer:
     try:
         ready = is_ready()
     except Exception as error:  # noqa: BLE001 - a question of the user's: what cannot answer is not ready

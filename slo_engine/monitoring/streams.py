@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
+from slo_engine.monitoring.calls import LLMCall, abandon
 from slo_engine.monitoring.usage import StreamReader
-
-if TYPE_CHECKING:
-    from slo_engine.monitoring.calls import LLMCall
 
 
 def monitored_stream(stream: Any, call: LLMCall) -> Any:
@@ -31,12 +29,16 @@ class _Recording:
         self._is_over = False
 
     def __getattr__(self, name: str) -> Any:
+        if name == "_stream":  # not yet there: a copy that is being made
+            raise AttributeError(name)
         return getattr(self._stream, name)
 
     def __del__(self) -> None:
         # A consumer that breaks out of its loop closes nothing. What it has read was paid for all the same.
         if not self.__dict__.get("_is_over", True):
-            self._finish(None)
+            self._is_over = True
+            self._call.record_usage(self._reader.usage(keep_text=self._call.wants_content))
+            abandon(self._call)
 
     def _take(self, chunk: Any) -> None:
         if self._reader.read(chunk):

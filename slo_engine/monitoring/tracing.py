@@ -12,11 +12,9 @@ import sys
 import time
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
-from slo_engine.monitoring.content import as_text
-from slo_engine.monitoring.quiet import complaints
+from slo_engine.monitoring.content import as_text, metadata_of
 
 Kind = Literal["agent", "generation", "tool"]
 
@@ -30,8 +28,8 @@ class Step:
     """One observation: a run, a model call or a tool call."""
 
     __slots__ = (
-        *("attributes", "context", "end_ns", "failed", "input", "kind", "metadata", "name", "output", "parent_id"),
-        *("span_id", "start_ns", "status_message", "trace"),
+        *("attributes", "end_ns", "failed", "input", "is_left_out", "kind", "metadata", "name", "output"),
+        *("parent_id", "span_id", "start_ns", "status_message", "trace"),
     )
 
     def __init__(self, trace: Trace, kind: Kind, name: str, span_id: int, parent_id: int, start_ns: int) -> None:
@@ -43,15 +41,17 @@ class Step:
         self.start_ns = start_ns
         self.end_ns = 0
         self.failed = False
+        self.is_left_out = False
         self.status_message: str | None = None
         self.input: str | None = None
         self.output: str | None = None
-        self.metadata: dict[str, Any] | None = None
+        self.metadata: dict[str, str] | None = None
         self.attributes: dict[str, Any] | None = None
-        self.context: Any = None  # of OpenTelemetry, once the sink has made one
 
-    def describe(self, input: Any, output: Any) -> None:  # noqa: A002 - LangFuse's name
-        """Give it its input and output, as they are now; None: what it has."""
+    def describe(self, input: Any, output: Any, metadata: Mapping[str, Any] | None = None) -> None:  # noqa: A002 - LangFuse's name
+        """Give it its input, output and metadata, as they are now; None: what it has."""
+        if metadata is not None:
+            self.metadata = {**(self.metadata or {}), **metadata_of(metadata)}
         if not self.trace.tracing.capture_content:
             return
         if input is not None:
@@ -61,9 +61,9 @@ class Step:
 
     def fail(self, message: str) -> None:
         """Make it an ERROR, and its trace one that is kept."""
+        self.trace.failed = True
         self.failed = True
         self.status_message = message
-        self.trace.failed = True
 
     def end(self) -> None:
         """It is over."""
@@ -73,22 +73,18 @@ class Step:
         trace = self.trace
         if trace.is_done:
             trace.tracing.late(self)
-        elif self.failed and self.span_id in trace.left_out:
-            trace.left_out.discard(self.span_id)
-            if len(trace.steps) < 2 * MAX_STEPS:
-                trace.steps.append(self)
+        elif self.failed and self.is_left_out and len(trace.steps) < 2 * MAX_STEPS:
+            trace.steps.append(self)
 
 
-@dataclass(frozen=True)
-class Score:
-    """A judgement of a trace, or of one of its observations."""
+class Score(NamedTuple):
+    """A judgement of a trace."""
 
     trace_id: str
     name: str
     value: float | str
     data_type: Literal["NUMERIC", "BOOLEAN", "CATEGORICAL"]
     comment: str | None = None
-    observation_id: str | None = None
 
 
 class Trace:
@@ -96,7 +92,7 @@ class Trace:
 
     __slots__ = (
         *("__weakref__", "_ids", "agent_type", "exemplar", "failed", "foreign", "hex", "id", "is_done", "is_kept"),
-        *("is_sampled", "left_out", "metadata", "scores", "session_id", "steps", "tags", "tracing", "user_id"),
+        *("is_sampled", "scores", "session_id", "steps", "tags", "tracing", "user_id"),
     )
 
     def __init__(self, tracing: Tracing, agent_type: str) -> None:
@@ -113,13 +109,11 @@ class Trace:
         self.is_done = False
         self.is_kept = False
         self.steps: list[Step] = []
-        self.left_out: set[int] = set()
         self.foreign: list[Any] = []
         self.scores: list[Score] = []
         self.tags: list[str] = [f"agent_type:{agent_type}"]
         self.user_id: str | None = None
         self.session_id: str | None = None
-        self.metadata: dict[str, Any] | None = None
 
     def start(self, kind: Kind, name: str, parent_id: int = 0, start_ns: int = 0) -> Step:
         """Begin an observation; ``parent_id`` 0: the root."""
@@ -130,13 +124,20 @@ class Trace:
         if len(self.steps) < MAX_STEPS:
             self.steps.append(step)
         else:
-            self.left_out.add(span_id)
+            step.is_left_out = True
         return step
+
+    def add_foreign(self, span: Any, *, failed: bool) -> None:
+        """Take what another instrument saw of it, within the same limits."""
+        self.failed = self.failed or failed
+        if len(self.foreign) < (2 * MAX_STEPS if failed else MAX_STEPS):
+            self.foreign.append(span)
 
     def add_score(self, score: Score) -> None:
         """Score it, now or after its end: evaluators take their time."""
         if not self.is_done:
-            self.scores.append(score)
+            if len(self.scores) < MAX_STEPS:
+                self.scores.append(score)
         elif self.is_kept:
             self.tracing.sink.put_score(score)
 
@@ -146,7 +147,7 @@ class Trace:
 
 
 class TraceSink(Protocol):
-    """Where kept traces go. Every method returns at once."""
+    """Where kept traces go. Every method but `flush` returns at once."""
 
     def put(self, trace: Trace) -> None:
         """Take a trace whose root has ended."""
@@ -156,12 +157,6 @@ class TraceSink(Protocol):
 
     def put_score(self, score: Score) -> None:
         """Take a score that came after its trace."""
-
-    def make_current(self, trace: Trace, step: Step) -> Any:
-        """Let other instruments in this context put what they see below ``step``. Returns what `restore` needs."""
-
-    def restore(self, token: Any) -> None:
-        """Undo `make_current`."""
 
     def flush(self, timeout: float) -> bool:
         """Wait until everything is sent, ``timeout`` seconds at most. Whether it was."""
@@ -193,31 +188,24 @@ class Tracing:
         self.open[trace.id] = trace
         return trace
 
-    def make_current(self, step: Step) -> Any:
-        """Let other instruments in this context put what they see below ``step``. Returns what `restore` needs."""
-        try:
-            return self.sink.make_current(step.trace, step)
-        except Exception as error:  # noqa: BLE001 - the agent's code comes next, and must
-            complaints.warn(f"a trace could not be made current ({type(error).__name__}: {error})")
-            return None
-
-    def restore(self, token: Any) -> None:
-        """Undo `make_current`."""
-        try:
-            self.sink.restore(token)
-        except Exception as error:  # noqa: BLE001 - the agent's code comes next, and must
-            complaints.warn(f"a trace could not be left ({type(error).__name__}: {error})")
-
     def finish(self, trace: Trace) -> None:
         """Its root has ended: keep it, or let it go."""
         trace.is_kept = trace.failed or trace.is_sampled
         trace.is_done = True
+        self.open.pop(trace.id, None)
         if trace.is_kept:
             self.sink.put(trace)
         else:
             trace.steps.clear()
             trace.scores.clear()
             trace.foreign.clear()
+
+    def finish_all(self) -> None:
+        """No run goes on: the process ends."""
+        for reference in self.open.valuerefs():
+            trace = reference()
+            if trace is not None and not trace.is_done:
+                self.finish(trace)
 
     def late(self, step: Step) -> None:
         """An observation ended after its trace: it follows a kept one; of a dropped one an error is still told."""
@@ -236,11 +224,6 @@ def ambient_exemplar() -> dict[str, str] | None:
         return None
     context = api.get_current_span().get_span_context()
     return {"trace_id": f"{context.trace_id:032x}"} if context.is_valid and context.trace_flags.sampled else None
-
-
-def merged(first: Mapping[str, Any] | None, second: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    """Both, the second one's values where both have one."""
-    return {**(first or {}), **(second or {})} or None
 
 
 def with_tags(tags: Sequence[str], more: Sequence[str]) -> list[str]:

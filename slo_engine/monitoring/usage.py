@@ -88,24 +88,15 @@ def usage_of(response: Any) -> LLMUsage | None:
             if found is not None:
                 found.cost_usd = _litellm_cost(response)
                 return found
-    except (TypeError, ValueError, AttributeError, KeyError, IndexError):
+    except Exception:  # noqa: BLE001 - an answer's attributes may be properties, which may raise anything
         return None
     return None
 
 
 def is_stream(answer: Any) -> bool:
-    """Whether an answer is a stream of chunks, rather than one answer."""
-    if isinstance(answer, Sized) or of(answer, "usage") is not None:  # nobody knows how long a stream is
-        return False
-    return (
-        hasattr(type(answer), "__next__")
-        or hasattr(type(answer), "__anext__")
-        or (
-            # The streams of the SDKs are iterables of their own; an answer is a pydantic model, which iterates too.
-            (hasattr(type(answer), "__iter__") or hasattr(type(answer), "__aiter__"))
-            and not hasattr(answer, "model_dump")
-        )
-    )
+    """Whether an answer comes piece by piece: an iterator, which a list, a mapping or a pydantic model is not."""
+    kind = type(answer)
+    return (hasattr(kind, "__next__") or hasattr(kind, "__anext__")) and not isinstance(answer, Sized)
 
 
 class StreamReader:
@@ -121,7 +112,7 @@ class StreamReader:
         """Take a chunk. Whether it brings something of the answer itself, text or a tool call. Raises nothing."""
         try:
             return self._read(chunk)
-        except (TypeError, ValueError, AttributeError, KeyError, IndexError):
+        except Exception:  # noqa: BLE001 - a chunk's attributes may be properties, which may raise anything
             return False
 
     def usage(self, keep_text: bool) -> LLMUsage:

@@ -76,9 +76,9 @@ def test_any_value_becomes_a_text() -> None:
     assert as_text(None) is None
     assert as_text("as it is") == "as it is"
     assert as_text({"a": b"1234", "b": {1}}) == '{"a": "<4 bytes>", "b": [1]}'
-    assert as_text(circular) == "<list>"
-    assert as_text({(1, 2): 3}) == "<dict>"
-    assert as_text(Unprintable()) == "<Unprintable>"
+    assert "..." in (as_text(circular) or "")
+    assert as_text({(1, 2): 3}) == '{"...": 3}'
+    assert as_text(Unprintable()) == '"<Unprintable>"'
     consumed = iter([1, 2, 3])
     as_text({"stream": consumed})
     assert list(consumed) == [1, 2, 3]

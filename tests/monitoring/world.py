@@ -27,7 +27,6 @@ class Kept:
         self.traces: list[Trace] = []
         self.late: list[Step] = []
         self.scores: list[Score] = []
-        self.current: list[int] = []
 
     def put(self, trace: Trace) -> None:
         self.traces.append(trace)
@@ -37,13 +36,6 @@ class Kept:
 
     def put_score(self, score: Score) -> None:
         self.scores.append(score)
-
-    def make_current(self, trace: Trace, step: Step) -> Any:
-        self.current.append(step.span_id)
-        return step.span_id
-
-    def restore(self, token: Any) -> None:
-        self.current.remove(token)
 
     def flush(self, timeout: float) -> bool:
         return True
@@ -84,7 +76,7 @@ class World:
     def is_clean(self) -> bool:
         """Whether nothing is left in the caller's context, and no run goes on."""
         active = self.value("active_agent_runs", agent_type="agent")
-        return current.get() is None and not self.kept.current and active in {0.0, None}
+        return current.get() is None and active in {0.0, None}
 
 
 @contextmanager
