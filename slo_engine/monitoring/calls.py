@@ -12,7 +12,7 @@ from slo_engine.monitoring.classify import ErrorCategory, classify_error, mark_a
 from slo_engine.monitoring.defaults import default_metrics
 from slo_engine.monitoring.metrics import AgentMetrics
 from slo_engine.monitoring.quiet import complaints
-from slo_engine.monitoring.scope import Place, Scope, current
+from slo_engine.monitoring.scope import Scope, current
 from slo_engine.monitoring.tracing import Step
 from slo_engine.monitoring.usage import UNKNOWN_MODEL, LLMUsage, usage_of
 
@@ -43,11 +43,11 @@ class ToolCall(Scope):
             place = current.get()
             if place is None:
                 return
-            run = self._run = place.run
+            run = self._run = place[0]
         if run.trace_id is not None:
             try:
                 self._step = run.start_step("tool", self.tool_name)
-                self._place = Place(run, self._step)
+                self._place = (run, self._step)
                 self.wants_content = run.wants_content
             except Exception as error:  # noqa: BLE001 - see AgentMonitor.complain
                 run.complain("a tool call could not be begun", error)
@@ -182,20 +182,21 @@ class LLMCall(Scope):
             self._step.describe(input, output, metadata)
 
 
-_abandoned: Final[deque[LLMCall]] = deque()
+abandoned: Final[deque[LLMCall]] = deque()
+"""Calls that are over, and not yet counted."""
 
 
 def abandon(call: LLMCall) -> None:
     """Finish a call later, with the next run that ends: for ``__del__``, which may come in the middle of anything, a
     counter's lock held by this very thread included."""
-    _abandoned.append(call)
+    abandoned.append(call)
 
 
 def settle_abandoned() -> None:
     """Finish what was abandoned."""
-    while _abandoned:
+    while abandoned:
         try:
-            call = _abandoned.popleft()
+            call = abandoned.popleft()
         except IndexError:  # another thread was faster
             return
         call.finish()

@@ -6,7 +6,6 @@ kind is told by the name of its type, and no value, however large, takes more th
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -35,6 +34,8 @@ def as_text(value: Any) -> str | None:
     try:
         if type(value) is str:
             return cut(value, MAX_CONTENT * MARGIN)
+        import json  # which an agent without traces never needs
+
         return json.dumps(_Walk().plain(value, 0), ensure_ascii=False)
     except Exception:  # noqa: BLE001 - a type that only looks like a known one
         return f"<{type(value).__name__}>"

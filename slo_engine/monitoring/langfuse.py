@@ -34,6 +34,9 @@ MAX_ATTEMPTS: Final = 8
 
 MAX_PAUSE: Final = 30.0
 
+TEARDOWN_SECONDS: Final = 0.3
+"""What the SDK's own threads and the interpreter take at exit, after us."""
+
 MAX_SCORES: Final = 10_000
 """Scores that wait."""
 
@@ -59,7 +62,7 @@ class LangFuseTracing(Tracing):
     given. ``sample_rate``: the share of traces without an error that are kept (``LANGFUSE_SAMPLE_RATE``, default 1.0;
     0.1 to 0.2 for busy agents); every trace with an error is kept whole. ``scrub``: what text goes through before it
     leaves; default a `Scrubber`; None: nothing. ``capture_content`` False: no inputs and outputs. ``timeout``: seconds
-    for one request. ``exit_timeout``: seconds that the end of the process may wait for traces not yet sent.
+    for one request. ``exit_timeout``: seconds that the end of the process may take for traces not yet sent.
 
     Raises ValueError without keys, ImportError without the LangFuse SDK (``slo-engine[langfuse]``), which is loaded
     here (about a second): declare agents where a program starts.
@@ -104,7 +107,7 @@ class LangFuseTracing(Tracing):
 
         self._collect = share_with_the_sdk(self, sink.put_foreign, public_key, secret_key, url)
         # Registered after the SDK's own, so that it runs before it.
-        atexit.register(self.close, exit_timeout)
+        atexit.register(self.close, max(0.0, exit_timeout - TEARDOWN_SECONDS))
 
     def close(self, timeout: float = 2.0) -> None:
         """Send what can be sent in ``timeout`` seconds, runs that have not ended included. Done at exit by itself."""

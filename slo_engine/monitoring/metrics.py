@@ -62,18 +62,28 @@ def adder(counter: Counter | Gauge) -> Callable[[float], None]:
 
 def observer(histogram: Histogram) -> Callable[[float], None]:
     """Observes a finite number, as `adder` adds: the bucket is found by halving, and no check is made twice."""
-    try:
-        bounds = list(histogram._upper_bounds)
-        add_to_sum = histogram._sum.inc
-        add_to_bucket = [bucket.inc for bucket in histogram._buckets]
-    except AttributeError:
+    parts = _parts(histogram)
+    if parts is None:
         return histogram.observe
+    bounds, add_to_sum, add_to_bucket = parts
 
     def observe(amount: float) -> None:
         add_to_sum(amount)
         add_to_bucket[bisect_left(bounds, amount)](1)
 
     return observe
+
+
+Parts = tuple[list[float], Callable[[float], None], list[Callable[[float], None]]]
+
+
+def _parts(histogram: Histogram) -> Parts | None:
+    """Upper bounds, what adds to the sum, and what adds to each bucket; None where they are kept elsewhere."""
+    try:
+        buckets = [bucket.inc for bucket in histogram._buckets]
+        return list(histogram._upper_bounds), histogram._sum.inc, buckets
+    except AttributeError:
+        return None
 
 
 class CountedSeries:
@@ -102,22 +112,27 @@ class CountedSeries:
 class TimedSeries:
     """A histogram's series that takes exemplars, in each bucket as `CountedSeries` does."""
 
-    __slots__ = ("_bounds", "_dues", "_histogram", "observe")
+    __slots__ = ("_bounds", "_dues", "_histogram", "_parts", "observe")
 
     def __init__(self, histogram: Histogram, buckets: Sequence[float]) -> None:
         self._histogram = histogram
-        self._bounds = tuple(buckets)
+        self._bounds = list(buckets)
         self._dues = [-inf] * (len(buckets) + 1)
+        self._parts = _parts(histogram)
         self.observe = observer(histogram)
 
     def observe_with(self, amount: float, exemplar: dict[str, str], began: float) -> None:
         """Observe a finite number, of a run that ``began`` then, with its ``exemplar`` if that is due."""
         bucket = bisect_left(self._bounds, amount)
-        if began < self._dues[bucket]:
-            self.observe(amount)
-        else:
+        if began >= self._dues[bucket]:
             self._dues[bucket] = began + EXEMPLAR_SECONDS
             self._histogram.observe(amount, exemplar)
+        elif self._parts is not None:
+            _, add_to_sum, add_to_bucket = self._parts
+            add_to_sum(amount)
+            add_to_bucket[bucket](1)
+        else:
+            self._histogram.observe(amount)
 
 
 class AgentSeries:

@@ -100,10 +100,10 @@ class _Tracer(Tracer):
 
 def _with_its_run(context: Context | None) -> Context | None:
     place = current.get()
-    trace = place.run.open_trace() if place is not None else None
+    trace = place[0].open_trace() if place is not None else None
     if place is None or trace is None or get_current_span(context).get_span_context().trace_id == trace.id:
         return context
-    parent = SpanContext(trace.id, place.run.parent_of_steps().span_id, is_remote=False, trace_flags=SAMPLED)
+    parent = SpanContext(trace.id, place[0].parent_of_steps().span_id, is_remote=False, trace_flags=SAMPLED)
     return set_span_in_context(NonRecordingSpan(parent), context)
 
 

@@ -5,16 +5,17 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Mapping, Sequence
+from math import inf
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
-from slo_engine.monitoring.calls import LLMCall, ToolCall, settle_abandoned
+from slo_engine.monitoring.calls import LLMCall, ToolCall, abandoned, settle_abandoned
 from slo_engine.monitoring.classify import classify_error
 from slo_engine.monitoring.content import MARGIN, cut
 from slo_engine.monitoring.defaults import default_metrics, default_prices, default_tracing
 from slo_engine.monitoring.endings import MAX_MESSAGE, ending, frames, told
 from slo_engine.monitoring.metrics import AgentMetrics
 from slo_engine.monitoring.quiet import complaints
-from slo_engine.monitoring.scope import Place, Scope, current
+from slo_engine.monitoring.scope import Scope, current
 from slo_engine.monitoring.streams import monitored_stream
 from slo_engine.monitoring.tracing import Kind, Score, Step, Trace, Tracing, ambient_exemplar, with_tags
 from slo_engine.monitoring.usage import UNKNOWN_MODEL, LLMUsage, is_stream, usage_of
@@ -28,7 +29,7 @@ T = TypeVar("T")
 def current_run() -> AgentMonitor | None:
     """The run that the calling code is part of."""
     place = current.get()
-    return place.run if place is not None else None
+    return place[0] if place is not None else None
 
 
 class AgentMonitor(Scope):
@@ -71,7 +72,7 @@ class AgentMonitor(Scope):
         self.agent_type = agent_type if type(agent_type) is str else str(agent_type)
         self._metrics = metrics = metrics or default_metrics()
         self._tracing = tracing or default_tracing()
-        self._prices = prices or default_prices()
+        self._prices = prices
         self._series = metrics.agents.get(self.agent_type) or metrics.agent(self.agent_type)
         # Appending and counting are atomic, `+=` is not: a run may be shared by threads.
         self._tool_calls = itertools.count()
@@ -87,7 +88,7 @@ class AgentMonitor(Scope):
     def begin(self) -> None:
         """The run starts now."""
         self._began = time.perf_counter()
-        self._place = Place(self, None)
+        self._place = (self, None)
         self._is_active = True
         try:
             self._series.add_active(1)
@@ -107,7 +108,8 @@ class AgentMonitor(Scope):
             return
         self._is_active = False
         seconds = time.perf_counter() - self._began
-        settle_abandoned()
+        if abandoned:
+            settle_abandoned()
         try:
             series = self._series
             series.add_active(-1)
@@ -119,14 +121,15 @@ class AgentMonitor(Scope):
                 if category is not None and self._step is not None:
                     self.fail_step(self._step, error, category)
             exemplar = self._exemplar if self._trace is None else self._trace.exemplar_for(category is not None)
-            series.requests[status].inc_with(exemplar, self._began)
             if exemplar is None:
+                series.requests[status].add(1)
                 series.duration.observe(seconds)
             else:
+                series.requests[status].inc_with(exemplar, self._began)
                 series.duration.observe_with(seconds, exemplar, self._began)
             series.observe_tool_call_count(next(self._tool_calls))
             for model, costs in self._costs.items():
-                series.cost(model)[1](sum(costs))
+                (series.costs.get(model) or series.cost(model))[1](sum(costs))
             if category is not None:
                 series.error(category).inc_with(exemplar, self._began)
         except Exception as failure:  # noqa: BLE001 - see complain
@@ -296,14 +299,16 @@ class AgentMonitor(Scope):
             ):
                 if amount:
                     series.token(token_type)(amount)
-        if seconds is not None and metrics.countable(seconds):
+        if seconds is not None and (0 <= seconds < inf or metrics.countable(seconds)):
             series.observe_duration(seconds)
         if time_to_first_token is not None and metrics.countable(time_to_first_token):
             series.time_to_first_token()(time_to_first_token)
-        if cost_usd is None or not metrics.countable(cost_usd):
+        if cost_usd is None or not (0 <= cost_usd < inf or metrics.countable(cost_usd)):
             # No tokens: nobody knows them, since a call without any does not exist.
             cost_usd = (
-                self._prices.cost(model, input_tokens, output_tokens, cached_tokens, cache_write_tokens)
+                (self._prices or default_prices()).cost(
+                    model, input_tokens, output_tokens, cached_tokens, cache_write_tokens
+                )
                 if input_tokens or output_tokens
                 else None
             )
@@ -378,7 +383,7 @@ class AgentMonitor(Scope):
         """The observation that the calling code is in."""
         assert self._step is not None
         place = current.get()
-        tool = place.tool if place is not None and place.run is self else None
+        tool = place[1] if place is not None and place[0] is self else None
         return tool if tool is not None and not tool.end_ns else self._step
 
     def open_trace(self) -> Trace | None:
@@ -401,10 +406,10 @@ class AgentMonitor(Scope):
 
     def _begin_trace(self, tracing: Tracing) -> None:
         place = current.get()
-        inside = place.run.open_trace() if place is not None else None
+        inside = place[0].open_trace() if place is not None else None
         if inside is not None and place is not None and inside.tracing is tracing:
             self._trace = inside
-            self._step = place.run.start_step("agent", self.agent_type)
+            self._step = place[0].start_step("agent", self.agent_type)
         else:
             self._trace = tracing.begin(self.agent_type)
             self._step = self._trace.start("agent", self.agent_type)

@@ -5,19 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 if TYPE_CHECKING:
     from slo_engine.monitoring.run import AgentMonitor
     from slo_engine.monitoring.tracing import Step
 
 
-class Place(NamedTuple):
-    """Where the calling code is: in a run, and perhaps in a tool call of it."""
-
-    run: AgentMonitor
-    tool: Step | None
-
+Place: TypeAlias = "tuple[AgentMonitor, Step | None]"
+"""Where the calling code is: in a run, and perhaps in a tool call of it. A plain tuple: one is made for every run."""
 
 current: ContextVar[Place | None] = ContextVar("slo_engine_place", default=None)
 

@@ -223,7 +223,8 @@ def ambient_exemplar() -> dict[str, str] | None:
     if api is None:
         return None
     context = api.get_current_span().get_span_context()
-    return {"trace_id": f"{context.trace_id:032x}"} if context.is_valid and context.trace_flags.sampled else None
+    is_sampled = context.trace_flags & 1  # one that is not valid is not sampled either
+    return {"trace_id": f"{context.trace_id:032x}"} if is_sampled else None
 
 
 def with_tags(tags: Sequence[str], more: Sequence[str]) -> list[str]:

@@ -308,7 +308,7 @@ def test_the_agents_own_opentelemetry_is_left_alone(backend: Backend) -> None:
 
 
 def test_an_answer_without_an_end_is_not_read_to_its_end(backend: Backend) -> None:
-    sent = []
+    sent: list[int] = []
 
     def answer_for_ever(listening: socket.socket) -> None:
         connection, _ = listening.accept()
