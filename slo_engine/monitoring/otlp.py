@@ -33,6 +33,9 @@ from slo_engine.monitoring.tracing import Score, Step, Trace
 INGESTION_VERSION: Final = "4"
 """With it LangFuse shows observations at once; without it ten to fifteen minutes later."""
 
+MAX_NAMES: Final = 1000
+"""Names whose cleaned form is remembered."""
+
 MAX_LABEL: Final = 200
 """Characters of user, session, tags and names that LangFuse takes."""
 
@@ -128,6 +131,7 @@ class Spans:
         self._resource = Resource.create({name: value for name, value in attributes.items() if value})
         self._environment = environment
         self._scrub = scrub
+        self._names: dict[str, str] = {}
 
     def build(self, parcels: Sequence[Parcel], on_lost: Callable[[], None]) -> Iterator[Sendable]:
         """The observations of the parcels. One that cannot be built costs none of the others."""
@@ -172,7 +176,14 @@ class Spans:
         return truncated(text, limit)
 
     def _name(self, name: object) -> str:
-        return (self.clean(str(name)[: MAX_LABEL * MARGIN]) or "")[:MAX_LABEL]
+        """A name, tag or key: there are few of them, so what they are cleaned to is remembered."""
+        text = str(name)[: MAX_LABEL * MARGIN]
+        found = self._names.get(text)
+        if found is None:
+            if len(self._names) >= MAX_NAMES:
+                self._names.clear()
+            found = self._names[text] = (self.clean(text) or "")[:MAX_LABEL]
+        return found
 
     def _makers(self, parcel: Parcel) -> Iterator[Callable[[], ReadableSpan]]:
         trace = parcel.trace
