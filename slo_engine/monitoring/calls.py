@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
@@ -12,6 +13,7 @@ from slo_engine.monitoring.classify import ErrorCategory, classify_error, mark_a
 from slo_engine.monitoring.defaults import default_metrics
 from slo_engine.monitoring.metrics import AgentMetrics
 from slo_engine.monitoring.quiet import complaints
+from slo_engine.monitoring.run_trace import fail
 from slo_engine.monitoring.scope import Scope, current
 from slo_engine.monitoring.tracing import Step
 from slo_engine.monitoring.usage import UNKNOWN_MODEL, LLMUsage, usage_of
@@ -20,10 +22,14 @@ if TYPE_CHECKING:
     from slo_engine.monitoring.run import AgentMonitor
 
 T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class ToolCall(Scope):
-    """One tool call, counted and traced on every path. Without ``run``: of the run that is current when it begins."""
+    """One tool call, counted and traced on every path. Without ``run``: of the run that is current when it begins.
+
+    Around a block by ``with`` or ``async with``; as a decorator of a function, each call of which is one.
+    """
 
     # Defaults of the class: most calls need none of them.
     _metrics: AgentMetrics | None = None
@@ -44,9 +50,9 @@ class ToolCall(Scope):
             if place is None:
                 return
             run = self._run = place[0]
-        if run.trace_id is not None:
+        if run.traced is not None:
             try:
-                self._step = run.start_step("tool", self.tool_name)
+                self._step = run.traced.start("tool", self.tool_name)
                 self._place = (run, self._step)
                 self.wants_content = run.wants_content
             except Exception as error:  # noqa: BLE001 - see AgentMonitor.complain
@@ -62,8 +68,8 @@ class ToolCall(Scope):
         try:
             if error is not None and not isinstance(error, GeneratorExit):
                 status = "timeout" if classify_error(error) == ErrorCategory.TIMEOUT else "failure"
-                if run is not None and self._step is not None:
-                    run.fail_step(self._step, error)
+                if self._step is not None:
+                    fail(self._step, error)
                 mark_as_tool_failure(error, self.tool_name)
             if self._step is not None:
                 self._step.end()
@@ -81,6 +87,12 @@ class ToolCall(Scope):
         """Say more about the call in the trace."""
         if self._step is not None:
             self._step.describe(input, output, metadata)
+
+    def __call__(self, function: F) -> F:
+        from slo_engine.monitoring.decorator import decorator  # which builds on this module
+
+        again = partial(ToolCall, self.tool_name, run=self._run, metrics=self._metrics)
+        return decorator(again, capture_input=True, capture_output=True)(function)
 
     def __enter__(self) -> Self:
         self.begin()
@@ -121,8 +133,8 @@ class LLMCall(Scope):
         """The model is called."""
         self._began = time.perf_counter()
         try:
-            self._step = self._run.start_step("generation", self._model or UNKNOWN_MODEL)
-            if self._step is not None:
+            if self._run.traced is not None:
+                self._step = self._run.traced.start("generation", self._model or UNKNOWN_MODEL)
                 self.wants_content = self._run.wants_content
                 self._step.describe(self._input, None)
         except Exception as error:  # noqa: BLE001 - see AgentMonitor.complain
@@ -157,17 +169,17 @@ class LLMCall(Scope):
             if isinstance(error, GeneratorExit):
                 error = None
             if error is not None:
-                mark_as_llm_failure(error, usage.model or UNKNOWN_MODEL)
+                mark_as_llm_failure(error, usage.name())
                 if step is not None:
-                    run.fail_step(step, error)
+                    fail(step, error)
                 if self._usage is None:
                     usage.cost_usd = 0.0  # nothing came back, and nothing is paid: it is not a call of unknown price
             call_type = self._call_type or usage.call_type or "completion"
             usage.cost_usd = run.count_llm_call(
-                usage.model or UNKNOWN_MODEL, call_type, *usage.tokens(), usage.cost_usd, seconds, self._first_token
+                usage.name(), call_type, *usage.tokens(), usage.cost_usd, seconds, self._first_token
             )
             if step is not None:
-                step.name = usage.model or step.name
+                step.name = usage.name()
                 step.attributes = usage.for_trace(step.start_ns, self._first_token)
                 if step.output is None:
                     step.describe(None, usage.output)

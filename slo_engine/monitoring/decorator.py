@@ -49,7 +49,7 @@ def monitor_agent(
         default_prices()
 
     open_run = functools.partial(AgentMonitor, agent_type, metrics=metrics, tracing=tracing, prices=prices)
-    return _decorator(open_run, capture_input=capture_input, capture_output=capture_output)
+    return decorator(open_run, capture_input=capture_input, capture_output=capture_output)
 
 
 def monitor_tool(
@@ -58,14 +58,16 @@ def monitor_tool(
     """Make every call of a function a call of the tool ``tool_name``, in whichever run is current when it is called."""
     (metrics or default_metrics()).declare_tool(tool_name)
 
-    return _decorator(
+    return decorator(
         functools.partial(ToolCall, tool_name, metrics=metrics),
         capture_input=capture_input,
         capture_output=capture_output,
     )
 
 
-def _decorator(open_scope: Callable[[], Scope], *, capture_input: bool, capture_output: bool) -> Callable[[F], F]:
+def decorator(open_scope: Callable[[], Scope], *, capture_input: bool, capture_output: bool) -> Callable[[F], F]:
+    """What puts each call of a function inside a scope of its own."""
+
     def decorate(function: F) -> F:
         if isinstance(function, property):
             raise TypeError("this is a property: decorate the function that it is made from")

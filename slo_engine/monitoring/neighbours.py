@@ -100,10 +100,12 @@ class _Tracer(Tracer):
 
 def _with_its_run(context: Context | None) -> Context | None:
     place = current.get()
-    trace = place[0].open_trace() if place is not None else None
-    if place is None or trace is None or get_current_span(context).get_span_context().trace_id == trace.id:
+    traced = place[0].traced if place is not None else None
+    if traced is None or traced.trace.is_done:
         return context
-    parent = SpanContext(trace.id, place[0].parent_of_steps().span_id, is_remote=False, trace_flags=SAMPLED)
+    if get_current_span(context).get_span_context().trace_id == traced.trace.id:
+        return context  # inside one of the SDK's own
+    parent = SpanContext(traced.trace.id, traced.parent_of_steps().span_id, is_remote=False, trace_flags=SAMPLED)
     return set_span_in_context(NonRecordingSpan(parent), context)
 
 

@@ -6,19 +6,19 @@ import itertools
 import time
 from collections.abc import Mapping, Sequence
 from math import inf
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from slo_engine.monitoring.calls import LLMCall, ToolCall, abandoned, settle_abandoned
 from slo_engine.monitoring.classify import classify_error
-from slo_engine.monitoring.content import MARGIN, cut
 from slo_engine.monitoring.defaults import default_metrics, default_prices, default_tracing
-from slo_engine.monitoring.endings import MAX_MESSAGE, ending, frames, told
+from slo_engine.monitoring.endings import ending, told
 from slo_engine.monitoring.metrics import AgentMetrics
 from slo_engine.monitoring.quiet import complaints
+from slo_engine.monitoring.run_trace import RunTrace, fail
 from slo_engine.monitoring.scope import Scope, current
 from slo_engine.monitoring.streams import monitored_stream
-from slo_engine.monitoring.tracing import Kind, Score, Step, Trace, Tracing, ambient_exemplar, with_tags
-from slo_engine.monitoring.usage import UNKNOWN_MODEL, LLMUsage, is_stream, usage_of
+from slo_engine.monitoring.tracing import Tracing, ambient_exemplar
+from slo_engine.monitoring.usage import LLMUsage, is_stream, usage_of
 
 if TYPE_CHECKING:
     from slo_engine.monitoring.prices import Prices
@@ -49,9 +49,9 @@ class AgentMonitor(Scope):
     """
 
     # Defaults of the class, so that a run without a trace need not set them.
-    _trace: Trace | None = None
-    _step: Step | None = None
-    _owns_trace = False
+    traced: RunTrace | None = None
+    """Its part of a trace; None when tracing is off."""
+
     _exemplar: dict[str, str] | None = None
     _trace_fields: tuple[str | None, str | None, Sequence[str], Mapping[str, Any] | None] | None = None
     _began = 0.0
@@ -83,7 +83,7 @@ class AgentMonitor(Scope):
     @property
     def trace_id(self) -> str | None:
         """The id of the run's trace in LangFuse; None when tracing is off."""
-        return self._trace.hex if self._trace is not None else None
+        return self.traced.trace.hex if self.traced is not None else None
 
     def begin(self) -> None:
         """The run starts now."""
@@ -96,7 +96,11 @@ class AgentMonitor(Scope):
             self.complain("a run could not be counted", error)
         try:
             if self._tracing is not None:
-                self._begin_trace(self._tracing)
+                self.traced = RunTrace(self._tracing, self.agent_type)
+                self.wants_content = self._tracing.capture_content
+                if self._trace_fields is not None:
+                    user_id, session_id, tags, metadata = self._trace_fields
+                    self.update(user_id=user_id, session_id=session_id, tags=tags, metadata=metadata)
             else:
                 self._exemplar = ambient_exemplar()
         except Exception as error:  # noqa: BLE001 - see complain
@@ -110,6 +114,7 @@ class AgentMonitor(Scope):
         seconds = time.perf_counter() - self._began
         if abandoned:
             settle_abandoned()
+        traced = self.traced
         try:
             series = self._series
             series.add_active(-1)
@@ -118,9 +123,9 @@ class AgentMonitor(Scope):
                 status = "success"
             else:
                 status, category = ending(error)
-                if category is not None and self._step is not None:
-                    self.fail_step(self._step, error, category)
-            exemplar = self._exemplar if self._trace is None else self._trace.exemplar_for(category is not None)
+                if category is not None and traced is not None:
+                    fail(traced.step, error, category)
+            exemplar = self._exemplar if traced is None else traced.trace.exemplar_for(category is not None)
             if exemplar is None:
                 series.requests[status].add(1)
                 series.duration.observe(seconds)
@@ -134,13 +139,16 @@ class AgentMonitor(Scope):
                 series.error(category).inc_with(exemplar, self._began)
         except Exception as failure:  # noqa: BLE001 - see complain
             self.complain("a run could not be recorded", failure)
-        if self._trace is not None:
-            self._finish_trace(self._trace)
+        if traced is not None:
+            try:
+                traced.finish()
+            except Exception as failure:  # noqa: BLE001 - see complain
+                self.complain("a trace could not be handed over", failure)
 
     # What happens in a run.
 
     def tool(self, tool_name: str) -> ToolCall:
-        """One tool call, ``with run.tool("web_search"):``. A failure when an exception leaves the block."""
+        """A tool call: ``with run.tool("web_search"):``, or a decorator. A failure when an exception leaves it."""
         return ToolCall(tool_name, run=self)
 
     def llm_call(self, model: str, *, call_type: str = "completion", input: Any = None) -> LLMCall:  # noqa: A002
@@ -159,8 +167,8 @@ class AgentMonitor(Scope):
     ) -> None:
         """Count a tool call that is over: ``success``, ``failure`` or ``timeout``. ``error`` tells the trace why."""
         try:
-            if self._trace is not None:
-                self._trace_tool_call(tool_name, status, seconds, input, output, error)
+            if self.traced is not None:
+                self.traced.tool_call(tool_name, status, seconds, input, output, error)
             self.count_tool_call(tool_name, status)
         except Exception as failure:  # noqa: BLE001 - see complain
             self.complain("a tool call could not be recorded", failure)
@@ -170,8 +178,8 @@ class AgentMonitor(Scope):
         next(self._tool_calls)
         tool = self._metrics.tools.get(tool_name) or self._metrics.tool(tool_name)
         series = tool.by_status.get(status) or tool.of(status)
-        trace = self._trace
-        exemplar = self._exemplar if trace is None else trace.exemplar_for(status != "success")
+        traced = self.traced
+        exemplar = self._exemplar if traced is None else traced.trace.exemplar_for(status != "success")
         if exemplar is None or self._began < series.due:
             series.add(1)
         else:
@@ -254,11 +262,11 @@ class AgentMonitor(Scope):
                 seconds,
                 time_to_first_token,
             )
-            if self._trace is not None:
+            if self.traced is not None:
                 usage = LLMUsage(
                     model, input_tokens, output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens, cost_usd
                 )
-                self._trace_llm_call(usage, seconds, time_to_first_token, input, output, error, metadata)
+                self.traced.llm_call(usage, seconds, time_to_first_token, input, output, error, metadata)
         except Exception as failure:  # noqa: BLE001 - see complain
             self.complain("a model call could not be recorded", failure)
             return None if type(model) is str else model
@@ -328,23 +336,21 @@ class AgentMonitor(Scope):
     ) -> None:
         """Judge the run: numbers and yes/no count in ``agent_score`` and go to the trace, words go to the trace."""
         try:
-            kind: Literal["NUMERIC", "BOOLEAN", "CATEGORICAL"] = "CATEGORICAL"
             amount: float | str = str(value) if isinstance(value, str) else float(value)
             if isinstance(amount, float):
-                if amount != amount or abs(amount) == float("inf"):
-                    self._metrics.countable(amount)
+                if not -inf < amount < inf:
+                    self._metrics.countable(inf)
                     return
-                kind = "BOOLEAN" if isinstance(value, bool) else "NUMERIC"
                 self._series.score(name).observe(amount)
-            if self._trace is not None:
-                self._trace.add_score(Score(self._trace.hex, name, amount, kind, comment))
+            if self.traced is not None:
+                self.traced.add_score(str(name), amount, is_boolean=isinstance(value, bool), comment=comment)
         except Exception as failure:  # noqa: BLE001 - see complain
             self.complain("a score could not be recorded", failure)
 
     def count_error(self, error: BaseException | str) -> None:
         """Count an error that the run survives: an exception, or a category. Its trace is kept."""
-        if self._trace is not None:
-            self._trace.failed = True
+        if self.traced is not None:
+            self.traced.trace.failed = True
         count_error(self.agent_type, error, metrics=self._metrics)
 
     def update(
@@ -358,113 +364,16 @@ class AgentMonitor(Scope):
         tags: Sequence[str] = (),
     ) -> None:
         """Say more about the run in its trace. Does nothing when tracing is off."""
-        trace, step = self._trace, self._step
-        if trace is None or step is None:
-            return
-        try:
-            step.describe(input, output, metadata)
-            trace.user_id = user_id or trace.user_id
-            trace.session_id = session_id or trace.session_id
-            if tags:
-                trace.tags = with_tags(trace.tags, tags)
-        except Exception as failure:  # noqa: BLE001 - see complain
-            self.complain("a trace could not be updated", failure)
-
-    # For the calls and integrations of this package.
-
-    def start_step(self, kind: Kind, name: str, start_ns: int = 0) -> Step | None:
-        """Begin an observation inside what is going on in this run; None when tracing is off."""
-        trace = self._trace
-        if trace is None or self._step is None:
-            return None
-        return trace.start(kind, name if type(name) is str else str(name), self.parent_of_steps().span_id, start_ns)
-
-    def parent_of_steps(self) -> Step:
-        """The observation that the calling code is in."""
-        assert self._step is not None
-        place = current.get()
-        tool = place[1] if place is not None and place[0] is self else None
-        return tool if tool is not None and not tool.end_ns else self._step
-
-    def open_trace(self) -> Trace | None:
-        """The trace it is a part of, while that is going on."""
-        return self._trace if self._trace is not None and not self._trace.is_done else None
-
-    def fail_step(self, step: Step, error: BaseException | str, category: str | None = None) -> None:
-        """Make an observation an ERROR that says why."""
-        if not isinstance(error, BaseException):
-            step.fail(cut(str(error), MAX_MESSAGE * MARGIN))
-            return
-        step.fail(told(error))
-        about = {"error_category": str(category or classify_error(error)), "traceback": frames(error)}
-        step.metadata = {**(step.metadata or {}), **about}
+        if self.traced is not None:
+            try:
+                self.traced.update(input, output, metadata, user_id, session_id, tags)
+            except Exception as failure:  # noqa: BLE001 - see complain
+                self.complain("a trace could not be updated", failure)
 
     def complain(self, what: str, error: BaseException) -> None:
         """Count a failure of the monitoring's own, and say so once a minute: the agent goes on."""
         self._metrics.dropped.labels("internal").inc()
         complaints.warn(f"{what} ({told(error)}); the agent is not affected")
-
-    def _begin_trace(self, tracing: Tracing) -> None:
-        place = current.get()
-        inside = place[0].open_trace() if place is not None else None
-        if inside is not None and place is not None and inside.tracing is tracing:
-            self._trace = inside
-            self._step = place[0].start_step("agent", self.agent_type)
-        else:
-            self._trace = tracing.begin(self.agent_type)
-            self._step = self._trace.start("agent", self.agent_type)
-            self._owns_trace = True
-        self.wants_content = tracing.capture_content
-        if self._trace_fields is not None:
-            user_id, session_id, tags, metadata = self._trace_fields
-            self.update(user_id=user_id, session_id=session_id, tags=tags, metadata=metadata)
-
-    def _finish_trace(self, trace: Trace) -> None:
-        try:
-            if self._step is not None:
-                self._step.end()
-            if self._owns_trace:
-                trace.tracing.finish(trace)
-        except Exception as failure:  # noqa: BLE001 - see complain
-            self.complain("a trace could not be handed over", failure)
-
-    def _trace_tool_call(
-        self,
-        tool_name: str,
-        status: str,
-        seconds: float | None,
-        input: Any,  # noqa: A002 - LangFuse's name
-        output: Any,
-        error: BaseException | str | None,
-    ) -> None:
-        step = self._step_of_the_past("tool", tool_name, seconds)
-        step.describe(input, output)
-        if status != "success":
-            self.fail_step(step, error if error is not None else status)
-        step.end()
-
-    def _trace_llm_call(
-        self,
-        usage: LLMUsage,
-        seconds: float | None,
-        time_to_first_token: float | None,
-        input: Any,  # noqa: A002 - LangFuse's name
-        output: Any,
-        error: BaseException | str | None,
-        metadata: Mapping[str, Any] | None,
-    ) -> None:
-        step = self._step_of_the_past("generation", usage.model or UNKNOWN_MODEL, seconds)
-        step.describe(input, output, metadata)
-        step.attributes = usage.for_trace(step.start_ns, time_to_first_token)
-        if error is not None:
-            self.fail_step(step, error)
-        step.end()
-
-    def _step_of_the_past(self, kind: Kind, name: str, seconds: float | None) -> Step:
-        lasted = int(seconds * 1e9) if seconds is not None and 0 <= seconds < 1e9 else 0
-        step = self.start_step(kind, name, time.time_ns() - lasted)
-        assert step is not None
-        return step
 
     def _record_answer(
         self,
@@ -486,16 +395,16 @@ class AgentMonitor(Scope):
         if cost_usd is not None:
             usage.cost_usd = cost_usd
         usage.cost_usd = self.count_llm_call(
-            usage.model or UNKNOWN_MODEL,
+            usage.name(),
             call_type or usage.call_type or "completion",
             *usage.tokens(),
             usage.cost_usd,
             seconds,
             time_to_first_token,
         )
-        if self._trace is not None:
+        if self.traced is not None:
             output = output if output is not None else usage.output
-            self._trace_llm_call(usage, seconds, time_to_first_token, input, output, None, metadata)
+            self.traced.llm_call(usage, seconds, time_to_first_token, input, output, None, metadata)
         return answer
 
 

@@ -17,6 +17,7 @@ from typing import Any, Final, Literal, NamedTuple, Protocol
 from slo_engine.monitoring.content import as_text, metadata_of
 
 Kind = Literal["agent", "generation", "tool"]
+ScoreKind = Literal["NUMERIC", "BOOLEAN", "CATEGORICAL"]
 
 MAX_STEPS: Final = 1000
 """Observations of one trace that are kept; failed ones are kept above it, up to twice as many."""
@@ -83,7 +84,7 @@ class Score(NamedTuple):
     trace_id: str
     name: str
     value: float | str
-    data_type: Literal["NUMERIC", "BOOLEAN", "CATEGORICAL"]
+    data_type: ScoreKind
     comment: str | None = None
 
 

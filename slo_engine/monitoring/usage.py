@@ -42,6 +42,10 @@ class LLMUsage:
         self.call_type: str | None = None
         self.output: Any = None
 
+    def name(self) -> str:
+        """The model's, or what stands for it."""
+        return str(self.model) if self.model else UNKNOWN_MODEL
+
     def tokens(self) -> tuple[int, int, int, int, int]:
         """Input, output, cached, written to a cache, reasoning."""
         return (
@@ -54,26 +58,33 @@ class LLMUsage:
 
     def for_trace(self, start_ns: int, time_to_first_token: float | None) -> dict[str, Any]:
         """As the attributes of a generation in LangFuse, where the types of tokens add up to the total."""
-        plain = self.input_tokens - self.cached_tokens - self.cache_write_tokens
+        read, written, cached, cache_write, reasoning = map(_whole, self.tokens())
         details = {
-            "input": max(0, plain),
-            "input_cached_tokens": self.cached_tokens,
-            "input_cache_creation": self.cache_write_tokens,
-            "output": max(0, self.output_tokens - self.reasoning_tokens),
-            "output_reasoning_tokens": self.reasoning_tokens,
+            "input": max(0, read - cached - cache_write),
+            "input_cached_tokens": cached,
+            "input_cache_creation": cache_write,
+            "output": max(0, written - reasoning),
+            "output_reasoning_tokens": reasoning,
         }
         attributes: dict[str, Any] = {
-            "model": self.model or UNKNOWN_MODEL,
+            "model": self.name(),
             "usage_details": {
                 name: amount for name, amount in details.items() if amount or name in {"input", "output"}
             },
         }
         if self.cost_usd is not None:
-            attributes["cost_details"] = {"total": self.cost_usd}
+            attributes["cost_details"] = {"total": float(self.cost_usd)}
         if time_to_first_token is not None:
             first = datetime.fromtimestamp(start_ns / 1e9 + time_to_first_token, UTC)
             attributes["completion_start_time"] = first.isoformat()
         return attributes
+
+
+def _whole(tokens: Any) -> int:
+    try:
+        return int(tokens)
+    except (TypeError, ValueError, OverflowError):
+        return 0
 
 
 def usage_of(response: Any) -> LLMUsage | None:

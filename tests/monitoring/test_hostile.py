@@ -35,19 +35,9 @@ from slo_engine.monitoring import (
     monitor_agent,
 )
 from slo_engine.monitoring.content import MAX_CONTENT, as_text
-from tests.monitoring.test_langfuse import Backend
-from tests.monitoring.world import PUBLIC_KEY, SECRET_KEY, World, langfuse
+from tests.monitoring.world import PUBLIC_KEY, SECRET_KEY, Backend, World
 
 KEY = "sk-proj-" + "Abc123" * 4
-
-
-@pytest.fixture
-def backend() -> Iterator[Backend]:
-    with langfuse() as (standin, url):
-        backend = Backend(standin, url)
-        yield backend
-        for tracing in backend.opened:
-            tracing.close(0)
 
 
 # Secrets.

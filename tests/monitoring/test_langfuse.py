@@ -11,59 +11,17 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
 import pytest
-from prometheus_client import CollectorRegistry
 
 from deploy.stack.processes import free_port
-from deploy.stack.standin.app import StandIn
-from slo_engine.monitoring import AgentMetrics, AgentMonitor, LangFuseAgentTracer, LangFuseTracing, monitor_agent
-from slo_engine.monitoring.quiet import OnceAMinute, complaints
+from slo_engine.monitoring import AgentMonitor, LangFuseAgentTracer, LangFuseTracing, monitor_agent
+from slo_engine.monitoring.quiet import OnceAMinute
 from slo_engine.monitoring.tracer import trace_agent_run
-from tests.monitoring.world import PUBLIC_KEY, SECRET_KEY, langfuse
+from tests.monitoring.world import PUBLIC_KEY, SECRET_KEY, Backend
 from tests.waiting import wait_for
-
-
-class Backend:
-    """A stand-in, and tracing to it."""
-
-    def __init__(self, standin: StandIn, url: str) -> None:
-        self.standin = standin
-        self.url = url
-        self.metrics = AgentMetrics(CollectorRegistry())
-        self.opened: list[LangFuseTracing] = []
-
-    def tracing(self, **options: Any) -> LangFuseTracing:
-        given = {"public_key": PUBLIC_KEY, "secret_key": SECRET_KEY, "base_url": self.url, **options}
-        self.opened.append(LangFuseTracing(metrics=self.metrics, **given))
-        return self.opened[-1]
-
-    def run(self, tracing: LangFuseTracing, agent_type: str = "support_agent", **options: Any) -> AgentMonitor:
-        return AgentMonitor(agent_type, metrics=self.metrics, tracing=tracing, **options)
-
-    def dropped(self, reason: str) -> float:
-        return self.metrics.registry.get_sample_value("agent_monitoring_dropped_total", {"reason": reason}) or 0.0
-
-    def rows(self, trace_id: str | None) -> list[dict[str, Any]]:
-        return [row for row in self.standin.rows() if row["traceId"] == trace_id]
-
-
-@pytest.fixture
-def backend() -> Iterator[Backend]:
-    with langfuse() as (standin, url):
-        backend = Backend(standin, url)
-        yield backend
-        for tracing in backend.opened:
-            tracing.close(0)
-
-
-@pytest.fixture(autouse=True)
-def fresh_complaints(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The one line a minute belongs to the test that runs."""
-    monkeypatch.setattr(complaints, "_next", 0.0)
 
 
 def test_a_run_is_a_trace_with_its_steps_tags_users_and_errors(backend: Backend) -> None:

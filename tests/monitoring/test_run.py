@@ -93,6 +93,18 @@ def test_a_tool_is_counted_on_every_path(world: World, error: Exception | None, 
     assert world.value("agent_tool_call_count_sum", agent_type="agent") == 1
 
 
+def test_a_tool_of_a_run_may_be_a_decorator(world: World) -> None:
+    with world.run() as run:
+
+        @run.tool("search")
+        def search(query: str) -> str:
+            return query.upper()
+
+        assert [search("a"), search("b")] == ["A", "B"]
+    assert world.value("agent_tool_calls_total", tool_name="search", status="success") == 2
+    assert world.value("agent_tool_call_count_sum", agent_type="agent") == 2
+
+
 def test_an_error_that_came_from_a_tool_is_a_tool_failure(world: World) -> None:
     with pytest.raises(KeyError), world.run() as run, run.tool("search"):
         raise KeyError("x")

@@ -36,8 +36,8 @@ def test_a_dropped_trace_holds_on_to_nothing() -> None:
     with world.run() as run:
         run.update(input="x" * 1000)
         run.add_score("helpful", 1)
-        trace = run._trace
-    assert trace is not None
+        assert run.traced is not None
+        trace = run.traced.trace
     assert (trace.steps, trace.scores, trace.foreign, world.kept.traces) == ([], [], [], [])
 
 

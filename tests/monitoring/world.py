@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from deploy.stack.processes import answers, free_port
 from deploy.stack.standin.app import StandIn
-from slo_engine.monitoring import AgentMetrics, AgentMonitor
+from slo_engine.monitoring import AgentMetrics, AgentMonitor, LangFuseTracing
 from slo_engine.monitoring.scope import current
 from slo_engine.monitoring.tracing import Score, Step, Trace, Tracing
 from tests.waiting import wait_for
@@ -95,3 +95,27 @@ def langfuse() -> Iterator[tuple[StandIn, str]]:
         standin.is_hanging = False
         server.should_exit = True
         thread.join()
+
+
+class Backend:
+    """A stand-in, and tracing to it."""
+
+    def __init__(self, standin: StandIn, url: str) -> None:
+        self.standin = standin
+        self.url = url
+        self.metrics = AgentMetrics(CollectorRegistry())
+        self.opened: list[LangFuseTracing] = []
+
+    def tracing(self, **options: Any) -> LangFuseTracing:
+        given = {"public_key": PUBLIC_KEY, "secret_key": SECRET_KEY, "base_url": self.url, **options}
+        self.opened.append(LangFuseTracing(metrics=self.metrics, **given))
+        return self.opened[-1]
+
+    def run(self, tracing: LangFuseTracing, agent_type: str = "support_agent", **options: Any) -> AgentMonitor:
+        return AgentMonitor(agent_type, metrics=self.metrics, tracing=tracing, **options)
+
+    def dropped(self, reason: str) -> float:
+        return self.metrics.registry.get_sample_value("agent_monitoring_dropped_total", {"reason": reason}) or 0.0
+
+    def rows(self, trace_id: str | None) -> list[dict[str, Any]]:
+        return [row for row in self.standin.rows() if row["traceId"] == trace_id]

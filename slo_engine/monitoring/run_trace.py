@@ -1,0 +1,119 @@
+"""A run's part of a trace: its own observation, and those of its calls."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from slo_engine.monitoring.classify import classify_error
+from slo_engine.monitoring.content import MARGIN, cut
+from slo_engine.monitoring.endings import MAX_MESSAGE, frames, told
+from slo_engine.monitoring.scope import current
+from slo_engine.monitoring.tracing import Kind, Score, ScoreKind, Step, Trace, Tracing, with_tags
+
+if TYPE_CHECKING:
+    from slo_engine.monitoring.usage import LLMUsage
+
+
+class RunTrace:
+    """What a run says to its trace. A nested run's is a part of the outer run's trace. Its methods may raise."""
+
+    __slots__ = ("_owns_trace", "step", "trace")
+
+    def __init__(self, tracing: Tracing, agent_type: str) -> None:
+        place = current.get()
+        outer = place[0].traced if place is not None else None
+        self._owns_trace = outer is None or outer.trace.is_done or outer.trace.tracing is not tracing
+        if outer is None or self._owns_trace:
+            self.trace: Trace = tracing.begin(agent_type)
+            self.step: Step = self.trace.start("agent", agent_type)
+        else:
+            self.trace = outer.trace
+            self.step = outer.start("agent", agent_type)
+
+    def parent_of_steps(self) -> Step:
+        """The observation that the calling code is in: a tool call of this run, or the run."""
+        place = current.get()
+        tool = place[1] if place is not None and place[0].traced is self else None
+        return tool if tool is not None and not tool.end_ns else self.step
+
+    def start(self, kind: Kind, name: str, start_ns: int = 0) -> Step:
+        """Begin an observation inside what is going on in this run."""
+        return self.trace.start(kind, str(name), self.parent_of_steps().span_id, start_ns)
+
+    def tool_call(
+        self,
+        tool_name: str,
+        status: str,
+        seconds: float | None,
+        input: Any,  # noqa: A002 - LangFuse's name
+        output: Any,
+        error: BaseException | str | None,
+    ) -> None:
+        """A tool call that is over."""
+        step = self._of_the_past("tool", tool_name, seconds)
+        step.describe(input, output)
+        if status != "success":
+            fail(step, error if error is not None else status)
+        step.end()
+
+    def llm_call(
+        self,
+        usage: LLMUsage,
+        seconds: float | None,
+        time_to_first_token: float | None,
+        input: Any,  # noqa: A002 - LangFuse's name
+        output: Any,
+        error: BaseException | str | None,
+        metadata: Mapping[str, Any] | None,
+    ) -> None:
+        """A call of a model that is over."""
+        step = self._of_the_past("generation", usage.name(), seconds)
+        step.describe(input, output, metadata)
+        step.attributes = usage.for_trace(step.start_ns, time_to_first_token)
+        if error is not None:
+            fail(step, error)
+        step.end()
+
+    def add_score(self, name: str, value: float | str, *, is_boolean: bool, comment: str | None) -> None:
+        """A judgement of it."""
+        kind: ScoreKind = "CATEGORICAL" if isinstance(value, str) else "BOOLEAN" if is_boolean else "NUMERIC"
+        self.trace.add_score(Score(self.trace.hex, name, value, kind, comment))
+
+    def update(
+        self,
+        input: Any,  # noqa: A002 - LangFuse's name
+        output: Any,
+        metadata: Mapping[str, Any] | None,
+        user_id: str | None,
+        session_id: str | None,
+        tags: Sequence[str],
+    ) -> None:
+        """What is known of it by now."""
+        trace = self.trace
+        self.step.describe(input, output, metadata)
+        trace.user_id = user_id or trace.user_id
+        trace.session_id = session_id or trace.session_id
+        if tags:
+            trace.tags = with_tags(trace.tags, [tags] if isinstance(tags, str) else tags)
+
+    def finish(self) -> None:
+        """The run is over, and with it the trace if it began it."""
+        self.step.end()
+        if self._owns_trace:
+            self.trace.tracing.finish(self.trace)
+
+    def _of_the_past(self, kind: Kind, name: str, seconds: float | None) -> Step:
+        lasted = int(seconds * 1e9) if seconds is not None and 0 <= seconds < 1e9 else 0
+        return self.start(kind, name, time.time_ns() - lasted)
+
+
+def fail(step: Step, error: BaseException | str, category: str | None = None) -> None:
+    """Make an observation an ERROR that says why."""
+    if not isinstance(error, BaseException):
+        step.fail(cut(str(error), MAX_MESSAGE * MARGIN))
+        return
+    step.fail(told(error))
+    about = {"error_category": str(category or classify_error(error)), "traceback": frames(error)}
+    step.metadata = {**(step.metadata or {}), **about}
