@@ -7,16 +7,16 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
 
-from slo_engine.monitoring.classify import ErrorCategory, classify_error, mark_as_llm_failure, mark_as_tool_failure
+from slo_engine.monitoring.classify import is_timeout, mark_as_llm_failure, mark_as_tool_failure
 from slo_engine.monitoring.defaults import default_metrics
 from slo_engine.monitoring.metrics import AgentMetrics
 from slo_engine.monitoring.quiet import complaints
 from slo_engine.monitoring.run_trace import fail
 from slo_engine.monitoring.scope import Scope, current
 from slo_engine.monitoring.tracing import Step
-from slo_engine.monitoring.usage import UNKNOWN_MODEL, LLMUsage, usage_of
+from slo_engine.monitoring.usage import UNKNOWN_MODEL, LLMUsage, is_stream, usage_of
 
 if TYPE_CHECKING:
     from slo_engine.monitoring.run import AgentMonitor
@@ -67,7 +67,7 @@ class ToolCall(Scope):
         run = self._run
         try:
             if error is not None and not isinstance(error, GeneratorExit):
-                status = "timeout" if classify_error(error) == ErrorCategory.TIMEOUT else "failure"
+                status = "timeout" if is_timeout(error) else "failure"
                 if self._step is not None:
                     fail(self._step, error)
                 mark_as_tool_failure(error, self.tool_name)
@@ -89,6 +89,7 @@ class ToolCall(Scope):
             self._step.describe(input, output, metadata)
 
     def __call__(self, function: F) -> F:
+        """A function each call of which is a call of this tool."""
         from slo_engine.monitoring.decorator import decorator  # which builds on this module
 
         again = partial(ToolCall, self.tool_name, run=self._run, metrics=self._metrics)
@@ -114,6 +115,8 @@ class LLMCall(Scope):
     _step: Step | None = None
     _usage: LLMUsage | None = None
     _first_token: float | None = None
+    _cost_usd: float | None = None
+    _is_streamed = False
     _is_over = False
 
     def __init__(
@@ -129,9 +132,11 @@ class LLMCall(Scope):
         self._input = input
         self._began = 0.0
 
-    def begin(self) -> None:
-        """The model is called."""
-        self._began = time.perf_counter()
+    def begin(self, ago: float = 0.0, cost_usd: float | None = None, time_to_first_token: float | None = None) -> None:
+        """The model is called, or was so many seconds ``ago``; what is known of it already is not measured."""
+        self._began = time.perf_counter() - ago
+        self._cost_usd = cost_usd
+        self._first_token = time_to_first_token
         try:
             if self._run.traced is not None:
                 self._step = self._run.traced.start("generation", self._model or UNKNOWN_MODEL)
@@ -147,7 +152,13 @@ class LLMCall(Scope):
             self._first_token = time.perf_counter() - self._began
 
     def record(self, response: T, *, output: Any = None) -> T:
-        """Take tokens, model and answer from a provider's response, which is returned."""
+        """Take tokens, model and answer from a provider's response, which is returned; or from a stream of one, which
+        is returned wrapped, and ends the call when it ends."""
+        if is_stream(response):
+            from slo_engine.monitoring.streams import monitored_stream  # which builds on this module
+
+            self._is_streamed = True
+            return cast("T", monitored_stream(response, self))
         self.record_usage(usage_of(response) or LLMUsage(self._model))
         if output is not None:
             self.update(output=output)
@@ -157,6 +168,12 @@ class LLMCall(Scope):
         """Take tokens and model as they are."""
         self._usage = usage
 
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is not None or not self._is_streamed:
+            self.finish(error)
+
     def finish(self, error: BaseException | None = None) -> None:
         """The model has answered, or failed."""
         if self._is_over:
@@ -165,6 +182,7 @@ class LLMCall(Scope):
         seconds = time.perf_counter() - self._began
         run, usage, step = self._run, self._usage or LLMUsage(self._model), self._step
         usage.model = usage.model or self._model
+        usage.cost_usd = usage.cost_usd if self._cost_usd is None else self._cost_usd
         try:
             if isinstance(error, GeneratorExit):
                 error = None

@@ -178,6 +178,16 @@ def is_cancelled(error: BaseException) -> bool:
     return asyncio is not None and isinstance(error, asyncio.CancelledError)
 
 
+def is_timeout(error: BaseException) -> bool:
+    """Whether something took too long, wherever it came out of."""
+    try:
+        if isinstance(error, BaseExceptionGroup):
+            return any(is_timeout(each) for each in error.exceptions[:_GROUP_READ])
+        return isinstance(error, TimeoutError) or _of_a_provider(error) == ErrorCategory.TIMEOUT
+    except Exception:  # noqa: BLE001 - see classify_error
+        return False
+
+
 def mark_as_tool_failure(error: BaseException, tool_name: str) -> None:
     """Remember on the exception which tool raised it, whatever becomes of it further up."""
     _mark(error, _TOOL_MARK, tool_name)

@@ -41,6 +41,8 @@ def monitor_agent(
     success. ``tools`` and ``models`` that are named here have series at 0 from the start. The ``capture_...``: whether
     arguments and results go to the trace (scrubbed). The others: see `AgentMonitor`.
     """
+    if not isinstance(agent_type, str):
+        raise TypeError('write @monitor_agent("name of the agent"), with parentheses and a name')
     # All that is slow is done here, once: the LangFuse SDK, price tables, series at 0.
     (metrics or default_metrics()).declare_agent(agent_type, tools=tools, models=models)
     if tracing is None:
@@ -55,7 +57,10 @@ def monitor_agent(
 def monitor_tool(
     tool_name: str, *, capture_input: bool = True, capture_output: bool = True, metrics: AgentMetrics | None = None
 ) -> Callable[[F], F]:
-    """Make every call of a function a call of the tool ``tool_name``, in whichever run is current when it is called."""
+    """Make every call of a function a call of the tool ``tool_name``, in whichever run is current when it is called.
+
+    ``metrics``: where it is counted outside of any run; in one it is counted with the run.
+    """
     (metrics or default_metrics()).declare_tool(tool_name)
 
     return decorator(

@@ -46,6 +46,15 @@ def configure(
             _defaults.is_tracing_known = True
 
 
+def flush_traces(timeout: float = 2.0) -> bool:
+    """Wait until all traces are sent, ``timeout`` seconds at most. Whether they were; True when tracing is off.
+
+    Done at exit by itself, but Python runs no exit handlers when a signal ends it: see docs/monitoring.md.
+    """
+    tracing = default_tracing()
+    return tracing is None or tracing.flush(timeout)
+
+
 def default_metrics() -> AgentMetrics:
     """Those of `configure`, else metrics on prometheus_client's default registry."""
     found = _defaults.metrics

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from slo_engine.monitoring.classify import ErrorCategory, classify_error, is_cancelled
+from slo_engine.monitoring.classify import ErrorCategory, classify_error, is_cancelled, is_timeout
 from slo_engine.monitoring.content import MARGIN, cut
 
 MAX_MESSAGE: Final = 1000
@@ -26,8 +26,7 @@ def ending(error: BaseException) -> tuple[str, str | None]:
     if is_cancelled(error):
         return "cancelled", ErrorCategory.CANCELLED
     category = classify_error(error)
-    is_timeout = isinstance(error, TimeoutError) or category == ErrorCategory.TIMEOUT
-    return ("timeout" if is_timeout else "error"), category
+    return ("timeout" if category == ErrorCategory.TIMEOUT or is_timeout(error) else "error"), category
 
 
 def frames(error: BaseException) -> str:

@@ -30,7 +30,7 @@ MAX_BATCH_BYTES: Final = 3_000_000
 """Of content in a request: the cloud takes 5 MB, and refuses the whole of what is larger."""
 
 MAX_ATTEMPTS: Final = 8
-"""With pauses of 1, 2, 4, ... 30 s: about two and a half minutes; then the next ones get their turn."""
+"""With pauses of 1, 2, 4, ... 30 s and the time of the answers one and a half to two minutes; then the next."""
 
 MAX_PAUSE: Final = 30.0
 

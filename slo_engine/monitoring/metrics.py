@@ -32,8 +32,14 @@ SCORE_BUCKETS: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1)
 
 RUN_STATUSES: Final = ("success", "error", "timeout", "cancelled", "exit")
 TOOL_STATUSES: Final = ("success", "failure", "timeout")
-TOKEN_TYPES: Final = ("input", "output", "cached", "cache_write", "reasoning")
-"""``cached`` and ``cache_write`` are parts of ``input``, ``reasoning`` is a part of ``output``."""
+TOKEN_PARTS: Final = ("cached", "cache_write", "reasoning")
+"""Of the tokens of type ``input`` the first two are a part, of those of type ``output`` the last."""
+
+LOSSES: Final = (
+    *("bad_amount", "label_value", "internal", "trace", "trace_overflow", "trace_refused", "trace_undelivered"),
+    "score",
+)
+"""The reasons of ``agent_monitoring_dropped_total``."""
 
 MAX_LABEL: Final = 200
 """Characters of a label's value."""
@@ -322,8 +328,9 @@ class AgentMetrics:
             "agent_circuit_breaker_state", "0 closed, 1 open, 2 half open.", "mostrecent", "service_name"
         )
         self.dropped = counter("agent_monitoring_dropped", "What the monitoring itself could not record.", "reason")
-        self._bad_amounts = self.dropped.labels("bad_amount")
-        self._label_values_over_cap = self.dropped.labels("label_value")
+        self._bad_amounts, self._label_values_over_cap = (self.dropped.labels(each) for each in LOSSES[:2])
+        for reason in LOSSES:
+            self.dropped.labels(reason)
 
     def agent(self, agent_type: str) -> AgentSeries:
         """The series of an agent; those that count events are created at 0."""
@@ -346,7 +353,10 @@ class AgentMetrics:
         for tool_name in tools:
             self.tool(tool_name)
         for model in models:
-            self.model(model)
+            known = self.model(model)
+            known.call("tool_call")
+            for part in TOKEN_PARTS:
+                known.token(part)
             series.cost(model)
 
     def declare_tool(self, tool_name: str) -> None:
@@ -354,8 +364,12 @@ class AgentMetrics:
         self.tool(tool_name)
 
     def set_circuit_breaker_state(self, service_name: str, state: BreakerState) -> None:
-        """Say what a circuit breaker is: ``closed``, ``open`` or ``half_open``. Raises KeyError for anything else."""
-        number = _BREAKER_STATES[state]
+        """Say what a breaker is: ``closed``, ``open`` or ``half_open``. Anything else is ignored and counted."""
+        number = _BREAKER_STATES.get(state)
+        if number is None:
+            self._bad_amounts.inc()
+            complaints.warn(f"a circuit breaker is closed, open or half_open, not {state!r}")
+            return
         self.circuit_breaker_state.labels(self.label_value("service_name", service_name)).set(number)
 
     def countable(self, amount: float) -> bool:

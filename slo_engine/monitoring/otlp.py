@@ -108,7 +108,9 @@ class Door:
             return Answer(is_sent=False, why=f"{why}: check LANGFUSE_PUBLIC_KEY, LANGFUSE_SECRET_KEY and the URL")
         if status in {408, 425, 429} or status >= 500:
             return Answer(is_sent=False, is_final=False, retry_after=_seconds(response), why=why)
-        return Answer(is_sent=False, is_refused=status in {400, 413, 422}, why=why)
+        if status in {400, 413, 422}:
+            return Answer(is_sent=False, is_refused=True, why=why)
+        return Answer(is_sent=False, why=f"{why}: check LANGFUSE_BASE_URL")
 
     def _new_client(self) -> httpx.Client:
         return httpx.Client(headers=self._headers, timeout=self._timeout, follow_redirects=False)
@@ -200,12 +202,13 @@ class Spans:
 
     def _trace_attributes(self, trace: Trace) -> dict[str, Any]:
         attributes: dict[str, Any] = {
-            Names.TRACE_NAME: self._name(trace.agent_type),
-            Names.TRACE_TAGS: [self._name(tag) for tag in trace.tags],
+            # The agent's own name is by what its traces are found, so it is left as it is.
+            Names.TRACE_NAME: _sendable(trace.agent_type),
+            Names.TRACE_TAGS: [_sendable(trace.tags[0]), *(self._name(tag) for tag in trace.tags[1:])],
         }
         for name, value in ((Names.TRACE_USER_ID, trace.user_id), (Names.TRACE_SESSION_ID, trace.session_id)):
             if value:
-                attributes[name] = str(value)[:MAX_LABEL].encode("utf-8", "replace").decode()
+                attributes[name] = _sendable(value)
         return attributes
 
     def _span(self, trace: Trace, step: Step, of_the_trace: Mapping[str, Any], end_ns: int) -> ReadableSpan:
@@ -231,7 +234,7 @@ class Spans:
         if not step.parent_id:
             attributes[Names.IS_APP_ROOT] = True
         return ReadableSpan(
-            name=self._name(step.name),
+            name=_sendable(step.name) if step.kind == "agent" else self._name(step.name),
             context=_context(trace, step.span_id),
             parent=_context(trace, step.parent_id) if step.parent_id else None,
             resource=self._resource,
@@ -284,6 +287,11 @@ class _NotOurs(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - who logs matters, not what
         """Whether the record is somebody else's."""
         return threading.current_thread().name != THREAD
+
+
+def _sendable(name: object) -> str:
+    """As it is, but for its length and for half a character, which nobody can send."""
+    return str(name)[:MAX_LABEL].encode("utf-8", "replace").decode()
 
 
 def _context(trace: Trace, span_id: int) -> SpanContext:

@@ -106,10 +106,11 @@ class Prices:
         return found
 
     def _look_up(self, model: str) -> Rates | None:
-        if model in self._own:
-            return self._own[model]
         if len(model) > _LONGEST_NAME:
-            return None
+            return self._own.get(model)
+        for name in (model, *_names(model)):
+            if name in self._own:
+                return self._own[name]
         for name in _names(model):
             found = (self._catalogue.rates(name) if self._catalogue is not None else None) or _bundled().get(name)
             if found is not None:
@@ -182,6 +183,9 @@ def _bundled_rates(entry: Sequence[Any]) -> Rates:
     return Rates(in_, out, cached, cache_write, higher)
 
 
+_MAKERS: Final = ("openai", "google", "anthropic", "mistral", "cohere", "voyageai", "deepseek", "x-ai", "aws")
+
+
 class _GenaiPrices:
     """genai-prices as a table of rates. Its own arithmetic is exact and takes 140 us a call; looking up takes one."""
 
@@ -193,19 +197,27 @@ class _GenaiPrices:
         self.rates("gpt-4o")  # loads its tables here, where an agent is declared, and not where one runs
 
     def rates(self, model: str) -> Rates | None:
-        try:
-            price = self._module.calc_price(self._one_token, model).model_price
-        except (LookupError, ValueError):
-            return None
-        return from_genai(price)
+        provider, _, bare = model.partition("/")
+        # As it is; by the provider that its name begins with; by those who sell models of their own.
+        for name, provider_id in ((model, None), (bare, provider), *((model, each) for each in _MAKERS)):
+            if not name:
+                continue
+            try:
+                price = self._module.calc_price(self._one_token, name, provider_id=provider_id).model_price
+            except (LookupError, ValueError):
+                continue
+            return from_genai(price)
+        return None
 
 
 def from_genai(price: Any) -> Rates | None:
     """A price of genai-prices as rates; None if it is not by tokens."""
     names = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
     listed = [getattr(price, name, None) for name in names]
-    if listed[0] is None or listed[1] is None:  # priced by requests, images or seconds: not ours to guess
+    if listed[0] is None:  # priced by requests, images or seconds: not ours to guess
         return None
+    if listed[1] is None:  # an embedding says nothing
+        listed[1] = 0
     thresholds = sorted({tier.start for value in listed for tier in getattr(value, "tiers", ())})
     return _rates_at(listed, 0, tuple((start, _rates_at(listed, start)) for start in thresholds))
 

@@ -12,7 +12,7 @@ from slo_engine.monitoring.calls import LLMCall, ToolCall, abandoned, settle_aba
 from slo_engine.monitoring.classify import classify_error
 from slo_engine.monitoring.defaults import default_metrics, default_prices, default_tracing
 from slo_engine.monitoring.endings import ending, told
-from slo_engine.monitoring.metrics import AgentMetrics
+from slo_engine.monitoring.metrics import TOKEN_PARTS, AgentMetrics
 from slo_engine.monitoring.quiet import complaints
 from slo_engine.monitoring.run_trace import RunTrace, fail
 from slo_engine.monitoring.scope import Scope, current
@@ -243,13 +243,18 @@ class AgentMonitor(Scope):
         stream of one of them, which is returned wrapped and recorded when it ends. ``input_tokens`` are all of the
         input, of which ``cached_tokens`` were read from and ``cache_write_tokens`` written to a cache;
         ``reasoning_tokens`` are a part of ``output_tokens``. ``cost_usd`` None: from `Prices`; a model without a
-        price is counted in ``llm_unpriced_calls_total``. Durations are seconds.
+        price is counted in ``llm_unpriced_calls_total``. Durations are seconds; of a stream, ``seconds`` are those
+        that its call had taken when it was given here.
         """
         try:
             if type(model) is not str:
-                return self._record_answer(
-                    model, cost_usd, seconds, time_to_first_token, call_type, input, output, metadata
-                )
+                if not isinstance(model, str):
+                    return self._record_answer(
+                        model, cost_usd, seconds, time_to_first_token, call_type, input, output, metadata
+                    )
+                model = str.__str__(model)  # a member of an enumeration
+            if error is not None and cost_usd is None and not (input_tokens or output_tokens):
+                cost_usd = 0.0  # nothing came back, and nothing is paid: it is not a call of unknown price
             cost_usd = self.count_llm_call(
                 model,
                 call_type or "completion",
@@ -300,11 +305,8 @@ class AgentMonitor(Scope):
             cached_tokens = min(metrics.whole(cached_tokens), input_tokens)
             cache_write_tokens = min(metrics.whole(cache_write_tokens), input_tokens - cached_tokens)
             reasoning_tokens = min(metrics.whole(reasoning_tokens), output_tokens)
-            for token_type, amount in (
-                ("cached", cached_tokens),
-                ("cache_write", cache_write_tokens),
-                ("reasoning", reasoning_tokens),
-            ):
+            amounts = (cached_tokens, cache_write_tokens, reasoning_tokens)
+            for token_type, amount in zip(TOKEN_PARTS, amounts, strict=True):
                 if amount:
                     series.token(token_type)(amount)
         if seconds is not None and (0 <= seconds < inf or metrics.countable(seconds)):
@@ -349,9 +351,14 @@ class AgentMonitor(Scope):
 
     def count_error(self, error: BaseException | str) -> None:
         """Count an error that the run survives: an exception, or a category. Its trace is kept."""
+        exemplar = self._exemplar
         if self.traced is not None:
             self.traced.trace.failed = True
-        count_error(self.agent_type, error, metrics=self._metrics)
+            exemplar = self.traced.trace.exemplar
+        try:
+            self._series.error(_category(error)).inc_with(exemplar, self._began)
+        except Exception as failure:  # noqa: BLE001 - see complain
+            self.complain("an error could not be counted", failure)
 
     def update(
         self,
@@ -389,7 +396,8 @@ class AgentMonitor(Scope):
         """What a provider's SDK answered: a stream, or all of it."""
         if is_stream(answer):
             call = LLMCall(self, None, call_type, input)
-            call.begin()
+            call.begin(seconds or 0.0, cost_usd, time_to_first_token)
+            call.update(output=output, metadata=metadata)
             return monitored_stream(answer, call)
         usage = usage_of(answer) or LLMUsage(None)
         if cost_usd is not None:
@@ -410,5 +418,8 @@ class AgentMonitor(Scope):
 
 def count_error(agent_type: str, error: BaseException | str, *, metrics: AgentMetrics | None = None) -> None:
     """Count an error outside any run: initialization, authentication, network set-up. ``error``, or its category."""
-    category = classify_error(error) if isinstance(error, BaseException) else str(error)
-    (metrics or default_metrics()).agent(agent_type).error(category).add(1)
+    (metrics or default_metrics()).agent(agent_type).error(_category(error)).add(1)
+
+
+def _category(error: BaseException | str) -> str:
+    return classify_error(error) if isinstance(error, BaseException) else str(error)

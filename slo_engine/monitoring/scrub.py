@@ -153,6 +153,7 @@ _BEARER: Final = re.compile(r"(?:bearer|basic)\s+(?=[A-Za-z0-9._~+/=-]*\d)([A-Za
 
 # `password = ...`, `"api_key": "..."`, `AWS_SECRET_ACCESS_KEY=...`: what a name says is secret.
 _SECRET_NAMES: Final = (
+    "pwd",
     "password",
     "passwd",
     "secret",
@@ -164,11 +165,13 @@ _SECRET_NAMES: Final = (
     "token",
 )
 _ASSIGNED: Final = re.compile(
-    r"(?:password|passwd|secret|api[_-]?key|access_?key|token)(?:[_-]?(?:access)?[_-]?key|_?id)?[\\\"']{0,4}\s{0,3}(?::|=>?)\s{0,3}[\\\"']{0,4}"
-    r"([^\s\"'\\,;&<>{}()\[\]]{8,256})",
+    r"(?:password|passwd|pwd|secret|api[_-]?key|access_?key|token)(?:[_-]?(?:access)?[_-]?key|_?id)?"
+    r"(?P<sign>[\\\"']{0,4}\s{0,3}(?::|=>?)\s{0,3}[\\\"']{0,4})"
+    r"(?P<value>(?:[^\s\"'\\,;&<>{}()\[\]]|&(?!\w{1,30}=)){4,256})",
     re.IGNORECASE,
 )
-_PASSWORD: Final = re.compile(r"passw", re.IGNORECASE)
+_PASSWORD: Final = re.compile(r"passw|pwd", re.IGNORECASE)
+_NO_PASSWORD: Final = frozenset({"null", "none", "true", "false", "required", "optional", "string", "undefined"})
 
 
 def _secrets(text: str) -> Iterator[Finding]:
@@ -199,16 +202,19 @@ def _named_secrets(text: str) -> Iterator[Finding]:
     for word in _SECRET_NAMES:
         for at in _positions(lowered, word) if word in lowered else ():
             match = _ASSIGNED.match(text, at)
-            if match is not None and _looks_secret(match.group(1), is_password=bool(_PASSWORD.match(text, at))):
-                yield Finding(match.start(1), match.end(1), "secret")
+            if match is not None and _looks_secret(match, is_password=bool(_PASSWORD.match(text, at))):
+                yield Finding(match.start("value"), match.end("value"), "secret")
 
 
-def _looks_secret(value: str, *, is_password: bool) -> bool:
+def _looks_secret(match: re.Match[str], *, is_password: bool) -> bool:
+    """Prose says "password: ask Ada" and "token: 311"; programs write `=` and quotes."""
+    value, sign = match.group("value"), match.group("sign")
+    is_written_by_a_program = "=" in sign or '"' in sign or "'" in sign
     has_digit = any(letter.isdigit() for letter in value)
     has_letter = any(letter.isalpha() for letter in value)
     if is_password:
-        return has_digit or not value.isalnum()
-    return len(value) >= 16 and has_digit and has_letter
+        return value.lower() not in _NO_PASSWORD and (is_written_by_a_program or has_digit or not value.isalnum())
+    return len(value) >= (8 if is_written_by_a_program else 16) and has_digit and has_letter
 
 
 def _positions(text: str, word: str) -> Iterator[int]:

@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import gzip
 import os
+import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Final
 
-from prometheus_client import REGISTRY, CollectorRegistry
+from prometheus_client import CollectorRegistry
 from prometheus_client.exposition import choose_encoder
+
+from slo_engine.monitoring.defaults import default_metrics
 
 Ready = Callable[[], bool]
 Answer = tuple[int, Iterable[tuple[str, str]], bytes]
@@ -47,15 +50,15 @@ class MetricsServer:
 
 def start_metrics_server(
     port: int,
-    *,
     host: str = "127.0.0.1",
+    *,
     registry: CollectorRegistry | None = None,
     is_ready: Ready = lambda: True,
 ) -> MetricsServer:
     """Serve ``/metrics`` (OpenMetrics with exemplars for who asks), ``/healthz`` and ``/readyz`` from daemon threads.
 
     ``port`` 0: a free one, to be read off the result. ``host``: give ``0.0.0.0`` to be scraped from elsewhere.
-    ``registry`` None: the default one, or that of all processes when ``PROMETHEUS_MULTIPROC_DIR`` is set.
+    ``registry`` None: that of `configure`, or of all processes when ``PROMETHEUS_MULTIPROC_DIR`` is set.
     ``is_ready``: what ``/readyz`` asks before it answers 200. Raises OSError when the port is taken.
     """
     render = _Renderer(registry)
@@ -87,6 +90,7 @@ def start_metrics_server(
     class Server(ThreadingHTTPServer):
         daemon_threads = True
         request_queue_size = 64
+        address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
 
         def handle_error(self, request: Any, client_address: Any) -> None:
             """A scraper that hangs up is no news either."""
@@ -182,7 +186,7 @@ class _Renderer:
             registry = CollectorRegistry()
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
             return registry
-        return REGISTRY
+        return default_metrics().registry
 
 
 def _answer(render: _Renderer, is_ready: Ready, path: str, header: Callable[[str], str | None], method: str) -> Answer:

@@ -99,6 +99,45 @@ def test_names_tags_and_scores_are_scrubbed_too(backend: Backend) -> None:
     assert "ada@" not in json.dumps([backend.standin.rows(), backend.standin.scores])
 
 
+def test_the_agents_own_name_and_tag_are_left_as_they_are_for_that_is_how_traces_are_found(backend: Backend) -> None:
+    def broken(text: str) -> str:
+        raise RuntimeError
+
+    for scrub in (str.upper, broken):
+        tracing = backend.tracing(scrub=scrub)
+        with backend.run(tracing, "crawler 10.0.0.7") as run:
+            pass
+        assert tracing.flush(10)
+        (row,) = backend.rows(run.trace_id)
+        assert (row["name"], row["traceName"]) == ("crawler 10.0.0.7", "crawler 10.0.0.7")
+        assert row["tags"] == ["agent_type:crawler 10.0.0.7"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "password=hunter2",
+            "password=correcthorse",
+            "pwd=abc12345",
+            '{"password": "hunter2"}',
+            "password=Tr0ub4dor&3",
+        ),
+        *("secret=abc12345xyz", "token=abcdef123456789", '"api_key": "abc123def456"', "password: hunter2"),
+    ],
+)
+def test_what_a_program_calls_a_password_is_one_however_short(text: str) -> None:
+    scrubbed = Scrubber().scrub(text)
+    assert scrubbed.rstrip('"}').endswith("[SECRET]")
+
+
+@pytest.mark.parametrize(
+    "text", ["password: required", '"password": null', "password=None", "token: 311", "max_tokens=4096"]
+)
+def test_what_only_speaks_of_passwords_is_none(text: str) -> None:
+    assert Scrubber().scrub(text) == text
+
+
 # Values.
 
 

@@ -405,6 +405,20 @@ def test_a_program_that_just_ends_has_its_traces_sent(backend: Backend) -> None:
     assert seconds < 4
 
 
+def test_a_program_that_a_signal_ends_can_flush_before(backend: Backend) -> None:
+    source = """
+import os, signal
+from slo_engine.monitoring import flush_traces
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+agent()
+assert flush_traces(10)
+print('exiting', time.monotonic())
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+    program(source, backend.url)
+    assert len(backend.standin.rows()) == 3
+
+
 def test_a_run_that_the_end_of_the_process_cuts_off_is_sent_too(backend: Backend) -> None:
     done, _ = program("run = AgentMonitor('cut').__enter__()\nrun.record_tool_call('search', 'failure')", backend.url)
     assert {row["name"] for row in backend.standin.rows()} == {"cut", "search"}

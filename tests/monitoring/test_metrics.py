@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from slo_engine.monitoring import AgentMetrics, configure, default_metrics, monitor_agent
-from slo_engine.monitoring.metrics import TimedSeries, adder, observer
+from slo_engine.monitoring.metrics import LOSSES, TimedSeries, adder, observer
 from tests.monitoring.world import World
 
 PROMISED = {
@@ -108,6 +108,8 @@ def test_a_declared_agent_has_all_its_series_at_0_before_it_runs() -> None:
     assert world.value("llm_cost_usd_total", model="gpt-5-mini", agent_type="agent") == 0
     assert world.value("llm_tokens_used_total", model="gpt-5-mini", token_type="input") == 0
     assert world.value("llm_unpriced_calls_total", model="gpt-5-mini") == 0
+    assert world.value("llm_api_calls_total", model="gpt-5-mini", call_type="tool_call") == 0
+    assert world.value("llm_tokens_used_total", model="gpt-5-mini", token_type="cached") == 0
     assert world.value("active_agent_runs", agent_type="agent") == 0
 
 
@@ -155,8 +157,15 @@ def test_states_of_a_breaker() -> None:
     for state, number in (("closed", 0), ("open", 1), ("half_open", 2)):
         world.metrics.set_circuit_breaker_state("search", state)  # type: ignore[arg-type]
         assert world.value("agent_circuit_breaker_state", service_name="search") == number
-    with pytest.raises(KeyError):
-        world.metrics.set_circuit_breaker_state("search", "ajar")  # type: ignore[arg-type]
+    world.metrics.set_circuit_breaker_state("search", "ajar")  # type: ignore[arg-type]
+    assert world.value("agent_circuit_breaker_state", service_name="search") == 2
+    assert world.value("agent_monitoring_dropped_total", reason="bad_amount") == 1
+
+
+def test_losses_can_be_counted_from_the_first_one_on() -> None:
+    world = World()
+    for reason in LOSSES:
+        assert world.value("agent_monitoring_dropped_total", reason=reason) == 0
 
 
 def test_a_second_set_on_one_registry_is_refused_by_prometheus_client() -> None:

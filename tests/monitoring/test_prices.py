@@ -78,6 +78,17 @@ def test_own_prices_come_first_from_a_mapping_json_or_toml(tmp_path: Path) -> No
         assert prices.cost("gpt-5", 1_000_000, 0) is not None  # the others are as they were
 
 
+def test_own_prices_hold_for_dated_and_prefixed_names_too() -> None:
+    prices = Prices({"gpt-5-mini": {"input": 1000, "output": 1000}})
+    for name in ("gpt-5-mini", "gpt-5-mini-2025-08-07", "openai/gpt-5-mini"):
+        assert prices.cost(name, 1000, 0) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("name", ["text-embedding-3-small", "openai/text-embedding-3-large", "gemini-embedding-001"])
+def test_embeddings_have_a_price(name: str) -> None:
+    assert (Prices().cost(name, 1_000_000, 0) or 0) > 0
+
+
 @pytest.mark.parametrize(
     ("own", "says"),
     [

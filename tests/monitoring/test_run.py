@@ -6,11 +6,13 @@ import asyncio
 import logging
 import math
 import threading
+from collections.abc import Iterator
+from enum import StrEnum
 from typing import Any
 
 import pytest
 
-from slo_engine.monitoring import ToolError, count_error, current_run
+from slo_engine.monitoring import ToolError, count_error, current_run, monitor_agent
 from slo_engine.monitoring.tracing import Trace, Tracing
 from tests.monitoring.world import World
 
@@ -176,6 +178,77 @@ def test_a_model_call_that_is_timed_counts_on_every_path(world: World) -> None:
     assert world.value("llm_time_to_first_token_seconds_count", model="gpt-5-mini") == 1
     assert world.value("llm_cost_usd_total", model="gpt-5-mini", agent_type="agent") == pytest.approx(0.00045)
     assert world.value("llm_unpriced_calls_total", model="gpt-5-mini") == 0  # a failed call is paid by nobody
+
+
+class Model(StrEnum):
+    MINI = "gpt-5-mini"
+
+
+def test_a_model_named_by_an_enumeration_is_that_model(world: World) -> None:
+    with world.run() as run:
+        run.record_llm_call(Model.MINI, input_tokens=10, output_tokens=5)
+    assert world.value("llm_tokens_used_total", model="gpt-5-mini", token_type="input") == 10
+    assert world.value("llm_cost_usd_total", model="gpt-5-mini", agent_type="agent") is not None
+
+
+def test_a_failed_call_without_tokens_costs_nothing_and_is_not_unpriced(world: World) -> None:
+    with world.run() as run:
+        run.record_llm_call("gpt-5-mini", error=ConnectionError("reset"))
+    assert world.value("llm_unpriced_calls_total", model="gpt-5-mini") == 0
+    assert world.value("llm_cost_usd_total", model="gpt-5-mini", agent_type="agent") == 0
+
+
+def chunks() -> Iterator[Any]:
+    yield {"model": "gpt-5-mini", "choices": [{"delta": {"content": "hello"}}]}
+    yield {"model": "gpt-5-mini", "choices": [], "usage": {"prompt_tokens": 1000, "completion_tokens": 10}}
+
+
+def test_what_is_known_of_a_stream_is_taken_and_the_rest_is_measured() -> None:
+    world = World(traced=True)
+    with world.run() as run:
+        for _ in run.record_llm_call(chunks(), seconds=9, cost_usd=7, time_to_first_token=3, metadata={"n": 1}):
+            pass
+    assert (world.value("llm_call_duration_seconds_sum", model="gpt-5-mini") or 0) > 9
+    assert world.value("llm_time_to_first_token_seconds_sum", model="gpt-5-mini") == 3
+    assert world.value("llm_cost_usd_total", model="gpt-5-mini", agent_type="agent") == 7
+    assert world.trace.steps[1].metadata == {"n": "1"}
+
+
+def test_a_timed_call_may_be_a_stream_read_inside_or_after_its_block(world: World) -> None:
+    with world.run() as run:
+        with run.llm_call("gpt-5-mini") as call:
+            for _ in call.record(chunks()):
+                pass
+        with run.llm_call("gpt-5-mini") as call:
+            later = call.record(chunks())
+        assert world.value("llm_api_calls_total", model="gpt-5-mini", call_type="completion") == 1
+        list(later)
+    assert world.value("llm_tokens_used_total", model="gpt-5-mini", token_type="input") == 2000
+    assert world.value("llm_time_to_first_token_seconds_count", model="gpt-5-mini") == 2
+
+
+class ReadTimeout(Exception):  # noqa: N818 - httpx' name
+    """As httpx raises it."""
+
+
+@pytest.mark.parametrize("error", [TimeoutError(), ReadTimeout(), ExceptionGroup("g", [TimeoutError()])])
+def test_a_timeout_out_of_a_tool_is_a_timeout_of_both(world: World, error: Exception) -> None:
+    with pytest.raises(type(error)), world.run() as run, run.tool("search"):
+        raise error
+    assert world.runs("timeout") == 1
+    assert world.value("agent_tool_calls_total", tool_name="search", status="timeout") == 1
+
+
+def test_a_counted_error_carries_an_exemplar_of_its_run() -> None:
+    world = World(traced=True, sample_rate=0.0)
+    with world.run() as run:
+        run.count_error("validation")
+    assert world.exemplar("agent_errors", "agent_errors_total", error_category="validation") == run.trace_id
+
+
+def test_a_decorator_without_its_parentheses_is_told_at_once() -> None:
+    with pytest.raises(TypeError, match="with parentheses"):
+        monitor_agent(lambda: None)  # type: ignore[arg-type]
 
 
 def test_an_error_out_of_a_model_call_is_an_llm_error(world: World) -> None:

@@ -14,7 +14,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from slo_engine.monitoring import metrics_app, start_metrics_server
+from slo_engine.monitoring import configure, default_metrics, metrics_app, start_metrics_server
 from slo_engine.monitoring.server import MetricsServer
 from tests.monitoring.world import World
 
@@ -158,6 +158,17 @@ def test_the_app_may_be_mounted_at_metrics_itself(world: World) -> None:
             return (await client.get("/metrics/")).status_code
 
     assert asyncio.run(main()) == 200
+
+
+def test_the_server_shows_the_metrics_that_are_configured(world: World) -> None:
+    before = default_metrics()
+    configure(metrics=world.metrics)
+    server = start_metrics_server(0, "127.0.0.1")
+    try:
+        assert "agent_requests_total" in httpx.get(f"http://127.0.0.1:{server.port}/metrics").text
+    finally:
+        server.close()
+        configure(metrics=before)
 
 
 def test_a_taken_port_is_told(server: MetricsServer) -> None:
