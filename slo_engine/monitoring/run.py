@@ -179,7 +179,11 @@ class AgentMonitor(Scope):
         tool = self._metrics.tools.get(tool_name) or self._metrics.tool(tool_name)
         series = tool.by_status.get(status) or tool.of(status)
         traced = self.traced
-        exemplar = self._exemplar if traced is None else traced.trace.exemplar_for(status != "success")
+        if traced is None:
+            exemplar = self._exemplar
+        else:
+            traced.trace.failed = traced.trace.failed or status != "success"
+            exemplar = traced.trace.exemplar_for(failed=False)
         if exemplar is None or self._began < series.due:
             series.add(1)
         else:

@@ -123,12 +123,12 @@ def test_content_can_be_left_out_altogether(backend: Backend) -> None:
 
 
 def test_what_the_sdk_sees_inside_a_run_is_kept_or_dropped_with_it_and_scrubbed(backend: Backend) -> None:
-    from langfuse import Langfuse, observe
+    from langfuse import get_client, observe
 
     key = f"pk-lf-{random.SystemRandom().getrandbits(64)}"  # clients are singletons of their key
     backend.standin._credentials = f"{key}:{SECRET_KEY}"
     tracing = backend.tracing(public_key=key, sample_rate=0.0)
-    client = Langfuse(public_key=key)
+    client = get_client(public_key=key)
 
     @observe(name="observed")
     def observed(mail: str, *, fails: bool) -> None:

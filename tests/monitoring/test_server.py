@@ -122,7 +122,7 @@ def test_the_asgi_app_renders_off_the_event_loop_and_once_for_all_who_wait(world
     slow = Slow(0.0)
     world.registry.register(slow)
     slow.threads.clear()
-    slow.seconds = 0.2
+    slow.seconds = 1.0
     app = Starlette(routes=[Mount("/monitoring", app=metrics_app(registry=world.registry))])
 
     async def main() -> tuple[list[httpx.Response], float]:
@@ -147,7 +147,7 @@ def test_the_asgi_app_renders_off_the_event_loop_and_once_for_all_who_wait(world
     assert [answer.status_code for answer in answers] == [200] * 12 + [404]
     assert threading.get_ident() not in slow.threads
     assert len(slow.threads) <= 3, "ten scrapes at once were rendered one by one"
-    assert longest < 0.15, "the event loop stood still while the metrics were rendered"
+    assert longest < 0.8, "the event loop stood still while the metrics were rendered"
 
 
 def test_the_app_may_be_mounted_at_metrics_itself(world: World) -> None:
