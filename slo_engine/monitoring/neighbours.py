@@ -2,7 +2,7 @@
 
 The SDK's client for the same project is created here, on a tracer provider whose spans come to us: they are kept or
 dropped with the run they belong to, scrubbed, and sent by the same thread. A client that the program has created
-before stays as it is: its spans are children of ours, but it sends them by itself, sampled or not.
+before stays as it is: what it sees are traces of their own, which it sends by itself, and the log says so.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from opentelemetry.trace import (
 )
 
 from slo_engine.monitoring.otlp import SAMPLED
+from slo_engine.monitoring.quiet import warn
 from slo_engine.monitoring.scope import current
 from slo_engine.monitoring.tracing import Trace, Tracing
 
@@ -56,6 +57,11 @@ def share_with_the_sdk(
         span_exporter=_HandOver(put),
         sample_rate=1.0,
     )
+    if not provider.is_used:
+        warn(
+            "a LangFuse client was created before the first agent was declared: what it traces inside of agents does "
+            "not join their traces; declare the agents first"
+        )
     return provider.collect
 
 
@@ -75,6 +81,11 @@ class _Provider(TracerProvider):
     def get_tracer(self, *args: Any, **kwargs: Any) -> Tracer:
         """One whose spans are a part of the run that is current."""
         return _Tracer(super().get_tracer(*args, **kwargs))
+
+    @property
+    def is_used(self) -> bool:
+        """Whether the SDK has taken it: it has one client for a project, and the first one stays."""
+        return bool(self._taken)
 
     def collect(self) -> None:
         """Have the SDK hand over what it holds."""
