@@ -134,6 +134,7 @@ class Enrichment(Worker):
             await self._put_out(page, message)
             telemetry.PAGES.labels(state).inc()
         except Exception:
+            # Whatever one page trips over, it is not lost, and the others are not held up.
             logger.exception("page %s could not be completed; it is tried again", page.key)
             await asyncio.sleep(STORE_RETRY_SECONDS)
         finally:

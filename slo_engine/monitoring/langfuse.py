@@ -9,14 +9,17 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from slo_engine.monitoring.defaults import default_metrics
 from slo_engine.monitoring.metrics import AgentMetrics
-from slo_engine.monitoring.outbox import MAX_BYTES, Outbox, Parcel
+from slo_engine.monitoring.outbox import MAX_BYTES, SENDER, Outbox, Parcel
 from slo_engine.monitoring.quiet import complaints, warn
 from slo_engine.monitoring.scrub import Scrubber
 from slo_engine.monitoring.tracing import Score, Step, Trace, Tracing
+
+if TYPE_CHECKING:
+    from slo_engine.monitoring.otlp import Answer, Door, Sendable, Spans
 
 DEFAULT_URL: Final = "https://cloud.langfuse.com"
 
@@ -123,7 +126,7 @@ class LangFuseTracing(Tracing):
 class LangFuseSink:
     """The outbox and the thread that empties it, through a `otlp.Door`, with `otlp.Spans`."""
 
-    def __init__(self, door: Any, spans: Any, metrics: AgentMetrics | None, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, door: Door, spans: Spans, metrics: AgentMetrics | None, max_bytes: int = MAX_BYTES) -> None:
         self._door = door
         self._spans = spans
         self._metrics = metrics
@@ -177,7 +180,7 @@ class LangFuseSink:
     def _start(self) -> None:
         with self._starting:
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._work, name="slo-engine-traces", daemon=True)
+                self._thread = threading.Thread(target=self._work, name=SENDER, daemon=True)
                 self._thread.start()
 
     def _after_fork(self) -> None:
@@ -205,7 +208,7 @@ class LangFuseSink:
                 self._outbox.done(still_in_hand=len(self._scores))
 
     def _deliver(self, parcels: Sequence[Parcel]) -> None:
-        batch: list[Any] = []
+        batch: list[Sendable] = []
         size = 0
         for sendable in self._spans.build(parcels, lambda: self._count("trace")):
             if batch and (len(batch) >= MAX_BATCH or size + sendable.size > MAX_BATCH_BYTES):
@@ -218,7 +221,7 @@ class LangFuseSink:
         for parcel in parcels:
             self._scores.extend(_WaitingScore(score) for score in parcel.scores)
 
-    def _send(self, batch: list[Any]) -> None:
+    def _send(self, batch: list[Sendable]) -> None:
         try:
             body = self._spans.encoded(batch)
         except Exception:  # noqa: BLE001 - one span that cannot be encoded: found as one that is refused
@@ -241,7 +244,7 @@ class LangFuseSink:
         else:
             self._give_up(len(traces), "trace_undelivered", answer.why)
 
-    def _attempts(self, body: bytes) -> Any:
+    def _attempts(self, body: bytes) -> Answer:
         pause = 1.0
         for attempt in itertools.count(1):
             answer = self._door.post_spans(body)

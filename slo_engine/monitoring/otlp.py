@@ -26,7 +26,7 @@ from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags
 
 from slo_engine.monitoring.content import MARGIN, MAX_CONTENT, truncated
 from slo_engine.monitoring.endings import MAX_MESSAGE
-from slo_engine.monitoring.outbox import Parcel
+from slo_engine.monitoring.outbox import SENDER, Parcel
 from slo_engine.monitoring.quiet import complaints
 from slo_engine.monitoring.tracing import Score, Step, Trace
 
@@ -40,9 +40,6 @@ MAX_LABEL: Final = 200
 """Characters of user, session, tags and names that LangFuse takes."""
 
 DROPPED_CONTENT: Final = "[content dropped: the scrubber failed]"
-
-THREAD: Final = "slo-engine-traces"
-"""The name of the thread that sends."""
 
 MAX_ANSWER: Final = 64
 """KB of an answer that are read."""
@@ -286,7 +283,7 @@ class _NotOurs(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:  # noqa: ARG002 - who logs matters, not what
         """Whether the record is somebody else's."""
-        return threading.current_thread().name != THREAD
+        return threading.current_thread().name != SENDER
 
 
 def _sendable(name: object) -> str:

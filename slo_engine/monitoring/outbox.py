@@ -10,6 +10,9 @@ from typing import Any, Final
 from slo_engine.monitoring.content import cut
 from slo_engine.monitoring.tracing import Score, Step, Trace
 
+SENDER: Final = "slo-engine-traces"
+"""The name of the thread that empties the outbox."""
+
 MAX_BYTES: Final = 32 * 1024 * 1024
 """Of content that waits, roughly. A LangFuse that is away for longer than this lasts costs traces, not memory."""
 

@@ -32,8 +32,8 @@ from slo_engine.monitoring import (
 from slo_engine.monitoring.content import as_text, cut, metadata_of
 from slo_engine.monitoring.endings import frames
 from slo_engine.monitoring.metrics import CountedSeries, TimedSeries
-from slo_engine.monitoring.otlp import THREAD, Answer, Door, Spans, _NotOurs
-from slo_engine.monitoring.outbox import Outbox, Parcel
+from slo_engine.monitoring.otlp import Answer, Door, Spans, _NotOurs
+from slo_engine.monitoring.outbox import SENDER, Outbox, Parcel
 from slo_engine.monitoring.quiet import OnceAMinute
 from slo_engine.monitoring.server import _Renderer
 from slo_engine.monitoring.tracing import MAX_STEPS, Tracing
@@ -414,7 +414,7 @@ def test_a_log_that_cannot_be_written_harms_nobody() -> None:
 def test_httpx_logs_nothing_of_our_requests_and_all_of_others() -> None:
     record = logging.LogRecord("httpx", logging.INFO, "", 1, "HTTP Request", None, None)
     seen: list[bool] = []
-    thread = threading.Thread(target=lambda: seen.append(_NotOurs().filter(record)), name=THREAD)
+    thread = threading.Thread(target=lambda: seen.append(_NotOurs().filter(record)), name=SENDER)
     thread.start()
     thread.join()
     assert [*seen, _NotOurs().filter(record)] == [False, True]
