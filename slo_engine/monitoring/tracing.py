@@ -174,7 +174,6 @@ class Tracing:
         if not 0 <= sample_rate <= 1:
             raise ValueError(f"sample_rate is a share between 0 and 1, not {sample_rate}")
         self.sink = sink
-        self.sample_rate = sample_rate
         self.capture_content = capture_content
         self._kept_below = int(sample_rate * (1 << 64))
         self.open: weakref.WeakValueDictionary[int, Trace] = weakref.WeakValueDictionary()
