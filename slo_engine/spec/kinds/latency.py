@@ -10,7 +10,7 @@ from pydantic import Field
 from slo_engine.spec.duration import Duration
 from slo_engine.spec.fields import Strict
 from slo_engine.spec.kinds.histogram import HistogramField
-from slo_engine.spec.kinds.sli import BASE_WINDOW, Earlier, bounds, grouped, increase, rest, summed
+from slo_engine.spec.kinds.sli import BASE_WINDOW, Earlier, bounds, grouped, increase, rest, shortest, summed
 from slo_engine.spec.names import ERRORS_INCREASE, TOTAL_INCREASE
 from slo_engine.spec.promql import Selector
 
@@ -36,7 +36,7 @@ class LatencySli:
         if self.native:
             raised = f"sum {grouped(by)}(increase({self.histogram}[{BASE_WINDOW}]))"
             yield TOTAL_INCREASE, f"histogram_count({raised}) >= 0 < +Inf"
-            fraction = f"histogram_fraction(0, {self.threshold.seconds:g}, {raised}) >= 0"
+            fraction = f"histogram_fraction(0, {shortest(self.threshold.seconds)}, {raised}) >= 0"
             # Of an idle group the fraction is 0 / 0: what is left of its total is 0, not NaN.
             yield ERRORS_INCREASE, rest(by, total, f"({fraction}) * on ({', '.join(by)}) {total} or {total} == 0")
             return
