@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
+
+CENTS_COUNT = 0.1
+"""Below this an amount is shown by its first digits, not in cents: a request costs a fraction of one."""
 
 
 @dataclass(frozen=True)
@@ -13,4 +17,5 @@ class Budget:
     currency: str
 
     def __str__(self) -> str:
-        return f"{self.amount:,.2f} {self.currency}"
+        shown = f"{self.amount:,.2f}" if self.amount >= CENTS_COUNT else f"{Decimal(f'{self.amount:.3g}'):f}"
+        return f"{shown} {self.currency}"
