@@ -76,8 +76,9 @@ def long_spend_alerts(slo: Slo) -> Iterator[Alert]:
         )
     if slo.sli.unpriced:
         calls = slo.sli.unpriced
-        # The first call of a model makes its series, which increase() cannot see.
-        raised = f"({calls} unless {calls} offset 1h) or increase({calls}[1h])"
+        # The first call of a model makes its series, which increase() cannot see; but after a gap in which nothing was
+        # scraped every series looks new.
+        raised = f"({calls} unless {calls} offset 1h and on () {slo.sli.spend} offset 1h) or increase({calls}[1h])"
         yield alert_of(
             slo,
             UNPRICED_ALERT,
