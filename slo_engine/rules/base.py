@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from slo_engine.spec.names import ERRORS_INCREASE, SERVICE, SLO, TOTAL_INCREASE
 from slo_engine.spec.promql import Selector
@@ -12,12 +12,12 @@ from slo_engine.spec.slo import Group, Slo
 
 def base_records(slo: Slo) -> Iterator[tuple[str, str]]:
     """Name and expression of each base record, in the order of their evaluation."""
-    yield from slo.sli.base(slo.by, _Recorded(slo))
+    yield from slo.sli.base(slo.by, lambda name: str(recorded(slo, name)))
 
 
 @dataclass(frozen=True)
 class RawIncreases:
-    """The events of five minutes in PromQL that reads raw series only. ``total`` is None for spend."""
+    """The events of each minute in PromQL that reads raw series only. ``total`` is None for spend."""
 
     total: str | None
     errors: str
@@ -25,10 +25,10 @@ class RawIncreases:
 
 def raw_increases(slo: Slo) -> RawIncreases:
     """What the base records would have held, for a time before there were any."""
-    written = _Written()
-    for name, expr in slo.sli.base(slo.by, written):
-        written.exprs[name] = expr
-    return RawIncreases(written.exprs.get(TOTAL_INCREASE), written.exprs[ERRORS_INCREASE])
+    written: dict[str, str] = {}
+    for name, expr in slo.sli.base(slo.by, lambda earlier: f"({written[earlier]})"):
+        written[name] = expr  # noqa: PERF403 - the next one may read it
+    return RawIncreases(written.get(TOTAL_INCREASE), written[ERRORS_INCREASE])
 
 
 def recorded(slo: Slo, name: str, group: Group | None = None) -> Selector:
@@ -37,29 +37,3 @@ def recorded(slo: Slo, name: str, group: Group | None = None) -> Selector:
     for label, value in (group or {}).items():
         selector = selector.where(label, value)
     return selector
-
-
-@dataclass(frozen=True)
-class _Recorded:
-    """Earlier base records as Prometheus has recorded them."""
-
-    slo: Slo
-
-    def now(self, name: str) -> str:
-        return str(recorded(self.slo, name))
-
-    def over(self, name: str, window: str) -> str:
-        return f"{recorded(self.slo, name)}[{window}]"
-
-
-@dataclass(frozen=True)
-class _Written:
-    """Earlier base records written out."""
-
-    exprs: dict[str, str] = field(default_factory=dict)
-
-    def now(self, name: str) -> str:
-        return f"({self.exprs[name]})"
-
-    def over(self, name: str, window: str) -> str:
-        return f"({self.exprs[name]})[{window}:1m]"

@@ -9,7 +9,7 @@ from typing import Self
 from pydantic import Field, model_validator
 
 from slo_engine.spec.fields import SelectorField, Strict, refuse
-from slo_engine.spec.kinds.sli import Earlier, increase, or_zero, rest, summed
+from slo_engine.spec.kinds.sli import Earlier, growth, or_zero, rest, summed
 from slo_engine.spec.names import ERRORS_INCREASE, TOTAL_INCREASE
 from slo_engine.spec.promql import Selector
 
@@ -37,9 +37,9 @@ class EventsSli:
         assert part is not None  # the format takes exactly one of them
         added = () if self.series_expire else self._added(part)
         same = part.metric == self.total.metric
-        yield TOTAL_INCREASE, summed(by, increase(self.total, added if same else ()))
-        counted = summed(by, increase(part, added))
-        total = earlier.now(TOTAL_INCREASE)
+        yield TOTAL_INCREASE, summed(by, growth(self.total, added if same else ()))
+        counted = summed(by, growth(part, added))
+        total = earlier(TOTAL_INCREASE)
         zero_filled = or_zero(by, counted, total)
         yield ERRORS_INCREASE, zero_filled if self.errors else rest(by, total, zero_filled)
 
