@@ -19,8 +19,6 @@ slos:
 
 DAY = 24 * 60
 
-"""Minutes: the base looks back over five, so an outage reaches it in full after five and by half of it on average."""
-
 
 def test_outage_fires_each_tier_at_the_minute_the_arithmetic_says(tmp_path: Path) -> None:
     clean, outage = 3 * DAY, 160
