@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 
 from benchmarks.figure import Figure
-from benchmarks.rules import cost
+from benchmarks.rules import accuracy, cost, incidents
 from benchmarks.rules.progress import Progress
 
 PARTS = ("cost", "accuracy", "incidents")
@@ -35,6 +35,10 @@ def _figures(only: str | None, series: int | None, progress: Progress) -> Iterat
     if only in (None, "cost"):
         for number in (series,) if series else cost.SERIES:
             yield from cost.figures(number, progress)
+    if only in (None, "accuracy"):
+        yield from accuracy.figures(progress)
+    if only in (None, "incidents"):
+        yield from incidents.figures(progress)
 
 
 if __name__ == "__main__":

@@ -26,10 +26,10 @@ FEWER_SAMPLES = {60: {"Sloth's form": 80, "Pyrra's form": 320}, 600: {"Sloth's f
 LESS_TIME = {60: 15, 600: 50}
 """By how much the rules of Sloth's form are to take longer."""
 
-EXPENSIVE_SECONDS = 1.0
+EXPENSIVE_SECONDS = 0.25
 """A rule that takes this long for one evaluation is evaluated SAMPLED times in the hour, and that is scaled."""
 
-SAMPLED = 4
+SAMPLED = 12
 
 
 @dataclass

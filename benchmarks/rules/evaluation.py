@@ -49,6 +49,10 @@ class Evaluation:
         assert len(rules.rules) == len(self.rules.rules), "the same SLO has another number of rules"
         self.rules = rules
 
+    def restart(self) -> None:
+        """Prometheus begins anew: it does not know what its rules gave before, and ends none of it."""
+        self._given.clear()
+
     def run(self, only: Collection[int], start: int, end: int) -> None:
         """Evaluate and record some rules at all their times in start < t <= end."""
         for stage in self.rules.stages:
