@@ -101,10 +101,17 @@ AGENTS = (
         owner_changes=(_at(8, 14), _at(30, 11.3)),
     ),
     Agent("first error in an outage", 15.0, 0.0, outages=(Outage(_at(20, 10), 10 * MINUTE_MS, 0.67),), lazy=True),
-    Agent("errors from time to time, lazily", 15.0, 0.0006, lazy=True, outages=TROUBLE, restarts=(Restart(_at(15, 9)),)),
+    Agent(
+        "errors from time to time, lazily", 15.0, 0.0006, lazy=True, outages=TROUBLE, restarts=(Restart(_at(15, 9)),)
+    ),
     Agent("idle", 0.004, 0.03),
-    Agent("outage within a scrape gap", 15.0, 0.01, gaps=(Span(_at(25, 12), 20 * MINUTE_MS),),
-          outages=(Outage(_at(25, 12) + 3 * MINUTE_MS, 10 * MINUTE_MS, 0.9),)),
+    Agent(
+        "outage within a scrape gap",
+        15.0,
+        0.01,
+        gaps=(Span(_at(25, 12), 20 * MINUTE_MS),),
+        outages=(Outage(_at(25, 12) + 3 * MINUTE_MS, 10 * MINUTE_MS, 0.9),),
+    ),
 )
 BEYOND_THE_PROMISE = frozenset({"outage within a scrape gap"})
 """Shown, and held to no limit: what happens while nobody looks."""
@@ -252,8 +259,8 @@ def _table(histories: Sequence[History], played: Played, phase: int, progress: P
 
 def _by_floor(histories: Sequence[History], mine: Recorded, progress: Progress) -> None:
     progress.say(
-        f"  ours, all histories that are held to a limit, windows of {FLOOR_EVENTS} events and at least so many errors: "
-        "number, p99, max"
+        f"  ours, all histories that are held to a limit, windows of {FLOOR_EVENTS} events and at least so many "
+        "errors: number, p99, max"
     )
     for window in SHOWN:
         errors = together(
@@ -313,7 +320,7 @@ def measure(histories: Sequence[History], progress: Progress) -> Played:
         for each in (mine, sloth, pyrra)
         for what, number in each.failures.items()
     )
-    return Played(*recorded, tuple(refused))
+    return Played(recorded[0], recorded[1], recorded[2], tuple(refused))
 
 
 def _look(evaluation: Evaluation, at: int) -> None:

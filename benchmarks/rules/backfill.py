@@ -21,9 +21,7 @@ class Work(NamedTuple):
     rules: Collection[int]
 
 
-def backfill(
-    server: Prometheus, raw: Sequence[Series], work: Sequence[Work], start: int, end: int
-) -> Iterator[int]:
+def backfill(server: Prometheus, raw: Sequence[Series], work: Sequence[Work], start: int, end: int) -> Iterator[int]:
     """Store start < t <= end; gives the time until which it has come, after each slice."""
     for first in range(start, end, SLICE_MS):
         last = min(first + SLICE_MS, end)

@@ -1,8 +1,8 @@
 """The rule sets that are compared: ours, Sloth's and Pyrra's form, and what their binaries really generate.
 
-The forms follow slok/sloth 0.16 (examples/_gen/getting-started.yml: three groups, 17 rules, Prometheus' own interval) and
-pyrra-dev/pyrra (slo/rules.go, ratio indicator: an increase group at an interval that grows with the window, and a
-group of burn rates and alerts each 30 s). Their records carry names of their own, so all live on one server.
+The forms follow slok/sloth 0.16 (examples/_gen/getting-started.yml: three groups, 17 rules, Prometheus' own interval)
+and pyrra-dev/pyrra (slo/rules.go, ratio indicator: an increase group at an interval that grows with the window, and a
+group of burn rates and alerts each 30 s). No two write the same series, so all live on one server.
 """
 
 from __future__ import annotations
@@ -85,11 +85,15 @@ def sloth_form(objective: float, owner: str = OWNER) -> RuleSet:
     ]
 
     def burns(short: str, long: str, factor: float) -> str:
-        return "(" + " and ".join(
-            f"max(slo:sli_error:ratio_rate{window}{this} > ({factor:g} * {1 - objective / 100:.12g}))"
-            " without (sloth_window)"
-            for window in (short, long)
-        ) + ")"
+        return (
+            "("
+            + " and ".join(
+                f"max(slo:sli_error:ratio_rate{window}{this} > ({factor:g} * {1 - objective / 100:.12g}))"
+                " without (sloth_window)"
+                for window in (short, long)
+            )
+            + ")"
+        )
 
     alerts = [
         Alert("HighErrorRate", f"{burns('5m', '1h', 14.4)} or {burns('30m', '6h', 6)}", {"sloth_severity": "page"}, {}),
@@ -123,9 +127,7 @@ def pyrra_form(objective: float) -> RuleSet:
         f"{slo}-increase",
         Duration.parse("150s"),
         (
-            Record(
-                f"{metric}:increase30d", f"sum by (agent_type, status) (increase({TOTAL}[{window}]))", {"slo": slo}
-            ),
+            Record(f"{metric}:increase30d", f"sum by (agent_type, status) (increase({TOTAL}[{window}]))", {"slo": slo}),
             Alert("SLOMetricAbsent", f"absent({TOTAL}) == 1", {"slo": slo, "severity": "critical"}, {}),
         ),
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from benchmarks.rules.backfill import Work, backfill
 from benchmarks.rules.contenders import generated, ours, pyrra_form, sloth_form
 from benchmarks.rules.evaluation import Evaluation
 from benchmarks.rules.progress import Progress, Reached
-from benchmarks.rules.ruleset import RuleSet, subqueries
+from benchmarks.rules.ruleset import subqueries
 from benchmarks.rules.server import Cost, Prometheus
 from benchmarks.rules.traffic import DAY_MS, HOUR_MS, MINUTE_MS, START, Agent, Outage, history
 
@@ -71,7 +72,9 @@ class Hour:
     @property
     def scaled(self) -> list[str]:
         """The rules that were not evaluated every time."""
-        return [f"{name} {len(rule.costs)} of {rule.due}" for name, rule in self.rules.items() if len(rule.costs) < rule.due]
+        return [
+            f"{name} {len(rule.costs)} of {rule.due}" for name, rule in self.rules.items() if len(rule.costs) < rule.due
+        ]
 
     def __str__(self) -> str:
         note = f"; scaled from fewer evaluations: {', '.join(self.scaled)}" if self.scaled else ""
@@ -121,9 +124,7 @@ def measure(series: int, progress: Progress) -> list[Hour]:
             return _hour(server, evaluations, hour, end, reached)
 
 
-def _hour(
-    server: Prometheus, evaluations: Sequence[Evaluation], start: int, end: int, reached: Reached
-) -> list[Hour]:
+def _hour(server: Prometheus, evaluations: Sequence[Evaluation], start: int, end: int, reached: Reached) -> list[Hour]:
     """All rules of all sets at all their times in the hour; the sets take turns, so that noise hits them alike."""
     hours = [[HourOfRule() for _ in each.rules.rules] for each in evaluations]
     shortest = min(rule.interval for each in evaluations for rule in each.rules.rules)
@@ -153,12 +154,16 @@ def _beneath(server: Prometheus, expr: str, at: int) -> int:
     for subquery in subqueries(expr):
         inner = subquery.expr.prettify()
         assert not subqueries(inner), f"a subquery in a subquery is not counted: {expr}"
-        step = round(subquery.step.total_seconds() * 1000) if subquery.step else MINUTE_MS
-        last = at - (round(subquery.offset.total_seconds() * 1000) if subquery.offset else 0)
+        step = _milliseconds(subquery.step) or MINUTE_MS
+        last = at - _milliseconds(subquery.offset)
         # Prometheus aligns the steps of a subquery with multiples of its step.
-        first = ((last - round(subquery.range.total_seconds() * 1000)) // step + 1) * step
+        first = ((last - _milliseconds(subquery.range)) // step + 1) * step
         read += server.query_range(inner, first, last // step * step, step).cost.samples
     return read
+
+
+def _milliseconds(length: timedelta | None) -> int:
+    return round(length.total_seconds() * 1000) if length else 0
 
 
 def _agents(series: int) -> Iterator[Agent]:

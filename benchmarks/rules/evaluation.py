@@ -79,11 +79,7 @@ class Evaluation:
         step = min((self.rules.rules[index].interval for index in indices), default=0)
         if not step:
             return
-        steps = {
-            at
-            for index in indices
-            for at in range(*_times(self.rules.rules[index].interval, start, end))
-        }
+        steps = {at for index in indices for at in range(*_times(self.rules.rules[index].interval, start, end))}
         for at in sorted(steps):
             for index in indices:
                 if self.rules.rules[index].is_due(at):

@@ -73,7 +73,7 @@ class RuleSet:
 
     @cached_property
     def kept(self) -> frozenset[int]:
-        """Indices of the records that need a history: the rules of this set read their past, or that of a record which is made of them."""
+        """Indices of the records that need a history: rules read their past, or that of a record made of them."""
         needed = {
             index
             for index, rule in enumerate(self.rules)

@@ -124,10 +124,6 @@ class _Stretch:
     times: list[Times] = field(default_factory=list)
     values: list[Values] = field(default_factory=list)
 
-    def add(self, times: Times, values: npt.NDArray[np.number]) -> None:
-        self.times.append(times)
-        self.values.append(values.astype(np.float64))
-
 
 @dataclass(frozen=True)
 class _Life:
@@ -172,11 +168,13 @@ def _instance(
             seen[at[shown]] = np.diff(counter[shown], prepend=before)
         # After the last scrape of a process nobody sees what it still did.
         counted[:] = (total[shown][-1], errors[shown][-1]) if shown.any() else counted
-        ends_at = life.last if following is None or following.first > life.last or _labels_differ(life, following) else None
+        ends_at = (
+            life.last if following is None or following.first > life.last or _labels_differ(life, following) else None
+        )
         for status, counter in (("success", total - errors), ("error", errors)):
             exists = shown & (errors > 0) if status == "error" and agent.lazy else shown
             stretch = stretches.setdefault((life.instance, life.owner, status), _Stretch())
-            _show(stretch, times, at, exists, shown, counter, ends_at, scrapes)
+            _show(stretch, times, at, exists, counter, ends_at, scrapes)
     visible = scraped & alive
     return (
         [_as_series(agent, key, stretch) for key, stretch in stretches.items()],
@@ -189,7 +187,6 @@ def _show(
     times: Times,
     at: Counts,
     exists: npt.NDArray[np.bool_],
-    shown: npt.NDArray[np.bool_],
     counter: Counts,
     ends_at: int | None,
     scrapes: int,
@@ -199,7 +196,6 @@ def _show(
     stops = at[1:][exists[:-1] & ~exists[1:]]
     if ends_at is not None and ends_at < scrapes and len(exists) and exists[-1]:
         stops = np.append(stops, ends_at)
-    # A second later, so that a new series of the same target may begin in that very scrape.
     stop_times = times[stops]
     all_times = np.concatenate((found_times, stop_times))
     all_values = np.concatenate((found_values, np.full(len(stops), STALE)))

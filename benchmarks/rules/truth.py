@@ -1,8 +1,8 @@
 """How far recorded ratios lie from the truth: at the very instant, and allowing for a lag of five minutes.
 
-A ratio that is a minute late is far off, for that minute, whenever an outage enters or leaves its window, and yet as good
-as any. So values are judged against the range of the truth over the last five minutes (rules may record a long window
-that seldom); how far they lie from the truth of the very instant is shown beside it.
+A ratio that is a minute late is far off, for that minute, whenever an outage enters or leaves its window, and yet as
+good as any. So values are judged against the range of the truth over the last five minutes (rules may record a long
+window that seldom); how far they lie from the truth of the very instant is shown beside it.
 """
 
 from __future__ import annotations

@@ -46,9 +46,7 @@ def write_request(series: Iterable[Series]) -> bytes:
 
 
 def _labels(labels: Mapping[str, str]) -> bytes:
-    return b"".join(
-        _field(1, _field(1, name.encode()) + _field(2, labels[name].encode())) for name in sorted(labels)
-    )
+    return b"".join(_field(1, _field(1, name.encode()) + _field(2, labels[name].encode())) for name in sorted(labels))
 
 
 def _samples(series: Series) -> bytes:
