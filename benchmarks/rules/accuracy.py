@@ -131,8 +131,8 @@ class Recorded:
     """Collects what a rule set records."""
 
     def __init__(self) -> None:
-        self.intervals: dict[str, int] = {}
-        """Of the rule that records each window."""
+        self.rules: dict[str, Rule] = {}
+        """The rule that records each window."""
         self.ratios: dict[tuple[str, str], _Found] = defaultdict(_Found)
         self.sums: dict[tuple[str, str], _Found] = defaultdict(_Found)
         self.not_a_number = 0
@@ -149,7 +149,7 @@ class Recorded:
                 found = (self.ratios if kind == "ratio" else self.sums)[agent, window if kind == "ratio" else kind]
                 found.times.append(each.times)
                 found.values.append(each.values)
-                self.intervals[window] = rule.interval
+                self.rules[window] = rule
         if rule.rule.record.endswith(":increase30d"):
             self._watch_pyrra(series)
 
@@ -164,10 +164,9 @@ class Recorded:
         start, end = max(_phase_starts(phase), START + min(width, DAY_MS)), _phase_ends(phase)
         inside = (times > start) & (times <= end)
         errors = errors_of(each.truth, width, times[inside], values[inside])
-        interval = self.intervals.get(window)
-        if not interval:
+        if window not in self.rules:
             return errors
-        due = np.arange(start // interval * interval + interval, end + 1, interval)
+        due = np.array(self.rules[window].times(start, end), dtype=np.int64)
         total, failed = each.truth.counts(due, width)
         expected = due[(total >= FLOOR_EVENTS) & (failed >= FLOOR_ERRORS)]
         return replace(errors, missing=int((~np.isin(expected, times)).sum()))
@@ -237,7 +236,7 @@ def _table(histories: Sequence[History], played: Played, phase: int, progress: P
         f"{FLOOR_ERRORS} errors at least"
     )
     progress.say(
-        f"  {'':36}{'':>5}{'judged':>8} | ours, truth of the last 5 min: p50, p99, max; beyond limit "
+        f"  {'':36}{'':>5}{'judged':>8} | ours, truth of the last 6 min: p50, p99, max; beyond limit "
         "| of the instant: p50, p99, max | Sloth: p99, max | Pyrra, next window: p99, max"
     )
     for each in histories:
@@ -293,7 +292,7 @@ def measure(histories: Sequence[History], progress: Progress) -> Played:
     raw = [one for each in histories for one in each.series]
     recorded = [Recorded(), Recorded(), Recorded()]
     with tempfile.TemporaryDirectory() as folder, Prometheus(Path(folder)) as server:
-        mine = Evaluation(server, ours(OBJECTIVE), recorded[0].watch)
+        mine = Evaluation(server, ours(OBJECTIVE, staggered=True), recorded[0].watch)
         sloth = Evaluation(server, sloth_form(OBJECTIVE), recorded[1].watch)
         pyrra = Evaluation(server, pyrra_form(OBJECTIVE), recorded[2].watch)
         everything = range(len(mine.rules.rules))
@@ -301,7 +300,7 @@ def measure(histories: Sequence[History], progress: Progress) -> Played:
         with progress.task("33 days of trouble", DAYS * DAY_MS) as reached:
             for phase in range(len(PHASES)):
                 if phase == 1:
-                    mine.replace(ours(OBJECTIVE, "platform"))
+                    mine.replace(ours(OBJECTIVE, "platform", staggered=True))
                     sloth.replace(sloth_form(OBJECTIVE, "platform"))
                 if phase == 2:
                     mine.restart()

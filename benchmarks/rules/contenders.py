@@ -26,7 +26,7 @@ TOTAL, ERRORS = METRIC, f'{METRIC}{{status="error"}}'
 SLOTH_WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 
 
-def ours(objective: float, owner: str = OWNER) -> RuleSet:
+def ours(objective: float, owner: str = OWNER, *, staggered: bool = False) -> RuleSet:
     """What slo_engine.rules makes of one events SLO by agent type, over 30 days, policy google."""
     data = {
         "version": "slo-engine/v1",
@@ -48,7 +48,7 @@ def ours(objective: float, owner: str = OWNER) -> RuleSet:
         file = Path(folder) / "slos.yaml"
         file.write_text(yaml.safe_dump(data))
         groups = build(load([file]))
-    return rule_set("ours", tuple(group for service in groups.values() for group in service))
+    return rule_set("ours", tuple(group for service in groups.values() for group in service), staggered=staggered)
 
 
 def sloth_form(objective: float, owner: str = OWNER) -> RuleSet:

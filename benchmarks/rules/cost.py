@@ -118,7 +118,7 @@ def measure(series: int, progress: Progress) -> list[Hour]:
         server.push([each.between(hour, end) for each in raw])
         for each in evaluations:  # what an hour finds that its rules have recorded a moment ago
             for index in range(len(each.rules.rules)):
-                if index not in each.rules.kept and "[30d]" not in each.rules.rules[index].rule.expr:
+                if index not in each.rules.kept:
                     each.at(index, hour)
         with progress.task(f"{series} series: one hour of evaluations", HOUR_MS) as reached:
             return _hour(server, evaluations, hour, end, reached)
@@ -127,20 +127,22 @@ def measure(series: int, progress: Progress) -> list[Hour]:
 def _hour(server: Prometheus, evaluations: Sequence[Evaluation], start: int, end: int, reached: Reached) -> list[Hour]:
     """All rules of all sets at all their times in the hour; the sets take turns, so that noise hits them alike."""
     hours = [[HourOfRule() for _ in each.rules.rules] for each in evaluations]
-    shortest = min(rule.interval for each in evaluations for rule in each.rules.rules)
-    for at in range(start + shortest, end + 1, shortest):
-        for evaluation, hour in zip(evaluations, hours, strict=True):
-            for index, rule in enumerate(evaluation.rules.rules):
-                if not rule.is_due(at):
-                    continue
-                found = hour[index]
-                found.due += 1
-                times = HOUR_MS // rule.interval
-                if found.costs and found.costs[0].seconds > EXPENSIVE_SECONDS and found.due % (times // SAMPLED):
-                    continue
-                cost = evaluation.at(index, at)
-                if cost is not None:
-                    found.costs.append(Cost(cost.samples + _beneath(server, rule.rule.expr, at), cost.seconds))
+    due = [
+        (at, which, index)
+        for which, evaluation in enumerate(evaluations)
+        for index, rule in enumerate(evaluation.rules.rules)
+        for at in rule.times(start, end)
+    ]
+    for at, which, index in sorted(due):
+        evaluation, found = evaluations[which], hours[which][index]
+        rule = evaluation.rules.rules[index]
+        found.due += 1
+        times = HOUR_MS // rule.interval
+        if found.costs and found.costs[0].seconds > EXPENSIVE_SECONDS and found.due % max(1, times // SAMPLED):
+            continue
+        cost = evaluation.at(index, at)
+        if cost is not None:
+            found.costs.append(Cost(cost.samples + _beneath(server, rule.rule.expr, at), cost.seconds))
         reached(at - start)
     return [
         Hour(each.rules.name, dict(zip(map(str, each.rules.rules), hour, strict=True)), sum(each.failures.values()))

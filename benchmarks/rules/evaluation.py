@@ -2,7 +2,7 @@
 
 A record that reads none of its own past is evaluated for hours at once, as a range query at its group's interval, which
 gives at each step what an instant query gives; rules in a circle are evaluated one time after the other. A series
-that an evaluation no longer gives is ended by a stale marker. Groups are evaluated at whole intervals, in their order.
+that an evaluation no longer gives is ended by a stale marker.
 """
 
 from __future__ import annotations
@@ -76,18 +76,13 @@ class Evaluation:
         return answer.cost
 
     def _step_by_step(self, indices: Sequence[int], start: int, end: int) -> None:
-        step = min((self.rules.rules[index].interval for index in indices), default=0)
-        if not step:
-            return
-        steps = {at for index in indices for at in range(*_times(self.rules.rules[index].interval, start, end))}
-        for at in sorted(steps):
-            for index in indices:
-                if self.rules.rules[index].is_due(at):
-                    self.at(index, at)
+        steps = [(at, index) for index in indices for at in self.rules.rules[index].times(start, end)]
+        for at, index in sorted(steps):
+            self.at(index, at)
 
     def _at_once(self, index: int, start: int, end: int) -> None:
         rule = self.rules.rules[index]
-        times = range(*_times(rule.interval, start, end))
+        times = rule.times(start, end)
         if not times:
             return
         try:
@@ -155,8 +150,3 @@ def _ended(series: Series, interval: int, last: int) -> Series:
 
 def _key(labels: Mapping[str, str]) -> _Key:
     return tuple(sorted(labels.items()))
-
-
-def _times(interval: int, start: int, end: int) -> tuple[int, int, int]:
-    """The multiples of an interval in start < t <= end, for range()."""
-    return (start // interval + 1) * interval, end + 1, interval

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,6 +28,8 @@ class Rule:
     rule: Record | Alert
     interval: int
     """Milliseconds."""
+    offset: int = 0
+    """How long after a whole interval its group begins."""
 
     def __str__(self) -> str:
         if isinstance(self.rule, Alert):
@@ -38,9 +41,10 @@ class Rule:
         """The selectors of its expression."""
         return tuple(_reads(parse_expression(self.rule.expr), in_subquery=False))
 
-    def is_due(self, at: int) -> bool:
-        """Whether its group evaluates it at this time. (Prometheus staggers groups; here all start at a whole one.)"""
-        return at % self.interval == 0
+    def times(self, start: int, end: int) -> range:
+        """When its group evaluates it in start < t <= end."""
+        first = ((start - self.offset) // self.interval + 1) * self.interval + self.offset
+        return range(first, end + 1, self.interval)
 
 
 _TELLING = ("severity", "sloth_severity", "long_window", "long")
@@ -113,14 +117,15 @@ class RuleSet:
         return tuple(frozenset(each) for each in found)
 
 
-def rule_set(name: str, groups: tuple[RuleGroup, ...]) -> RuleSet:
-    """The rules of some groups."""
-    return RuleSet(
-        name,
-        tuple(
-            Rule(rule, (group.interval or DEFAULT_INTERVAL).milliseconds) for group in groups for rule in group.rules
-        ),
-    )
+def rule_set(name: str, groups: tuple[RuleGroup, ...], *, staggered: bool = False) -> RuleSet:
+    """The rules of some groups. ``staggered``: each group at a moment of its own within its interval, as Prometheus
+    does, which takes a hash of its name; else all at whole intervals."""
+    found = []
+    for group in groups:
+        interval = (group.interval or DEFAULT_INTERVAL).milliseconds
+        offset = zlib.crc32(group.name.encode()) % interval if staggered else 0
+        found += [Rule(rule, interval, offset) for rule in group.rules]
+    return RuleSet(name, tuple(found))
 
 
 def from_file(file: Path) -> tuple[RuleGroup, ...]:

@@ -1,8 +1,9 @@
-"""How far recorded ratios lie from the truth: at the very instant, and allowing for a lag of five minutes.
+"""How far recorded ratios lie from the truth: at the very instant, and allowing for a lag of six minutes.
 
 A ratio that is a minute late is far off, for that minute, whenever an outage enters or leaves its window, and yet as
-good as any. So values are judged against the range of the truth over the last five minutes (rules may record a long
-window that seldom); how far they lie from the truth of the very instant is shown beside it.
+good as any. So values are judged against the range of the truth over the last six minutes: five that a base of
+`increase(...[5m])` covers, and one until a slower group reads it. How far they lie from the truth of the very instant
+is shown beside it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy.typing as npt
 from benchmarks.rules.traffic import MINUTE_MS, SCRAPE_MS, Counts, Truth
 from benchmarks.rules.wire import Times, Values
 
-LAG_MS = 5 * MINUTE_MS
+LAG_MS = 6 * MINUTE_MS
 
 FLOOR_EVENTS, FLOOR_ERRORS = 100, 30
 """An agent has traffic while the window holds so many. Of fewer errors, a single one at the edge of the window is
@@ -33,7 +34,7 @@ class Errors:
     now: Values
     """Against the truth of the very instant."""
     lately: Values
-    """Against the range of the truth in the last five minutes."""
+    """Against the range of the truth in the last six minutes."""
     failed: Counts
     """Errors that each window really holds."""
     missing: int = 0
