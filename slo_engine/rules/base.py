@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from slo_engine.spec.names import ERRORS_INCREASE, SERVICE, SLO, TOTAL_INCREASE
-from slo_engine.spec.promql import Selector
+from slo_engine.spec.promql import Matcher, Selector
 from slo_engine.spec.slo import Group, Slo
 
 
 def base_records(slo: Slo) -> Iterator[tuple[str, str]]:
     """Name and expression of each base record, in the order of their evaluation."""
-    yield from slo.sli.base(slo.by, lambda name: str(recorded(slo, name)))
+    yield from slo.sli.base(slo.by, _Recorded(slo))
 
 
 @dataclass(frozen=True)
@@ -25,10 +25,10 @@ class RawIncreases:
 
 def raw_increases(slo: Slo) -> RawIncreases:
     """What the base records would have held, for a time before there were any."""
-    written: dict[str, str] = {}
-    for name, expr in slo.sli.base(slo.by, lambda earlier: f"({written[earlier]})"):
-        written[name] = expr  # noqa: PERF403 - the next one may read it
-    return RawIncreases(written.get(TOTAL_INCREASE), written[ERRORS_INCREASE])
+    written = _Written()
+    for name, expr in slo.sli.base(slo.by, written):
+        written.exprs[name] = expr
+    return RawIncreases(written.exprs.get(TOTAL_INCREASE), written.exprs[ERRORS_INCREASE])
 
 
 def recorded(slo: Slo, name: str, group: Group | None = None) -> Selector:
@@ -37,3 +37,25 @@ def recorded(slo: Slo, name: str, group: Group | None = None) -> Selector:
     for label, value in (group or {}).items():
         selector = selector.where(label, value)
     return selector
+
+
+class _Recorded:
+    recorded = True
+
+    def __init__(self, slo: Slo) -> None:
+        self._slo = slo
+
+    def __call__(self, name: str, matchers: Sequence[Matcher] = ()) -> str:
+        selector = recorded(self._slo, name)
+        return str(replace(selector, matchers=(*selector.matchers, *matchers)))
+
+
+class _Written:
+    recorded = False
+
+    def __init__(self) -> None:
+        self.exprs: dict[str, str] = {}
+
+    def __call__(self, name: str, matchers: Sequence[Matcher] = ()) -> str:
+        assert not matchers  # what is written out cannot be told apart
+        return f"({self.exprs[name]})"

@@ -12,6 +12,10 @@ WINDOW = "slo_window"
 """Label: the window that a recorded ratio or sum covers, such as ``1h``."""
 
 # Records. Level "slo"; what is recorded; how it was made.
+EVENTS_INCREASE = "slo:sli_events:increase1m"
+"""For events whose errors (or good ones) are among the series of the total: the events of each minute, by the group and
+the labels that tell the part from the rest. Total and errors are read from it."""
+
 TOTAL_INCREASE = "slo:sli_total:increase1m"
 ERRORS_INCREASE = "slo:sli_errors:increase1m"
 """Base: the events of each minute, summed by the group. Errors are 0 where there are none."""

@@ -6,17 +6,25 @@ of these records, for whatever kind. The raw series are read here and nowhere el
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from slo_engine.spec.promql import Selector
+from slo_engine.spec.promql import Matcher, Selector
 
 DELAY = "10s"
 """How late the base looks. A scrape is stamped with its beginning and there when it has ended, up to the default
 ``scrape_timeout`` of Prometheus later; a sample that came after it was looked for would be lost."""
 
-Earlier = Callable[[str], str]
-"""How a base expression reads a base record that stands before it, by its name."""
+
+class Earlier(Protocol):
+    """How a base expression reads a base record that stands before it."""
+
+    recorded: bool
+    """Whether it is recorded; else it is written out, and the series in it cannot be told apart by their labels."""
+
+    def __call__(self, name: str, matchers: Sequence[Matcher] = ()) -> str:
+        """The record of this name: all its series, or those that match."""
+        ...
 
 
 class Sli(Protocol):
@@ -65,7 +73,7 @@ def growth(selector: Selector, known_without: Sequence[str] = ()) -> str:
 def summed(by: Sequence[str], grown: str) -> str:
     """The sum by group. A series that is NaN or infinite is left out: in a sum it would poison the group for as long
     as the longest window."""
-    return f"sum {grouped(by)}({grown} >= 0 < +Inf)"
+    return f"sum {grouped(by)}({grown} < +Inf)"
 
 
 def or_zero(by: Sequence[str], expr: str, total: str) -> str:
