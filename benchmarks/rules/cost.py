@@ -56,25 +56,23 @@ class Hour:
     """What a rule set took in the hour, rule by rule."""
 
     name: str
-    rules: dict[str, HourOfRule]
+    rules: tuple[tuple[str, HourOfRule], ...]
     failures: int
 
     @property
     def samples(self) -> float:
         """Samples read."""
-        return sum(rule.samples for rule in self.rules.values())
+        return sum(rule.samples for _, rule in self.rules)
 
     @property
     def seconds(self) -> float:
         """Seconds of evaluation, by Prometheus' own clock."""
-        return sum(rule.seconds for rule in self.rules.values())
+        return sum(rule.seconds for _, rule in self.rules)
 
     @property
     def scaled(self) -> list[str]:
         """The rules that were not evaluated every time."""
-        return [
-            f"{name} {len(rule.costs)} of {rule.due}" for name, rule in self.rules.items() if len(rule.costs) < rule.due
-        ]
+        return [f"{name} {len(rule.costs)} of {rule.due}" for name, rule in self.rules if len(rule.costs) < rule.due]
 
     def __str__(self) -> str:
         note = f"; scaled from fewer evaluations: {', '.join(self.scaled)}" if self.scaled else ""
@@ -87,7 +85,7 @@ def figures(series: int, progress: Progress) -> Iterator[Figure]:
     mine, *others = measure(series, progress)
     for hour in (mine, *others):
         progress.say(f"  {series} series, one hour, {hour}")
-        for name, rule in sorted(hour.rules.items(), key=lambda item: -item[1].samples)[:6]:
+        for name, rule in sorted(hour.rules, key=lambda item: -item[1].samples)[:6]:
             progress.say(f"    {rule.samples:>14,.0f} samples {rule.seconds:>9.3f} s  {rule.due:>4} x {name}")
     for other in others:
         times = mine.samples and other.samples / mine.samples
@@ -145,7 +143,7 @@ def _hour(server: Prometheus, evaluations: Sequence[Evaluation], start: int, end
             found.costs.append(Cost(cost.samples + _beneath(server, rule.rule.expr, at), cost.seconds))
         reached(at - start)
     return [
-        Hour(each.rules.name, dict(zip(map(str, each.rules.rules), hour, strict=True)), sum(each.failures.values()))
+        Hour(each.rules.name, tuple(zip(map(str, each.rules.rules), hour, strict=True)), sum(each.failures.values()))
         for each, hour in zip(evaluations, hours, strict=True)
     ]
 
@@ -158,8 +156,8 @@ def _beneath(server: Prometheus, expr: str, at: int) -> int:
         assert not subqueries(inner), f"a subquery in a subquery is not counted: {expr}"
         step = _milliseconds(subquery.step) or MINUTE_MS
         last = at - _milliseconds(subquery.offset)
-        # Prometheus aligns the steps of a subquery with multiples of its step.
-        first = ((last - _milliseconds(subquery.range)) // step + 1) * step
+        # Prometheus aligns the steps of a subquery with multiples of its step, and takes both ends of its range.
+        first = -((_milliseconds(subquery.range) - last) // step) * step
         read += server.query_range(inner, first, last // step * step, step).cost.samples
     return read
 

@@ -136,12 +136,12 @@ class Firing:
     """Collects what the alerts of a rule set give."""
 
     def __init__(self) -> None:
-        self.alerts: dict[str, Fired] = {}
+        self.alerts: dict[tuple[str, str], Fired] = {}
 
     def watch(self, rule: Rule, series: Sequence[Series]) -> None:
         """Keep when alerts fire."""
         if isinstance(rule.rule, Alert):
-            fired = self.alerts.setdefault(str(rule), Fired(rule))
+            fired = self.alerts.setdefault((str(rule), rule.rule.expr), Fired(rule))
             for each in series:
                 fired.times[each.labels.get("agent_type", "")].append(each.times)
 
@@ -252,7 +252,7 @@ def unfounded(firing: Firing, truth: Mapping[str, Truth], *, strictly: bool = Fa
     threshold than windows are promised to be exact. ``strictly``: within two intervals, and not below it at all.
     """
     found = []
-    for name, fired in firing.alerts.items():
+    for (name, _), fired in firing.alerts.items():
         interval = fired.rule.interval
         lag = LATER * interval if strictly else max(LAG_MS, LATER * interval)
         for agent, happened in truth.items():

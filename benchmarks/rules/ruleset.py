@@ -34,7 +34,8 @@ class Rule:
     def __str__(self) -> str:
         if isinstance(self.rule, Alert):
             return f"alert {self.rule.alert} ({', '.join(self.rule.labels.get(key, '') for key in _TELLING)})"
-        return f"{self.rule.record}{{{self.rule.labels.get('slo_window', '')}}}"
+        told = ", ".join(value for name, value in self.rule.labels.items() if name not in _IDENTITY)
+        return f"{self.rule.record}{{{told}}}"
 
     @cached_property
     def reads(self) -> tuple[Read, ...]:
@@ -47,6 +48,7 @@ class Rule:
         return range(first, end + 1, self.interval)
 
 
+_IDENTITY = ("slo_service", "slo", "sloth_id", "sloth_service", "sloth_slo", "owner")
 _TELLING = ("severity", "sloth_severity", "long_window", "long")
 
 
