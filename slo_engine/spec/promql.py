@@ -7,7 +7,7 @@ length and depth are checked first, and selectors are printed by :class:`Selecto
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import promql_parser
 
@@ -56,11 +56,11 @@ class Selector:
 
     def where(self, name: str, value: str, op: str = "=") -> Selector:
         """The same selector with one more matcher."""
-        return replace(self, matchers=(*self.matchers, Matcher(name, op, value)))
+        return Selector(self.metric, (*self.matchers, Matcher(name, op, value)))
 
     def with_suffix(self, suffix: str) -> Selector:
         """The same selector on ``metric + suffix``, as a histogram's ``_bucket`` or ``_count``."""
-        return replace(self, metric=self.metric + suffix)
+        return Selector(self.metric + suffix, self.matchers)
 
     def __str__(self) -> str:
         inside = ",".join(str(matcher) for matcher in self.matchers)
