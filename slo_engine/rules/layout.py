@@ -1,4 +1,4 @@
-"""How rules are packed: rule files for Prometheus, or manifests for Kubernetes; one for each service, or one for all."""
+"""How rules are packed: rule files for Prometheus or manifests for Kubernetes, for each service or for all in one."""
 
 from __future__ import annotations
 

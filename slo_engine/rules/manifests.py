@@ -53,7 +53,7 @@ class Metadata:
 
 
 def object_name(name: str, prefix: str = "") -> str:
-    """A name that Kubernetes takes, another one for each ``name``: where a character has to go, a hash stands for it."""
+    """A name that Kubernetes takes, another one for each ``name``: a hash stands for the characters it refuses."""
     plain = re.sub(r"[^a-z0-9]+", "-", name).strip("-")[:LONGEST_NAME].rstrip("-")
     if plain == name:
         return prefix + plain

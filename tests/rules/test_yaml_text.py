@@ -1,4 +1,4 @@
-"""YAML of our own: any text comes back as it was, for both of PyYAML's readers; and a number never stands for a text."""
+"""YAML of our own: any text comes back as it was, for both of PyYAML's readers, and no text turns into a number."""
 
 from __future__ import annotations
 
@@ -14,48 +14,8 @@ TEXTS = st.text(st.characters(exclude_categories=("Cs",)), max_size=60)
 # Texts made of what means something to YAML, which random characters seldom are.
 HOSTILE = st.lists(
     st.sampled_from(
-        [
-            ": ",
-            " #",
-            "- ",
-            "\n",
-            "\n\n",
-            " ",
-            "\t",
-            "\r",
-            "'",
-            '"',
-            "{",
-            "}",
-            "[",
-            "]",
-            "&a",
-            "*a",
-            "!t",
-            "|",
-            ">",
-            "%",
-            "@",
-        ]
-        + [
-            "`",
-            "? ",
-            "---",
-            "...",
-            "key",
-            "1",
-            "0x1",
-            "1e3",
-            "yes",
-            "~",
-            "\\",
-            "{{ $value }}",
-            "\u2028",
-            "\x85",
-            "\ufeff",
-            "ü",
-        ]
-        + ["\U0001f600", "\x07", "\x7f", ","]
+        r""": | #|- | |'|"|{|}|[|]|&a|*a|!t|>|%|@|`|? |---|...|key|1|0x1|1e3|yes|~|\|{{ $value }}|,|ü|😀""".split("|")
+        + ["|", "\n", "\n\n", "\t", "\r", "\u2028", "\x85", "\ufeff", "\x07", "\x7f"]
     ),
     max_size=8,
 ).map("".join)
@@ -92,27 +52,8 @@ def test_yaml_that_is_moved_to_the_right_says_the_same(name: str, text: str) -> 
 
 @pytest.mark.parametrize(
     "text",
-    ["1", "14.4", "1e3", "1E+06", "0x1f", "0o17", "017", "1_000", "1:30", "1,000", "2026-01-01", "2026-01-01T00:00:00Z"]
-    + [
-        "yes",
-        "No",
-        "on",
-        "OFF",
-        "y",
-        "n",
-        "true",
-        "False",
-        "null",
-        "~",
-        ".5",
-        "-1",
-        "+1",
-        ".inf",
-        "<<",
-        "=",
-        "0b1",
-        "",
-    ],
+    "1 14.4 1e3 1E+06 0x1f 0o17 017 1_000 1:30 1,000 2026-01-01 2026-01-01T00:00:00Z yes No on OFF y n true False "
+    "null ~ .5 -1 +1 .inf << = 0b1".split(" "),
 )
 def test_a_text_that_some_reader_takes_for_something_else_is_quoted(text: str) -> None:
     # Kubernetes makes JSON of it, untyped: a label value 14.4 or 1e3 would be refused as a number.
