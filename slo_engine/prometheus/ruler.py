@@ -38,9 +38,10 @@ MAX_REASON = 300
 
 
 class RulerError(SloEngineError):
-    """A request that the ruler did not take, or that did not reach it. ``is_final``: others will fare no better."""
+    """A request that the ruler did not take, or that did not reach it. ``is_final``: others will fare no better; where
+    it is not, the ruler refuses this one group."""
 
-    def __init__(self, message: str, *, is_final: bool = False) -> None:
+    def __init__(self, message: str, *, is_final: bool = True) -> None:
         self.is_final = is_final
         super().__init__(message)
 
@@ -70,6 +71,7 @@ class Ruler:
             self.name += f", tenant {tenant}"
         self._url = address.rstrip("/") + (path or PATHS[api])
         self._timeout, self._patience, self._sleep = timeout, patience, sleep
+        self._is_reached = False
         self._secrets = [secret for secret in (token, user[1] if user else None) if secret]
         headers = {"user-agent": f"slo-engine/{__version__}"}
         if tenant is not None:
@@ -92,7 +94,6 @@ class Ruler:
                 raise RulerError(
                     f"{self.name} knows no ruler API at {urlsplit(self._url).path} (HTTP 404): check the address and "
                     "--api, and that the API is enabled (-ruler.enable-api, in Cortex -experimental.ruler.enable-api)",
-                    is_final=True,
                 )
             return {}
         try:
@@ -102,7 +103,6 @@ class Ruler:
         if not isinstance(data, dict) or not all(isinstance(groups, list) for groups in data.values()):
             raise RulerError(
                 f"{self.name} answered with something that is no list of rule groups: is this address a login page?",
-                is_final=True,
             )
         return data
 
@@ -127,8 +127,11 @@ class Ruler:
                 failure = RulerError(f"{self.name} did not {what} within {self._timeout:g} s: try again later")
             except (httpx.TransportError, httpx.InvalidURL) as error:
                 reason = str(error) or type(error).__name__
-                failure = RulerError(f"{self.name} cannot be reached: {reason}: check the address", is_final=True)
+                failure = RulerError(f"{self.name} cannot be reached: {reason}: check the address")
+                if not self._is_reached:  # an address that was wrong a moment ago stays wrong
+                    raise failure from None
             else:
+                self._is_reached = True
                 status = response.status_code
                 if response.is_success or (status == 404 and method != "POST"):
                     return status, body
@@ -160,19 +163,18 @@ class Ruler:
             said = said.replace(secret, "***")  # a proxy may show what it was sent
         said = f": {said}" if said else ""
         if status == 401 and "no org id" in said:
-            return RulerError(f"{self.name} wants a tenant (HTTP 401{said}): name one with --tenant", is_final=True)
+            return RulerError(f"{self.name} wants a tenant (HTTP 401{said}): name one with --tenant")
         if status in (401, 403):
             return RulerError(
                 f"{self.name} refuses our credentials (HTTP {status}{said}): check the token or the user, and whether "
                 "they may change rules",
-                is_final=True,
             )
         if 300 <= status < 400:
-            return RulerError(f"{self.name} redirects (HTTP {status}): give its final address", is_final=True)
+            return RulerError(f"{self.name} redirects (HTTP {status}): give its final address")
         if status == 429 or status >= 500:
             return RulerError(f"{self.name} did not {what} (HTTP {status}{said}): try again later")
         advice = "raise the limit of the tenant, or divide its SLOs" if "limit" in said else "see what it says"
-        return RulerError(f"{self.name} did not {what} (HTTP {status}{said}): {advice}")
+        return RulerError(f"{self.name} did not {what} (HTTP {status}{said}): {advice}", is_final=False)
 
 
 class _SlowError(Exception):
