@@ -34,6 +34,9 @@ def serving(answer: Answer) -> Iterator[str]:
         def do_POST(self) -> None:
             answer(self, self.rfile.read(int(self.headers["content-length"] or 0)))
 
+        def do_GET(self) -> None:
+            answer(self, b"")
+
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
