@@ -110,13 +110,9 @@ def differences(wanted: PlainGroup, found: PlainGroup) -> Iterator[str]:
         yield "the rules stand in another order, and each reads what those before it record"
 
 
+@lru_cache(maxsize=65536)
 def formatted(expr: str) -> str:
     """An expression as the parser prints it; one that it cannot read stays as it is, but for white space."""
-    return _formatted(expr)
-
-
-@lru_cache(maxsize=65536)
-def _formatted(expr: str) -> str:
     try:
         return parse_expression(expr).prettify()
     except PromqlError:
