@@ -120,6 +120,8 @@ def parse_selector(text: str) -> Selector:
 def _refuse_what_kills_the_parser(text: str) -> None:
     if len(text) > MAX_LENGTH:
         raise PromqlError(f"is longer than {MAX_LENGTH:,} characters: record a part of it as a rule")
+    if len(text) <= MAX_OPERATORS and sum(text.count(bracket) for bracket in "([{") <= MAX_DEPTH:
+        return  # as almost all are: too short for the chain, with too few brackets to nest
     depth = deepest = operators = 0
     braces = False
     for part in _NESTING.findall(text):

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import pty
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -12,7 +16,7 @@ import pytest
 from slo_engine.rules import RuleGroup, build
 from slo_engine.rules.pushing import namespaces, plan
 from slo_engine.spec import load
-from tests.cli.test_commands import run
+from tests.cli.test_commands import ROOT, run
 from tests.prometheus.ruler_server import RulerServer
 
 SLO = """
@@ -241,3 +245,31 @@ def test_groups_that_are_no_groups_are_replaced_and_not_a_crash(tmp_path: Path) 
         "slo-engine:shop": [{"name": RUNS, "rules": "none"}, "text", {"rules": []}, {"name": LONG, "interval": []}]
     }
     assert [change.action for change in plan(wanted, broken).changes] == ["replace", "replace"]
+
+
+def on_a_terminal(*arguments: str) -> str:
+    """What a person sees: standard output and standard error on one terminal."""
+    master, slave = pty.openpty()
+    command = [sys.executable, "-m", "slo_engine", *arguments]
+    process = subprocess.Popen(
+        command, stdin=slave, stdout=slave, stderr=slave, cwd=ROOT, env={**os.environ, "TERM": "xterm"}
+    )
+    os.close(slave)
+    seen = b""
+    try:
+        while chunk := os.read(master, 4096):
+            seen += chunk
+    except OSError:  # the last one to hold the other end has closed it
+        pass
+    os.close(master)
+    process.wait(timeout=60)
+    return seen.decode()
+
+
+def test_a_person_sees_colours_and_a_bar(tmp_path: Path, server: RulerServer) -> None:
+    arguments = ("rules", "push", str(written(tmp_path)), "--address", server.address, "--tenant", "team")
+    assert "\x1b[32m+name: slo-engine:shop:runs\x1b[0m" in on_a_terminal(*arguments, "--dry-run")
+    pushed = on_a_terminal(*arguments)
+    assert "━" in pushed
+    assert "100%" in pushed
+    assert f"create slo-engine:shop/{RUNS}" in pushed
