@@ -76,27 +76,29 @@ def test_only_the_group_that_changed_is_sent(tmp_path: Path, server: RulerServer
     assert server.groups["team"]["slo-engine:shop"][LONG]["interval"] == "5m"
 
 
+def present(server: RulerServer, tenant: str, namespace: str, *names: str) -> None:
+    """The ruler has these groups already."""
+    for name in names:
+        server.groups[tenant][namespace][name] = {"name": name, "rules": []}
+
+
 def test_groups_of_somebody_else_are_never_touched(tmp_path: Path, server: RulerServer) -> None:
-    theirs = {"name": "node", "rules": []}
-    server.groups["team"]["node"] = {"node": theirs, "slo-engine:not-in-our-namespace": theirs}
-    server.groups["team"]["slo-engine:shop"] = {"by-hand": theirs}
-    server.groups["other-team"]["slo-engine:shop"] = {"slo-engine:shop:old": theirs}
+    present(server, "team", "node", "node", "slo-engine:not-in-our-namespace")
+    present(server, "team", "slo-engine:shop", "by-hand")
+    present(server, "other-team", "slo-engine:shop", "slo-engine:shop:old")
     assert push(server, written(tmp_path), "--prune").returncode == 0
+    assert server.changes() == ["POST slo-engine:shop"] * 2
     assert server.names("team") == {
         "node": ["node", "slo-engine:not-in-our-namespace"],
         "slo-engine:shop": ["by-hand", RUNS, LONG],
     }
-    assert server.names("other-team") == {"slo-engine:shop": ["slo-engine:shop:old"]}
 
 
-def test_a_group_of_ours_that_is_gone_is_deleted_after_the_others_are_sent(tmp_path: Path, server: RulerServer) -> None:
-    server.groups["team"]["slo-engine:shop"] = {"slo-engine:shop:old": {"name": "slo-engine:shop:old", "rules": []}}
-    push(server, written(tmp_path))
-    assert server.changes() == [
-        "POST slo-engine:shop",
-        "POST slo-engine:shop",
-        "DELETE slo-engine:shop/slo-engine:shop:old",
-    ]
+def test_a_group_of_ours_that_is_gone_is_deleted_after_all_others_are_sent(tmp_path: Path, server: RulerServer) -> None:
+    present(server, "team", "slo-engine:desk", "slo-engine:desk:old")
+    push(server, written(tmp_path, "desk"), written(tmp_path))
+    sent = ["POST slo-engine:desk"] * 2 + ["POST slo-engine:shop"] * 2
+    assert server.changes() == [*sent, "DELETE slo-engine:desk/slo-engine:desk:old"]
 
 
 def test_a_service_that_is_gone_is_deleted_when_asked_for(tmp_path: Path, server: RulerServer) -> None:
@@ -144,7 +146,7 @@ def test_one_namespace_holds_all_services(tmp_path: Path, server: RulerServer) -
 
 def test_a_group_that_is_refused_does_not_hold_up_the_others(tmp_path: Path, server: RulerServer) -> None:
     old = "slo-engine:shop:old"
-    server.groups["team"]["slo-engine:shop"] = {old: {"name": old, "rules": []}}
+    present(server, "team", "slo-engine:shop", old)
     server.answers.append((200, {}, f"slo-engine:shop: [{{name: {old}, rules: []}}]"))
     server.answers.append((400, {}, "per-user rules per rule group limit (limit: 10 actual: 11) exceeded"))
     done = push(server, written(tmp_path))
