@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -78,7 +80,7 @@ def evaluated(url: str, group: str) -> None:
         groups = get(f"{url}/api/v1/rules")["data"]["groups"]
         return all(rule["health"] != "unknown" for each in groups if each["name"] == group for rule in each["rules"])
 
-    wait_for(f"the evaluation of {group}", all_known, within=30)
+    wait_for(f"the evaluation of {group}", all_known, within=60)
 
 
 def reload(url: str) -> None:
@@ -147,7 +149,7 @@ def test_a_real_prometheus_and_what_goes_wrong_with_its_rules(tmp_path: Path, sl
 @pytest.mark.stack
 def test_a_group_that_takes_longer_than_its_interval_is_found(tmp_path: Path, slos: Path) -> None:
     rules = tmp_path / "rules"
-    edited(slos, "expr: histogram", "expr: max_over_time(vector(time())[20d:100ms]) > 0 and histogram")
+    edited(slos, "expr: histogram", "expr: max_over_time(vector(time())[4d:50ms]) > 0 and histogram")
     write(load([slos]), rules)
     with prometheus(tmp_path, rules) as url:
         evaluated(url, THRESHOLDS)
@@ -215,6 +217,19 @@ def test_manifests_of_a_cluster_are_compared_by_meaning(slos: Path, tmp_path: Pa
     file = tmp_path / "cluster.yaml"
     file.write_text(cluster(slos, kind, lambda _: None))
     assert findings(check(slos, "--manifest", str(file), "--json")) == []
+
+
+@pytest.mark.skipif(shutil.which("kubectl") is None, reason="kubectl is not installed")
+@pytest.mark.parametrize("kind", ["prometheusrule", "configmap"])
+def test_kubectl_reads_the_manifests_as_they_are_meant(slos: Path, tmp_path: Path, kind: str) -> None:
+    folder, label = tmp_path / "manifests", "team=1e3"  # what Go's YAML would take for a number
+    edited(slos, "service: shop", "service: shop\nlabels: {number: '14', truth: 'y', octal: '0o17', day: '2026-01-01'}")
+    run("rules", "generate", str(slos), "--out", str(folder), "--format", kind, "--label", label)
+    (folder / "kustomization.yaml").write_text("resources: [shop.yaml]")
+    built = subprocess.run(["kubectl", "kustomize", str(folder)], capture_output=True, check=True, timeout=60).stdout
+    assert yaml.safe_load(built)["metadata"]["labels"]["team"] == "1e3"
+    (tmp_path / "built.yaml").write_bytes(built)
+    assert findings(check(slos, "--manifest", str(tmp_path / "built.yaml"), "--json")) == []
 
 
 def test_what_differs_in_the_manifests_of_a_cluster_is_named(slos: Path, tmp_path: Path) -> None:
