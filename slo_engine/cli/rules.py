@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
@@ -13,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slo_engine.cli import diff, output, rules_push
-from slo_engine.cli.secrets import from_file
+from slo_engine.cli.addresses import check_address
+from slo_engine.cli.secrets import from_environment, from_file
 from slo_engine.errors import SloEngineError
 
 if TYPE_CHECKING:
@@ -116,7 +116,9 @@ def check(
             raise SloEngineError("--manifest and --prometheus: give one of them")
         if token_file and not prometheus:
             raise SloEngineError("--token-file goes with --prometheus")
-        token = from_file(token_file) if token_file else os.environ.get("SLO_ENGINE_PROMETHEUS__TOKEN") or None
+        if prometheus:
+            check_address("--prometheus", prometheus)
+        token = from_file(token_file) if token_file else from_environment("SLO_ENGINE_PROMETHEUS__TOKEN")
         texts = {_shown(path): _text(path) for path in manifest or ()}
     with failures():
         slos = load(paths or [Path("slos")])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from slo_engine.cli import diff, output
-from slo_engine.cli.secrets import from_file
+from slo_engine.cli.addresses import check_address
+from slo_engine.cli.secrets import from_environment, from_file
 from slo_engine.errors import SloEngineError
 
 if TYPE_CHECKING:
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from slo_engine.prometheus.ruler import Ruler
     from slo_engine.rules import RuleGroup
     from slo_engine.rules.pushing import Change, Plan
+
+
+TENANT = re.compile(r"[A-Za-z0-9!_.*'()-]{1,150}")
+"""https://grafana.com/docs/mimir/latest/configure/about-tenant-ids/; several at once (a|b) are for queries only."""
 
 
 class RulerApi(StrEnum):
@@ -119,8 +124,10 @@ def push(
 
     tenants: Sequence[str | None] = list(dict.fromkeys(tenant or ())) or [None]
     with usage_errors():
-        if not address.startswith(("http://", "https://")):
-            raise SloEngineError("--address (or MIMIR_ADDRESS) must be an http:// or https:// address")
+        check_address("--address (or MIMIR_ADDRESS)", address)
+        for each in tenants:
+            if each is not None and not TENANT.fullmatch(each):
+                raise SloEngineError(f"--tenant {each!r}: must be one tenant, in letters, digits and !-_.*'()")
         token, user = _credentials(token_file, user_file, tenants)
     with failures():
         wanted = namespaces(load(paths or [Path("slos")]), namespace)
@@ -193,8 +200,8 @@ def _report(pushes: Sequence[_Push], *, dry_run: bool, as_json: bool) -> None:
             _show(push, push.plan, dry_run=dry_run)
         for name, number in push.plan.left_over.items():
             output.note(
-                f"{push.title}: the namespace {name} holds {number} groups of a service that these SLO files do not "
-                "name: delete them with --prune, if no other SLO files give them"
+                f"{push.title}: the namespace {name} holds {number} groups of ours that these SLO files do not give "
+                "there: delete them with --prune, if no other SLO files give them"
             )
         if push.failed:
             sent = len(push.outcomes) - len(push.failed)
@@ -236,16 +243,16 @@ def _credentials(
         if not colon:
             raise SloEngineError(f"{user_file} must hold user:password")
         return None, (user, password)
-    token, key = os.environ.get("MIMIR_AUTH_TOKEN"), os.environ.get("MIMIR_API_KEY")
+    token, key = from_environment("MIMIR_AUTH_TOKEN"), from_environment("MIMIR_API_KEY")
     if token and key:
         raise SloEngineError("MIMIR_AUTH_TOKEN and MIMIR_API_KEY: set one of them")
     if key:
         # As mimirtool has it: the user is the tenant where none is named.
-        name = os.environ.get("MIMIR_API_USER") or (tenants[0] if len(tenants) == 1 else None)
+        name = from_environment("MIMIR_API_USER") or (tenants[0] if len(tenants) == 1 else None)
         if not name:
             raise SloEngineError("MIMIR_API_KEY is a password: name its user in MIMIR_API_USER")
         return None, (name, key)
-    return token or None, None
+    return token, None
 
 
 @contextmanager

@@ -98,7 +98,7 @@ class Ruler:
             return {}
         try:
             data = yaml.load(body, Loader=yaml.CSafeLoader) or {}
-        except yaml.YAMLError:
+        except (yaml.YAMLError, RecursionError, ValueError):
             data = None
         if not isinstance(data, dict) or not all(isinstance(groups, list) for groups in data.values()):
             raise RulerError(
@@ -125,7 +125,7 @@ class Ruler:
                 response, body = self._attempt(method, path, content)
             except (httpx.TimeoutException, _SlowError):
                 failure = RulerError(f"{self.name} did not {what} within {self._timeout:g} s: try again later")
-            except (httpx.TransportError, httpx.InvalidURL) as error:
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
                 reason = str(error) or type(error).__name__
                 failure = RulerError(f"{self.name} cannot be reached: {reason}: check the address")
                 if not self._is_reached:  # an address that was wrong a moment ago stays wrong

@@ -286,6 +286,7 @@ def test_manifests_in_a_folder_are_compared_byte_by_byte(slos: Path, tmp_path: P
         (("--token-file", "b"), "goes with --prometheus"),
         (("--manifest", "nowhere"), "nowhere cannot be read: No such file or directory"),
         (("--format", "helm"), "prometheusrule"),
+        (("--prometheus", "localhost:9090"), "must be an http:// or https:// address"),
     ],
 )
 def test_a_call_that_cannot_be_meant_is_a_usage_error(slos: Path, arguments: tuple[str, ...], said: str) -> None:

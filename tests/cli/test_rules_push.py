@@ -215,12 +215,29 @@ def test_credentials_come_from_files(tmp_path: Path) -> None:
         (("--token-file", "nowhere"), "nowhere cannot be read: No such file or directory"),
         (("--token-file", "a", "--user-file", "b"), "give one of them"),
         (("--api", "loki"), "mimir"),
+        (("--address", "http://[mimir"), "must be an http:// or https:// address"),
+        (("--address", "http://mimir:many"), "must be an http:// or https:// address"),
+        (("--tenant", "a|b"), "must be one tenant"),
+        (("--tenant", "ü"), "must be one tenant"),
     ],
 )
 def test_a_call_that_cannot_be_meant_is_a_usage_error(tmp_path: Path, arguments: tuple[str, ...], said: str) -> None:
     done = run("rules", "push", str(written(tmp_path)), "--address", "http://127.0.0.1:9", *arguments)
     assert done.returncode == 2
     assert said in done.stderr
+
+
+def test_a_secret_that_no_header_can_hold_is_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("s3cret\nsecond line", encoding="utf-8")
+    for arguments, environment in (
+        (("--token-file", str(tmp_path / "token")), {}),
+        ((), {"MIMIR_AUTH_TOKEN": "s3cret-ü"}),
+    ):
+        call = ("rules", "push", str(written(tmp_path)), "--address", "http://127.0.0.1:9", *arguments)
+        done = run(*call, env=environment)
+        assert done.returncode == 2
+        assert "must hold the secret alone" in done.stderr
+        assert "s3cret" not in done.stderr
 
 
 def test_mistakes_in_the_slo_files_are_told_before_anything_is_sent(tmp_path: Path, server: RulerServer) -> None:
