@@ -8,7 +8,7 @@ from slo_engine.errors import SloEngineError
 
 
 def check_address(option: str, text: str) -> None:
-    """Raises SloEngineError for what is no http:// or https:// address with a host; it may hold a password: not shown."""
+    """Raises SloEngineError for what is no http:// or https:// address with a host, without showing its password."""
     try:
         parts = urlsplit(text)
         is_fine = parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0

@@ -277,7 +277,7 @@ def test_a_list_of_rules_that_trickles_in_ends_in_time() -> None:
         handler.send_response(200)
         handler.end_headers()
         try:
-            for _ in range(100):
+            for _number in range(100):
                 handler.wfile.write(b" ")
                 handler.wfile.flush()
                 time.sleep(0.05)
