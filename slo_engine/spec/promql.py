@@ -7,7 +7,7 @@ length and depth are checked first, and selectors are printed by :class:`Selecto
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import promql_parser
 
@@ -56,11 +56,11 @@ class Selector:
 
     def where(self, name: str, value: str, op: str = "=") -> Selector:
         """The same selector with one more matcher."""
-        return replace(self, matchers=(*self.matchers, Matcher(name, op, value)))
+        return Selector(self.metric, (*self.matchers, Matcher(name, op, value)))
 
     def with_suffix(self, suffix: str) -> Selector:
         """The same selector on ``metric + suffix``, as a histogram's ``_bucket`` or ``_count``."""
-        return replace(self, metric=self.metric + suffix)
+        return Selector(self.metric + suffix, self.matchers)
 
     def __str__(self) -> str:
         inside = ",".join(str(matcher) for matcher in self.matchers)
@@ -120,6 +120,8 @@ def parse_selector(text: str) -> Selector:
 def _refuse_what_kills_the_parser(text: str) -> None:
     if len(text) > MAX_LENGTH:
         raise PromqlError(f"is longer than {MAX_LENGTH:,} characters: record a part of it as a rule")
+    if len(text) <= MAX_OPERATORS and sum(text.count(bracket) for bracket in "([{") <= MAX_DEPTH:
+        return  # as almost all are: too short for the chain, with too few brackets to nest
     depth = deepest = operators = 0
     braces = False
     for part in _NESTING.findall(text):
