@@ -15,6 +15,7 @@ from slo_engine.spec.importers import queries
 from slo_engine.spec.importers.draft import Draft, annotations_of, labels_of, named, plain_name
 from slo_engine.spec.importers.source import MalformedError, Node
 from slo_engine.spec.policies import Policy, Severity, Tier
+from slo_engine.spec.promql import Selector
 
 _MINUTE = 60_000
 _TIERS: tuple[tuple[Severity, int, int, float], ...] = (
@@ -112,7 +113,9 @@ def _alerting(draft: Draft, spec: Node, window: Duration, annotations: Mapping[s
     else:
         for severity in ("page", "ticket"):
             draft.annotate(severity, annotations)
-        at.changed("Pyrra's alerts wait (`for`, 2m to 3h at a window of 28 days); here the short window alone ends them")
+        at.changed(
+            "Pyrra's alerts wait (`for`, 2m to 3h at a window of 28 days); here the short window alone ends them"
+        )
         draft.follow(at, _policy(window), window)
     if wanted["absent"] and not wanted["disabled"]:
         draft.alerting()["absent"] = str(_absent(draft.fields["objective"], window))
@@ -152,7 +155,7 @@ def _indicator(node: Node) -> queries.Indicator:
     return queries.Indicator(_KINDS[kind](inside), by)
 
 
-def _metric(node: Node) -> queries.Selector:
+def _metric(node: Node) -> Selector:
     return queries.selector(node.at("metric").text())
 
 

@@ -1,13 +1,14 @@
 """The PromQL of other tools -> an ``sli`` of ours, whose selectors are plain: which counters does a query add up?
 
-Queries are read on the syntax tree. What is recognised: sums of ``rate`` or ``increase`` of one counter, with or without
-``by``; a counter by itself; ``or vector(0)`` around it; ``total - good``; a bucket of a histogram over its count; a
+Queries are read on the syntax tree. What is recognised: sums of ``rate`` or ``increase`` of one counter, with ``by`` or
+without; a counter by itself; ``or vector(0)`` around it; ``total - good``; a bucket of a histogram over its count; a
 ratio of two of these; ``histogram_fraction``. Whatever else a query does is the reason that it is not imported.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 import promql_parser
@@ -68,7 +69,9 @@ def ratio(text: str, *, of: str) -> Indicator:
         tree, of = _bare(inverse), {"errors": "good", "good": "errors"}[of]
     if (native := _fraction(tree)) is not None:
         if of == "errors":
-            raise CannotExpressError("histogram_fraction from 0 gives the fast events, and stands here for the slow ones")
+            raise CannotExpressError(
+                "histogram_fraction from 0 is the share of fast events; it stands here for the slow"
+            )
         return native
     if not isinstance(tree, promql_parser.BinaryExpr) or str(tree.op) != "/":
         raise CannotExpressError(
@@ -101,19 +104,18 @@ def latency(good: Selector, total: Selector) -> dict[str, Any] | None:
     return {"latency": {"histogram": str(base), "threshold": str(threshold)}}
 
 
-def slices(good: str, total: str, at_least: float) -> Indicator:
-    """Minutes are good in which good / total is at least this share. Raises CannotExpressError."""
-    one, whole = _counter(_parsed(good)), _counter(_parsed(total))
-    by = _by(one, whole)
+def slices(total: str, at_least: float, *, errors: str | None = None, good: str | None = None) -> Indicator:
+    """Minutes are good in which this share of the events is good. Raises CannotExpressError."""
+    whole, part = _counter(_parsed(total)), _counter(_parsed(errors or good or ""))
+    by = _by(part, whole)
     if by is None:
         raise CannotExpressError(_UNEQUAL)
     grouped = f"sum by ({', '.join(by)})" if by else "sum"
-    sides = [f"{grouped} (rate({each.selector}[5m]))" for each in (one, whole)]
-    return Indicator(
-        {"slices": {"good": f"{sides[0]} / {sides[1]} >= bool {at_least:g}"}},
-        by,
-        ("each minute is judged over the five minutes before it, which a scrape interval of up to a minute needs",),
-    )
+    ours, all_events = (f"{grouped} (rate({each.selector}[5m]))" for each in (part, whole))
+    share = f"({ours} or 0 * {all_events}) / {all_events}"  # no series of errors yet, say: no error yet
+    limit = f">= bool {at_least:g}" if good is not None else f"<= bool {float(1 - Decimal(str(at_least))):g}"
+    remark = "each minute is judged over the five minutes before it, so that a scrape interval of a minute suffices"
+    return Indicator({"slices": {"good": f"{share} {limit}"}}, by, (remark,))
 
 
 def comparison(query: str, operator: str, value: float) -> Indicator:
@@ -157,15 +159,18 @@ def _filled_in(text: str, window: str) -> str:
 
 def _bare(tree: Any) -> Any:
     """Without brackets, ``or vector(0)`` and ``> 0`` around it, for which the rules provide themselves."""
-    while True:
+    while isinstance(tree, promql_parser.ParenExpr | promql_parser.BinaryExpr):
         if isinstance(tree, promql_parser.ParenExpr):
             tree = tree.expr
-        elif isinstance(tree, promql_parser.BinaryExpr) and str(tree.op) == "or" and _is_zero(tree.rhs):
-            tree = tree.lhs
-        elif isinstance(tree, promql_parser.BinaryExpr) and str(tree.op) == ">" and _filters_zero(tree):
+        elif _adds_zero(tree) or _filters_zero(tree):
             tree = tree.lhs
         else:
-            return tree
+            break
+    return tree
+
+
+def _adds_zero(tree: promql_parser.BinaryExpr) -> bool:
+    return str(tree.op) == "or" and _is_zero(tree.rhs)
 
 
 def _is_zero(tree: Any) -> bool:
@@ -179,8 +184,8 @@ def _is_zero(tree: Any) -> bool:
     return False
 
 
-def _filters_zero(tree: Any) -> bool:
-    return _is_zero(tree.rhs) and not (tree.modifier and tree.modifier.return_bool)
+def _filters_zero(tree: promql_parser.BinaryExpr) -> bool:
+    return str(tree.op) == ">" and _is_zero(tree.rhs) and not (tree.modifier and tree.modifier.return_bool)
 
 
 def _one_minus(tree: Any) -> Any | None:
@@ -324,7 +329,7 @@ def _counted(total: Selector) -> Selector | None:
 
 def _same(found: Selector | None) -> tuple[str, frozenset[Matcher]] | None:
     """A selector but for the order of its matchers."""
-    return found and (found.metric, frozenset(found.matchers))
+    return (found.metric, frozenset(found.matchers)) if found else None
 
 
 def _threshold(bound: Matcher) -> Duration | None:

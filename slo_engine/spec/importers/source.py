@@ -37,7 +37,7 @@ class Note:
     problem: Problem
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.problem.path}: {self.problem.message}"
+        return f"{self.kind}: {self.problem.path or 'the document'}: {self.problem.message}"
 
 
 class MalformedError(SloEngineError):
@@ -251,13 +251,17 @@ def _text(file: Path) -> str:
 
 def _documents(text: str) -> list[str]:
     """The documents of a text. Each begins with as many empty lines as stand before it, so that positions are right."""
-    begins = [0]
-    try:
-        for event in yaml.parse(text, Loader=yaml.CBaseLoader):
-            if isinstance(event, yaml.DocumentStartEvent) and event.start_mark and event.start_mark.line:
-                begins.append(event.start_mark.line)
-    except yaml.YAMLError:
-        pass  # what follows the last document that could be read is read again, for the message
+    begins = [0, *_begins(text)]
     lines = _LINE.findall(text)
     ends = [*begins[1:], len(lines)]
     return ["\n" * begin + "".join(lines[begin:end]) for begin, end in zip(begins, ends, strict=True) if begin < end]
+
+
+def _begins(text: str) -> Iterator[int]:
+    """The lines, but the first, at which documents begin, as far as the text can be read."""
+    try:
+        for event in yaml.parse(text, Loader=yaml.CBaseLoader):
+            if isinstance(event, yaml.DocumentStartEvent) and event.start_mark and event.start_mark.line:
+                yield event.start_mark.line
+    except yaml.YAMLError:
+        return  # what follows is read again, with the last document, for the message
