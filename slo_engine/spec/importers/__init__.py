@@ -73,10 +73,10 @@ def import_files(paths: Iterable[Path], format_name: str | None = None, service:
     for source in sources:
         source.leave_the_rest()
     if not drafts:
-        said = "".join(f"\n{note.problem}" for source in sources for _, note in source.notes)
+        said = "".join(f"\n{note.problem}" for source in sources for note in source.notes)
         raise NothingToImportError(f"no SLO of {', '.join(FORMATS)} in {', '.join(map(str, files))}{said}")
     slo_files = files_of(drafts, sources)
-    notes = sorted({note for source in sources for _, note in source.notes}, key=lambda note: note.problem)
+    notes = sorted({note for source in sources for note in source.notes}, key=lambda note: note.problem)
     return Imported(slo_files, tuple(notes))
 
 

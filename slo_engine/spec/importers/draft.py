@@ -9,10 +9,11 @@ from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from slo_engine.errors import SloEngineError
 from slo_engine.spec.duration import Duration
 from slo_engine.spec.format import AnnotationName, Label, Template
-from slo_engine.spec.importers.queries import CannotExpressError, Indicator
-from slo_engine.spec.importers.source import Node, Note
+from slo_engine.spec.importers.queries import Indicator
+from slo_engine.spec.importers.source import Node, Note, Source
 from slo_engine.spec.loading import MIN_WINDOW
 from slo_engine.spec.policies import BUILT_IN, Policy, Severity, Tier, can_fire
 from slo_engine.spec.problems import KeyPath
@@ -27,7 +28,7 @@ _TEMPLATE: TypeAdapter[str] = TypeAdapter(Annotated[str, Template])
 
 @dataclass
 class Draft:
-    """One SLO. ``fields`` are the keys of our format; what refuses to become one makes it a comment, with the reason."""
+    """One SLO. ``fields`` are the keys of our format; where ``refused`` has a reason, it becomes a comment."""
 
     service: str
     name: str
@@ -47,11 +48,11 @@ class Draft:
         if node is not None:
             self._origins.append((node, key))
 
-    def key_of(self, note_source: object, path: KeyPath) -> str | None:
+    def key_of(self, source: Source, path: KeyPath) -> str | None:
         """The key at which a note on this path belongs; None where it belongs to another SLO or to the file."""
         found: tuple[int, str] | None = None
         for node, key in ((self.place, ""), *self._origins):
-            inside = node.source is note_source and path[: len(node.path)] == node.path
+            inside = node.source is source and path[: len(node.path)] == node.path
             if inside and (found is None or len(node.path) >= found[0]):
                 found = (len(node.path), key)
         return found[1] if found else None
@@ -64,11 +65,10 @@ class Draft:
         for remark in indicator.changed:
             node.changed(remark)
 
-    def refuse(self, node: Node | None, error: CannotExpressError | str) -> None:
+    def refuse(self, node: Node, error: SloEngineError) -> None:
         """The SLO becomes a comment. ``node`` is the SLI of the source, which the comment shows."""
         self.refused = str(error)
-        if node is not None:
-            self.sli_source = node.take()
+        self.sli_source = node.take()
 
     def alerting(self) -> dict[str, Any]:
         """The ``alerting`` of the SLO, made when it is first asked for."""
@@ -97,11 +97,11 @@ class Draft:
         for tier in policy.tiers:
             fitted, why = _fitted(tier, window, objective)
             if why:
-                node.changed(why)
+                node.changed(why, "alerting")
             if fitted:
                 tiers.append(fitted)
         if not tiers:
-            node.changed("no tier of its alert policy fits: the policy google is used")
+            node.changed("no tier of its alert policy fits: the policy google is used", "alerting")
             return
         left_out = len(tiers) < len(policy.tiers)
         name = f"{policy.name}-up-to-{max(tier.factor for tier in tiers):g}x" if left_out else policy.name
@@ -109,12 +109,12 @@ class Draft:
         self.policy = same or Policy(name, tuple(tiers))
 
 
-def notes_of(drafts: list[Draft], source: object, notes: list[tuple[KeyPath, Note]]) -> Iterator[tuple[int, str, Note]]:
-    """Each note of a source with the SLO (its index) and the key where it belongs; -1 for the head of the file."""
-    for path, note in notes:
-        found = ((index, draft.key_of(source, path)) for index, draft in enumerate(drafts))
+def placed(drafts: list[Draft], source: Source) -> Iterator[tuple[int, str, Note]]:
+    """Each note on a source with the SLO (its index) and the key where it belongs; -1 for the head of the file."""
+    for remark in source.remarks:
+        found = ((index, draft.key_of(source, remark.path)) for index, draft in enumerate(drafts))
         index, key = next(((index, key) for index, key in found if key is not None), (-1, ""))
-        yield index, key, note
+        yield index, remark.key or key, remark.note
 
 
 def _fitted(tier: Tier, window: Duration, objective: float | None) -> tuple[Tier | None, str]:

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from slo_engine.spec.importers import writing
-from slo_engine.spec.importers.draft import SEVERITIES, Draft, notes_of
+from slo_engine.spec import yaml_text
+from slo_engine.spec.importers.draft import SEVERITIES, Draft, placed
 from slo_engine.spec.importers.source import Source
 from slo_engine.spec.loading import examine
 from slo_engine.spec.policies import BUILT_IN, Policy
@@ -115,7 +115,7 @@ class _Page:
         return [policy for policy in used.values() if policy.name not in BUILT_IN]
 
     def add_notes(self, source: Source, *, head: bool) -> None:
-        for index, key, note in notes_of(self.drafts, source, source.notes):
+        for index, key, note in placed(self.drafts, source):
             if index >= 0:
                 self._slo_notes.setdefault((index, key), []).append(str(note))
             elif head:
@@ -130,12 +130,12 @@ class _Page:
 
     def text(self) -> str:
         sources = ", ".join(dict.fromkeys(str(draft.place.source.document.file) for draft in self.drafts))
-        lines = writing.comment(
+        lines = yaml_text.comment(
             f"Imported by slo-engine from {sources}. The comments name what is not, or not quite, the same."
         )
         for note in self._head_notes:
-            lines += writing.comment(note)
-        lines += writing.mapping(self._header(), open_keys=["defaults"])
+            lines += yaml_text.comment(note)
+        lines += yaml_text.mapping(self._header(), open_keys=["defaults"])
         lines += ["", "slos:"]
         for index, draft in enumerate(self.drafts):
             lines += ["" for _ in range(index > 0)]
@@ -179,12 +179,12 @@ class _Page:
         first = [
             note for (i, key), notes in self._slo_notes.items() if i == index and key not in inside for note in notes
         ]
-        lines = [line for note in first for line in writing.comment(note, 2)]
-        slo = writing.item(writing.mapping(ordered, 4, comments, open_keys=["sli"]), 2)
+        lines = [line for note in first for line in yaml_text.comment(note, 2)]
+        slo = yaml_text.item(yaml_text.mapping(ordered, 4, comments, open_keys=["sli"]), 2)
         if draft.refused is None:
             return lines + slo
-        lines += writing.comment(f"not imported: {draft.name} ({draft.place.where}): {draft.refused}", 2)
-        return lines + writing.commented_out(slo, 2)
+        lines += yaml_text.comment(f"not imported: {draft.name} ({draft.place.where}): {draft.refused}", 2)
+        return lines + yaml_text.commented_out(slo, 2)
 
     @staticmethod
     def _by(draft: Draft) -> list[str]:
@@ -209,7 +209,7 @@ def _policy_lines(policies: Iterable[Policy]) -> list[str]:
             {"severity": tier.severity, "long": str(tier.long), "short": str(tier.short), "factor": tier.factor}
             for tier in policy.tiers
         ]
-        lines += writing.item(writing.mapping({"name": policy.name, "tiers": tiers}, 4, open_keys=["tiers"]), 2)
+        lines += yaml_text.item(yaml_text.mapping({"name": policy.name, "tiers": tiers}, 4, open_keys=["tiers"]), 2)
     return lines
 
 

@@ -1,4 +1,4 @@
-"""OpenSLO: ``openslo/v1`` and ``openslo/v1alpha``, whose objects may stand in one another or refer to one another by name.
+"""OpenSLO: ``openslo/v1`` and ``openslo/v1alpha``, whose objects stand in one another, or are referred to by name.
 
 The format is described in github.com/OpenSLO/OpenSLO, ``README.md`` (v1alpha: its state of 2022).
 """
@@ -28,7 +28,7 @@ _OBJECTS = {
     "Service": "a service has no file of its own: its name stands at the top of the SLO file, with owner and labels",
     "AlertNotificationTarget": "where alerts go is up to the routes of Alertmanager and the sinks of the engine",
 }
-"""Kinds that are left out when nothing has used them."""
+"""Kinds that say nothing about an SLO."""
 
 
 def recognises(data: Mapping[str, Any]) -> bool:
@@ -44,6 +44,10 @@ def drafts(objects: Iterable[Node], service: str | None) -> Iterator[Draft]:
     for kind, why in _OBJECTS.items():
         for node in known.of_kind(kind):
             node.leave(why)
+    for kind in ("SLI", "AlertPolicy", "AlertCondition"):
+        for node in known.of_kind(kind):
+            if not node.was_read:
+                node.leave("no SLO of these files refers to it")
 
 
 def _slo(node: Node, known: Objects, service: str | None) -> Iterator[Draft]:
@@ -151,7 +155,7 @@ def _indicate(draft: Draft, objective: Node, indicator: Node | None, method: Nod
     objective.leave_key("compositeWeight", "each objective is an SLO of its own here; nothing adds them up")
     try:
         draft.indicate(at, _sli(at, objective, method.text() if method else "Occurrences"))
-    except queries.CannotExpressError as error:
+    except (queries.CannotExpressError, MalformedError) as error:
         draft.refuse(at, error)
         objective.ignore("op", "value", "timeSliceTarget", "timeSliceWindow")
 

@@ -25,7 +25,8 @@ def follow_policies(draft: Draft, spec: Node, known: Objects, window: Duration) 
     policies = [_object(node, "alertPolicyRef", "AlertPolicy", known) for node in listed.items()] if listed else []
     if not policies:
         at = listed or spec
-        at.changed("it has no alert policy, so there are no alerts: remove page and ticket for those of policy google")
+        none = "it has no alert policy, so there are no alerts: remove page and ticket for those of policy google"
+        at.changed(none, "alerting")
         draft.disable("page", "ticket")
         return
     tiers, names = [], []

@@ -68,7 +68,7 @@ def _slo(node: Node, service: str | None) -> Draft:
     indicator = spec.at("indicator")
     try:
         draft.indicate(indicator, _indicator(indicator))
-    except queries.CannotExpressError as error:
+    except (queries.CannotExpressError, MalformedError) as error:
         draft.refuse(indicator, error)
     return draft
 
@@ -137,7 +137,7 @@ def _scaled(minutes: Decimal | int, window: Duration) -> int:
 
 
 def _absent(objective: float, window: Duration) -> Duration:
-    """How long a full outage takes to fire Pyrra's fastest alert: 14 x the error budget x its long window, and `for`."""
+    """The time that a full outage takes to fire Pyrra's fastest alert: 14 x error budget x long window, and `for`."""
     _, long, _, factor = _TIERS[0]
     seconds = Decimal(str(factor)) * (1 - Decimal(str(objective)) / 100) * _scaled(long, window) / 1000
     milliseconds = int(seconds) * 1000 + _scaled(_FOR, window)

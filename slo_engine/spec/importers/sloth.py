@@ -124,7 +124,7 @@ def _service(spec: Node, keys: _Keys, catalogue: _Catalogue | None) -> Iterator[
         sli = node.at("sli")
         try:
             draft.indicate(sli, _indicator(sli, keys))
-        except queries.CannotExpressError as error:
+        except (queries.CannotExpressError, MalformedError) as error:
             draft.refuse(sli, error)
         yield draft
 

@@ -40,6 +40,15 @@ class Note:
         return f"{self.kind}: {self.problem.path or 'the document'}: {self.problem.message}"
 
 
+@dataclass(frozen=True)
+class Remark:
+    """A note with what it is about: the path in the source and, where that does not tell it, the key of our SLO."""
+
+    path: KeyPath
+    note: Note
+    key: str | None = None
+
+
 class MalformedError(SloEngineError):
     """A value of a kind that its key does not take, or one that is missing."""
 
@@ -53,7 +62,7 @@ class Source:
     """One YAML document, what was read of it, and what there is to say about it."""
 
     document: Document
-    notes: list[tuple[KeyPath, Note]] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
     _read: set[KeyPath] = field(default_factory=set)
     _opened: set[KeyPath] = field(default_factory=set)
 
@@ -79,11 +88,18 @@ class Source:
         for path in self._untouched((), self.document.data):
             self.say("not imported", path, _UNKNOWN)
 
-    def say(self, kind: Literal["not imported", "changed"], path: KeyPath, message: str) -> None:
-        """Make a note of what stands at ``path``."""
-        note = Note(kind, self.document.problem(path, message, at_key=True))
-        if (path, note) not in self.notes:
-            self.notes.append((path, note))
+    @property
+    def notes(self) -> list[Note]:
+        """The notes, in the order in which they were made."""
+        return [remark.note for remark in self.remarks]
+
+    def say(
+        self, kind: Literal["not imported", "changed"], path: KeyPath, message: str, key: str | None = None
+    ) -> None:
+        """Make a note of what stands at ``path``, once."""
+        remark = Remark(path, Note(kind, self.document.problem(path, message, at_key=True)), key)
+        if remark not in self.remarks:
+            self.remarks.append(remark)
 
     def _untouched(self, path: KeyPath, value: Any) -> Iterator[KeyPath]:
         if path in self._read:
@@ -114,6 +130,11 @@ class Node:
     def where(self) -> str:
         """``file:line``"""
         return f"{self.source.document.file}:{self.position.line}"
+
+    @property
+    def was_read(self) -> bool:
+        """Whether it, or a part of it, has been read."""
+        return self.path in self.source._opened or self.path in self.source._read
 
     def problem(self, message: str) -> Problem:
         """A mistake at this value."""
@@ -208,9 +229,9 @@ class Node:
         if node := self.find(key):
             node.leave(why)
 
-    def changed(self, message: str) -> None:
-        """What stands for it here is not quite the same."""
-        self.source.say("changed", self.path, message)
+    def changed(self, message: str, key: str | None = None) -> None:
+        """What stands for it here is not quite the same. ``key``: that of our SLO, where the path does not tell it."""
+        self.source.say("changed", self.path, message, key)
 
     def _mark_read(self) -> None:
         self.source._read.add(self.path)
