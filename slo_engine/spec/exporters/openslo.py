@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from slo_engine.errors import SloEngineError
 from slo_engine.spec import yaml_text
 from slo_engine.spec.duration import Duration
 from slo_engine.spec.importers.draft import plain_name
@@ -48,7 +49,7 @@ class Exported:
 
 
 def export(slos: SloSet) -> Exported:
-    """The files of an SLO set, one a service. Pure."""
+    """The files of an SLO set, one a service. Pure. Raises SloEngineError when an override's name is taken."""
     pages = [_Page(service) for service in slos.services]
     for page in pages:
         for slo in slos.slos:
@@ -84,6 +85,8 @@ class _Page:
             self.leave_out(slo.name, "OpenSLO has no SLI of this kind")
             return
         for each in _with_overrides(slo):
+            if any(known["metadata"]["name"] == each.name for known in self.slos):
+                raise SloEngineError(f"{slo.service} has two SLOs that are {each.name} in OpenSLO: rename one of them")
             self.slos.append(_slo(each, indicator(each), self._policies_of(each)))
         for key, said in _unsaid(slo).items():
             self.leave_out(slo.name, f"{key} ({said}) has no field in OpenSLO: it is an annotation")

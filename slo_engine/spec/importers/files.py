@@ -117,7 +117,8 @@ class _Page:
     def add_notes(self, source: Source, *, head: bool) -> None:
         for index, key, note in placed(self.drafts, source):
             if index >= 0:
-                self._slo_notes.setdefault((index, key), []).append(str(note))
+                notes = self._slo_notes.setdefault((index, key), [])
+                notes += [str(note)] if str(note) not in notes else []
             elif head:
                 self._head_notes.append(f"{note.problem.file}:{note.problem.line}: {note}")
 

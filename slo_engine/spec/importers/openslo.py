@@ -25,7 +25,6 @@ _PROMETHEUS = ("prometheus", "promql", "thanos", "mimir", "cortex", "victoria", 
 
 _OBJECTS = {
     "DataSource": "the engine's settings name its Prometheus: see prometheus.url",
-    "Service": "a service has no file of its own: its name stands at the top of the SLO file, with owner and labels",
     "AlertNotificationTarget": "where alerts go is up to the routes of Alertmanager and the sinks of the engine",
 }
 """Kinds that say nothing about an SLO."""
@@ -44,10 +43,23 @@ def drafts(objects: Iterable[Node], service: str | None) -> Iterator[Draft]:
     for kind, why in _OBJECTS.items():
         for node in known.of_kind(kind):
             node.leave(why)
+    for node in known.of_kind("Service"):
+        _leave_service(node)
     for kind in ("SLI", "AlertPolicy", "AlertCondition"):
         for node in known.of_kind(kind):
             if not node.was_read:
                 node.leave("no SLO of these files refers to it")
+
+
+def _leave_service(node: Node) -> None:
+    """Its name is all that is needed, and SLOs name it themselves."""
+    node.ignore("apiVersion", "kind")
+    metadata, spec = node.find("metadata"), node.find("spec")
+    if metadata:
+        metadata.ignore("name")
+        metadata.leave_key("displayName", "a service has one name here")
+    if spec:
+        spec.leave_key("description", "a service has no description here: those of its SLOs are shown")
 
 
 def _slo(node: Node, known: Objects, service: str | None) -> Iterator[Draft]:
@@ -118,12 +130,9 @@ def _window(spec: Node) -> str:
     if first is None:
         raise MalformedError(windows.problem("must hold one time window"))
     rolling = first.find("isRolling")
-    if first.find("calendar") or (rolling and not rolling.flag()):
-        first.changed(
-            "budgets do not begin anew with the calendar here: the window is a rolling one of the same length"
-        )
-        if calendar := first.find("calendar"):
-            calendar.leave("windows here are rolling ones")
+    if (rolling is not None and not rolling.flag()) or first.holds("calendar"):
+        first.changed("budgets do not begin anew with the calendar here: a rolling window of the same length")
+        first.leave_key("calendar", "windows here are rolling ones")
     if duration := first.find("duration"):
         return _length(duration, duration.text())
     unit = first.at("unit")
@@ -203,10 +212,9 @@ def _ratio(metric: Node, objective: Node, method: str) -> queries.Indicator:
         objective.changed(f"{method} weighs every slice alike; here every event counts alike")
         objective.leave_key("timeSliceWindow", "there are no slices in this kind of SLI")
     found = queries.events(total, errors=_query(bad)) if bad else queries.events(total, good=_query(metric.at("good")))
-    if counted:
-        said = tuple(remark for remark in found.changed if remark != queries.TAKEN_FOR_COUNTERS)
-        return queries.Indicator(found.sli, found.by, said)
-    return found
+    # OpenSLO knows no placeholder for the window: a range that is written out means nothing.
+    meant = {queries.FIXED_RANGE, queries.TAKEN_FOR_COUNTERS} if counted else {queries.FIXED_RANGE}
+    return queries.Indicator(found.sli, found.by, tuple(said for said in found.changed if said not in meant))
 
 
 def _slices(total: str, bad: Node | None, good: Node | None, objective: Node) -> queries.Indicator:

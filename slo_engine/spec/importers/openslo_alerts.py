@@ -67,7 +67,9 @@ def _tiers(draft: Draft, policy: Node, known: Objects) -> list[Tier]:
     policy.ignore("apiVersion", "kind")
     spec = policy.at("spec")
     spec.leave_key("description", "a policy has no description here")
-    if targets := spec.find("notificationTargets"):
+    if (targets := spec.find("notificationTargets")) and not targets.items():
+        targets.take()
+    elif targets:
         targets.leave("where alerts go is up to the routes of Alertmanager and the sinks of the engine")
     if (resolved := spec.find("alertWhenResolved")) and resolved.flag():
         resolved.changed("Alertmanager tells of what is resolved where a receiver has send_resolved")

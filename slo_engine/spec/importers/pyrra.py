@@ -113,9 +113,8 @@ def _alerting(draft: Draft, spec: Node, window: Duration, annotations: Mapping[s
     else:
         for severity in ("page", "ticket"):
             draft.annotate(severity, annotations)
-        at.changed(
-            "Pyrra's alerts wait (`for`, 2m to 3h at a window of 28 days); here the short window alone ends them"
-        )
+        waits = "Pyrra's alerts wait (`for`, 2m to 3h at a window of 28 days); here both windows suffice"
+        at.changed(waits, "alerting")
         draft.follow(at, _policy(window), window)
     if wanted["absent"] and not wanted["disabled"]:
         draft.alerting()["absent"] = str(_absent(draft.fields["objective"], window))

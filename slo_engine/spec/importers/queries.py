@@ -129,6 +129,7 @@ def comparison(query: str, operator: str, value: float) -> Indicator:
 
 
 TAKEN_FOR_COUNTERS = "it has neither rate nor increase and is taken for a counter: for a gauge this would be wrong"
+FIXED_RANGE = "its range is written out; here the ratio is taken over the windows of each tier"
 _UNEQUAL = "its two queries are grouped by different labels: group both by the same ones"
 
 
@@ -252,8 +253,7 @@ def _remarks(part: _Counter, whole: _Counter) -> tuple[str, ...]:
     elif None in (part.by, whole.by):
         found.append("it is not summed there, which makes one ratio for each series; here it is one for all: set `by`")
     if {part.window, whole.window} != {None} and None not in (part.function, whole.function):
-        window = whole.window or part.window
-        found.append(f"its range is written out ({window}); here the ratio is taken over the window of each tier")
+        found.append(FIXED_RANGE)
     return tuple(found)
 
 
