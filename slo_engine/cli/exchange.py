@@ -55,13 +55,11 @@ def import_(
     try:
         imported = import_files(files, from_, service)
         texts = {file.name: file.text for file in imported.files}
+        _refuse_several(texts, out, as_json=as_json)
         written = _write(texts, out) if out else {}
     except SloEngineError as error:
         output.complain(str(error))
         raise typer.Exit(1) from None
-    if out is None and not as_json and len(texts) > 1:
-        output.complain(f"these are {len(texts)} files ({', '.join(texts)}): name a folder for them with --out")
-        raise typer.Exit(2)
     if as_json:
         output.json_document(_report(imported, written))
     elif out:
@@ -87,6 +85,8 @@ def openslo(paths: SloPaths = None, out: Out = None, as_json: AsJson = False) ->
     try:
         exported = export(load(paths or [Path("slos")]))
         texts = {file.name: file.text for file in exported.files}
+        if out and _is_a_file(out):
+            _refuse_several(texts, out, as_json=as_json)
         written = _write(texts, out) if out else {}
     except SloEngineError as error:
         output.complain(str(error))
@@ -103,6 +103,17 @@ def openslo(paths: SloPaths = None, out: Out = None, as_json: AsJson = False) ->
     for left in exported.left_out:
         output.note(f"{left.service} {left.slo}: not exported: {left.message}")
     raise typer.Exit(1 if exported.missing else 0)
+
+
+def _refuse_several(texts: Mapping[str, str], out: Path | None, *, as_json: bool) -> None:
+    """A file of ours is one document of one service: several fit neither into one file nor on standard output."""
+    if len(texts) > 1 and (_is_a_file(out) if out else not as_json):
+        output.complain(f"these are {len(texts)} files ({', '.join(texts)}): name a folder with --out")
+        raise typer.Exit(2)
+
+
+def _is_a_file(out: Path) -> bool:
+    return out.suffix in (".yaml", ".yml") and not out.is_dir()
 
 
 def _write(texts: Mapping[str, str], out: Path) -> dict[str, Path]:

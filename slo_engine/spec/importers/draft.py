@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -19,11 +19,17 @@ from slo_engine.spec.policies import BUILT_IN, Policy, Severity, Tier, can_fire
 from slo_engine.spec.problems import KeyPath
 from slo_engine.spec.slo import error_budget
 
+MINUTE = 60_000
+"""In milliseconds."""
+
+MAX_FACTOR = 100_000
+"""As much as a tier of an SLO file takes."""
+
 SEVERITIES: tuple[Severity, Severity] = ("page", "ticket")
 
-_LABEL: TypeAdapter[str] = TypeAdapter(Annotated[str, Label])
-_ANNOTATION: TypeAdapter[str] = TypeAdapter(Annotated[str, AnnotationName])
-_TEMPLATE: TypeAdapter[str] = TypeAdapter(Annotated[str, Template])
+_LABEL: TypeAdapter[str] = TypeAdapter(Label)
+_ANNOTATION: TypeAdapter[str] = TypeAdapter(AnnotationName)
+_TEMPLATE: TypeAdapter[str] = TypeAdapter(Template)
 
 
 @dataclass
@@ -119,15 +125,20 @@ def placed(drafts: list[Draft], source: Source) -> Iterator[tuple[int, str, Note
 
 def _fitted(tier: Tier, window: Duration, objective: float | None) -> tuple[Tier | None, str]:
     """The tier as our rules can have it, or None; and what had to be changed."""
+    left_out = f"the tier {tier} x{tier.factor:g} is left out:"
+    if not 0 < tier.factor <= MAX_FACTOR:
+        return None, f"{left_out} a factor is above 0"
     if tier.long.milliseconds * tier.factor > window.milliseconds:
-        return None, f"the tier {tier} x{tier.factor:g} is left out: it would fire only after the budget is spent"
+        return None, f"{left_out} it would fire only after the budget is spent"
     if objective is not None and not can_fire(tier.factor, error_budget(objective)):
-        return None, f"the tier {tier} x{tier.factor:g} is left out: at an objective of {objective:g} % it never fires"
-    if tier.long <= MIN_WINDOW:
-        return None, f"the tier {tier} x{tier.factor:g} is left out: the shortest window is {MIN_WINDOW}"
+        return None, f"{left_out} at an objective of {objective:g} % it never fires"
+    if tier.long <= MIN_WINDOW or tier.long.milliseconds % MINUTE or tier.short.milliseconds % MINUTE:
+        return None, f"{left_out} windows are whole minutes, and the shortest is {MIN_WINDOW}"
     if tier.short < MIN_WINDOW:
         raised = Tier(tier.severity, tier.long, MIN_WINDOW, tier.factor)
         return raised, f"the tier {tier} has a short window of {MIN_WINDOW} here, the shortest there is"
+    if tier.short >= tier.long:
+        return None, f"{left_out} its short window is not shorter than its long one"
     return tier, ""
 
 

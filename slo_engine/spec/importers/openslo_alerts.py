@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from slo_engine.spec.duration import Duration
-from slo_engine.spec.importers.draft import Draft, plain_name
+from slo_engine.spec.importers.draft import MINUTE, Draft, plain_name
 from slo_engine.spec.importers.openslo_objects import Objects
 from slo_engine.spec.importers.source import MalformedError, Node
 from slo_engine.spec.policies import Policy, Severity, Tier
@@ -14,7 +14,6 @@ SHORT_WINDOW = "slo-engine/short-window"
 POLICY = "slo-engine/policy"
 """Annotation of an alert policy: the policy of ours that it is a tier of."""
 
-_MINUTE = 60_000
 _PAGES = {"page", "critical", "high", "urgent", "emergency", "sev0", "sev1", "p0", "p1", "1"}
 _ABSENT = "10m"
 
@@ -113,7 +112,7 @@ def _tier(condition: Node) -> Tier:
         after.leave("an alert here fires once its short window burns as well, and waits for nothing else")
     if short:
         return Tier(severity, long, _duration(short), burn.at("threshold").number())
-    twelfth = Duration(max(5 * _MINUTE, round(long.milliseconds / 12 / _MINUTE) * _MINUTE))
+    twelfth = Duration(max(5 * MINUTE, round(long.milliseconds / 12 / MINUTE) * MINUTE))
     burn.at("lookbackWindow").changed(
         f"a second, short window of {twelfth} (1/12) ends the alert soon after the errors"
     )

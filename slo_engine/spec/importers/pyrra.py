@@ -12,12 +12,11 @@ from typing import Any
 
 from slo_engine.spec.duration import Duration
 from slo_engine.spec.importers import queries
-from slo_engine.spec.importers.draft import Draft, annotations_of, labels_of, named, plain_name
+from slo_engine.spec.importers.draft import MINUTE, Draft, annotations_of, labels_of, named, plain_name
 from slo_engine.spec.importers.source import MalformedError, Node
 from slo_engine.spec.policies import Policy, Severity, Tier
 from slo_engine.spec.promql import Selector
 
-_MINUTE = 60_000
 _TIERS: tuple[tuple[Severity, int, int, float], ...] = (
     ("page", 60, 5, 14),
     ("page", 360, 30, 7),
@@ -132,7 +131,7 @@ def _policy(window: Duration) -> Policy:
 def _scaled(minutes: Decimal | int, window: Duration) -> int:
     """A length for 28 days scaled to another window, in milliseconds, rounded to the minute as Go rounds."""
     scaled = Decimal(minutes) * window.milliseconds / Duration.parse("28d").milliseconds
-    return int(scaled.quantize(Decimal(1), ROUND_HALF_UP)) * _MINUTE
+    return int(scaled.quantize(Decimal(1), ROUND_HALF_UP)) * MINUTE
 
 
 def _absent(objective: float, window: Duration) -> Duration:
@@ -140,8 +139,8 @@ def _absent(objective: float, window: Duration) -> Duration:
     _, long, _, factor = _TIERS[0]
     seconds = Decimal(str(factor)) * (1 - Decimal(str(objective)) / 100) * _scaled(long, window) / 1000
     milliseconds = int(seconds) * 1000 + _scaled(_FOR, window)
-    minutes = int((Decimal(milliseconds) / _MINUTE).quantize(Decimal(1), ROUND_HALF_UP))
-    return Duration(max(1, minutes) * _MINUTE)
+    minutes = int((Decimal(milliseconds) / MINUTE).quantize(Decimal(1), ROUND_HALF_UP))
+    return Duration(max(1, minutes) * MINUTE)
 
 
 def _indicator(node: Node) -> queries.Indicator:

@@ -356,5 +356,7 @@ def _duration(seconds: float) -> Duration | None:
 
 
 def _shown(tree: Any) -> str:
-    text = " ".join(str(tree.prettify()).replace(str(Duration.parse(PLACEHOLDER)), "{{.window}}").split())
+    text = " ".join(str(tree.prettify()).split())
+    for placeholder in (PLACEHOLDER, str(Duration.parse(PLACEHOLDER))):
+        text = text.replace(placeholder, "{{.window}}")
     return text if len(text) <= 200 else f"{text[:200]}..."

@@ -88,7 +88,23 @@ def _unwrapped(got: Imported) -> str:
     return " ".join(part for line in text.splitlines() for part in line.strip().lstrip("#").split())
 
 
-VALUES = [None, 0, -1, 100, 1e300, True, "", "x", "{{", "\u2028# a: [", "a" * 3000, [], [1], {}, {"a": {"b": []}}]
+VALUES: list[object] = [
+    None,
+    0,
+    -1,
+    100,
+    1e300,
+    True,
+    "",
+    "x",
+    "{{",
+    "\u2028# a: [",
+    "a" * 3000,
+    [],
+    [1],
+    {},
+    {"a": {"b": []}},
+]
 
 
 @pytest.mark.parametrize("name", ["sloth with its windows", "sloth in kubernetes", "openslo", "openslo alpha", "pyrra"])
@@ -103,12 +119,17 @@ def test_no_value_makes_a_traceback_or_a_file_that_does_not_load(tmp_path: Path,
                 changed = copy.deepcopy(whole)
                 at(changed[number], path[:-1])[path[-1]] = next(values)
                 text = yaml.safe_dump_all(changed, sort_keys=False, allow_unicode=True)
-                try:
-                    got = imported(tmp_path, text)
-                except SloEngineError as error:
-                    assert "source.yaml" in str(error)
-                else:
+                if (got := _imported_or_explained(tmp_path, text)) is not None:
                     loads(tmp_path, got)
+
+
+def _imported_or_explained(folder: Path, text: str) -> Imported | None:
+    try:
+        return imported(folder, text)
+    except SloEngineError as error:
+        explained = str(error)
+    assert "source.yaml" in explained
+    return None
 
 
 @pytest.mark.parametrize(

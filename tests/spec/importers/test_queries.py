@@ -53,8 +53,13 @@ def test_sum_by_divides_the_slo_whatever_the_order_of_its_labels() -> None:
     ],
 )
 def test_bucket_over_count_is_latency(good: str, total: str, sli: tuple[str, str]) -> None:
-    found = events(f"sum(rate({total}[5m]))", good=f"sum by (le) (rate({good}[5m]))")
+    found = events(f"sum(rate({total}[5m]))", good=f"sum(rate({good}[5m]))")
     assert found.sli == {"latency": {"histogram": sli[0], "threshold": sli[1]}}
+
+
+def test_a_label_with_one_value_divides_nothing() -> None:
+    found = events("sum(rate(h_count[5m]))", good='sum by (le) (rate(h_bucket{le="1"}[5m]))')
+    assert (found.by, list(found.sli)) == ((), ["latency"])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,128 @@
+"""SLOs as OpenSLO v1, and back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from slo_engine.errors import SloEngineError
+from slo_engine.spec import Slo, SloSet, load
+from slo_engine.spec.exporters.openslo import export
+from slo_engine.spec.importers import import_files
+from tests.spec.writing import slo, slo_file, write
+
+ROOT = Path(__file__).parents[3]
+
+SLOS = r"""
+version: slo-engine/v1
+service: support-agent
+owner: ai-platform
+labels: {tier: "1"}
+slos:
+  - {name: success, objective: 98, by: [agent_type], sli: {events: {total: 'a_total{b="c\\d",e=~"f|g"}', errors: 'a_total{s!="ok"}'}}}
+  - {name: tools, objective: 99.95, window: 7d, sli: {events: {total: t_total, good: 't_total{s="ok"}'}}, alerting: {policy: at-5x}}
+  - {name: speed, objective: 95, window: 90m, by: [a, b], sli: {latency: {histogram: 'h_seconds{x="y"}', threshold: 15s}}, alerting: {policy: quick}}
+  - {name: quick, objective: 99, description: "Quick: 'really'.", sli: {latency: {histogram: h_seconds, threshold: 250ms}}}
+  - {name: quiet, objective: 99, sli: {events: {total: t, errors: e}}, alerting: {page: {disabled: true}, ticket: {disabled: true}}}
+policies:
+  - {name: at-5x, tiers: [{severity: page, long: 1h, short: 5m, factor: 5}, {severity: ticket, long: 1d, short: 6h, factor: 1}]}
+  - {name: quick, tiers: [{severity: page, long: 20m, short: 5m, factor: 2}]}
+"""
+
+
+def loaded(folder: Path, text: str) -> SloSet:
+    return load([write(folder / "slos" / "slos.yaml", text)])
+
+
+def documents(slos: SloSet) -> list[dict[str, Any]]:
+    return [each for file in export(slos).files for each in yaml.safe_load_all(file.text)]
+
+
+def and_back(folder: Path, slos: SloSet) -> dict[str, Slo]:
+    files = [write(folder / "openslo" / file.name, file.text) for file in export(slos).files]
+    got = import_files(files)
+    assert not got.refused
+    back = load([write(folder / "back" / file.name, file.text) for file in got.files])
+    return {slo.name: slo for slo in back.slos}
+
+
+def test_what_was_exported_is_imported_as_the_same_slos(tmp_path: Path) -> None:
+    slos = loaded(tmp_path, SLOS)
+    back = and_back(tmp_path, slos)
+    assert list(back) == [slo.name for slo in slos.slos]
+    for slo in slos.slos:
+        same = back[slo.name]
+        assert (same.sli, same.objective, same.window, same.by) == (slo.sli, slo.objective, slo.window, slo.by)
+        assert (same.service, same.owner, dict(same.labels)) == (slo.service, slo.owner, dict(slo.labels))
+        assert same.tiers == slo.tiers
+        assert same.description == slo.description
+
+
+def test_tier_is_a_policy_with_one_condition(tmp_path: Path) -> None:
+    found = documents(loaded(tmp_path, slo_file(slo())))
+    (policy,) = [each for each in found if each["metadata"]["name"] == "google-page-1h"]
+    (condition,) = policy["spec"]["conditions"]
+    assert condition["spec"] == {
+        "severity": "page",
+        "condition": {"kind": "burnrate", "op": "gt", "threshold": 14.4, "lookbackWindow": "1h", "alertAfter": "0m"},
+    }
+    assert condition["metadata"]["annotations"] == {"slo-engine/short-window": "5m"}
+
+
+def test_factor_that_an_objective_lowers_is_written_as_it_fires(tmp_path: Path) -> None:
+    # At 90 % the whole budget burns 10 times; the policy google asks for three quarters of that.
+    found = documents(loaded(tmp_path, slo_file(slo(objective=90))))
+    thresholds = [
+        each["spec"]["conditions"][0]["spec"]["condition"]["threshold"]
+        for each in found
+        if each["kind"] == "AlertPolicy"
+    ]
+    assert thresholds == [7.5, 6, 3, 1]
+
+
+def test_group_with_its_own_objective_is_an_slo_of_its_own(tmp_path: Path) -> None:
+    text = slo_file(slo("success", "by: [kind]", "overrides: [{match: {kind: batch}, objective: 95}]"))
+    slos = loaded(tmp_path, text)
+    back = and_back(tmp_path, slos)
+    assert {name: each.objective for name, each in back.items()} == {"success-batch": 95, "success": 98}
+    batch, rest = back["success-batch"].sli, back["success"].sli
+    assert 'kind="batch"' in str(batch)
+    assert "kind='batch'" not in str(rest)
+    assert [str(each.sli.total) for each in (back["success-batch"], back["success"])] == [  # type: ignore[union-attr]
+        'runs_total{kind="batch"}',
+        'runs_total{kind!="batch"}',
+    ]
+    assert "success-batch" in export(slos).left_out[0].message
+
+
+def test_names_that_clash_are_refused(tmp_path: Path) -> None:
+    text = slo_file(
+        slo("success", "by: [kind]", "overrides: [{match: {kind: batch}, objective: 95}]"), slo("success-batch")
+    )
+    with pytest.raises(SloEngineError, match="two SLOs that are success-batch"):
+        export(loaded(tmp_path, text))
+
+
+def test_what_openslo_cannot_say_is_annotated_and_told(tmp_path: Path) -> None:
+    alerting = "alerting: {min_events: 10, absent: 5m, page: {labels: {team: ai}, annotations: {runbook: x}}}"
+    slos = loaded(tmp_path, slo_file(slo("success", alerting)))
+    (found,) = [each for each in documents(slos) if each["kind"] == "SLO"]
+    assert found["metadata"]["annotations"] == {
+        "slo-engine/min-events": "10",
+        "slo-engine/absent": "5m",
+        "slo-engine/page-labels-team": "ai",
+        "slo-engine/page-annotations-runbook": "x",
+    }
+    exported = export(slos)
+    assert len(exported.left_out) == 4
+    assert all(f"# not exported: success: {left.message}" in exported.files[0].text for left in exported.left_out)
+
+
+def test_spend_has_no_equivalent_and_is_told() -> None:
+    exported = export(load([ROOT / "slos"]))
+    assert exported.missing == ("agents/spend",)
+    assert "# not exported: spend: OpenSLO has no SLI of this kind" in exported.files[0].text
+    assert "AgentCircuitBreakerOpen" in {left.slo for left in exported.left_out}
