@@ -31,7 +31,7 @@ def test_import_prints_the_file_and_says_on_the_side_what_is_not_the_same(here: 
     assert done.returncode == 0
     (here / "out.yaml").write_text(done.stdout)
     assert len(load([here / "out.yaml"]).slos) == 3
-    assert "pyrra.yaml:13:3: not imported: spec.partial_response_strategy: it is for Thanos Ruler" in done.stderr
+    assert "pyrra.yaml:12:3: not imported: spec.partial_response_strategy: it is for Thanos Ruler" in done.stderr
     assert "3 SLOs imported; 0 not; " in done.stderr
 
 

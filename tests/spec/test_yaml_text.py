@@ -11,46 +11,9 @@ from hypothesis import strategies as st
 from slo_engine.spec.document import read_document
 from slo_engine.spec.yaml_text import comment, commented_out, item, mapping, scalar
 
-AWKWARD = st.sampled_from(
-    [
-        "",
-        "null",
-        "Yes",
-        "no",
-        "1",
-        "0o7",
-        "1e3",
-        "30d",
-        "a: b",
-        "#x",
-        "- a",
-        "a #b",
-        "'",
-        '"',
-        "\\",
-        "{",
-        "[a]",
-        "*a",
-        "!b",
-    ]
-    + [
-        "a\nb",
-        "a\n",
-        " a\nb",
-        "a\n\n b",
-        "\u2028",
-        "\x85",
-        "\ufeff",
-        "\t",
-        "é😀",
-        "%",
-        "@",
-        "`",
-        "a,b",
-        "{{ $x }}",
-        ".",
-    ]
-)
+WORDS = r"""null Yes no 1 0o7 1e3 30d a: #x - a' \ { [a] *a !b " % @ ` a,b . -1 .inf ~ << ? | > é😀"""
+LINES = ["", "a: b", "- a", "a #b", "a\nb", "a\n", " a\nb", "a\n\n b", "\u2028", "\x85", "\ufeff", "\t", "{{ $x }}"]
+AWKWARD = st.sampled_from([*WORDS.split(" "), *LINES])
 TEXTS = (
     AWKWARD | st.text(st.characters(exclude_categories=["Cs"]), max_size=8) | st.lists(AWKWARD, max_size=4).map("".join)
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +205,76 @@ def test_pyrra_buckets_of_other_events_than_those_counted_are_no_latency(tmp_pat
     }
     assert list(slo(got, "api-slow-errors")["sli"]) == ["events"]
     assert slo(got, "api-slow-errors")["alerting"] == {"page": {"disabled": True}, "ticket": {"disabled": True}}
+
+
+SLICES = """\
+apiVersion: pyrra.dev/v1alpha1
+kind: ServiceLevelObjective
+metadata: {name: probes, namespace: shop}
+spec:
+  target: "99"
+  window: 4w
+  indicator: {bool_gauge: {metric: 'probe_success{job="blackbox"}', grouping: [instance]}}
+---
+apiVersion: pyrra.dev/v1alpha1
+kind: ServiceLevelObjective
+metadata: {name: native, namespace: shop}
+spec:
+  target: "99"
+  window: 4w
+  indicator: {latencyNative: {latency: 200ms, total: {metric: 'rpc_seconds{code="ok"}'}, grouping: [method]}}
+---
+apiVersion: openslo/v1
+kind: SLO
+metadata: {name: lag}
+spec:
+  service: shop
+  indicator:
+    spec: {thresholdMetric: {metricSource: {type: Prometheus, spec: {query: max by (topic) (consumer_lag)}}}}
+  budgetingMethod: Occurrences
+  objectives: [{op: lt, value: 500, target: 0.99}]
+---
+apiVersion: openslo/v1
+kind: SLO
+metadata: {name: good-minutes}
+spec:
+  service: shop
+  indicator:
+    spec:
+      ratioMetric:
+        counter: true
+        good: {metricSource: {type: Prometheus, spec: {query: 'orders_total{state="done"}'}}}
+        total: {metricSource: {type: Prometheus, spec: {query: orders_total}}}
+  budgetingMethod: Timeslices
+  objectives: [{target: 0.99, timeSliceTarget: 0.95, timeSliceWindow: 1m}]
+"""
+
+WANTED = {
+    "probes": ({"slices": {"good": 'probe_success{job="blackbox"}'}}, ["instance"]),
+    "native": (
+        {"latency": {"histogram": 'rpc_seconds{code="ok"}', "threshold": "200ms", "native": True}},
+        ["method"],
+    ),
+    "lag": ({"slices": {"good": "(max by (topic) (consumer_lag)) < bool 500"}}, ["topic"]),
+    "good-minutes": (
+        {
+            "slices": {
+                "good": '(sum (rate(orders_total{state="done"}[5m])) or 0 * sum (rate(orders_total[5m])))'
+                " / sum (rate(orders_total[5m])) >= bool 0.95"
+            }
+        },
+        None,
+    ),
+}
+
+
+def test_gauges_and_time_slices_are_slices(tmp_path: Path) -> None:
+    text = imported(tmp_path, SLICES).files[0].text
+    # Where the loader does not know a kind yet, the SLO stands in the file as a comment.
+    found = yaml.safe_load(
+        "\n".join(re.sub(r"^  # ( *(?:- )?[a-z]+:( |$))", r"  \1", line) for line in text.splitlines())
+    )
+    assert {each["name"]: (each["sli"], each.get("by")) for each in found["slos"]} == WANTED
 
 
 def test_service_of_pyrra_can_be_given(tmp_path: Path) -> None:
