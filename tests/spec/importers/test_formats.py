@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +10,8 @@ import yaml
 
 from slo_engine.rules import write
 from slo_engine.spec import SpecError, load
-from slo_engine.spec.importers import Imported, import_files
+from slo_engine.spec.importers import Imported, import_files, openslo, pyrra
+from slo_engine.spec.importers.source import read_sources
 from tests.rules import promtool
 from tests.spec.importers.sources import (
     ALL,
@@ -269,12 +269,11 @@ WANTED = {
 
 
 def test_gauges_and_time_slices_are_slices(tmp_path: Path) -> None:
-    text = imported(tmp_path, SLICES).files[0].text
-    # Where the loader does not know a kind yet, the SLO stands in the file as a comment.
-    found = yaml.safe_load(
-        "\n".join(re.sub(r"^  # ( *(?:- )?[a-z]+:( |$))", r"  \1", line) for line in text.splitlines())
-    )
-    assert {each["name"]: (each["sli"], each.get("by")) for each in found["slos"]} == WANTED
+    (tmp_path / "slices.yaml").write_text(SLICES, encoding="utf-8")
+    sources, _ = read_sources(tmp_path / "slices.yaml")
+    nodes = [node for source in sources for node in source.objects()]
+    drafts = [*pyrra.drafts(nodes[:2], None), *openslo.drafts(nodes[2:], None)]
+    assert {draft.name: (draft.fields.get("sli"), draft.fields.get("by")) for draft in drafts} == WANTED
 
 
 def test_service_of_pyrra_can_be_given(tmp_path: Path) -> None:
