@@ -1,0 +1,39 @@
+"""The base records of an SLO, as its kind asks for them. The raw series are read here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from slo_engine.spec.names import ERRORS_INCREASE, SERVICE, SLO, TOTAL_INCREASE
+from slo_engine.spec.promql import Selector
+from slo_engine.spec.slo import Group, Slo
+
+
+def base_records(slo: Slo) -> Iterator[tuple[str, str]]:
+    """Name and expression of each base record, in the order of their evaluation."""
+    yield from slo.sli.base(slo.by, lambda name: str(recorded(slo, name)))
+
+
+@dataclass(frozen=True)
+class RawIncreases:
+    """The events of each minute in PromQL that reads raw series only. ``total`` is None for spend."""
+
+    total: str | None
+    errors: str
+
+
+def raw_increases(slo: Slo) -> RawIncreases:
+    """What the base records would have held, for a time before there were any."""
+    written: dict[str, str] = {}
+    for name, expr in slo.sli.base(slo.by, lambda earlier: f"({written[earlier]})"):
+        written[name] = expr  # noqa: PERF403 - the next one may read it
+    return RawIncreases(written.get(TOTAL_INCREASE), written[ERRORS_INCREASE])
+
+
+def recorded(slo: Slo, name: str, group: Group | None = None) -> Selector:
+    """The records of one SLO under one name: of all its groups, or of those with these label values."""
+    selector = Selector(name).where(SERVICE, slo.service).where(SLO, slo.name)
+    for label, value in (group or {}).items():
+        selector = selector.where(label, value)
+    return selector

@@ -1,0 +1,69 @@
+"""``events``: counters of all events, and of the errors or the good ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from slo_engine.spec.fields import SelectorField, Strict, refuse
+from slo_engine.spec.kinds.sli import Earlier, growth, or_zero, rest, summed
+from slo_engine.spec.names import ERRORS_INCREASE, TOTAL_INCREASE
+from slo_engine.spec.promql import Selector
+
+
+@dataclass(frozen=True)
+class EventsSli:
+    """Counters of events: all of them, and either the errors or the good ones."""
+
+    total: Selector
+    errors: Selector | None = None
+    good: Selector | None = None
+    series_expire: bool = False
+    """The exporter drops series that were idle for a while and shows them again later, with all they had counted."""
+
+    failing = "of events fail"
+
+    @property
+    def watched(self) -> Selector:
+        """The counter of all events."""
+        return self.total
+
+    def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[str, str]]:
+        """Total, then errors: themselves, or what of the total is not good."""
+        part = self.errors or self.good
+        assert part is not None  # the format takes exactly one of them
+        added = () if self.series_expire else self._added(part)
+        same = part.metric == self.total.metric
+        yield TOTAL_INCREASE, summed(by, growth(self.total, added if same else ()))
+        counted = summed(by, growth(part, added))
+        total = earlier(TOTAL_INCREASE)
+        zero_filled = or_zero(by, counted, total)
+        yield ERRORS_INCREASE, zero_filled if self.errors else rest(by, total, zero_filled)
+
+    def _added(self, part: Selector) -> tuple[str, ...]:
+        """The labels by which a series of the part differs from one that was there before it: those its selector names
+        beyond the total's."""
+        known = set(self.total.matchers)
+        return tuple(dict.fromkeys(matcher.name for matcher in part.matchers if matcher not in known))
+
+
+class EventsFormat(Strict):
+    """``sli.events``"""
+
+    total: SelectorField
+    errors: SelectorField | None = None
+    good: SelectorField | None = None
+    series_expire: bool = Field(default=False, strict=True)
+
+    @model_validator(mode="after")
+    def _one_side(self) -> Self:
+        if (self.errors is None) == (self.good is None):
+            raise refuse("takes total and exactly one of errors and good")
+        return self
+
+    def sli(self) -> EventsSli:
+        """What the rules are made of."""
+        return EventsSli(self.total, self.errors, self.good, self.series_expire)
