@@ -14,9 +14,11 @@ from slo_engine.spec import yaml_text
 from slo_engine.spec.duration import Duration
 from slo_engine.spec.importers.draft import plain_name
 from slo_engine.spec.importers.openslo_alerts import POLICY, SHORT_WINDOW
+from slo_engine.spec.importers.queries import is_judgement
+from slo_engine.spec.kinds import EventsSli, LatencySli, ScoreSli, SlicesSli
 from slo_engine.spec.policies import Tier
 from slo_engine.spec.promql import Selector
-from slo_engine.spec.slo import EventsSli, Group, LatencySli, Slo, SloSet, error_budget, ratio
+from slo_engine.spec.slo import Group, Slo, SloSet, error_budget, ratio
 
 _VERSION = "openslo/v1"
 
@@ -108,8 +110,8 @@ class _Page:
         names = []
         for tier in slo.tiers:
             factor = slo.policy.factor(tier, error_budget(slo.objective))
-            lowered = "" if factor == tier.factor else f"-{factor:.4g}x"
-            name = f"{slo.policy.name}-{tier.severity}-{tier.long}{lowered}"
+            adapted = "" if replace(tier, factor=factor) in slo.policy.tiers else f"-{factor:.4g}x"
+            name = f"{slo.policy.name}-{tier.severity}-{tier.long}{adapted}"
             self.policies[name] = _policy(name, slo.policy.name, tier, factor)
             names.append(name)
         return names
@@ -132,11 +134,17 @@ def _slo(slo: Slo, indicator: Mapping[str, Any], policies: Iterable[str]) -> dic
             "service": slo.service,
             "indicator": {"metadata": {"name": slo.name}, "spec": indicator},
             "timeWindow": [{"duration": _shorthand(slo.window), "isRolling": True}],
-            "budgetingMethod": "Occurrences",
-            "objectives": [{"target": ratio(slo.objective)}],
+            **_budgeted(slo, ratio(slo.objective)),
             "alertPolicies": [{"alertPolicyRef": name} for name in policies],
         },
     }
+
+
+def _budgeted(slo: Slo, target: float) -> dict[str, Any]:
+    if isinstance(slo.sli, SlicesSli):
+        slices = {"op": "gte", "value": 1, "target": target, "timeSliceTarget": 1, "timeSliceWindow": "1m"}
+        return {"budgetingMethod": "Timeslices", "objectives": [slices]}
+    return {"budgetingMethod": "Occurrences", "objectives": [{"target": target}]}
 
 
 def _policy(name: str, policy: str, tier: Tier, factor: float) -> dict[str, Any]:
@@ -174,8 +182,10 @@ def _unsaid(slo: Slo) -> dict[str, str]:
     found = {}
     if slo.min_events:
         found["min-events"] = str(slo.min_events)
-    if slo.absent:
-        found["absent"] = str(slo.absent)
+    for key, duration in (("absent", slo.absent), ("keep-firing-for", slo.keep_firing_for)):
+        found |= {key: str(duration)} if duration else {}
+    if slo.exhausted:
+        found["exhausted"] = slo.exhausted
     for severity, tier in slo.alerting.items():
         for kind, texts in (("labels", tier.labels), ("annotations", tier.annotations)):
             found |= {f"{severity}-{kind}-{name}": text for name, text in texts.items()}
@@ -212,9 +222,13 @@ def _where(slo: Slo, label: str, value: str, op: str) -> Slo:
         case EventsSli(total, errors, good):
             narrowed = [each and each.where(label, value, op) for each in (errors, good)]
             return replace(slo, sli=EventsSli(total.where(label, value, op), narrowed[0], narrowed[1]))
-        case LatencySli(histogram, _):
+        case LatencySli(histogram=histogram) | ScoreSli(histogram=histogram):
             return replace(slo, sli=replace(slo.sli, histogram=histogram.where(label, value, op)))
-    return slo
+        case _:
+            raise SloEngineError(
+                f"{slo.service} {slo.name}: the overrides of this kind of SLI cannot be said in OpenSLO: make SLOs of "
+                "them, or export without this one"
+            )
 
 
 def _events(slo: Slo) -> dict[str, Any]:
@@ -225,25 +239,43 @@ def _events(slo: Slo) -> dict[str, Any]:
 
 def _latency(slo: Slo) -> dict[str, Any]:
     assert isinstance(slo.sli, LatencySli)  # its row in the table
-    seconds = f"{slo.sli.threshold.seconds:g}"
-    # Exporters write the bound of 15 s as "15" or as "15.0".
-    bounds = seconds if "." in seconds else f"{seconds}|{seconds}.0"
-    within = slo.sli.histogram.with_suffix("_bucket").where("le", bounds.replace(".", "\\."), "=~")
-    return _ratio(slo, good=within, total=slo.sli.histogram.with_suffix("_count"))
+    if slo.sli.native:
+        fraction = f"histogram_fraction(0, {slo.sli.threshold.seconds:g}, {_rate(slo, slo.sli.histogram)})"
+        return {"ratioMetric": {"rawType": "success", "raw": _metric(fraction)}}
+    return _ratio(slo, good=slo.sli.watched, total=slo.sli.histogram.with_suffix("_count"))
+
+
+def _score(slo: Slo) -> dict[str, Any]:
+    assert isinstance(slo.sli, ScoreSli)  # its row in the table
+    return _ratio(slo, bad=slo.sli.watched, total=slo.sli.histogram.with_suffix("_count"))
+
+
+def _slices(slo: Slo) -> dict[str, Any]:
+    """A minute is good while no series of the group says 0."""
+    assert isinstance(slo.sli, SlicesSli)  # its row in the table
+    condition = slo.sli.good if is_judgement(slo.sli.good) else f"({slo.sli.good}) != bool 0"
+    by = f"by ({', '.join(slo.by)}) " if slo.by else ""
+    return {"thresholdMetric": _metric(f"min {by}({condition})")}
 
 
 def _ratio(slo: Slo, **counters: Selector | None) -> dict[str, Any]:
+    queries = {side: _metric(_rate(slo, selector)) for side, selector in counters.items() if selector}
+    return {"ratioMetric": {"counter": True, **queries}}
+
+
+def _rate(slo: Slo, selector: Selector) -> str:
     grouped = f"sum by ({', '.join(slo.by)})" if slo.by else "sum"
-    return {
-        "ratioMetric": {
-            "counter": True,
-            **{
-                side: {"metricSource": {"type": "Prometheus", "spec": {"query": f"{grouped} (rate({selector}[5m]))"}}}
-                for side, selector in counters.items()
-            },
-        }
-    }
+    return f"{grouped} (rate({selector}[5m]))"
 
 
-_INDICATORS: Mapping[type, Callable[[Slo], dict[str, Any]]] = {EventsSli: _events, LatencySli: _latency}
+def _metric(query: str) -> dict[str, Any]:
+    return {"metricSource": {"type": "Prometheus", "spec": {"query": query}}}
+
+
+_INDICATORS: Mapping[type, Callable[[Slo], dict[str, Any]]] = {
+    EventsSli: _events,
+    LatencySli: _latency,
+    ScoreSli: _score,
+    SlicesSli: _slices,
+}
 """A kind that is not here has no equivalent: spend, say."""

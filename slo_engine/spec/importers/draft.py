@@ -11,7 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from slo_engine.errors import SloEngineError
 from slo_engine.spec.duration import Duration
-from slo_engine.spec.format import AnnotationName, Label, Template
+from slo_engine.spec.fields import AnnotationName, Label, Template
 from slo_engine.spec.importers.queries import Indicator
 from slo_engine.spec.importers.source import Node, Note, Source
 from slo_engine.spec.loading import MIN_WINDOW
@@ -98,10 +98,9 @@ class Draft:
 
     def follow(self, node: Node, policy: Policy, window: Duration) -> None:
         """Alert by a policy, as far as its tiers fit into the window and can fire at the objective."""
-        objective = self.fields.get("objective")
         tiers = []
         for tier in policy.tiers:
-            fitted, why = _fitted(tier, window, objective)
+            fitted, why = _fitted(tier, window)
             if why:
                 node.changed(why, "alerting")
             if fitted:
@@ -109,10 +108,24 @@ class Draft:
         if not tiers:
             node.changed("no tier of its alert policy fits: the policy google is used", "alerting")
             return
-        left_out = len(tiers) < len(policy.tiers)
-        name = f"{policy.name}-up-to-{max(tier.factor for tier in tiers):g}x" if left_out else policy.name
-        same = next((known for known in BUILT_IN.values() if known.tiers == tuple(tiers)), None)
-        self.policy = same or Policy(name, tuple(tiers))
+        same = next((known for known in BUILT_IN.values() if known.tiers_for(window) == tuple(tiers)), None)
+        self.policy = same or Policy(policy.name, tuple(tiers))
+        if same is None or not same.adaptive:
+            self._disable_what_never_fires(node, tiers)
+
+    def _disable_what_never_fires(self, node: Node, tiers: list[Tier]) -> None:
+        objective = self.fields.get("objective")
+        never = [tier for tier in tiers if objective is not None and not can_fire(tier.factor, error_budget(objective))]
+        for tier in tiers if never else ():
+            if tier in never:
+                why = f"at an objective of {objective:g} % it never fires"
+            elif tier.long in {other.long for other in never}:
+                why = "another one with this long window never fires"
+            else:
+                continue
+            node.changed(f"the tier {tier} x{tier.factor:g} is disabled: {why}", "alerting")
+        if never:
+            self.alerting()["disabled"] = list(dict.fromkeys(str(tier.long) for tier in never))
 
 
 def placed(drafts: list[Draft], source: Source) -> Iterator[tuple[int, str, Note]]:
@@ -123,15 +136,13 @@ def placed(drafts: list[Draft], source: Source) -> Iterator[tuple[int, str, Note
         yield index, remark.key or key, remark.note
 
 
-def _fitted(tier: Tier, window: Duration, objective: float | None) -> tuple[Tier | None, str]:
+def _fitted(tier: Tier, window: Duration) -> tuple[Tier | None, str]:
     """The tier as our rules can have it, or None; and what had to be changed."""
     left_out = f"the tier {tier} x{tier.factor:g} is left out:"
     if not 0 < tier.factor <= MAX_FACTOR:
         return None, f"{left_out} a factor is above 0"
     if tier.long.milliseconds * tier.factor > window.milliseconds:
         return None, f"{left_out} it would fire only after the budget is spent"
-    if objective is not None and not can_fire(tier.factor, error_budget(objective)):
-        return None, f"{left_out} at an objective of {objective:g} % it never fires"
     if tier.long <= MIN_WINDOW or tier.long.milliseconds % MINUTE or tier.short.milliseconds % MINUTE:
         return None, f"{left_out} windows are whole minutes, and the shortest is {MIN_WINDOW}"
     if tier.short < MIN_WINDOW:

@@ -81,7 +81,7 @@ def _policies(drafts: Iterable[Draft]) -> list[Policy]:
     for draft in drafts:
         if draft.policy is None:
             continue
-        if draft.policy.name not in BUILT_IN or draft.policy.tiers != BUILT_IN[draft.policy.name].tiers:
+        if draft.policy not in BUILT_IN.values():
             base, count = draft.policy.name, 1
             name = base
             while name in BUILT_IN or (name in found and found[name].tiers != draft.policy.tiers):
@@ -193,7 +193,7 @@ class _Page:
         return found
 
 
-_ALERTING = ("policy", "page", "ticket", "absent")
+_ALERTING = ("policy", "disabled", "page", "ticket", "absent")
 
 
 def _labels(drafts: Sequence[Draft]) -> dict[str, str]:

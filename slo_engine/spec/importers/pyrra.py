@@ -172,7 +172,7 @@ def _latency_native(node: Node) -> dict[str, Any]:
 
 
 def _bool_gauge(node: Node) -> dict[str, Any]:
-    node.changed("Pyrra weighs every sample; here a minute is good or bad: with several series a group, aggregate them")
+    node.changed("Pyrra weighs every sample; here a minute is bad once a series of the group is 0: aggregate several")
     return {"slices": {"good": str(_metric(node))}}
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
+from math import isfinite
 from typing import Any
 
 import promql_parser
@@ -98,10 +99,20 @@ def latency(good: Selector, total: Selector) -> dict[str, Any] | None:
     base, bounds = _base(good, "_bucket"), [m for m in good.matchers if m.name == "le"]
     if base is None or len(bounds) != 1 or base.metric.rpartition("_")[2] in _OTHER_UNITS:
         return None
-    threshold = _threshold(bounds[0])
+    bound = _bound(bounds[0])
+    threshold = None if bound is None else _duration(bound)
     if threshold is None or _same(base) != _same(_counted(total)):
         return None
     return {"latency": {"histogram": str(base), "threshold": str(threshold)}}
+
+
+def score(errors: Selector, total: Selector) -> dict[str, Any] | None:
+    """``sli.score`` when ``errors`` is a bucket of the histogram that ``total`` counts; else None."""
+    base, bounds = _base(errors, "_bucket"), [m for m in errors.matchers if m.name == "le"]
+    above = _bound(bounds[0]) if len(bounds) == 1 else None
+    if base is None or above is None or _same(base) != _same(_counted(total)):
+        return None
+    return {"score": {"histogram": str(base), "above": above}}
 
 
 def slices(total: str, at_least: float, *, errors: str | None = None, good: str | None = None) -> Indicator:
@@ -123,9 +134,30 @@ def comparison(query: str, operator: str, value: float) -> Indicator:
     tree = _bare(_parsed(query, window="5m"))
     if isinstance(tree, promql_parser.MatrixSelector | promql_parser.StringLiteral | promql_parser.NumberLiteral):
         raise CannotExpressError(f"{_shown(tree)} has no value to compare")
+    if (judged := _judged(tree)) is not None and (operator, value) == (">=", 1):
+        return judged
     by = tuple(tree.modifier.labels) if _groups(tree) else ()
     left = str(_selector(tree)) if isinstance(tree, promql_parser.VectorSelector) else f"({tree.prettify()})"
     return Indicator({"slices": {"good": f"{left} {operator} bool {value:g}"}}, by)
+
+
+def is_judgement(text: str) -> bool:
+    """Whether an expression answers 0 or 1: a comparison with ``bool``."""
+    return _judges(_bare(parse_expression(text)))
+
+
+def _judges(tree: Any) -> bool:
+    return isinstance(tree, promql_parser.BinaryExpr) and bool(tree.modifier and tree.modifier.return_bool)
+
+
+def _judged(tree: Any) -> Indicator | None:
+    """``min by (a) (x > bool 1)``: a minute is good while no series of the group says 0."""
+    if not isinstance(tree, promql_parser.AggregateExpr) or str(tree.op) != "min":
+        return None
+    inside = _bare(tree.expr)
+    if not _judges(inside) or (tree.modifier is not None and not _groups(tree)):
+        return None
+    return Indicator({"slices": {"good": inside.prettify()}}, tuple(tree.modifier.labels) if tree.modifier else ())
 
 
 TAKEN_FOR_COUNTERS = "it has neither rate nor increase and is taken for a counter: for a gauge this would be wrong"
@@ -240,6 +272,8 @@ def _joined(whole: _Counter, *, errors: _Counter | None = None, good: _Counter |
     remarks = _remarks(part, whole)
     if good and (sli := latency(good.selector, whole.selector)):
         return Indicator(sli, by, remarks)
+    if errors and (sli := score(errors.selector, whole.selector)):
+        return Indicator(sli, by, remarks)
     key = "errors" if errors else "good"
     return Indicator({"events": {"total": str(whole.selector), key: str(part.selector)}}, by, remarks)
 
@@ -332,22 +366,19 @@ def _same(found: Selector | None) -> tuple[str, frozenset[Matcher]] | None:
     return (found.metric, frozenset(found.matchers)) if found else None
 
 
-def _threshold(bound: Matcher) -> Duration | None:
+def _bound(matcher: Matcher) -> float | None:
     """``le="0.4"``, or the two spellings of a whole number, ``le=~"15|15\\.0"``, that the rules ask for."""
-    spellings = [bound.value]
-    if bound.op == "=~":
-        spellings = [each.replace("\\.", ".") for each in bound.value.split("|")]
-    elif bound.op != "=":
+    spellings = [matcher.value]
+    if matcher.op == "=~":
+        spellings = [each.replace("\\.", ".") for each in matcher.value.split("|")]
+    elif matcher.op != "=":
         return None
     try:
         values = {float(each) for each in spellings}
     except ValueError:
         return None
-    threshold = _duration(values.pop()) if len(values) == 1 else None
-    if threshold is None:
-        return None
-    written = f"{threshold.seconds:g}"
-    return threshold if set(spellings) <= {written, f"{written}.0"} else None
+    value = values.pop() if len(values) == 1 else float("inf")
+    return value if isfinite(value) and set(spellings) <= {f"{value:g}", f"{value:g}.0"} else None
 
 
 def _duration(seconds: float) -> Duration | None:

@@ -10,8 +10,7 @@ import yaml
 
 from slo_engine.rules import write
 from slo_engine.spec import SpecError, load
-from slo_engine.spec.importers import Imported, import_files, openslo, pyrra
-from slo_engine.spec.importers.source import read_sources
+from slo_engine.spec.importers import Imported, import_files
 from tests.rules import promtool
 from tests.spec.importers.sources import (
     ALL,
@@ -37,9 +36,9 @@ def slo(got: Imported, name: str) -> dict[str, Any]:
     return dict(found)
 
 
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize("name", [*ALL, "slices"])
 def test_prometheus_takes_the_rules_of_what_was_imported(tmp_path: Path, name: str) -> None:
-    got = imported(tmp_path, ALL[name])
+    got = imported(tmp_path, {**ALL, "slices": SLICES}[name])
     folder = tmp_path / "slos"
     folder.mkdir()
     for file in got.files:
@@ -187,14 +186,16 @@ def test_pyrra_is_translated_with_its_own_alert_windows(tmp_path: Path) -> None:
         "ticket": {"labels": {"team": "payments"}, "annotations": {"runbook_url": "https://example.org/runbook"}},
         "absent": "6m",
     }
+    assert slo(got, "api-latency")["alerting"] == {"policy": "pyrra-14d", "disabled": ["30m"]}
     tiers = {policy["name"]: policy["tiers"] for policy in data(got)["policies"]}
     assert [(tier["long"], tier["short"], tier["factor"]) for tier in tiers["pyrra-28d"]] == [
         *(("1h", "5m", 14), ("6h", "30m", 7)),
         *(("1d", "2h", 2), ("4d", "6h", 1)),
     ]
-    # At 90 % no error ratio burns 14 times; two weeks halve the windows.
-    assert [(tier["long"], tier["short"], tier["factor"]) for tier in tiers["pyrra-14d-up-to-7x"]] == [
-        *(("3h", "15m", 7), ("12h", "1h", 2), ("2d", "3h", 1)),
+    # Two weeks halve the windows; none is shorter than 5 m. At 90 % no error ratio burns 14 times: disabled above.
+    assert [(tier["long"], tier["short"], tier["factor"]) for tier in tiers["pyrra-14d"]] == [
+        *(("30m", "5m", 14), ("3h", "15m", 7)),
+        *(("12h", "1h", 2), ("2d", "3h", 1)),
     ]
 
 
@@ -269,11 +270,9 @@ WANTED = {
 
 
 def test_gauges_and_time_slices_are_slices(tmp_path: Path) -> None:
-    (tmp_path / "slices.yaml").write_text(SLICES, encoding="utf-8")
-    sources, _ = read_sources(tmp_path / "slices.yaml")
-    nodes = [node for source in sources for node in source.objects()]
-    drafts = [*pyrra.drafts(nodes[:2], None), *openslo.drafts(nodes[2:], None)]
-    assert {draft.name: (draft.fields.get("sli"), draft.fields.get("by")) for draft in drafts} == WANTED
+    got = imported(tmp_path, SLICES)
+    assert not got.refused
+    assert {each["name"]: (each["sli"], each.get("by")) for each in data(got)["slos"]} == WANTED
 
 
 def test_service_of_pyrra_can_be_given(tmp_path: Path) -> None:
