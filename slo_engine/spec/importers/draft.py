@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -108,10 +108,17 @@ class Draft:
         if not tiers:
             node.changed("no tier of its alert policy fits: the policy google is used", "alerting")
             return
-        same = next((known for known in BUILT_IN.values() if known.tiers_for(window) == tuple(tiers)), None)
+        same = next((known for known in BUILT_IN.values() if self._fires_like(known, tiers, window)), None)
         self.policy = same or Policy(policy.name, tuple(tiers))
         if same is None or not same.adaptive:
             self._disable_what_never_fires(node, tiers)
+
+    def _fires_like(self, known: Policy, tiers: list[Tier], window: Duration) -> bool:
+        """Whether a built-in policy fires at just these factors, for this window and objective."""
+        budget = error_budget(self.fields.get("objective"))
+        factors = [known.factor(tier, budget) if budget > 0 else tier.factor for tier in known.tiers_for(window)]
+        adapted = [replace(tier, factor=factor) for tier, factor in zip(known.tiers, factors, strict=True)]
+        return [_rounded(tier) for tier in adapted] == [_rounded(tier) for tier in tiers]
 
     def _disable_what_never_fires(self, node: Node, tiers: list[Tier]) -> None:
         objective = self.fields.get("objective")
@@ -134,6 +141,11 @@ def placed(drafts: list[Draft], source: Source) -> Iterator[tuple[int, str, Note
         found = ((index, draft.key_of(source, remark.path)) for index, draft in enumerate(drafts))
         index, key = next(((index, key) for index, key in found if key is not None), (-1, ""))
         yield index, remark.key or key, remark.note
+
+
+def _rounded(tier: Tier) -> Tier:
+    """As a file writes it."""
+    return replace(tier, factor=float(f"{tier.factor:.6g}"))
 
 
 def _fitted(tier: Tier, window: Duration) -> tuple[Tier | None, str]:
