@@ -67,7 +67,7 @@ def import_files(paths: Iterable[Path], format_name: str | None = None, service:
     if problems:
         raise SpecError(problems)
     try:
-        drafts = list(_drafts(sources, format_name, service and plain_name(service)))
+        drafts = list(_drafts(sources, format_name, None if service is None else plain_name(service)))
     except MalformedError as error:
         raise SpecError([error.problem]) from None
     for source in sources:
