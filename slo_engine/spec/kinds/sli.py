@@ -49,14 +49,14 @@ def growth(selector: Selector, known_without: Sequence[str] = ()) -> str:
     Nothing is extrapolated, so that the minutes of a window add up to what its counters have grown by, to the event.
 
     - A counter that is lower than before was restarted, and has grown from 0.
-    - After a gap of up to 25 minutes it is compared with what it was before the gap. From five minutes on that is
+    - After a gap of up to 20 minutes it is compared with what it was before the gap. From three minutes on that is
       looked for in steps of four minutes: as much of the time before the gap may count twice.
     - A series that is new has grown from 0 if the others of its target were there five minutes ago: those that differ
       from it in the labels ``known_without`` only. If they were not, it came back together with them (after a long
       gap, under a new owner), and what it holds is old.
     """
     now = f"last_over_time({selector}[1m] offset {DELAY})"
-    before = f"last_over_time({selector}[5m] offset 1m{DELAY}) or last_over_time({selector}[24m:4m] offset 6m)"
+    before = f"last_over_time({selector}[3m] offset 1m{DELAY}) or last_over_time({selector}[20m:4m] offset 4m)"
     kept = tuple(matcher for matcher in selector.matchers if matcher.name not in known_without)
     others = f"ignoring ({', '.join(known_without)}) ({Selector(selector.metric, kept)} offset 5m)"
     return f"({now} - (({before}) <= {now} or 0 * ({now} and {others})))"
