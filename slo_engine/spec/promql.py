@@ -98,6 +98,11 @@ def parse_selector(text: str) -> Selector:
         raise PromqlError(
             'must be one plain selector such as http_requests_total{job="api"}: the rules add rates and windows'
         )
+    return selector_of(tree)
+
+
+def selector_of(tree: promql_parser.VectorSelector) -> Selector:
+    """The selector at a node of a parsed expression. Raises PromqlError where the rules could not use it."""
     if tree.offset is not None or tree.at is not None:
         raise PromqlError("must not carry offset or @: the rules set the time")
     if tree.matchers.or_matchers:
