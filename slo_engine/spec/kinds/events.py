@@ -23,6 +23,9 @@ class EventsSli:
     good: Selector | None = None
     series_expire: bool = False
     """The exporter drops series that were idle for a while and shows them again later, with all they had counted."""
+    exporter_labels: tuple[str, ...] = ()
+    """All labels that the exporter itself sets: a series that is new, while another one of its target was there before,
+    differs from that in these only."""
 
     failing = "of events fail"
 
@@ -36,7 +39,7 @@ class EventsSli:
         part = self.errors or self.good
         assert part is not None  # the format takes exactly one of them
         added = () if self.series_expire else self._added(part)
-        same = part.metric == self.total.metric
+        same = part.metric == self.total.metric or self.exporter_labels
         yield TOTAL_INCREASE, summed(by, increase(self.total, added if same else ()))
         counted = summed(by, increase(part, added))
         total = earlier.now(TOTAL_INCREASE)
@@ -45,9 +48,10 @@ class EventsSli:
 
     def _added(self, part: Selector) -> tuple[str, ...]:
         """The labels by which a series of the part differs from one that was there before it: those its selector names
-        beyond the total's."""
+        beyond the total's, and what else the exporter sets."""
         known = set(self.total.matchers)
-        return tuple(dict.fromkeys(matcher.name for matcher in part.matchers if matcher not in known))
+        named = (matcher.name for matcher in part.matchers if matcher not in known)
+        return tuple(dict.fromkeys((*named, *self.exporter_labels)))
 
 
 class EventsFormat(Strict):
