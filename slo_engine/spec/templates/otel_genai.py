@@ -9,10 +9,10 @@ and ``where`` alone. The metrics of agents, tools, workflows and first chunks ar
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from typing import Annotated
 
 from pydantic import Field
 
-from slo_engine.spec.duration import Duration
 from slo_engine.spec.kinds import EventsSli, LatencySli
 from slo_engine.spec.promql import Matcher
 from slo_engine.spec.templates.template import LatencyParameters, Parameters, Template
@@ -25,12 +25,22 @@ WORKFLOW_BUCKETS = (1, 5, 10, 30, 60, 120, 300, 600, 1800, 3600, 7200)
 """What the conventions advise. An SDK that is told nothing has 5 s and more; a View can set others."""
 
 
+_ATTRIBUTES = (
+    *("error_type", "gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_system", "gen_ai_request_model"),
+    *("gen_ai_response_model", "server_address", "server_port", "gen_ai_agent_name", "gen_ai_tool_name"),
+    *("gen_ai_tool_type", "gen_ai_workflow_name"),
+)
+
+
+UnitSuffix = Annotated[
+    bool, Field(strict=True, description="the names carry their unit (..._duration_seconds); false: ..._duration")
+]
+
+
 class EventsParameters(Parameters):
     """The templates that tell failed operations."""
 
-    unit_suffix: bool = Field(
-        default=True, strict=True, description="the names carry their unit (..._duration_seconds); false: ..._duration"
-    )
+    unit_suffix: UnitSuffix = True
     series_expire: bool = Field(
         default=True,
         strict=True,
@@ -42,22 +52,20 @@ class EventsParameters(Parameters):
 class DurationParameters(LatencyParameters):
     """The templates on durations."""
 
-    unit_suffix: bool = Field(
-        default=True, strict=True, description="the names carry their unit (..._duration_seconds); false: ..._duration"
-    )
+    unit_suffix: UnitSuffix = True
     native: bool = Field(
         default=False, strict=True, description="exponential histograms, native ones in Prometheus: take any threshold"
     )
 
 
-def _failing(metric: str, labels: Sequence[str]) -> Callable[[EventsParameters], EventsSli]:
+def _failing(metric: str) -> Callable[[EventsParameters], EventsSli]:
     def sli(parameters: EventsParameters) -> EventsSli:
         count = f"{_named(metric, parameters.unit_suffix)}_count"
         return EventsSli(
             parameters.select(count),
             parameters.select(count, Matcher("error_type", "!=", "")),
             series_expire=parameters.series_expire,
-            exporter_labels=("error_type", *labels),
+            exporter_labels=_ATTRIBUTES,
         )
 
     return sli
@@ -86,7 +94,7 @@ def _pair(
         f"otel-genai/{subject}availability",
         f"{what}; good: ended without an error.",
         EventsParameters,
-        _failing(metric, by),
+        _failing(metric),
         by,
         PAGE,
     )
@@ -101,6 +109,7 @@ def _pair(
 
 
 _CALL = ("gen_ai_operation_name", "gen_ai_provider_name", "gen_ai_system", "gen_ai_request_model")
+_WORKFLOW = ("gen_ai_workflow_name",)
 
 TEMPLATES = (
     *_pair("", "Calls of models", "gen_ai_client_operation_duration", OPERATION_BUCKETS, _CALL),
@@ -117,5 +126,7 @@ TEMPLATES = (
         *("tool-", "Calls of tools", "gen_ai_execute_tool_duration", OPERATION_BUCKETS),
         ("gen_ai_tool_name", "gen_ai_agent_name"),
     ),
-    *_pair("workflow-", "Runs of workflows", "gen_ai_workflow_duration", WORKFLOW_BUCKETS, ("gen_ai_workflow_name",)),
+    *_pair("workflow-", "Runs of workflows", "gen_ai_workflow_duration", WORKFLOW_BUCKETS, _WORKFLOW),
+    # opentelemetry-util-genai (1.3b0) names the metric of the conventions so.
+    *_pair("invoke-workflow-", "Runs of workflows", "gen_ai_invoke_workflow_duration", WORKFLOW_BUCKETS, _WORKFLOW),
 )
