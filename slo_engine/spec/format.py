@@ -61,9 +61,9 @@ class SliFormat(Strict):
         # Beside `template` stand the parameters of that template, which are the keys of no kind.
         if not (isinstance(data, dict) and KEY in data):
             return otherwise(data)
-        made = cls.model_construct(template=data[KEY])
+        made: Any = cls.model_construct(template=data[KEY])
         made._of_template = apply(data)
-        return made
+        return made  # type: ignore[no-any-return]
 
     def sli(self) -> Sli:
         """What the rules are made of."""

@@ -2,7 +2,8 @@
 ``litellm/types/integrations/prometheus.py``. prometheus_client adds ``_total`` to the name of a counter.
 
 Their many labels (key, team, user, client, model ...) make many series that see a single request, whose count
-``increase`` cannot know; so the SLIs name the labels, and a series that is new beside others of its proxy counts in full.
+``increase`` cannot know; so the SLIs name the labels, and a series that is new beside others of its proxy counts in
+full.
 """
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ TEMPLATES = (
         "Streams of models; good: the first chunk came within the threshold.",
         DurationParameters,
         _within("gen_ai_client_operation_time_to_first_chunk", OPERATION_BUCKETS),
-        _CALL,
+        tuple(label for label in _CALL if label != "gen_ai_system"),
         PAGE,
     ),
     *_pair("agent-", "Runs of agents", "gen_ai_invoke_agent_duration", AGENT_BUCKETS, ("gen_ai_agent_name",)),
