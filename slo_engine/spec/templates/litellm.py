@@ -20,7 +20,9 @@ from slo_engine.spec.templates.template import LatencyParameters, Parameters, Te
 
 PAGE = "https://docs.litellm.ai/docs/proxy/prometheus"
 
-BUCKETS = (*(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 420.0, 600.0),)
+BUCKETS = (0.005, 0.025, 0.05, 0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
+"""Those that every version has: up to 1.83 there were more between 500 ms and 5 minutes; 1.86 and later have 10 ms,
+250 ms, 7 minutes and 10 minutes as well."""
 
 _CALLER = ("hashed_api_key", "api_key_alias", "team", "team_alias", "client_ip", "user_agent")
 _USER = (*_CALLER, "end_user", "user", "user_email", "org_id", "org_alias")

@@ -82,7 +82,7 @@ class LatencyParameters(Parameters):
 
     threshold: Duration = Field(description="good up to this: a bucket of the exporter")
     own_buckets: bool = Field(
-        default=False, strict=True, description="the exporter was given other buckets: take any threshold"
+        default=False, strict=True, description="yours has other buckets than most: take any threshold"
     )
 
     def check_bucket(self, metric: str, buckets: Sequence[float]) -> None:
@@ -95,7 +95,7 @@ class LatencyParameters(Parameters):
         above = [bound for bound in known if bound > self.threshold][:1]
         raise misfit(
             f"is no bucket of {metric}: did you mean {' or '.join(map(str, below + above))}? There are "
-            f"{', '.join(map(str, known))}; where the exporter was given others, add `own_buckets: true`",
+            f"{', '.join(map(str, known))}; where yours has others, add `own_buckets: true`",
             str(self.threshold),
             "threshold",
         )

@@ -1,7 +1,7 @@
 """vLLM's own metrics. Names and labels: ``vllm/v1/metrics/loggers.py``; buckets: ``vllm/v1/metrics/buckets.py``.
 
 What vLLM cannot tell: it counts a request when the engine ends it. One that was refused before (a prompt that is too
-long, a queue that is full) or whose engine died is in no metric; nor, up to at least 0.13, is one whose client went
+long, say) or whose engine died is in no metric; nor, up to at least 0.13, is one whose client went
 away (vllm-project/vllm#31503, #55634).
 """
 

@@ -134,6 +134,22 @@ def test_the_first_call_of_each_caller_of_litellm_is_spent(tmp_path: Path) -> No
     )
 
 
+def test_the_first_failure_of_a_deployment_is_counted(tmp_path: Path) -> None:
+    calls = 'litellm_deployment_{what}_total{{instance="a",litellm_model_name="gpt-4o",team="{team}"}}'
+    series = {
+        calls.format(what="total_requests", team="t1"): counter((60, 1)),
+        calls.format(what="success_responses", team="t1"): counter((60, 1)),
+        calls.format(what="total_requests", team="t2"): late(30, "1x30"),  # and never a success
+    }
+    replay(
+        tmp_path,
+        slos(tmp_path, "template: litellm/deployment-availability"),
+        series,
+        near("50m", "sum_over_time(slo:sli_errors:increase5m[50m]) / 5", 1),
+        near("32m", "slo:sli_total:increase5m", 6),
+    )
+
+
 def test_series_that_the_collector_hides_while_they_are_idle_are_not_counted_again(tmp_path: Path) -> None:
     count = 'gen_ai_client_operation_duration_seconds_count{{instance="collector",error_type="{error}"}}'
     series = {

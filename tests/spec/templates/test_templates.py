@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
 from slo_engine.rules import build, render
 from slo_engine.spec import Duration, Sli, load
@@ -100,15 +101,13 @@ def test_the_buckets_that_a_template_offers_are_those_that_its_exporter_shows(na
         for series in read(exposition).series
         if series.startswith(bucket)
     } - {float("inf")}
-    assert bounds
-    for bound in bounds:
-        made(name, threshold=f"{round(bound * 1000)}ms", own_buckets=False)
-    with pytest.raises(ValueError, match=f"There are {_written(min(bounds))}, .*{_written(max(bounds))};"):
+    with pytest.raises(ValidationError) as refused:
         made(name, threshold="3s1ms", own_buckets=False)
-
-
-def _written(seconds: float) -> str:
-    return str(Duration(round(seconds * 1000)))
+    (mistake,) = refused.value.errors()
+    offered = set(mistake["msg"].partition("There are ")[2].partition(";")[0].split(", "))
+    # Versions of LiteLLM differ: those that all have are offered.
+    only_here = {"10ms", "250ms", "7m", "10m"} if name.startswith("litellm/") else set()
+    assert offered == {str(Duration(round(bound * 1000))) for bound in bounds} - only_here
 
 
 @BY_NAME
