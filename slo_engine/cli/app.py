@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from slo_engine.cli import output, rules, templates
+from slo_engine.cli import exchange, output, rules, templates
 from slo_engine.errors import SloEngineError
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(rules.app, name="rules")
+exchange.add_to(app)
 app.command()(templates.templates)
 
 SloPaths = Annotated[

@@ -12,13 +12,14 @@ import json
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -38,6 +39,7 @@ MAX_AT_ONCE = 16
 MAX_REASON = 300
 """Characters of what Prometheus says: its parse errors quote the query."""
 
+Answer = TypeVar("Answer")
 Kind = Literal["unavailable", "timeout", "auth", "bad_query", "not_prometheus"]
 
 
@@ -73,13 +75,15 @@ class Prometheus:
         parts = urlsplit(url)
         # Without what may stand before the host: user and password.
         self._name = f"Prometheus at {parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        self._url = url.rstrip("/")
         self._timeout = timeout
         self._token = token
+        self._headers = {"Authorization": f"Bearer {token}"} if token else None
         self._places = threading.BoundedSemaphore(MAX_AT_ONCE)
         self._session = _Session()
         self._connect = PrometheusConnect(
-            url=url.rstrip("/"),
-            headers={"Authorization": f"Bearer {token}"} if token else None,
+            url=self._url,
+            headers=self._headers,
             session=self._session,
             method="POST",
             retry=Retry(total=0),
@@ -92,16 +96,22 @@ class Prometheus:
         params = {"time": f"{at.timestamp():.3f}", "timeout": f"{max(1, int(timeout * 950))}ms"}
         return self._in_time(partial(self._ask, expr, params, timeout), timeout)
 
+    def rule_groups(self) -> list[dict[str, Any]]:
+        """The rule groups that are loaded, with their health: ``data.groups`` of ``GET /api/v1/rules``, as it stands.
+        Raises PrometheusError, and nothing else."""
+        timeout = self._timeout
+        return self._in_time(partial(self._ask_for_rules, timeout), timeout)
+
     def close(self) -> None:
         """Give the connections back."""
         self._connect.close()
 
-    def _in_time(self, ask: Callable[[], Result], timeout: float) -> Result:
+    def _in_time(self, ask: Callable[[], Answer], timeout: float) -> Answer:
         """A thread of its own for each query, left behind when its time is up: a server that trickles its answer byte
         by byte keeps any timeout of a socket from ending, and would keep its caller too."""
         if not self._places.acquire(blocking=False):
             raise PrometheusError("timeout", f"{self._name} has not answered {MAX_AT_ONCE} earlier queries yet")
-        done: Future[Result] = Future()
+        done: Future[Answer] = Future()
 
         def run() -> None:
             try:
@@ -118,9 +128,21 @@ class Prometheus:
             raise PrometheusError("timeout", f"{self._name} did not answer a query within {timeout:g} s") from None
 
     def _ask(self, expr: str, params: dict[str, str], timeout: float) -> Result:
-        try:
+        with self._explained(timeout):
             data = self._connect.custom_query(expr, params=params, timeout=timeout)
             return Result(_samples(data), self._session.last_warnings())
+
+    def _ask_for_rules(self, timeout: float) -> list[dict[str, Any]]:
+        with self._explained(timeout):
+            response = self._session.request("GET", f"{self._url}/api/v1/rules", headers=self._headers, timeout=timeout)
+            if response.status_code != requests.codes.ok:
+                raise self._refused(response)
+            return _groups(response.json())
+
+    @contextmanager
+    def _explained(self, timeout: float) -> Iterator[None]:
+        try:
+            yield
         except PrometheusApiClientException:
             raise self._refused(self._session.last_response()) from None
         except requests.JSONDecodeError:
@@ -155,6 +177,13 @@ class Prometheus:
         if isinstance(body, dict) and body.get("errorType") == "timeout":
             return PrometheusError("timeout", f"{self._name} gave up on a query: {said}")
         return PrometheusError("unavailable", f"{self._name} answered HTTP {status}{': ' + said if said else ''}")
+
+
+def _groups(answer: Any) -> list[dict[str, Any]]:
+    groups = answer["data"]["groups"]
+    if not isinstance(groups, list) or not all(isinstance(group, dict) for group in groups):
+        raise TypeError
+    return groups
 
 
 def _samples(data: Any) -> tuple[Sample, ...]:

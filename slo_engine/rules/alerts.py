@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from slo_engine.rules.base import recorded
 from slo_engine.rules.model import Alert
-from slo_engine.rules.records import burning_budget, events, window_ratio_selector
+from slo_engine.rules.records import burning_budget, window_ratio_selector
+from slo_engine.rules.sums import sum_over
 from slo_engine.spec.duration import Duration
 from slo_engine.spec.kinds import CostSli
 from slo_engine.spec.names import (
@@ -14,12 +15,12 @@ from slo_engine.spec.names import (
     BUDGET_REMAINING,
     BURN_ALERT,
     BURN_RATE,
+    ERRORS_INCREASE,
     EXHAUSTED_ALERT,
     LONG_WINDOW,
     SERVICE,
     SEVERITY,
     SHORT_WINDOW,
-    SLICE_BAD,
     SLO,
     SPEND_ALERT,
     SPEND_EXHAUSTED_ALERT,
@@ -47,7 +48,7 @@ def exhausted_alert(slo: Slo) -> Iterator[Alert]:
     whole = f"{recorded(slo, BUDGET_REMAINING)}"
     expr = f"max without ({WINDOW}) ({whole}) <= 0"
     if slo.min_events and not isinstance(slo.sli, CostSli):
-        expr += f" and {events(slo, TOTAL_INCREASE, slo.window)} >= {slo.min_events}"
+        expr += f" and {sum_over(slo, TOTAL_INCREASE, slo.window)} >= {slo.min_events}"
     period = "this month" if slo.window_name == "month" else f"the last {slo.window}"
     yield alert_of(
         slo,
@@ -67,8 +68,8 @@ def absent_alert(slo: Slo) -> Iterator[Alert]:
     if slo.absent is None:
         return
     watched = slo.sli.watched
-    if watched.metric == SLICE_BAD:
-        watched = recorded(slo, SLICE_BAD)
+    if watched.metric == ERRORS_INCREASE:
+        watched = recorded(slo, ERRORS_INCREASE)
     yield alert_of(
         slo,
         ABSENT_ALERT,
@@ -133,7 +134,7 @@ def _factor(slo: Slo, tier: Tier) -> float:
 def _burns(slo: Slo, tier: Tier) -> str:
     both = " and ".join(f"{_ratio(slo, window)} > {_threshold(slo, tier)}" for window in (tier.long, tier.short))
     if slo.min_events and not isinstance(slo.sli, CostSli):
-        both += f" and {events(slo, TOTAL_INCREASE, tier.long)} >= {slo.min_events}"
+        both += f" and {sum_over(slo, TOTAL_INCREASE, tier.long)} >= {slo.min_events}"
     return both
 
 

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo, available_timezones
 from pydantic import BeforeValidator, Field
 
 from slo_engine.spec.fields import Money, SelectorField, Strict, refuse
-from slo_engine.spec.kinds.sli import Earlier, increase, summed
+from slo_engine.spec.kinds.sli import Earlier, growth, summed
 from slo_engine.spec.money import Budget
 from slo_engine.spec.names import ERRORS_INCREASE, REQUESTS_INCREASE
 from slo_engine.spec.promql import Selector
@@ -59,9 +59,9 @@ class CostSli:
 
     def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[str, str]]:
         """The spend. There is no total: that is the budget, a constant."""
-        yield ERRORS_INCREASE, summed(by, increase(self.spend, self.exporter_labels))
+        yield ERRORS_INCREASE, summed(by, growth(self.spend, self.exporter_labels))
         if self.requests and self.limits.request:
-            yield REQUESTS_INCREASE, summed(by, increase(self.requests))
+            yield REQUESTS_INCREASE, summed(by, growth(self.requests))
 
 
 def _zone(name: Any) -> ZoneInfo:

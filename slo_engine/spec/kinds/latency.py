@@ -10,7 +10,7 @@ from pydantic import Field
 from slo_engine.spec.duration import Duration
 from slo_engine.spec.fields import Strict
 from slo_engine.spec.kinds.histogram import HistogramField
-from slo_engine.spec.kinds.sli import BASE_WINDOW, Earlier, bounds, grouped, increase, rest, summed
+from slo_engine.spec.kinds.sli import DELAY, Earlier, bounds, grouped, growth, rest, summed
 from slo_engine.spec.names import ERRORS_INCREASE, TOTAL_INCREASE
 from slo_engine.spec.promql import Selector
 
@@ -22,6 +22,9 @@ class LatencySli:
     histogram: Selector
     threshold: Duration
     native: bool = False
+    exporter_labels: tuple[str, ...] = ()
+    """All labels that the exporter itself sets: a series that is new, while another one of its target was there before,
+    differs from that in these only."""
 
     failing = "of events are slow"
 
@@ -32,17 +35,18 @@ class LatencySli:
 
     def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[str, str]]:
         """Total, then what of it took longer."""
-        total = earlier.now(TOTAL_INCREASE)
+        total = earlier(TOTAL_INCREASE)
         if self.native:
-            raised = f"sum {grouped(by)}(increase({self.histogram}[{BASE_WINDOW}]))"
-            yield TOTAL_INCREASE, f"histogram_count({raised}) >= 0 < +Inf"
+            # PromQL cannot compare native histograms, so theirs is the pace of the last five minutes, extrapolated.
+            raised = f"sum {grouped(by)}(increase({self.histogram}[5m] offset {DELAY}))"
+            yield TOTAL_INCREASE, f"histogram_count({raised}) / 5 >= 0 < +Inf"
             fraction = f"histogram_fraction(0, {self.threshold.seconds:g}, {raised}) >= 0"
             # Of an idle group the fraction is 0 / 0: what is left of its total is 0, not NaN.
             yield ERRORS_INCREASE, rest(by, total, f"({fraction}) * on ({', '.join(by)}) {total} or {total} == 0")
             return
-        yield TOTAL_INCREASE, summed(by, increase(self.histogram.with_suffix("_count")))
+        yield TOTAL_INCREASE, summed(by, growth(self.histogram.with_suffix("_count"), self.exporter_labels))
         # Not filled with zeros: a threshold that is no bucket must give no data, not a page for every event.
-        yield ERRORS_INCREASE, rest(by, total, summed(by, increase(self._bucket())))
+        yield ERRORS_INCREASE, rest(by, total, summed(by, growth(self._bucket(), self.exporter_labels)))
 
     def _bucket(self) -> Selector:
         return self.histogram.with_suffix("_bucket").where("le", bounds(self.threshold.seconds), "=~")

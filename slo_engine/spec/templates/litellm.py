@@ -28,6 +28,10 @@ _CALLER = ("hashed_api_key", "api_key_alias", "team", "team_alias", "client_ip",
 _USER = (*_CALLER, "end_user", "user", "user_email", "org_id", "org_alias")
 _PROXY = (*_USER, "requested_model", "model_id", "api_provider", "route", "status_code")
 _DEPLOYMENT = (*_CALLER, "requested_model", "model_group", "litellm_model_name", "model_id", "api_base", "api_provider")
+_LATENCY = (
+    *(*_CALLER[:4], "end_user", "user", "org_id", "org_alias", "requested_model", "model_group", "model", "model_id"),
+    *("api_provider", "service_tier"),
+)
 _SPEND = (*_USER, "requested_model", "model", "model_id", "api_provider", "service_tier")
 
 _OWN_FAULT = "5..|408|429|None"
@@ -105,7 +109,7 @@ TEMPLATES = (
         "litellm/latency",
         "Requests that the proxy answered; good: within the threshold, from arrival to the last token.",
         LatencyParameters,
-        within("litellm_request_total_latency_metric", BUCKETS),
+        within("litellm_request_total_latency_metric", BUCKETS, _LATENCY),
         (*_BY, "model"),
         PAGE,
     ),
@@ -113,7 +117,7 @@ TEMPLATES = (
         "litellm/llm-latency",
         "Requests that the proxy answered; good: the model's API took no longer than the threshold.",
         LatencyParameters,
-        within("litellm_llm_api_latency_metric", BUCKETS),
+        within("litellm_llm_api_latency_metric", BUCKETS, _LATENCY),
         (*_BY, "model"),
         PAGE,
     ),
@@ -121,7 +125,7 @@ TEMPLATES = (
         "litellm/time-to-first-token",
         "Streams that the proxy answered; good: the first token came within the threshold.",
         LatencyParameters,
-        within("litellm_llm_api_time_to_first_token_metric", BUCKETS),
+        within("litellm_llm_api_time_to_first_token_metric", BUCKETS, _LATENCY),
         (*_BY, "model"),
         PAGE,
     ),

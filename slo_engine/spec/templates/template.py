@@ -101,11 +101,13 @@ class LatencyParameters(Parameters):
         )
 
 
-def within(metric: str, buckets: Sequence[float]) -> Callable[[LatencyParameters], LatencySli]:
+def within(
+    metric: str, buckets: Sequence[float], exporter_labels: tuple[str, ...] = ()
+) -> Callable[[LatencyParameters], LatencySli]:
     """The SLI of a template on this histogram."""
 
     def sli(parameters: LatencyParameters) -> LatencySli:
         parameters.check_bucket(metric, buckets)
-        return LatencySli(parameters.select(metric), parameters.threshold)
+        return LatencySli(parameters.select(metric), parameters.threshold, exporter_labels=exporter_labels)
 
     return sli

@@ -80,6 +80,9 @@ def test_every_label_that_is_worth_grouping_by_is_on_what_the_template_divides(n
     [
         ("litellm/availability", "litellm_proxy_total_requests_metric_total"),
         ("litellm/deployment-availability", "litellm_deployment_total_requests_total"),
+        ("litellm/latency", "litellm_request_total_latency_metric_count"),
+        ("litellm/llm-latency", "litellm_llm_api_latency_metric_count"),
+        ("litellm/time-to-first-token", "litellm_llm_api_time_to_first_token_metric_count"),
         ("litellm/spend", "litellm_spend_metric_total"),
     ],
 )
