@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from slo_engine.cli import exchange, output, rules
+from slo_engine.cli import exchange, output, rules, templates
 from slo_engine.errors import SloEngineError
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 )
 app.add_typer(rules.app, name="rules")
 exchange.add_to(app)
+app.command()(templates.templates)
 
 SloPaths = Annotated[
     list[Path] | None, typer.Argument(help="SLO files, or folders of them; else those of the settings.")
