@@ -245,7 +245,7 @@ class _Reading:
             policy=self._policy(path, alerting, policies),
             alerting={"page": _tier_alerting(alerting.page), "ticket": _tier_alerting(alerting.ticket)},
             disabled=tuple(alerting.disabled),
-            min_events=alerting.min_events or 0,
+            min_events=0 if isinstance(sli, CostSli) else alerting.min_events or 0,  # money is not counted
             keep_firing_for=alerting.keep_firing_for,
             exhausted=alerting.exhausted,
             absent=alerting.absent,

@@ -8,8 +8,8 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from slo_engine.spec.fields import SelectorField, Strict, refuse
-from slo_engine.spec.kinds.sli import Earlier, grouped, growth, or_zero, rest, summed
+from slo_engine.spec.fields import Label, SelectorField, Strict, refuse
+from slo_engine.spec.kinds.sli import Earlier, Written, grouped, growth, or_zero, rest, summed
 from slo_engine.spec.names import ERRORS_INCREASE, EVENTS_INCREASE, RESERVED_LABELS, TOTAL_INCREASE
 from slo_engine.spec.promql import Matcher, Selector
 
@@ -54,6 +54,14 @@ class EventsSli:
         zero_filled = or_zero(by, counted, total)
         yield ERRORS_INCREASE, zero_filled if self.errors else rest(by, total, zero_filled)
 
+    def written(self) -> Written:
+        """As it stands in an SLO file."""
+        options: Written = {"series_expire": True} if self.series_expire else {}
+        if self.exporter_labels:
+            options["exporter_labels"] = list(self.exporter_labels)
+        part = {"errors": str(self.errors)} if self.errors else {"good": str(self.good)}
+        return {"events": {"total": str(self.total), **part, **options}}
+
     def _added(self, part: Selector) -> tuple[Matcher, ...]:
         """What the selector of the part asks for beyond the total's. A series of the part differs in these labels from
         one of its target that was there before it."""
@@ -70,6 +78,7 @@ class EventsFormat(Strict):
     errors: SelectorField | None = None
     good: SelectorField | None = None
     series_expire: bool = Field(default=False, strict=True)
+    exporter_labels: list[Label] = []
 
     @model_validator(mode="after")
     def _one_side(self) -> Self:
@@ -79,4 +88,4 @@ class EventsFormat(Strict):
 
     def sli(self) -> EventsSli:
         """What the rules are made of."""
-        return EventsSli(self.total, self.errors, self.good, self.series_expire)
+        return EventsSli(self.total, self.errors, self.good, self.series_expire, tuple(self.exporter_labels))
