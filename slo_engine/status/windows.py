@@ -96,7 +96,7 @@ class Windows:
 
     def every(self, window: Duration) -> int:
         """Minutes between the records of a window."""
-        return 1 if window <= SHORT_LIMIT and window < self._slo_window else STAGE
+        return 1 if window <= SHORT_LIMIT and (window < self._slo_window or window == _BASE) else STAGE
 
     def _ratio(self, window: Duration, every: int) -> Values:
         if self._budget is not None:
