@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from slo_engine.cli import output, rules
+from slo_engine.cli.replay import replay
 from slo_engine.cli.simulate import simulate
 from slo_engine.errors import SloEngineError
 
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 app.add_typer(rules.app, name="rules")
 app.command()(simulate)
+app.command()(replay)
 
 SloPaths = Annotated[
     list[Path] | None, typer.Argument(help="SLO files, or folders of them; else those of the settings.")

@@ -23,6 +23,7 @@ START = 1_700_000_100 // 300 * 300
 DAY = 1440
 PAGE_1H = Policy("page-1h", (GOOGLE.tiers[0],))
 NAN = math.nan
+Groups = dict[tuple[str, ...], History]
 
 
 @pytest.fixture
@@ -128,7 +129,7 @@ def test_overlapping_incidents_are_two_events_of_one_alert(slo: Slo) -> None:
         Incident(name, START + (DAY + begin) * 60, START + (DAY + end) * 60, {})
         for name, begin, end in [("provider down", 0, 60), ("bad deploy", 30, 90)]
     )
-    failing = {("chat",): history((DAY, 100, 0), (90, 100, 1), (300, 100, 0))}
+    failing: Groups = {("chat",): history((DAY, 100, 0), (90, 100, 1), (300, 100, 0))}
     found = only(replay(slo, failing, plan(DAY + 390, incidents=incidents)))
     (alert,) = found.alerts
     assert alert.events == (0, 1)
@@ -139,7 +140,7 @@ def test_overlapping_incidents_are_two_events_of_one_alert(slo: Slo) -> None:
 
 def test_an_incident_of_another_group_is_missed_and_the_alert_is_for_nothing(slo: Slo) -> None:
     incident = Incident("", START + DAY * 60, START + (DAY + 60) * 60, {"agent_type": "batch"})
-    groups = {
+    groups: Groups = {
         ("batch",): history((DAY + 360, 100, 0)),
         ("chat",): history((DAY, 100, 0), (60, 100, 1), (300, 100, 0)),
     }
@@ -149,7 +150,7 @@ def test_an_incident_of_another_group_is_missed_and_the_alert_is_for_nothing(slo
 
 def test_an_incident_without_a_group_is_detected_by_any_group(slo: Slo) -> None:
     incident = Incident("", START + DAY * 60, START + (DAY + 60) * 60, {})
-    groups = {
+    groups: Groups = {
         ("batch",): history((DAY + 360, 100, 0)),
         ("chat",): history((DAY, 100, 0), (60, 100, 1), (300, 100, 0)),
     }
@@ -159,7 +160,7 @@ def test_an_incident_without_a_group_is_detected_by_any_group(slo: Slo) -> None:
 
 
 def test_an_incident_cut_by_the_start_of_the_history_has_no_detection_time(slo: Slo) -> None:
-    cut = {("chat",): history((120, 100, 1), (DAY, 100, 0))}
+    cut: Groups = {("chat",): history((120, 100, 1), (DAY, 100, 0))}
     incident = Incident("", START - 3600, START + 120 * 60, {})
     found = only(replay(slo, cut, plan(DAY + 120, incidents=(incident,))))
     (alert,), (event,) = found.alerts, found.events
@@ -196,7 +197,7 @@ def test_incidents_outside_the_history_or_without_data_are_not_held_against_the_
 
 
 def test_keep_firing_for_makes_one_alert_of_a_flapping_one(slo: Slo) -> None:
-    flapping = {("chat",): history((DAY, 100, 0), *[(20, 100, 1), (10, 100, 0)] * 4, (300, 100, 0))}
+    flapping: Groups = {("chat",): history((DAY, 100, 0), *[(20, 100, 1), (10, 100, 0)] * 4, (300, 100, 0))}
     loose = only(replay(slo, flapping, plan(DAY + 420)))
     kept = only(replay(slo, flapping, plan(DAY + 420, kept=900.0)))
     assert (len(loose.alerts), len(kept.alerts)) == (4, 1)

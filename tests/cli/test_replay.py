@@ -1,0 +1,223 @@
+"""`slo-engine replay` on a real Prometheus, held to what the generated rules do on the same history in ``promtool``."""
+
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from deploy.stack.servers import Prometheus
+from tests.cli.test_commands import run
+from tests.rules import promtool
+from tests.rules.promtool import Expectation, near, nothing, slos_of
+from tests.rules.shop import firing, slo_file
+
+pytestmark = pytest.mark.stack
+
+DAY = 1440
+MINUTES = 4 * DAY
+SLO_FILE = slo_file(
+    "overrides: [{match: {agent_type: batch}, objective: 90}]", "alerting: {policy: google, min_events: 20}"
+)
+Stretches = Sequence[tuple[int, float, float]]
+AGENTS: Mapping[str, Stretches] = {
+    # A full outage; a slow burn; a night next to nothing; a gap in the scrapes; flapping; an outage that goes on.
+    "chat": [
+        (700, 100, 0.001),
+        (45, 100, 1),
+        (800, 100, 0),
+        (400, 100, 0.08),
+        (480, 0.1, 0.5),
+        (900, 100, 0),
+        (120, math.nan, 0),
+        (900, 100, 0),
+        *[(6, 100, 1), (9, 100, 0)] * 8,
+        (1240, 100, 0.002),
+        (55, 100, 0.6),
+    ],
+    "batch": [(2000, 10, 0.02), (300, 10, 0.9), (MINUTES - 2300, 10, 0.01)],
+    "idle": [(MINUTES, 0, 0)],
+}
+
+
+@dataclass(frozen=True)
+class Backfilled:
+    """A Prometheus that holds the history of the agents, which begins at ``start``."""
+
+    url: str
+    start: int
+    slos: Path
+
+    def replay(self, *arguments: str) -> Any:
+        """What `replay --json` prints for all of the history."""
+        span = ("--from", _rfc(self.start), "--to", _rfc(self.start + (MINUTES - 1) * 60))
+        done = run("replay", str(self.slos), *span, "--json", *arguments, SLO_ENGINE_PROMETHEUS__URL=self.url)
+        assert done.returncode == 0, done.stderr
+        (found,) = json.loads(done.stdout)
+        return found
+
+
+def _rfc(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def _counters(stretches: Stretches) -> dict[str, list[float]]:
+    """The counters of one agent, each minute; NaN: no scrape."""
+    found: dict[str, list[float]] = {"ok": [0.0], "error": [0.0]}
+    known = {"ok": 0.0, "error": 0.0}
+    for minutes, runs, failing in stretches:
+        for _ in range(minutes):
+            if runs == runs:
+                known["ok"] += runs * (1 - failing)
+                known["error"] += runs * failing
+            for status, value in known.items():
+                found[status].append(value if runs == runs else math.nan)
+    return {status: values[:MINUTES] for status, values in found.items()}
+
+
+COUNTERS = {agent: _counters(stretches) for agent, stretches in AGENTS.items()}
+
+
+@pytest.fixture(scope="module")
+def backfilled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backfilled]:
+    folder = tmp_path_factory.mktemp("backfilled")
+    start = int(time.time()) // 300 * 300 - 5 * 86_400
+    lines = ["# TYPE runs counter"]
+    for agent, counters in COUNTERS.items():
+        for status, values in counters.items():
+            name = f'runs_total{{agent_type="{agent}",status="{status}"}}'
+            lines += [f"{name} {value!r} {start + at * 60}" for at, value in enumerate(values) if value == value]
+    (folder / "history.txt").write_text("\n".join([*lines, "# EOF\n"]))
+    subprocess.run(
+        [
+            *("promtool", "tsdb", "create-blocks-from", "--max-block-duration=744h"),
+            *("openmetrics", str(folder / "history.txt"), str(folder / "data")),
+        ],
+        check=True,
+        capture_output=True,
+        timeout=120,
+    )
+    slos = folder / "slos.yaml"
+    slos.write_text(SLO_FILE)
+    with Prometheus(folder) as server:
+        yield Backfilled(server.url, start, slos)
+
+
+def test_alerts_fire_and_are_over_when_those_of_the_real_rules_are(tmp_path: Path, backfilled: Backfilled) -> None:
+    found = backfilled.replay()
+    (replayed,) = found["replays"]
+    alerts = replayed["alerts"]
+    assert {(alert["severity"], alert["long_window"]) for alert in alerts} == {
+        ("page", "1h"),
+        ("page", "6h"),
+        ("ticket", "1d"),
+        ("ticket", "3d"),
+    }
+    assert {alert["group"]["agent_type"] for alert in alerts} == {"chat", "batch"}
+    series = {
+        f'runs_total{{agent_type="{agent}",status="{status}"}}': " ".join(
+            "_" if value != value else f"{value!r}" for value in values
+        )
+        for agent, counters in COUNTERS.items()
+        for status, values in counters.items()
+    }
+    expected: list[Expectation] = []
+    for alert in alerts:
+        expected += _stands_in_the_rules(alert, backfilled.start)
+    for window, minutes in {"1h": 1, "6h": 1, "1d": 5, "3d": 5}.items():
+        # And at no other time: as many evaluations fire as the replay says.
+        stood = sum(
+            (_minute(alert["reset_at"], backfilled.start) - _minute(alert["fired_at"], backfilled.start)) / minutes
+            for alert in alerts
+            if alert["long_window"] == window
+        )
+        count = f"sum(count_over_time({firing(long_window=window)}[{MINUTES}m:{minutes}m]))"
+        expected.append(near(f"{MINUTES - 1}m", count, stood))
+    promtool.replay(tmp_path, slos_of(tmp_path, SLO_FILE), series, *expected)
+
+
+def _minute(moment: str | None, start: int) -> int:
+    if moment is None:
+        return MINUTES
+    from datetime import datetime
+
+    return (int(datetime.fromisoformat(moment).timestamp()) - start) // 60
+
+
+def _stands_in_the_rules(alert: Mapping[str, Any], start: int) -> Iterator[Expectation]:
+    # promtool looks at alerts of long windows each minute, Prometheus each five: at those it is compared.
+    step = 1 if alert["long_window"] in ("1h", "6h") else 5
+    alerts = firing(long_window=alert["long_window"], **alert["group"])
+    fired, over = _minute(alert["fired_at"], start), _minute(alert["reset_at"], start)
+    yield near(f"{fired}m", f"count({alerts})", 1)
+    yield nothing(f"{fired - step}m", alerts)
+    if alert["reset_at"] is not None:
+        yield near(f"{over - step}m", f"count({alerts})", 1)
+        yield nothing(f"{over}m", alerts)
+
+
+def test_coverage_says_how_much_of_the_history_was_there(backfilled: Backfilled) -> None:
+    groups = {group["group"]["agent_type"]: group for group in backfilled.replay()["groups"]}
+    # Of the 120 minutes without scrapes the first four still have two samples within five minutes.
+    assert groups["chat"]["coverage"] == pytest.approx(1 - 121 / MINUTES, abs=5 / MINUTES)
+    assert groups["batch"]["coverage"] == pytest.approx(1, abs=2 / MINUTES)
+    assert groups["idle"]["events"] is None
+
+
+def test_several_policies_and_objectives_stand_side_by_side(backfilled: Backfilled, tmp_path: Path) -> None:
+    incidents = tmp_path / "incidents.yaml"
+    down, up = _rfc(backfilled.start + 700 * 60), _rfc(backfilled.start + 745 * 60)
+    incidents.write_text(f"- {{start: {down}, end: {up}, name: provider down, group: {{agent_type: chat}}}}\n")
+    svg = tmp_path / "replay.svg"
+    found = backfilled.replay(
+        *("--policy", "google", "--objective", "99", "--objective", "97"),
+        *("--incidents", str(incidents), "--svg", str(svg), "--group", "agent_type=chat"),
+    )
+    strict, loose = found["replays"]
+    assert (strict["objective"], loose["objective"]) == (99, 97)
+    assert len(strict["alerts"]) > len(loose["alerts"]) > 0
+    (event,) = strict["events"]
+    assert (event["name"], event["detected_by"]) == ("provider down", "page 1h/5m")
+    assert 9 * 60 <= event["detected_after_seconds"] <= 13 * 60
+    assert strict["scores"]["page"]["recall"] == 1
+    assert 0 < strict["scores"]["page"]["precision"] < 1
+    assert [group["group"] for group in found["groups"]] == [{"agent_type": "chat"}]
+    root = ET.parse(svg).getroot()
+    assert root.get("role") == "img"
+
+
+def test_a_person_gets_tables(backfilled: Backfilled) -> None:
+    done = run("replay", str(backfilled.slos), "--last", "6d", SLO_ENGINE_PROMETHEUS__URL=backfilled.url)
+    assert done.returncode == 0
+    for said in ("shop runs", "page 1h/5m x14.4", "precision", "recall", "worst window", "chat", "batch"):
+        assert said in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--policy", "gogle"], 2, "there is no policy 'gogle'"),
+        (["--slo", "rums"], 2, "there is no SLO 'rums'"),
+        (["--group", "chat"], 2, "is no label and value"),
+        (["--from", "yesterday"], 2, "is no time"),
+        (["--last", "1d", "--from", "2026-01-01"], 2, "give one of them"),
+        (["--significant", "0"], 2, "is no percentage"),
+        (["--incidents", "nowhere.yaml"], 2, "nowhere.yaml:1:1: cannot be read: No such file or directory"),
+        (["--last", "1h"], 1, "cannot be reached: Connection refused"),
+    ],
+)
+def test_what_cannot_be_done_is_said(tmp_path: Path, arguments: list[str], code: int, said: str) -> None:
+    (tmp_path / "slos.yaml").write_text(SLO_FILE)
+    done = run(
+        "replay", "slos.yaml", *arguments, cwd=tmp_path, SLO_ENGINE_PROMETHEUS__URL="http://127.0.0.1:9", COLUMNS="300"
+    )
+    assert done.returncode == code
+    assert said in " ".join(done.stderr.split())
