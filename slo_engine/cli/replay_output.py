@@ -12,6 +12,9 @@ from rich.table import Table
 from slo_engine.cli.amounts import length, moment, share
 from slo_engine.status.replay import Alert, Candidate, Event, Findings, GroupHistory, Replay
 
+FULL = 0.9
+"""Coverage that is taken for all of it."""
+
 LISTED = 20
 """Alerts and events shown of each candidate; `--json` has all."""
 
@@ -52,6 +55,12 @@ def show(results: Sequence[Findings]) -> None:
         for replay in found.replays:
             if replay.alerts:
                 console.print(_alerts(found, replay), "")
+        if any(each.coverage_before < FULL for each in found.groups):
+            console.print(
+                "Before the start there is less history than the longest window takes: until it is full, alerts of "
+                "long windows fire sooner here than they would in a service that had run for long.",
+                highlight=False,
+            )
         for incident in found.outside:
             console.print(f"{incident.name}: outside this history, not counted", highlight=False, markup=False)
 
@@ -181,6 +190,7 @@ def _group(each: GroupHistory) -> dict[str, Any]:
     return {
         "group": dict(each.group),
         "coverage": each.coverage,
+        "coverage_before": each.coverage_before,
         "events": met.events if met else None,
         "errors": met.errors if met else None,
         "good_ratio": met.overall if met else None,

@@ -16,7 +16,7 @@ from slo_engine.spec.slo import Slo, error_budget
 from slo_engine.status.firing import Condition, firing
 from slo_engine.status.incidents import Incident, errors_between, significant_stretches
 from slo_engine.status.objectives import Met, met
-from slo_engine.status.windows import MINUTE, STAGE, History, Windows
+from slo_engine.status.windows import MINUTE, STAGE, History, Values, Windows
 
 SEVERITIES: tuple[Severity, ...] = ("page", "ticket")
 
@@ -124,6 +124,9 @@ class GroupHistory:
     group: Mapping[str, str]
     coverage: float
     """The share of minutes that have data."""
+    coverage_before: float
+    """The same of the time before the start that the longest window reaches back to. Where it is missing, long windows
+    hold less than they are named for, and their alerts fire sooner."""
     met: Met | None
 
 
@@ -153,7 +156,14 @@ def replay(
     groups, tracks = [], []
     for done, (values, history) in enumerate(histories.items(), start=1):
         track = _Track(slo, dict(zip(slo.by, values, strict=True)), history, plan)
-        groups.append(GroupHistory(track.group, track.coverage(), met(history, track.begin, slo.window)))
+        groups.append(
+            GroupHistory(
+                track.group,
+                _known(history.seen[track.begin :]),
+                _known(history.seen[: track.begin]),
+                met(history, track.begin, slo.window),
+            )
+        )
         for number, candidate in enumerate(plan.candidates):
             alerts[number] += track.alerts(candidate)
             if plan.incidents is None:
@@ -199,11 +209,6 @@ class _Track:
     def forget_windows(self) -> None:
         """Give their memory back; they are made again when they are needed."""
         self._windows = None
-
-    def coverage(self) -> float:
-        """The share of minutes that have data."""
-        seen = self._history.seen[self.begin :]
-        return sum(value == value for value in seen) / len(seen) if len(seen) else 0.0
 
     def has_data(self, incident: Incident) -> bool:
         """Whether there is any record of it."""
@@ -322,6 +327,11 @@ def _event(
         detected_after=after,
         budget_spent_by_then=by_then,
     )
+
+
+def _known(values: Values) -> float:
+    """The share of values that are there; 0 of none."""
+    return sum(value == value for value in values) / len(values) if len(values) else 0.0
 
 
 def _score(events: Sequence[Event], alerts: Sequence[Alert], severities: Iterable[str]) -> Score:

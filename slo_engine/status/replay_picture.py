@@ -17,7 +17,7 @@ MOST_GROUPS = 6
 
 WIDTH = 960
 _LEFT, _RIGHT = 210, 940
-_CURVE, _STRIP, _SPACE = 120, 14, 46
+_CURVE, _STRIP, _SPACE = 120, 14, 58
 _BURN = Duration.parse("1h")
 _TICKS = (0.1, 1.0, 10.0, 100.0)
 
@@ -44,7 +44,8 @@ def draw(found: Findings, histories: Mapping[tuple[str, ...], History]) -> str:
 
 def _panel(found: Findings, group: Mapping[str, str], history: History, across: Axis, top: float) -> Iterator[str]:
     bottom, rows = top + _CURVE, _rows(found.replays)
-    end = bottom + _STRIP * len(rows)
+    strips = bottom + 12
+    end = strips + _STRIP * len(rows)
     yield text(12, top + 12, ", ".join(group.values()) or "all events")
     for each in found.replays[0].events:
         if each.incident.hit(group):
@@ -58,7 +59,7 @@ def _panel(found: Findings, group: Mapping[str, str], history: History, across: 
     for points in _runs(_burn_rates(found, group, history), history.start, across, upwards):
         yield path(points, PALETTE[0])
     for number, (replay, tier) in enumerate(rows):
-        y = bottom + 4 + _STRIP * number
+        y = strips + _STRIP * number
         colour = PALETTE[1] if tier.severity == "page" else PALETTE[2]
         yield text(_LEFT - 8, y + 9, f"{_named(found, replay.candidate)} {tier}", kind="pale", anchor="end", size=10)
         yield straight(_LEFT, y + 5, _RIGHT, y + 5)
