@@ -128,6 +128,8 @@ def replay(
         output.json_document([replay_output.as_data(each) for each in results])
     else:
         replay_output.show(results)
+    if not any(each.groups for each in results):
+        raise typer.Exit(1)
 
 
 @contextmanager

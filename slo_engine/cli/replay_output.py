@@ -31,6 +31,7 @@ def as_data(found: Findings) -> dict[str, Any]:
         "events_are": "marked" if plan.incidents is not None else "derived",
         "significant": None if plan.incidents is not None else plan.significant,
         "incidents_outside": [each.name for each in found.outside],
+        "objective_met": found.met,
         "groups": [_group(each) for each in found.groups],
         "replays": [_replay(found, each) for each in found.replays],
     }
@@ -48,7 +49,13 @@ def show(results: Sequence[Findings]) -> None:
         if not found.groups:
             console.print("no data: Prometheus has none of its series in this time\n", style="red", highlight=False)
             continue
-        console.print(_histories(found), "", _scores(found), "")
+        console.print(_histories(found))
+        if found.met is not None:
+            window = (
+                f"every {found.slo.window}" if any(each.met and each.met.windows for each in found.groups) else "all"
+            )
+            console.print(f"All groups have met {found.met:g} % over {window} of the history.", highlight=False)
+        console.print("", _scores(found), "")
         for replay in found.replays:
             if replay.events:
                 console.print(_events(found, replay), "")

@@ -53,8 +53,7 @@ def met(history: History, begin: int, window: Duration) -> Met | None:
         for lost, lost_before, seen, seen_before in zip(
             islice(errors, span, None), errors, islice(events, span, None), events, strict=False
         )
-        # The difference of two large sums is not quite 0 where it should be.
-        if seen - seen_before > 1e-9 * events[-1]
+        if seen > seen_before
     ]
     worst = max(ratios, default=None)
     of_a_window = events[-1] * min(1.0, span / len(pairs))

@@ -141,6 +141,13 @@ class Findings:
     outside: tuple[Incident, ...]
     """Marked incidents that lie outside the history."""
 
+    @property
+    def met(self) -> float | None:
+        """The highest sensible objective that every group with events has met, in percent."""
+        objectives = [each.met.objective for each in self.groups if each.met is not None]
+        known = [objective for objective in objectives if objective is not None]
+        return min(known) if known and len(known) == len(objectives) else None
+
 
 def replay(
     slo: Slo,

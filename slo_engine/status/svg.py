@@ -85,9 +85,9 @@ def dot(x: float, y: float, colour: str, said: str) -> str:
 
 
 def box(x: float, y: float, width: float, height: float, said: str, *, colour: str | None = None) -> str:
-    """A rectangle: a band when it has no colour. At least a pixel and a half wide, so that it is seen."""
+    """A rectangle: a band when it has no colour. At least so wide that it is seen."""
     paint = f'fill="{colour}"' if colour else 'class="band"'
     return (
-        f'<rect {paint} x="{x:.1f}" y="{y:.1f}" width="{max(width, 1.5):.1f}" height="{height:.1f}">'
+        f'<rect {paint} x="{x:.1f}" y="{y:.1f}" width="{max(width, 2.5):.1f}" height="{height:.1f}">'
         f"<title>{escape(said)}</title></rect>"
     )

@@ -123,17 +123,14 @@ class Windows:
 
 
 class _Sums:
-    """Prefix sums of a series with gaps. Counts stand beside them: the difference of two large sums is not quite 0
-    where it should be, and a ratio of two such remainders would be anything."""
+    """Prefix sums of a series with gaps. Over values that are all 0 two of them do not differ, so what is nothing stays
+    nothing, however much came before."""
 
     def __init__(self, values: Values) -> None:
         there = [value == value for value in values]  # NaN differs from itself
+        known = (value if seen else 0.0 for value, seen in zip(values, there, strict=True))
         self._there: list[float] = [0, *accumulate(there)]
-        self._more: list[float] = [0, *accumulate(value > 0 for value in values)]
-        self._sums: list[float] = [
-            0,
-            *accumulate(value if known else 0.0 for value, known in zip(values, there, strict=True)),
-        ]
+        self._sums: list[float] = [0, *accumulate(known)]
 
     def over(self, samples: int) -> Values:
         """The sum of the last ``samples`` values at each step; NaN where none of them is there."""
@@ -142,12 +139,10 @@ class _Sums:
         lead: list[float] = [0] * min(samples, number)
         behind = max(0, number - samples) + 1
         return [
-            (total - total_before if more != more_before else 0.0) if known != known_before else math.nan
-            for total, total_before, more, more_before, known, known_before in zip(
+            total - total_before if known != known_before else math.nan
+            for total, total_before, known, known_before in zip(
                 self._sums[1:],
                 lead + self._sums[1:behind],
-                self._more[1:],
-                lead + self._more[1:behind],
                 self._there[1:],
                 lead + self._there[1:behind],
                 strict=True,

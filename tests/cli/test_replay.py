@@ -201,8 +201,16 @@ def test_several_policies_and_objectives_stand_side_by_side(backfilled: Backfill
 def test_a_person_gets_tables(backfilled: Backfilled) -> None:
     done = run("replay", str(backfilled.slos), "--last", "6d", SLO_ENGINE_PROMETHEUS__URL=backfilled.url)
     assert done.returncode == 0
+    assert "All groups have met 92 % over all of the history" in done.stdout
     for said in ("shop runs", "page 1h/5m x14.4", "precision", "recall", "worst window", "chat", "batch"):
         assert said in done.stdout
+
+
+def test_a_time_without_any_data_is_a_finding(backfilled: Backfilled) -> None:
+    span = ("--from", "2020-01-01", "--to", "2020-01-02")
+    done = run("replay", str(backfilled.slos), *span, SLO_ENGINE_PROMETHEUS__URL=backfilled.url)
+    assert done.returncode == 1
+    assert "no data: Prometheus has none of its series in this time" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -201,9 +201,28 @@ def test_keep_firing_for_makes_one_alert_of_a_flapping_one(slo: Slo) -> None:
     loose = only(replay(slo, flapping, plan(DAY + 420)))
     kept = only(replay(slo, flapping, plan(DAY + 420, kept=900.0)))
     assert (len(loose.alerts), len(kept.alerts)) == (4, 1)
+    # One that would be over at the evaluation at which it begins anew goes on.
+    ended, begins = loose.alerts[0].reset_at, loose.alerts[1].fired_at
+    assert ended is not None
+    counts = [len(only(replay(slo, flapping, plan(DAY + 420, kept=begins - ended - less))).alerts) for less in (0, 60)]
+    assert counts == [1, 4]
     over, kept_over = minutes(loose.alerts[-1])[1], minutes(kept.alerts[-1])[1]
     assert over is not None
     assert kept_over == over + 15
+
+
+@pytest.mark.parametrize(("pause", "events"), [(55, 1), (70, 2)])
+def test_stretches_of_errors_with_a_short_pause_are_one_event(slo: Slo, pause: int, events: int) -> None:
+    twice = history((DAY, 100, 0), (60, 100, 1), (pause, 100, 0), (60, 100, 1), (DAY, 100, 0))
+    found = only(replay(slo, {("chat",): twice}, plan(2 * DAY + 120 + pause, significant=0.1)))
+    # Each hour spends 13.9 % of the budget by itself.
+    assert len(found.events) == events
+
+
+def test_a_stretch_below_the_share_that_counts_is_no_event(slo: Slo) -> None:
+    short = history((DAY, 100, 0), (60, 100, 1), (DAY, 100, 0))
+    found = [only(replay(slo, {("chat",): short}, plan(2 * DAY + 60, significant=share))) for share in (0.13, 0.14)]
+    assert [len(each.events) for each in found] == [1, 0]
 
 
 def test_a_lower_objective_pages_later_and_less(slo: Slo) -> None:
