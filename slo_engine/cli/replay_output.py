@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from statistics import median
 from typing import Any
 
 from rich.console import Console
@@ -181,7 +182,7 @@ def _median_detection(replay: Replay, severity: str) -> float | None:
             for number in alert.events:
                 after = max(0, alert.fired_at - replay.events[number].incident.start)
                 found[number] = min(after, found.get(number, after))
-    return sorted(found.values())[len(found) // 2] if found else None
+    return median(found.values()) if found else None
 
 
 def _text(group: Mapping[str, str]) -> str:

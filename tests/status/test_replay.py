@@ -14,7 +14,7 @@ from slo_engine.spec import Duration, Slo
 from slo_engine.spec.policies import GOOGLE, Policy
 from slo_engine.status.incidents import Incident
 from slo_engine.status.objectives import met
-from slo_engine.status.replay import Alert, Candidate, Findings, Plan, Replay, replay
+from slo_engine.status.replay import Alert, Candidate, Findings, Plan, Replay, is_for, replay
 from slo_engine.status.windows import STAGE, History, Windows
 from tests.rules.promtool import slos_of
 from tests.rules.shop import slo_file
@@ -136,6 +136,17 @@ def test_overlapping_incidents_are_two_events_of_one_alert(slo: Slo) -> None:
     assert [event.detected_after for event in found.events] == [alert.fired_at - incidents[0].start, 0]
     score = found.scores["page"]
     assert (score.alerts, score.significant, score.events, score.detected) == (1, 1, 2, 2)
+
+
+@pytest.mark.parametrize(
+    ("fired", "over", "wanted"),
+    [(-60, 0, False), (-60, 60, True), (30, 90, True), (3600 + 600, None, True), (3600 + 660, 9000, False)],
+)
+def test_an_alert_is_for_an_incident_while_its_short_window_sees_it(fired: int, over: int | None, wanted: bool) -> None:
+    tier = PAGE_1H.tiers[0]  # its short window is 5 minutes, and the base records reach back as far again
+    reset = None if over is None else START + over
+    alert = Alert({"agent_type": "chat"}, tier, 14.4, START + fired, reset, False, None, ())
+    assert is_for(alert, Incident("", START, START + 3600, {"agent_type": "chat"})) is wanted
 
 
 def test_an_incident_of_another_group_is_missed_and_the_alert_is_for_nothing(slo: Slo) -> None:
