@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slo_engine.cli import output, policies
+from slo_engine.cli import output, pictures, policies
 from slo_engine.cli.amounts import duration, objective, percent, time
 from slo_engine.errors import SloEngineError
 from slo_engine.spec.duration import Duration
@@ -122,7 +122,7 @@ def replay(
             from slo_engine.status.replay_picture import draw
 
             ((findings, histories),) = found
-            svg.write_text(draw(findings, histories), encoding="utf-8")
+            pictures.save(svg, draw(findings, histories))
     results = [findings for findings, _ in found]
     if as_json:
         output.json_document([replay_output.as_data(each) for each in results])
@@ -136,7 +136,7 @@ def replay(
 def _ending(code: int) -> Iterator[None]:
     try:
         yield
-    except (SloEngineError, OSError) as error:
+    except SloEngineError as error:
         output.complain(str(error))
         raise typer.Exit(code) from None
 

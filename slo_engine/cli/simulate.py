@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slo_engine.cli import output, policies
+from slo_engine.cli import output, pictures, policies
 from slo_engine.cli.amounts import duration, length, objective, percent, share
 from slo_engine.errors import SloEngineError
 from slo_engine.spec.duration import Duration
@@ -81,7 +81,11 @@ def simulate(
     if svg is not None:
         from slo_engine.status.detection_picture import draw
 
-        _write(svg, draw(found))
+        try:
+            pictures.save(svg, draw(found))
+        except SloEngineError as error:
+            output.complain(str(error))
+            raise typer.Exit(1) from None
 
 
 def _slos(paths: Sequence[Path] | None) -> SloSet:
@@ -93,14 +97,6 @@ def _slos(paths: Sequence[Path] | None) -> SloSet:
         return load(paths or [Path("slos")])
     except SloEngineError as error:
         output.complain(str(error))
-        raise typer.Exit(1) from None
-
-
-def _write(file: Path, text: str) -> None:
-    try:
-        file.write_text(text, encoding="utf-8")
-    except OSError as error:
-        output.complain(f"{file} cannot be written: {error.strerror}")
         raise typer.Exit(1) from None
 
 
