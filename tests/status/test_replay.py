@@ -267,6 +267,8 @@ def test_spend_burns_its_money(tmp_path: Path) -> None:
     found = only(replay(slo, {("chat",): History(START, None, money)}, plan(DAY + 360)))
     (alert,), (event,) = found.alerts, found.events
     assert alert.factor == 14.4
+    # 20 times for m minutes of an hour, and once for the rest, is 14.4 times after 42 minutes.
+    assert DAY + 42 <= minutes(alert)[0] <= DAY + 46
     assert event.budget_spent == pytest.approx(60 * 2 / 4320, rel=0.1)
 
 
