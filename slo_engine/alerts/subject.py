@@ -8,8 +8,9 @@ from datetime import timedelta
 
 from slo_engine.alerts.payload import Alert
 from slo_engine.spec.duration import Duration
+from slo_engine.spec.kinds import CostSli, LatencySli
 from slo_engine.spec.names import LONG_WINDOW, SERVICE, SLO
-from slo_engine.spec.slo import CostSli, Group, LatencySli, Slo, SloSet
+from slo_engine.spec.slo import Group, Slo, SloSet
 from slo_engine.spec.traces import TraceQuery, TraceTemplateError
 
 DEFAULT_WINDOW = timedelta(hours=1)

@@ -12,9 +12,10 @@ import json
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -39,7 +40,6 @@ MAX_REASON = 300
 """Characters of what Prometheus says: its parse errors quote the query."""
 
 Answer = TypeVar("Answer")
-
 Kind = Literal["unavailable", "timeout", "auth", "bad_query", "not_prometheus"]
 
 
@@ -91,13 +91,15 @@ class Prometheus:
         parts = urlsplit(url)
         # Without what may stand before the host: user and password.
         self._name = f"Prometheus at {parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        self._url = url.rstrip("/")
         self._timeout = timeout
         self._token = token
+        self._headers = {"Authorization": f"Bearer {token}"} if token else None
         self._places = threading.BoundedSemaphore(MAX_AT_ONCE)
         self._session = _Session()
         self._connect = PrometheusConnect(
-            url=url.rstrip("/"),
-            headers={"Authorization": f"Bearer {token}"} if token else None,
+            url=self._url,
+            headers=self._headers,
             session=self._session,
             method="POST",
             retry=Retry(total=0),
@@ -107,25 +109,19 @@ class Prometheus:
         """Evaluate ``expr`` at one point in time. Raises PrometheusError, and nothing else."""
         timeout = self._timeout
         params = {"time": f"{at.timestamp():.3f}", "timeout": _shorter(timeout)}
-
-        def ask() -> Result:
-            data = self._connect.custom_query(expr, params=params, timeout=timeout)
-            return Result(_samples(data), self._session.last_warnings())
-
-        return self._in_time(partial(self._explained, ask, timeout), timeout)
+        return self._in_time(partial(self._ask, expr, params, timeout), timeout)
 
     def query_range(self, expr: str, start: datetime, end: datetime, step: timedelta) -> RangeResult:
         """Evaluate ``expr`` at ``start`` and every ``step`` after it up to ``end``, all of whole seconds. Prometheus
         refuses more than 11,000 steps. Raises PrometheusError, and nothing else."""
         timeout = self._timeout
-        params = {"timeout": _shorter(timeout)}
+        return self._in_time(partial(self._ask_for_range, expr, start, end, step, timeout), timeout)
 
-        def ask() -> RangeResult:
-            every = f"{step.total_seconds():g}s"
-            data = self._connect.custom_query_range(expr, start, end, every, params=params, timeout=timeout)
-            return RangeResult(_series(data), self._session.last_warnings())
-
-        return self._in_time(partial(self._explained, ask, timeout), timeout)
+    def rule_groups(self) -> list[dict[str, Any]]:
+        """The rule groups that are loaded, with their health: ``data.groups`` of ``GET /api/v1/rules``, as it stands.
+        Raises PrometheusError, and nothing else."""
+        timeout = self._timeout
+        return self._in_time(partial(self._ask_for_rules, timeout), timeout)
 
     def close(self) -> None:
         """Give the connections back."""
@@ -152,9 +148,28 @@ class Prometheus:
         except FutureTimeoutError:
             raise PrometheusError("timeout", f"{self._name} did not answer a query within {timeout:g} s") from None
 
-    def _explained(self, ask: Callable[[], Answer], timeout: float) -> Answer:
+    def _ask(self, expr: str, params: dict[str, str], timeout: float) -> Result:
+        with self._explained(timeout):
+            data = self._connect.custom_query(expr, params=params, timeout=timeout)
+            return Result(_samples(data), self._session.last_warnings())
+
+    def _ask_for_range(self, expr: str, start: datetime, end: datetime, step: timedelta, timeout: float) -> RangeResult:
+        every, params = f"{step.total_seconds():g}s", {"timeout": _shorter(timeout)}
+        with self._explained(timeout):
+            data = self._connect.custom_query_range(expr, start, end, every, params=params, timeout=timeout)
+            return RangeResult(_series(data), self._session.last_warnings())
+
+    def _ask_for_rules(self, timeout: float) -> list[dict[str, Any]]:
+        with self._explained(timeout):
+            response = self._session.request("GET", f"{self._url}/api/v1/rules", headers=self._headers, timeout=timeout)
+            if response.status_code != requests.codes.ok:
+                raise self._refused(response)
+            return _groups(response.json())
+
+    @contextmanager
+    def _explained(self, timeout: float) -> Iterator[None]:
         try:
-            return ask()
+            yield
         except PrometheusApiClientException:
             raise self._refused(self._session.last_response()) from None
         except requests.JSONDecodeError:
@@ -189,6 +204,13 @@ class Prometheus:
         if isinstance(body, dict) and body.get("errorType") == "timeout":
             return PrometheusError("timeout", f"{self._name} gave up on a query: {said}")
         return PrometheusError("unavailable", f"{self._name} answered HTTP {status}{': ' + said if said else ''}")
+
+
+def _groups(answer: Any) -> list[dict[str, Any]]:
+    groups = answer["data"]["groups"]
+    if not isinstance(groups, list) or not all(isinstance(group, dict) for group in groups):
+        raise TypeError
+    return groups
 
 
 def _samples(data: Any) -> tuple[Sample, ...]:

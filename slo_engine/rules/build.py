@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from slo_engine.rules.alerts import absent_alert, burn_alerts, threshold_alert
+from slo_engine.rules.alerts import absent_alert, burn_alerts, exhausted_alert, threshold_alert
 from slo_engine.rules.model import RuleGroup
-from slo_engine.rules.records import LONG_INTERVAL, SHORT_INTERVAL, SHORT_LIMIT, long_records, short_records
+from slo_engine.rules.records import long_records, short_records
+from slo_engine.rules.spend import long_spend_alerts, short_spend_alerts
+from slo_engine.rules.sums import LONG_INTERVAL, SHORT_INTERVAL, SHORT_LIMIT
 from slo_engine.spec.slo import Slo, SloSet
 
 
@@ -30,5 +32,6 @@ def _groups(slo: Slo) -> Iterator[RuleGroup]:
     short = [alert for tier, alert in burn if tier.long <= SHORT_LIMIT and tier.long < slo.window]
     long = [alert for tier, alert in burn if tier.long > SHORT_LIMIT or tier.long == slo.window]
     name = f"slo-engine:{slo.service}:{slo.name}"
-    yield RuleGroup(name, SHORT_INTERVAL, (*short_records(slo), *short, *absent_alert(slo)))
-    yield RuleGroup(f"{name}:long", LONG_INTERVAL, (*long_records(slo), *long))
+    yield RuleGroup(name, SHORT_INTERVAL, (*short_records(slo), *short, *short_spend_alerts(slo), *absent_alert(slo)))
+    rest = (*exhausted_alert(slo), *long_spend_alerts(slo))
+    yield RuleGroup(f"{name}:long", LONG_INTERVAL, (*long_records(slo), *long, *rest))

@@ -31,15 +31,20 @@ class Alert:
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     duration: Duration | None = None
+    """How long the expression must hold before the alert fires (``for``)."""
+    keep_firing_for: Duration | None = None
+    """How long the alert goes on when the expression holds no more."""
 
     def as_data(self) -> dict[str, object]:
         """As Prometheus reads it."""
         held = {"for": str(self.duration)} if self.duration else {}
+        kept = {"keep_firing_for": str(self.keep_firing_for)} if self.keep_firing_for else {}
         labels, annotations = dict(self.labels), dict(self.annotations)
         return {
             "alert": self.alert,
             "expr": _formatted(self.expr),
             **held,
+            **kept,
             "labels": labels,
             "annotations": annotations,
         }

@@ -1,21 +1,12 @@
 """SLO files -> SLO objects. Pure but for reading the files."""
 
 from slo_engine.spec.duration import Duration
+from slo_engine.spec.kinds import CostSli, EventsSli, LatencySli, ScoreSli, Sli, SlicesSli
 from slo_engine.spec.loading import Loaded, examine, find_files, load
+from slo_engine.spec.money import Budget
 from slo_engine.spec.policies import Policy, Tier
 from slo_engine.spec.problems import Problem, SpecError
-from slo_engine.spec.slo import (
-    Budget,
-    CostSli,
-    EventsSli,
-    Group,
-    LatencySli,
-    Override,
-    Slo,
-    SloSet,
-    Threshold,
-    TierAlerting,
-)
+from slo_engine.spec.slo import Group, Override, Slo, SloSet, Threshold, TierAlerting
 from slo_engine.spec.traces import TraceQuery
 
 __all__ = [
@@ -29,6 +20,9 @@ __all__ = [
     "Override",
     "Policy",
     "Problem",
+    "ScoreSli",
+    "Sli",
+    "SlicesSli",
     "Slo",
     "SloSet",
     "SpecError",

@@ -21,26 +21,15 @@ from slo_engine.spec.format import (
     AlertingFormat,
     HeaderFormat,
     PolicyFormat,
-    SliFormat,
     SloFormat,
     ThresholdFormat,
     TierAlertingFormat,
     TracesFormat,
 )
+from slo_engine.spec.kinds import CostFormat, CostSli, Sli
 from slo_engine.spec.policies import BUILT_IN, Policy, Tier, can_fire
 from slo_engine.spec.problems import KeyPath, Problem, SpecError
-from slo_engine.spec.slo import (
-    CostSli,
-    EventsSli,
-    LatencySli,
-    Override,
-    Sli,
-    Slo,
-    SloSet,
-    Threshold,
-    TierAlerting,
-    error_budget,
-)
+from slo_engine.spec.slo import Override, Slo, SloSet, Threshold, TierAlerting, error_budget
 from slo_engine.spec.traces import TraceQuery, TraceTemplateError, check_template, default_query
 from slo_engine.spec.wording import missing_key, unknown_key, wrong_value
 
@@ -49,6 +38,9 @@ MAX_FILE_BYTES = 2 * 1024 * 1024
 
 MIN_WINDOW = Duration.parse("5m")
 """The base records cover five minutes: no ratio can be taken over less."""
+
+_MONTH = Duration.parse("30d")
+"""What a calendar month counts as for burn rates."""
 
 MODEL = TypeVar("MODEL", bound=BaseModel)
 
@@ -176,11 +168,13 @@ class _Reading:
         """The policies that the file declares; one with a mistake has no tiers."""
         found: dict[str, Policy] = {}
         for path, item in self._checked("policies", PolicyFormat):
+            before = len(self.document.problems)
+            tiers = tuple(Tier(tier.severity, tier.long, tier.short, tier.factor) for tier in item.tiers)
+            if BUILT_IN.get(item.name) == Policy(item.name, tiers):
+                continue  # a built-in policy written out
             if item.name in known or item.name in found:
                 self._add((*path, "name"), f"a policy named {item.name!r} exists already: take another name")
                 continue
-            before = len(self.document.problems)
-            tiers = tuple(Tier(tier.severity, tier.long, tier.short, tier.factor) for tier in item.tiers)
             for index, tier in enumerate(tiers):
                 for key, window in (("short", tier.short), ("long", tier.long)):
                     self._check_window((*path, "tiers", index, key), window)
@@ -233,7 +227,7 @@ class _Reading:
         defaults = header.defaults
         by = tuple(item.by if item.by is not None else defaults.by)
         alerting = item.alerting.over(defaults.alerting)
-        sli = _sli(item.sli)
+        sli = item.sli.sli()
         objective = self._objective(path, item, sli, defaults.objective)
         if isinstance(sli, CostSli) and "min_events" in item.alerting.model_fields_set:
             self._add((*path, "alerting", "min_events"), "does not go with cost, which counts money: remove it")
@@ -243,14 +237,17 @@ class _Reading:
             description=item.description,
             owner=header.owner,
             labels=_frozen(header.labels),
-            window=item.window or defaults.window,
+            window=_MONTH if isinstance(sli, CostSli) and sli.month else item.window or defaults.window,
             by=by,
             sli=sli,
             objective=objective,
             overrides=self._overrides(path, item, sli, by),
             policy=self._policy(path, alerting, policies),
             alerting={"page": _tier_alerting(alerting.page), "ticket": _tier_alerting(alerting.ticket)},
+            disabled=tuple(alerting.disabled),
             min_events=alerting.min_events or 0,
+            keep_firing_for=alerting.keep_firing_for,
+            exhausted=alerting.exhausted,
             absent=alerting.absent,
             traces=self._traces(path, item.traces or defaults.traces, by),
         )
@@ -258,6 +255,9 @@ class _Reading:
             if label in by[:index]:
                 self._add((*self._where(path, ("by",)), index), f"names {label!r} a second time: remove it")
         self._check_labels(path, header, alerting, by)
+        if item.sli.cost:
+            self._check_cost(path, item, item.sli.cost)
+        self._check_disabled(path, slo)
         self._check_window(self._where(path, ("window",)), slo.window)
         self._check_tiers(path, slo)
         return slo
@@ -323,6 +323,26 @@ class _Reading:
                     f"{at[-1]} is a label of `by`, whose values tell the alerts of the groups apart: take another name",
                     at_key=True,
                 )
+
+    def _check_cost(self, path: KeyPath, item: SloFormat, cost: CostFormat) -> None:
+        here = (*path, "sli", "cost")
+        if cost.month and item.window:
+            self._add((*path, "window"), "does not go with cost.month, whose window is the calendar month: remove it")
+        for where, amount in cost.limits.amounts():
+            if amount.currency != cost.budget.currency:
+                self._add((*here, "limits", *where), f"must be in {cost.budget.currency}, like the budget")
+        if cost.limits.request and not cost.requests:
+            self._add((*here, "limits", "request"), "needs `requests`, the counter to divide by: add it beside `spend`")
+        if cost.requests and not cost.limits.request:
+            self._add((*here, "requests"), "is what limits.request divides by: add that limit, or remove this")
+
+    def _check_disabled(self, path: KeyPath, slo: Slo) -> None:
+        known = {tier.long for tier in slo.policy.tiers}
+        for index, long in enumerate(slo.disabled if slo.policy.tiers else ()):
+            if long not in known:
+                there = ", ".join(str(window) for window in sorted(known))
+                at = (*self._where(path, ("alerting", "disabled")), index)
+                self._add(at, f"policy {slo.policy.name!r} has no tier with the long window {long}; it has {there}")
 
     def _where(self, path: KeyPath, *keys: KeyPath) -> KeyPath:
         """Where the first of ``keys`` that is written down stands: in the item, or in the defaults it inherits."""
@@ -397,15 +417,6 @@ def _model_of(model: type[MODEL], data: Any) -> MODEL | None:
         return model.model_validate(data)
     except ValidationError:
         return None
-
-
-def _sli(sli: SliFormat) -> Sli:
-    if sli.events:
-        return EventsSli(sli.events.total, sli.events.errors, sli.events.good)
-    if sli.latency:
-        return LatencySli(sli.latency.histogram, sli.latency.threshold)
-    assert sli.cost is not None  # the format takes exactly one kind
-    return CostSli(sli.cost.spend, sli.cost.budget)
 
 
 def _tier_alerting(tier: TierAlertingFormat | None) -> TierAlerting:

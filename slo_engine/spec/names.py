@@ -12,13 +12,34 @@ WINDOW = "slo_window"
 """Label: the window that a recorded ratio or sum covers, such as ``1h``."""
 
 # Records. Level "slo"; what is recorded; how it was made.
-TOTAL_INCREASE = "slo:sli_total:increase5m"
-ERRORS_INCREASE = "slo:sli_errors:increase5m"
-"""Base, each minute: events of the last five minutes, summed by the group. Errors are 0 where there are none."""
+EVENTS_INCREASE = "slo:sli_events:increase1m"
+"""For events whose errors (or good ones) are among the series of the total: the events of each minute, by the group and
+the labels that tell the part from the rest. Total and errors are read from it."""
+
+TOTAL_INCREASE = "slo:sli_total:increase1m"
+ERRORS_INCREASE = "slo:sli_errors:increase1m"
+"""Base: the events of each minute, summed by the group. Errors are 0 where there are none."""
+
+REQUESTS_INCREASE = "slo:sli_requests:increase1m"
+"""For spend with a limit on what a request costs, the requests of each minute."""
 
 TOTAL_STAGE = "slo:sli_total:stage5m"
 ERRORS_STAGE = "slo:sli_errors:stage5m"
-"""The base once in five minutes: a partition of time, whose samples add up to the events of any longer window."""
+"""The base added up each five minutes: what windows beyond some hours are read from."""
+
+TOTAL_HOURS = "slo:sli_total:stage1h"
+ERRORS_HOURS = "slo:sli_errors:stage1h"
+"""The stage added up. ``slo_hour="closed"``: once in an hour, that hour, so a partition of time again.
+``slo_hour="open"``: what has come since the last hour was closed."""
+
+HOUR = "slo_hour"
+"""Label: whether a record holds an hour that is closed, or the open one."""
+
+ERRORS_MONTH = "slo:sli_errors:month5m"
+"""The stage of a spend SLO for the calendar month, by ``slo_month``."""
+
+MONTH = "slo_month"
+"""Label: the month (1 to 12) that a stretch of five minutes belongs to, in the time zone of the SLO."""
 
 ERROR_RATIO = "slo:sli_error:ratio"
 """Errors / total over ``slo_window``. For spend: spent / (budget x window / SLO window), that is, the burn rate."""
@@ -36,7 +57,13 @@ BUDGET_REMAINING = "slo:error_budget_remaining:ratio"
 # Alerts.
 BURN_ALERT = "SLOErrorBudgetBurn"
 SPEND_ALERT = "SLOSpendBudgetBurn"
+EXHAUSTED_ALERT = "SLOErrorBudgetExhausted"
+SPEND_EXHAUSTED_ALERT = "SLOSpendBudgetExhausted"
 ABSENT_ALERT = "SLODataAbsent"
+SPEND_PER_HOUR_ALERT = "SLOSpendPerHour"
+COST_PER_REQUEST_ALERT = "SLOCostPerRequest"
+SPEND_SPIKE_ALERT = "SLOSpendSpike"
+UNPRICED_ALERT = "SLOSpendUnpriced"
 
 SEVERITY = "severity"
 LONG_WINDOW = "long_window"
@@ -45,6 +72,20 @@ BURN_RATE = "burn_rate"
 """Alert label: the burn rate factor at which the tier fires."""
 
 RESERVED_LABELS = frozenset(
-    {SERVICE, SLO, WINDOW, SEVERITY, LONG_WINDOW, SHORT_WINDOW, BURN_RATE, "le", "__name__", "alertname", "alertstate"}
+    {
+        SERVICE,
+        SLO,
+        WINDOW,
+        HOUR,
+        MONTH,
+        SEVERITY,
+        LONG_WINDOW,
+        SHORT_WINDOW,
+        BURN_RATE,
+        "le",
+        "__name__",
+        "alertname",
+        "alertstate",
+    }
 )
 """Labels that an SLO can neither group by nor set, because the rules use them."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Literal
 
 from slo_engine.spec.duration import Duration
 
 Severity = Literal["page", "ticket"]
+
+_USUAL_WINDOW = Duration.parse("30d")
 
 REACH = 0.75
 """Largest error ratio that an adaptive policy asks for. A factor whose threshold lies above it (14.4 does from an
@@ -30,11 +33,23 @@ class Tier:
 
 @dataclass(frozen=True)
 class Policy:
-    """The tiers of a policy. ``adaptive``: factors are lowered where an objective makes them unreachable."""
+    """The tiers of a policy, for an SLO window of 30 days.
+
+    ``adaptive``: each tier stands for a share of the error budget, so its factor grows and shrinks with the SLO window;
+    and it is lowered where an objective makes it unreachable.
+    """
 
     name: str
     tiers: tuple[Tier, ...]
     adaptive: bool = False
+
+    def tiers_for(self, window: Duration) -> tuple[Tier, ...]:
+        """The tiers with their factors for an SLO window: budget share x SLO window / long window (SRE workbook,
+        chapter 5). Never below 1, at which an alert would fire although the objective is being met."""
+        if not self.adaptive:
+            return self.tiers
+        scale = Fraction(window.milliseconds, _USUAL_WINDOW.milliseconds)
+        return tuple(replace(tier, factor=max(1.0, float(Fraction(str(tier.factor)) * scale))) for tier in self.tiers)
 
     def factor(self, tier: Tier, error_budget: float) -> float:
         """The factor at which ``tier`` fires for this error budget (1 - objective)."""
@@ -59,4 +74,13 @@ GOOGLE = Policy(
     adaptive=True,
 )
 
-BUILT_IN = {GOOGLE.name: GOOGLE}
+PAGE_AT_5X = Policy(
+    # Pages from a burn rate of 5 on: a budget of 30 days that would be used up in 6.
+    "page-at-5x",
+    (
+        Tier("page", Duration.parse("1h"), Duration.parse("5m"), 5.0),
+        Tier("ticket", Duration.parse("3d"), Duration.parse("6h"), 1.0),
+    ),
+)
+
+BUILT_IN = {policy.name: policy for policy in (GOOGLE, PAGE_AT_5X)}

@@ -8,51 +8,13 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from slo_engine.spec.duration import Duration
+from slo_engine.spec.kinds import CostSli, Sli
+from slo_engine.spec.money import Budget
 from slo_engine.spec.policies import Policy, Severity, Tier
-from slo_engine.spec.promql import Selector
 from slo_engine.spec.traces import TraceQuery
 
 Group = Mapping[str, str]
 """One value for each label an SLO is divided by: ``{"agent_type": "support_agent"}``."""
-
-
-@dataclass(frozen=True)
-class EventsSli:
-    """Counters of events: all of them, and either the errors or the good ones."""
-
-    total: Selector
-    errors: Selector | None = None
-    good: Selector | None = None
-
-
-@dataclass(frozen=True)
-class LatencySli:
-    """A classic histogram; an event is good that took at most ``threshold``, which is one of its buckets."""
-
-    histogram: Selector
-    threshold: Duration
-
-
-@dataclass(frozen=True)
-class Budget:
-    """Money for the SLO window."""
-
-    amount: float
-    currency: str
-
-    def __str__(self) -> str:
-        return f"{self.amount:,.2f} {self.currency}"
-
-
-@dataclass(frozen=True)
-class CostSli:
-    """A counter of money spent, against a budget for the SLO window."""
-
-    spend: Selector
-    budget: Budget
-
-
-Sli = EventsSli | LatencySli | CostSli
 
 
 @dataclass(frozen=True)
@@ -90,7 +52,12 @@ class Slo:
     overrides: tuple[Override, ...]
     policy: Policy
     alerting: Mapping[Severity, TierAlerting]
+    disabled: tuple[Duration, ...]
+    """The long windows of single tiers that are not wanted."""
     min_events: int
+    keep_firing_for: Duration | None
+    exhausted: Severity | None
+    """How severe it is that the budget is used up; None: no alert."""
     absent: Duration | None
     traces: TraceQuery
 
@@ -101,8 +68,17 @@ class Slo:
 
     @property
     def tiers(self) -> tuple[Tier, ...]:
-        """The tiers of the policy whose alerts are wanted."""
-        return tuple(tier for tier in self.policy.tiers if not self.alerting[tier.severity].disabled)
+        """The tiers of the policy whose alerts are wanted, with their factors for this window."""
+        return tuple(
+            tier
+            for tier in self.policy.tiers_for(self.window)
+            if not self.alerting[tier.severity].disabled and tier.long not in self.disabled
+        )
+
+    @property
+    def window_name(self) -> str:
+        """The SLO window as labels and people name it: ``30d``, or ``month`` for the calendar month."""
+        return "month" if isinstance(self.sli, CostSli) and self.sli.month else str(self.window)
 
     @property
     def windows(self) -> tuple[Duration, ...]:

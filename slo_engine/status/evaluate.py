@@ -11,6 +11,8 @@ from typing import Protocol
 
 from slo_engine.prometheus import Result, Sample, finite
 from slo_engine.spec.duration import Duration
+from slo_engine.spec.kinds import CostSli
+from slo_engine.spec.money import Budget
 from slo_engine.spec.names import (
     ERROR_RATIO,
     ERRORS_INCREASE,
@@ -24,7 +26,7 @@ from slo_engine.spec.names import (
     TOTAL_SUM,
     WINDOW,
 )
-from slo_engine.spec.slo import Budget, Group, Slo, SloSet, error_budget
+from slo_engine.spec.slo import Group, Slo, SloSet, error_budget
 from slo_engine.status.model import Events, Firing, SloStatus
 
 FORECAST_WINDOW = Duration.parse("1h")
@@ -72,13 +74,13 @@ def status_of(slo: Slo, group: Group, recorded: Recorded, at: datetime) -> SloSt
     """The arithmetic of one group. Burn rate = error ratio / error budget; remaining = 1 - burn rate over the SLO
     window (SRE workbook, chapter 5)."""
     allowed = error_budget(slo.objective_for(group))
-    order = {str(window): window for window in slo.windows}
+    order = {str(window): window for window in slo.windows if window < slo.window} | {slo.window_name: slo.window}
     budget = slo.budget_for(group)
     events = _events(recorded, budget)
     known = dict(recorded.ratios)
     if events is not None:
         # From the sums, which are fresher than the recorded ratio. Without any event nothing is spent.
-        known[str(slo.window)] = events.errors / events.total if events.total > 0 else 0.0
+        known[slo.window_name] = events.errors / events.total if events.total > 0 else 0.0
     # A total next to nothing (1e-302 events) divides into infinity, which is no fact and no JSON.
     ratios = {name: known[name] for name in order if name in known and math.isfinite(known[name] / allowed)}
     burn_rates = {name: ratio / allowed for name, ratio in ratios.items()}
@@ -94,17 +96,32 @@ def status_of(slo: Slo, group: Group, recorded: Recorded, at: datetime) -> SloSt
         slo=slo.name,
         group=group,
         objective=slo.objective_for(group),
-        window=str(slo.window),
+        window=slo.window_name,
         budget=budget,
         error_ratio=ratios,
         burn_rate=burn_rates,
         error_budget_remaining=remaining,
         measured_over=measured_over,
         events=events,
-        exhausted_at=exhausted_at(remaining, burn_rates.get(str(FORECAST_WINDOW)), slo.window, at),
+        exhausted_at=_within_the_month(slo, exhausted_at(remaining, _pace(slo, burn_rates), slo.window, at), at),
         firing=tuple(sorted(recorded.firing, key=lambda each: (each.severity, each.long_window))),
         evaluated_at=at,
     )
+
+
+def _pace(slo: Slo, burn_rates: Mapping[str, float]) -> float | None:
+    """The burn rate that a forecast continues. Spend follows the day: a day of it says more than an hour does."""
+    day = burn_rates.get("1d") if isinstance(slo.sli, CostSli) else None
+    return burn_rates.get(str(FORECAST_WINDOW)) if day is None else day
+
+
+def _within_the_month(slo: Slo, exhausted: datetime | None, at: datetime) -> datetime | None:
+    """A budget for the calendar month that outlasts the month is not used up: the next one begins with a new one."""
+    if exhausted is None or not isinstance(slo.sli, CostSli) or slo.sli.month is None:
+        return exhausted
+    here = at.astimezone(slo.sli.month)
+    first_of_next = (here.replace(day=1) + timedelta(days=32)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    return exhausted if exhausted < first_of_next else None
 
 
 def _events(recorded: Recorded, budget: Budget | None) -> Events | None:
@@ -161,7 +178,7 @@ def _up_to_now(recorded: str, increase: str) -> str:
     minutes for as long as the record is old. Without it the budget in a page would not know of the outage it is about,
     for as long as Prometheus has not much more history than the outage."""
     age = f"(time() - timestamp({recorded})) / 300"
-    since = f"{increase} * ignoring ({WINDOW}) ({age})"
+    since = f"sum_over_time({increase}[4m30s]) * ignoring ({WINDOW}) ({age})"
     # An agent that is gone has no pace, only its record.
     return f"{recorded} + ignoring ({WINDOW}) ({since}) or ignoring ({WINDOW}) last_over_time({recorded}[{_LOOK_BACK}])"
 
@@ -169,5 +186,6 @@ def _up_to_now(recorded: str, increase: str) -> str:
 def _ratios_query(slos: SloSet) -> str:
     """Every recorded ratio. The short windows as they are now, the long ones as last recorded: an idle agent has no
     5m ratio, and must not be shown the one from before it went idle."""
-    long = {str(window) for slo in slos.slos for window in slo.windows if window > _SHORT_LIMIT or window == slo.window}
+    long = {str(window) for slo in slos.slos for window in slo.windows if _SHORT_LIMIT < window < slo.window}
+    long |= {slo.window_name for slo in slos.slos}
     return f'{ERROR_RATIO} or last_over_time({ERROR_RATIO}{{{WINDOW}=~"{"|".join(sorted(long))}"}}[{_LOOK_BACK}])'

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from slo_engine.spec.slo import Budget, Group
+from slo_engine.spec.money import Budget
+from slo_engine.spec.slo import Group
 
 
 @dataclass(frozen=True)

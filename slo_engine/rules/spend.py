@@ -1,0 +1,96 @@
+"""The alerts that only money needs: the cost of an hour, of a request, a sudden rise, and calls without a price."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from slo_engine.rules.alerts import alert_of, group_text
+from slo_engine.rules.base import recorded
+from slo_engine.rules.model import Alert
+from slo_engine.rules.sums import HOUR_LENGTH, sum_over
+from slo_engine.spec.kinds import CostSli
+from slo_engine.spec.money import Budget
+from slo_engine.spec.names import (
+    COST_PER_REQUEST_ALERT,
+    ERRORS_INCREASE,
+    ERRORS_STAGE,
+    REQUESTS_INCREASE,
+    SPEND_PER_HOUR_ALERT,
+    SPEND_SPIKE_ALERT,
+    UNPRICED_ALERT,
+)
+from slo_engine.spec.slo import Slo
+
+_WEEKS = range(1, 5)
+_HOUR_OF_STAGE = "57m30s"
+"""The twelve samples of the stage that make an hour, on Prometheus 2 and 3."""
+
+
+def short_spend_alerts(slo: Slo) -> Iterator[Alert]:
+    """Every minute: spend per hour, and per request."""
+    if not isinstance(slo.sli, CostSli):
+        return
+    spent = sum_over(slo, ERRORS_INCREASE, HOUR_LENGTH)
+    if limit := slo.sli.limits.hour:
+        yield alert_of(
+            slo,
+            SPEND_PER_HOUR_ALERT,
+            "ticket",
+            f"{spent} > {limit.amount:.12g}",
+            {
+                "summary": f"{slo.service} {slo.name}{group_text(slo)}: {_value(limit)} spent within an hour",
+                "description": f"The limit is {limit} an hour.",
+            },
+        )
+    if limit := slo.sli.limits.request:
+        yield alert_of(
+            slo,
+            COST_PER_REQUEST_ALERT,
+            "ticket",
+            f"{spent} / ({sum_over(slo, REQUESTS_INCREASE, HOUR_LENGTH)} > 0) > {limit.amount:.12g}",
+            {
+                "summary": f"{slo.service} {slo.name}{group_text(slo)}: a request costs {_value(limit)} on average",
+                "description": f"Over the last hour; the limit is {limit} a request.",
+            },
+        )
+
+
+def long_spend_alerts(slo: Slo) -> Iterator[Alert]:
+    """Every five minutes: a spike, and calls without a price."""
+    if not isinstance(slo.sli, CostSli):
+        return
+    if spike := slo.sli.limits.spike:
+        hour = f"sum_over_time({recorded(slo, ERRORS_STAGE)}[{_HOUR_OF_STAGE}]"
+        weeks = " or ".join(f'label_replace({hour} offset {week}w), "week", "{week}", "", "")' for week in _WEEKS)
+        yield alert_of(
+            slo,
+            SPEND_SPIKE_ALERT,
+            "ticket",
+            f"{hour}) > {spike.factor:.12g} * avg without (week) ({weeks}) and {hour}) > {spike.above.amount:.12g}",
+            {
+                "summary": f"{slo.service} {slo.name}{group_text(slo)}: {_value(spike.above)} spent within an hour, "
+                "far more than usual",
+                "description": f"More than {spike.factor:g} times what the same hour cost on average in the last four "
+                "weeks (in as many of them as there are records).",
+            },
+        )
+    if slo.sli.unpriced:
+        calls = slo.sli.unpriced
+        # The first call of a model makes its series, which increase() cannot see.
+        raised = f"({calls} unless {calls} offset 1h) or increase({calls}[1h])"
+        yield alert_of(
+            slo,
+            UNPRICED_ALERT,
+            "ticket",
+            f"sum by (model) ({raised}) > 0",
+            {
+                "summary": f"{slo.service} {slo.name}: the spend is more than it shows; the price of "
+                "{{ $labels.model }} is not known",
+                "description": "{{ $value | humanize }} calls within the last hour have no price, so their cost is in "
+                "no budget and no limit. Give the model a price.",
+            },
+        )
+
+
+def _value(amount: Budget) -> str:
+    return f'{{{{ printf "%.2f" $value }}}} {amount.currency}'

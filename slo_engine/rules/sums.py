@@ -1,0 +1,92 @@
+"""Sums of events over windows, in three stages, so that no window reads more than some hundred samples a series.
+
+- The **base**: the events of each minute. Windows up to 6 h are read from it.
+- The **stage**: the base added up each five minutes. Windows up to 3 d are read from it.
+- The **hours**: the stage added up once an hour, and what has come since. All longer windows are read from them.
+
+A range ends half a step short of its window: Prometheus 2 takes both ends of a range, 3 only the later one, and so both
+find the same samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from slo_engine.rules.base import recorded
+from slo_engine.spec.duration import Duration
+from slo_engine.spec.names import (
+    ERRORS_HOURS,
+    ERRORS_INCREASE,
+    ERRORS_STAGE,
+    HOUR,
+    TOTAL_HOURS,
+    TOTAL_INCREASE,
+    TOTAL_STAGE,
+)
+from slo_engine.spec.slo import Group, Slo
+
+SHORT_INTERVAL = Duration.parse("1m")
+LONG_INTERVAL = Duration.parse("5m")
+HOUR_LENGTH = Duration.parse("1h")
+
+SHORT_LIMIT = Duration.parse("6h")
+"""Windows up to this are read from the base."""
+
+STAGE_LIMIT = Duration.parse("3d")
+"""Windows up to this are read from the stage, longer ones from the hours."""
+
+STAGES = {TOTAL_INCREASE: TOTAL_STAGE, ERRORS_INCREASE: ERRORS_STAGE}
+HOURS = {TOTAL_INCREASE: TOTAL_HOURS, ERRORS_INCREASE: ERRORS_HOURS}
+"""Base record -> the record of the same events at a later stage."""
+
+
+def sum_over(slo: Slo, base: str, window: Duration, group: Group | None = None) -> str:
+    """The events of a base record over a window, as an operand."""
+    if window <= SHORT_LIMIT:
+        return f"sum_over_time({recorded(slo, base, group)}[{_short_of(window, SHORT_INTERVAL)}])"
+    if window <= STAGE_LIMIT:
+        return f"sum_over_time({recorded(slo, STAGES[base], group)}[{_short_of(window, LONG_INTERVAL)}])"
+    hours = recorded(slo, HOURS[base], group)
+    closed = f"sum_over_time({hours.where(HOUR, 'closed')}[{_short_of(window, HOUR_LENGTH)}])"
+    return f"sum without ({HOUR}) ({closed} or {hours.where(HOUR, 'open')})"
+
+
+def needs_hours(slo: Slo) -> bool:
+    """Whether a window of the SLO is longer than the stage is read for."""
+    return slo.windows[-1] > STAGE_LIMIT
+
+
+def closed_hour(slo: Slo, base: str) -> str:
+    """The last hour of the stage, unless one was closed within it. Nothing says when an hour has to begin: where an
+    evaluation is missed the next one closes it, and one of five minutes is lost instead of an hour."""
+    hour = _short_of(HOUR_LENGTH, LONG_INTERVAL)
+    last = f"last_over_time({_closed(slo, base)}[{hour}])"
+    return f"sum_over_time({recorded(slo, STAGES[base])}[{hour}]) unless ignoring ({HOUR}) {last}"
+
+
+def open_hour(slo: Slo, base: str) -> str:
+    """What the stage has held since the last hour was closed: itself, and what was open five minutes ago. Nothing when
+    the hour has just been closed. It begins anew each hour, so what is lost in a gap is lost for an hour at most."""
+    now = str(recorded(slo, STAGES[base]))
+    before = f"last_over_time({recorded(slo, HOURS[base]).where(HOUR, 'open')}[7m30s])"
+    just_closed = f"last_over_time({_closed(slo, base)}[2m30s])"
+    apart = f"ignoring ({HOUR})"
+    return f"({now} + {apart} {before} or {apart} {now} or {apart} {before}) unless {apart} {just_closed}"
+
+
+def _closed(slo: Slo, base: str) -> str:
+    return str(recorded(slo, HOURS[base]).where(HOUR, "closed"))
+
+
+def _short_of(window: Duration, step: Duration) -> Duration:
+    return Duration(window.milliseconds - step.milliseconds // 2)
+
+
+def stage_records(slo: Slo, bases: tuple[str, ...]) -> Iterator[tuple[str, str, dict[str, str]]]:
+    """The records of both later stages, in the order of their evaluation: name, expression, labels."""
+    for base in bases:
+        yield STAGES[base], sum_over(slo, base, LONG_INTERVAL), {}
+    if needs_hours(slo):
+        for base in bases:
+            yield HOURS[base], closed_hour(slo, base), {HOUR: "closed"}
+            yield HOURS[base], open_hour(slo, base), {HOUR: "open"}

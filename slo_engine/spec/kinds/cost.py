@@ -1,0 +1,110 @@
+"""``cost``: money spent, against a budget for the SLO window or for the calendar month."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, available_timezones
+
+from pydantic import BeforeValidator, Field
+
+from slo_engine.spec.fields import Money, SelectorField, Strict, refuse
+from slo_engine.spec.kinds.sli import Earlier, growth, summed
+from slo_engine.spec.money import Budget
+from slo_engine.spec.names import ERRORS_INCREASE, REQUESTS_INCREASE
+from slo_engine.spec.promql import Selector
+
+
+@dataclass(frozen=True)
+class Spike:
+    """An hour that costs ``factor`` times the same hour of the last four weeks, and more than ``above``."""
+
+    factor: float
+    above: Budget
+
+
+@dataclass(frozen=True)
+class SpendLimits:
+    """Alerts on spend beside those on the budget; None: not wanted."""
+
+    hour: Budget | None = None
+    request: Budget | None = None
+    spike: Spike | None = None
+
+
+@dataclass(frozen=True)
+class CostSli:
+    """A counter of money spent, against a budget."""
+
+    spend: Selector
+    budget: Budget
+    month: ZoneInfo | None = None
+    """The budget is for the calendar month of this time zone; None: for the rolling SLO window."""
+    requests: Selector | None = None
+    """What ``limits.request`` divides by."""
+    unpriced: Selector | None = None
+    """A counter of calls whose price is not known: while it grows, the spend cannot be trusted."""
+    limits: SpendLimits = field(default=SpendLimits())
+
+    failing = "of the budget is spent"
+
+    @property
+    def watched(self) -> Selector:
+        """The counter of money."""
+        return self.spend
+
+    def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[str, str]]:
+        """The spend. There is no total: that is the budget, a constant."""
+        yield ERRORS_INCREASE, summed(by, growth(self.spend))
+        if self.requests and self.limits.request:
+            yield REQUESTS_INCREASE, summed(by, growth(self.requests))
+
+
+def _zone(name: Any) -> ZoneInfo:
+    if not isinstance(name, str) or name not in available_timezones():
+        raise refuse("is no time zone: write one of the tz database, such as UTC or Europe/Berlin")
+    return ZoneInfo(name)
+
+
+class SpikeFormat(Strict):
+    """``sli.cost.limits.spike``"""
+
+    factor: Annotated[float, Field(gt=1, allow_inf_nan=False, strict=True)]
+    above: Money
+
+
+class LimitsFormat(Strict):
+    """``sli.cost.limits``"""
+
+    hour: Money | None = None
+    request: Money | None = None
+    spike: SpikeFormat | None = None
+
+    def limits(self) -> SpendLimits:
+        """What the rules are made of."""
+        return SpendLimits(self.hour, self.request, Spike(self.spike.factor, self.spike.above) if self.spike else None)
+
+    def amounts(self) -> Iterator[tuple[tuple[str, ...], Budget]]:
+        """Every amount, and where it stands."""
+        if self.hour:
+            yield ("hour",), self.hour
+        if self.request:
+            yield ("request",), self.request
+        if self.spike:
+            yield ("spike", "above"), self.spike.above
+
+
+class CostFormat(Strict):
+    """``sli.cost``"""
+
+    spend: SelectorField
+    budget: Money
+    month: Annotated[ZoneInfo, BeforeValidator(_zone)] | None = None
+    requests: SelectorField | None = None
+    unpriced: SelectorField | None = None
+    limits: LimitsFormat = LimitsFormat()
+
+    def sli(self) -> CostSli:
+        """What the rules are made of."""
+        return CostSli(self.spend, self.budget, self.month, self.requests, self.unpriced, self.limits.limits())

@@ -1,0 +1,79 @@
+"""``events``: counters of all events, and of the errors or the good ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Self
+
+from pydantic import Field, model_validator
+
+from slo_engine.spec.fields import SelectorField, Strict, refuse
+from slo_engine.spec.kinds.sli import Earlier, grouped, growth, or_zero, rest, summed
+from slo_engine.spec.names import ERRORS_INCREASE, EVENTS_INCREASE, RESERVED_LABELS, TOTAL_INCREASE
+from slo_engine.spec.promql import Matcher, Selector
+
+
+@dataclass(frozen=True)
+class EventsSli:
+    """Counters of events: all of them, and either the errors or the good ones."""
+
+    total: Selector
+    errors: Selector | None = None
+    good: Selector | None = None
+    series_expire: bool = False
+    """The exporter drops series that were idle for a while and shows them again later, with all they had counted."""
+
+    failing = "of events fail"
+
+    @property
+    def watched(self) -> Selector:
+        """The counter of all events."""
+        return self.total
+
+    def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[str, str]]:
+        """Total, then errors: themselves, or what of the total is not good."""
+        part = self.errors or self.good
+        assert part is not None  # the format takes exactly one of them
+        added = self._added(part)
+        labels = tuple(dict.fromkeys(matcher.name for matcher in added))
+        known_without = () if self.series_expire else labels
+        if earlier.recorded and self._is_within_total(part) and not RESERVED_LABELS.intersection(labels):
+            # One reading of the raw series for both sides.
+            yield EVENTS_INCREASE, summed((*by, *labels), growth(self.total, known_without))
+            yield TOTAL_INCREASE, f"sum {grouped(by)}({earlier(EVENTS_INCREASE)})"
+            counted = f"sum {grouped(by)}({earlier(EVENTS_INCREASE, added)})"
+        else:
+            same = part.metric == self.total.metric
+            yield TOTAL_INCREASE, summed(by, growth(self.total, known_without if same else ()))
+            counted = summed(by, growth(part, known_without))
+        total = earlier(TOTAL_INCREASE)
+        zero_filled = or_zero(by, counted, total)
+        yield ERRORS_INCREASE, zero_filled if self.errors else rest(by, total, zero_filled)
+
+    def _added(self, part: Selector) -> tuple[Matcher, ...]:
+        """What the selector of the part asks for beyond the total's. A series of the part differs in these labels from
+        one of its target that was there before it."""
+        return tuple(matcher for matcher in part.matchers if matcher not in self.total.matchers)
+
+    def _is_within_total(self, part: Selector) -> bool:
+        return part.metric == self.total.metric and set(self.total.matchers) <= set(part.matchers)
+
+
+class EventsFormat(Strict):
+    """``sli.events``"""
+
+    total: SelectorField
+    errors: SelectorField | None = None
+    good: SelectorField | None = None
+    series_expire: bool = Field(default=False, strict=True)
+
+    @model_validator(mode="after")
+    def _one_side(self) -> Self:
+        if (self.errors is None) == (self.good is None):
+            raise refuse("takes total and exactly one of errors and good")
+        return self
+
+    def sli(self) -> EventsSli:
+        """What the rules are made of."""
+        return EventsSli(self.total, self.errors, self.good, self.series_expire)

@@ -1,0 +1,20 @@
+"""How a file names a histogram: by the name that its series share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from slo_engine.spec.fields import SelectorField, refuse
+from slo_engine.spec.promql import Selector
+
+
+def _base_name(histogram: Selector) -> Selector:
+    if histogram.metric.endswith(("_bucket", "_count", "_sum")):
+        base = histogram.metric.rpartition("_")[0]
+        raise refuse(f"takes the histogram's base name: {base} instead of {histogram.metric}")
+    return histogram
+
+
+HistogramField = Annotated[SelectorField, AfterValidator(_base_name)]

@@ -1,0 +1,61 @@
+"""``latency``: a histogram of durations; an event is good that took at most the threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pydantic import Field
+
+from slo_engine.spec.duration import Duration
+from slo_engine.spec.fields import Strict
+from slo_engine.spec.kinds.histogram import HistogramField
+from slo_engine.spec.kinds.sli import DELAY, Earlier, bounds, grouped, growth, rest, summed
+from slo_engine.spec.names import ERRORS_INCREASE, TOTAL_INCREASE
+from slo_engine.spec.promql import Selector
+
+
+@dataclass(frozen=True)
+class LatencySli:
+    """A histogram, classic (then the threshold is one of its buckets) or native (then any threshold will do)."""
+
+    histogram: Selector
+    threshold: Duration
+    native: bool = False
+
+    failing = "of events are slow"
+
+    @property
+    def watched(self) -> Selector:
+        """The histogram; of a classic one the bucket, without which nothing is known."""
+        return self.histogram if self.native else self._bucket()
+
+    def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[str, str]]:
+        """Total, then what of it took longer."""
+        total = earlier(TOTAL_INCREASE)
+        if self.native:
+            # PromQL cannot compare native histograms, so theirs is the pace of the last five minutes, extrapolated.
+            raised = f"sum {grouped(by)}(increase({self.histogram}[5m] offset {DELAY}))"
+            yield TOTAL_INCREASE, f"histogram_count({raised}) / 5 >= 0 < +Inf"
+            fraction = f"histogram_fraction(0, {self.threshold.seconds:g}, {raised}) >= 0"
+            # Of an idle group the fraction is 0 / 0: what is left of its total is 0, not NaN.
+            yield ERRORS_INCREASE, rest(by, total, f"({fraction}) * on ({', '.join(by)}) {total} or {total} == 0")
+            return
+        yield TOTAL_INCREASE, summed(by, growth(self.histogram.with_suffix("_count")))
+        # Not filled with zeros: a threshold that is no bucket must give no data, not a page for every event.
+        yield ERRORS_INCREASE, rest(by, total, summed(by, growth(self._bucket())))
+
+    def _bucket(self) -> Selector:
+        return self.histogram.with_suffix("_bucket").where("le", bounds(self.threshold.seconds), "=~")
+
+
+class LatencyFormat(Strict):
+    """``sli.latency``"""
+
+    histogram: HistogramField
+    threshold: Duration
+    native: bool = Field(default=False, strict=True)
+
+    def sli(self) -> LatencySli:
+        """What the rules are made of."""
+        return LatencySli(self.histogram, self.threshold, self.native)
