@@ -89,7 +89,7 @@ def status(paths: SloPaths = None, config: ConfigFile = None, as_json: AsJson = 
     from slo_engine.prometheus import Prometheus
     from slo_engine.settings import load_settings, paths_in, secret
     from slo_engine.spec import load
-    from slo_engine.status import evaluate
+    from slo_engine.status.evaluate import evaluate
 
     with usage_errors():
         settings = load_settings(config or _settings_here())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 if TYPE_CHECKING:
-    from slo_engine.status import SloStatus
+    from slo_engine.status.model import SloStatus
 
 
 def line(text: str) -> None:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import typer
 
-from slo_engine.spec import Policy, SloSet
-from slo_engine.spec.policies import BUILT_IN
+if TYPE_CHECKING:
+    from slo_engine.spec import Policy
 
 
-def named(names: Sequence[str], slos: SloSet) -> tuple[Policy, ...]:
-    """The policies of these names: built-in ones, and those that an SLO of the files uses."""
-    known = dict(BUILT_IN) | {slo.policy.name: slo.policy for slo in slos.slos}
+def named(names: Sequence[str], known: Mapping[str, Policy]) -> tuple[Policy, ...]:
+    """The policies of these names. Raises typer.BadParameter with those there are."""
     for name in names:
         if name not in known:
             raise typer.BadParameter(f"there is no policy {name!r}; there are: {', '.join(sorted(known))}")

@@ -68,7 +68,7 @@ Significant = Annotated[
 ]
 Kept = Annotated[
     Duration | None,
-    typer.Option("--keep-firing-for", parser=duration, metavar="DURATION", help="Try it for every alert."),
+    typer.Option("--keep-firing-for", parser=duration, metavar="DURATION", help="For every alert; the SLO's if none."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Svg = Annotated[Path | None, typer.Option("--svg", help="Draw a picture of one SLO into this file.")]
@@ -98,16 +98,18 @@ def replay(
     """
     from slo_engine.cli import replay_output
     from slo_engine.settings import load_settings, paths_in
-    from slo_engine.spec import load
+    from slo_engine.spec import SpecError, examine
 
     here = Path("slo-engine.yaml")
     with _ending(2):
         settings = load_settings(config or (here if here.is_file() else None))
         marked = _incidents(incidents)
     with _ending(1):
-        slos = load(paths_in(settings, paths))
-    chosen = _chosen(slos, names)
-    tried = policies.named(policy or [], slos)
+        loaded = examine(paths_in(settings, paths))
+        if loaded.problems:
+            raise SpecError(loaded.problems)
+    chosen = _chosen(loaded.slos, names)
+    tried = policies.named(policy or [], loaded.policies)
     if svg is not None and len(chosen) > 1:
         raise typer.BadParameter("a picture shows one SLO: choose it with --slo")
     span = _span(last, begin, end)
@@ -188,6 +190,7 @@ def _plan(
     # Spend has no objective but its budget.
     held_to: Sequence[float | None] = (objectives if slo.objective is not None else None) or (None,)
     candidates = tuple(Candidate(policy, percent) for policy in tried or (slo.policy,) for percent in held_to)
+    kept = kept or slo.keep_firing_for
     return Plan(candidates, *span, incidents, significant, kept.seconds if kept else 0.0)
 
 
@@ -207,10 +210,9 @@ def _prometheus(settings: Settings) -> Iterator[Prometheus]:
 def _replayed(
     source: Prometheus, slo: Slo, plan: Plan, group: Mapping[str, str]
 ) -> tuple[Findings, Mapping[Values, History]]:
-    from dataclasses import replace as changed
-
-    from slo_engine.cli.raw_increases import narrowed, raw_increases, zero_filled
-    from slo_engine.status.raw_history import fetch, takes_both_ends
+    from slo_engine.cli.narrowing import narrowed
+    from slo_engine.rules.base import raw_increases
+    from slo_engine.status.raw_history import fetch
     from slo_engine.status.replay import replay as run
 
     # The windows that count first reach back before the start.
@@ -223,10 +225,8 @@ def _replayed(
             slo.by,
             start,
             datetime.fromtimestamp(plan.end, UTC),
-            zero_filled=zero_filled(slo),
             on_progress=tell,
         )
-    plan = changed(plan, closed=takes_both_ends(source, datetime.fromtimestamp(plan.end, UTC)))
     with _progress(f"{slo.service} {slo.name}: replaying") as tell:
         return run(slo, histories, plan, on_progress=tell), histories
 

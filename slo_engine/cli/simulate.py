@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,7 +14,7 @@ from slo_engine.errors import SloEngineError
 from slo_engine.spec.duration import Duration
 
 if TYPE_CHECKING:
-    from slo_engine.spec import SloSet
+    from slo_engine.spec import Policy
     from slo_engine.spec.detection import Traffic
     from slo_engine.status.simulation import Outcome, TierOutcome
 
@@ -70,7 +70,7 @@ def simulate(
     """
     from slo_engine.status.simulation import simulate as run
 
-    chosen = policies.named(policy or ["google"], _slos(paths))
+    chosen = policies.named(policy or ["google"], _known(paths))
     over = window or Duration.parse("30d")
     waits = held.seconds if held else 0.0
     found = list(run(chosen, objectives or OBJECTIVES, error_ratios or ERROR_RATIOS, over, held=waits))
@@ -88,16 +88,15 @@ def simulate(
             raise typer.Exit(1) from None
 
 
-def _slos(paths: Sequence[Path] | None) -> SloSet:
-    from slo_engine.spec import SloSet, load
+def _known(paths: Sequence[Path] | None) -> Mapping[str, Policy]:
+    from slo_engine.spec import SpecError, examine
 
-    if not paths and not Path("slos").is_dir():
-        return SloSet()
-    try:
-        return load(paths or [Path("slos")])
-    except SloEngineError as error:
-        output.complain(str(error))
-        raise typer.Exit(1) from None
+    here = Path("slos")
+    loaded = examine(paths or ([here] if here.is_dir() else []))
+    if loaded.problems:
+        output.complain(str(SpecError(loaded.problems)))
+        raise typer.Exit(1)
+    return loaded.policies
 
 
 def _traffic(outcome: Outcome, events_per_hour: float) -> Traffic:

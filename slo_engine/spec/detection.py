@@ -42,7 +42,7 @@ def detections(
     """What each tier of a policy makes of an outage. ``window``: the SLO window; ``held``: seconds of `for`."""
     return tuple(
         _detection(tier, policy.factor(tier, error_budget), error_budget, error_ratio, window, held)
-        for tier in (policy.tiers if tiers is None else tiers)
+        for tier in (policy.tiers_for(window) if tiers is None else tiers)
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,11 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from slo_engine.spec.document import Document, read_document
+from slo_engine.spec.duration import Duration
 from slo_engine.spec.problems import KeyPath, Problem, SpecError
-from slo_engine.status.windows import MINUTE, STAGE, History, Values
+from slo_engine.status.windows import MINUTE, History, Values, Windows
 
 PAUSE = 60
 """Minutes: stretches of errors with a shorter pause between them are one."""
+
+BURNING = Duration.parse("5m")
+"""A minute burns by the error ratio over so long a time up to its end: single errors in a quiet minute do not."""
 
 _KEYS = ("start", "end", "name", "group")
 
@@ -35,37 +40,28 @@ class Incident:
 
 
 def significant_stretches(
-    history: History, burning: Values, burns_above: float, allowed: float, share: float, group: Mapping[str, str]
+    windows: Windows, history: History, burns_above: float, allowed: float, share: float, group: Mapping[str, str]
 ) -> Iterator[Incident]:
     """The stretches of errors that spent at least ``share`` of the error budget.
 
-    A minute burns when the error ratio over its last five minutes (``burning``) is above ``burns_above``: the error
-    budget, so a burn rate of 1. A stretch goes from one burning minute to another, with no pause of :data:`PAUSE`
-    minutes or more in between (a gap in the history is a pause); it is as long as it can be. What it spent is its
-    errors as a share of ``allowed``, the errors that the budget of a whole SLO window allows.
+    A minute burns when the error ratio over :data:`BURNING` up to its end is above ``burns_above``: the error budget,
+    so a burn rate of 1. A stretch goes from one burning minute to another, with no pause of :data:`PAUSE` minutes or
+    more in between (a gap in the history is a pause); it is as long as it can be. What it spent is its errors as a
+    share of ``allowed``, the errors that the budget of a whole SLO window allows.
     """
-    for begin, last in _stretches(burning, burns_above):
-        if allowed > 0 and errors_between(history, begin, last) >= share * allowed:
-            # The last five minutes see an outage for four minutes after its end.
-            end = max(last - STAGE + 1, begin + 1)
+    of_the_minute, span = windows.ratios(_ONE_MINUTE), int(BURNING.seconds) // MINUTE
+    for first, last in _stretches(windows.ratios(BURNING), burns_above):
+        # Errors burn five minutes on: it begins and ends with a minute that is above by itself.
+        above = [at for at in range(max(0, first - span + 1), last + 1) if of_the_minute[at] > burns_above]
+        begin, end = above[0] - 1, above[-1]
+        if allowed > 0 and errors_between(history, begin, end) >= share * allowed:
             start, over = (history.start + minute * MINUTE for minute in (begin, end))
             yield Incident("", start, over, group)
 
 
 def errors_between(history: History, begin: int, end: int) -> float:
-    """The errors after minute ``begin`` of a history, up to ``end``. Base records overlap: every fifth one is taken; of
-    the one that reaches back behind ``begin`` what had come by then is left out."""
-    errors, begin = history.errors, max(begin, -1)
-    found, at = 0.0, min(end, len(errors) - 1)
-    while at > begin:
-        counted = errors[at] if errors[at] == errors[at] else 0.0
-        over = STAGE - (at - begin)
-        if over > 0 and begin >= 0 and errors[begin] == errors[begin]:
-            # Before an outage that begins there this is nothing, and in the middle of one its even share.
-            counted = max(0.0, counted - errors[begin] * over / STAGE)
-        found += counted
-        at -= STAGE
-    return found
+    """The errors after minute ``begin`` of a history, up to ``end``."""
+    return math.fsum(errors for errors in history.errors[max(begin, -1) + 1 : max(end, -1) + 1] if errors == errors)
 
 
 def read_incidents(file: Path) -> tuple[Incident, ...]:
@@ -86,6 +82,7 @@ def read_incidents(file: Path) -> tuple[Incident, ...]:
 
 
 def _stretches(burning: Values, above: float) -> Iterator[tuple[int, int]]:
+    """The first and the last burning minute of each."""
     begin = last = None
     for minute, ratio in enumerate(burning):
         if ratio > above:
@@ -93,7 +90,7 @@ def _stretches(burning: Values, above: float) -> Iterator[tuple[int, int]]:
                 yield begin, last
                 begin = None
             if begin is None:
-                begin = max(minute - 1, 0)
+                begin = minute
             last = minute
     if begin is not None and last is not None:
         yield begin, last
@@ -134,6 +131,7 @@ def _incident(document: Document, path: KeyPath, item: Any) -> Incident | None:
     return Incident(name or item["start"], times["start"], times["end"], group)
 
 
+_ONE_MINUTE = Duration.parse("1m")
 _EXAMPLE = "2026-11-02T14:05:00Z"
 _TAKEN = f"an incident has {', '.join(_KEYS)}"
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
-from itertools import accumulate, islice
+from itertools import accumulate
 
 from slo_engine.spec.duration import Duration
 from slo_engine.spec.slo import error_budget
@@ -35,11 +34,9 @@ def met(history: History, begin: int, window: Duration) -> Met | None:
     """What a group has met from minute ``begin`` of its history on. None for spend, and without any event."""
     if history.total is None:
         return None
-    first = math.ceil(begin / STAGE) * STAGE
-    # One base record in five: each event once.
     pairs = [
         (errors, total) if errors == errors and total == total else (0.0, 0.0)
-        for errors, total in zip(history.errors[first::STAGE], history.total[first::STAGE], strict=True)
+        for errors, total in zip(history.errors[begin:], history.total[begin:], strict=True)
     ]
     errors, events = (
         (list(accumulate(column, initial=0.0)) for column in zip(*pairs, strict=True)) if pairs else ([0.0], [0.0])
@@ -47,11 +44,11 @@ def met(history: History, begin: int, window: Duration) -> Met | None:
     if events[-1] <= 0:
         return None
     overall = errors[-1] / events[-1]
-    span = window.milliseconds // (STAGE * MINUTE * 1000)
+    span = window.milliseconds // (MINUTE * 1000)
     ratios = [
         (lost - lost_before) / (seen - seen_before)
         for lost, lost_before, seen, seen_before in zip(
-            islice(errors, span, None), errors, islice(events, span, None), events, strict=False
+            errors[span::STAGE], errors[::STAGE], events[span::STAGE], events[::STAGE], strict=False
         )
         if seen > seen_before
     ]

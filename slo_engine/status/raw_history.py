@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from slo_engine.errors import SloEngineError
-from slo_engine.prometheus import PrometheusError, RangeResult, Result
+from slo_engine.prometheus import PrometheusError, RangeResult
 from slo_engine.status.windows import MINUTE, STAGE, History
 
 MAX_STEPS = 10_000
@@ -36,7 +36,7 @@ Values = tuple[str, ...]
 
 
 class RawIncreases(Protocol):
-    """PromQL over raw series alone: events and errors of the last five minutes, summed by the group."""
+    """PromQL over raw series alone: events and errors of the last minute, summed by the group."""
 
     @property
     def total(self) -> str | None:
@@ -44,14 +44,11 @@ class RawIncreases(Protocol):
 
     @property
     def errors(self) -> str:
-        """May lack groups without errors."""
+        """For spend, the money."""
 
 
 class RangeSource(Protocol):
     """What answers queries: the Prometheus door, or a test."""
-
-    def query(self, expr: str, at: datetime) -> Result:
-        """Evaluate ``expr`` at one time."""
 
     def query_range(self, expr: str, start: datetime, end: datetime, step: timedelta) -> RangeResult:
         """Evaluate ``expr`` at every step."""
@@ -100,12 +97,10 @@ def fetch(
     start: datetime,
     end: datetime,
     *,
-    zero_filled: bool,
     on_progress: Callable[[float], None] | None = None,
 ) -> Mapping[Values, History]:
     """The base records of every group from ``start`` (rounded up to five minutes) to ``end``, by the group's values.
 
-    ``zero_filled``: where a group has events and no errors it has 0 errors, as the rules record them; else it is a gap.
     ``on_progress`` gets the share that is done. Raises PrometheusError, or HistoryError when there are too many groups.
     """
     first = math.ceil(start.timestamp() / (STAGE * MINUTE)) * STAGE * MINUTE
@@ -129,14 +124,11 @@ def fetch(
         steps = MAX_POINTS // max(1, len(reading.groups))
         if on_progress is not None:
             on_progress(at / minutes)
-    return {values: _history(first, group, increases, zero_filled) for values, group in sorted(reading.groups.items())}
-
-
-def takes_both_ends(source: RangeSource, at: datetime) -> bool:
-    """Whether this Prometheus counts a sample at the older end of a range: version 2 does, version 3 does not."""
-    whole = datetime.fromtimestamp(at.timestamp() // MINUTE * MINUTE, UTC)
-    found = source.query("count_over_time(vector(1)[5m:1m])", whole).samples
-    return not found or found[0].value > STAGE
+    spend = increases.total is None
+    return {
+        values: History(first, None if spend else group.total, group.errors)
+        for values, group in sorted(reading.groups.items())
+    }
 
 
 def _chunk(source: RangeSource, increases: RawIncreases, start: int, steps: int) -> Mapping[str, RangeResult]:
@@ -148,13 +140,3 @@ def _chunk(source: RangeSource, increases: RawIncreases, start: int, steps: int)
 def _too_much(error: PrometheusError) -> bool:
     """Whether a shorter range may work."""
     return error.kind == "timeout" or (error.kind == "bad_query" and "too many" in str(error))
-
-
-def _history(start: int, group: _Group, increases: RawIncreases, zero_filled: bool) -> History:
-    if increases.total is None:
-        return History(start, None, group.errors)
-    errors = group.errors
-    if zero_filled:
-        pairs = zip(group.total, group.errors, strict=True)
-        errors = array("d", (0.0 if total == total and lost != lost else lost for total, lost in pairs))
-    return History(start, group.total, errors)

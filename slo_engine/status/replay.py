@@ -11,16 +11,18 @@ from dataclasses import dataclass, replace
 
 from slo_engine.spec.detection import threshold
 from slo_engine.spec.duration import Duration
+from slo_engine.spec.kinds.sli import DELAY
 from slo_engine.spec.policies import Policy, Severity, Tier
 from slo_engine.spec.slo import Slo, error_budget
 from slo_engine.status.firing import Condition, firing
 from slo_engine.status.incidents import Incident, errors_between, significant_stretches
 from slo_engine.status.objectives import Met, met
-from slo_engine.status.windows import MINUTE, STAGE, History, Values, Windows
+from slo_engine.status.windows import MINUTE, History, Values, Windows
 
 SEVERITIES: tuple[Severity, ...] = ("page", "ticket")
 
-_BASE = Duration.parse("5m")
+_SEEN_LATE = MINUTE + int(Duration.parse(DELAY).seconds)
+"""Seconds: the base record of a minute is made so much after it began."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,6 @@ class Plan:
     significant: float = 0.02
     kept: float = 0.0
     """Seconds for which an alert goes on firing: `keep_firing_for`."""
-    closed: bool = True
-    """Ranges take both of their ends: see :class:`~slo_engine.status.windows.Windows`."""
 
 
 @dataclass(frozen=True)
@@ -192,6 +192,11 @@ def replay(
     )
 
 
+def tiers_of(slo: Slo, candidate: Candidate) -> list[Tier]:
+    """The tiers of a candidate whose alerts the SLO wants, with their factors for its window."""
+    return [tier for tier in replace(slo, policy=candidate.policy).tiers if tier.long <= slo.window]
+
+
 class _Track:
     """The history of one group, with what is worked out of it."""
 
@@ -210,7 +215,7 @@ class _Track:
     def windows(self) -> Windows:
         """The recorded windows."""
         if self._windows is None:
-            self._windows = Windows(self._history, self._slo.window, budget=self._money, closed=self._plan.closed)
+            self._windows = Windows(self._history, self._slo.window, budget=self._money)
         return self._windows
 
     def forget_windows(self) -> None:
@@ -220,7 +225,7 @@ class _Track:
     def has_data(self, incident: Incident) -> bool:
         """Whether there is any record of it."""
         begin, end = self._minute(incident.start), self._minute(incident.end)
-        return any(value == value for value in self._history.seen[max(0, begin) : max(0, end + STAGE)])
+        return any(value == value for value in self._history.seen[max(0, begin) : max(0, end + 2)])
 
     def error_budget(self, candidate: Candidate) -> float:
         """The share of events that may fail; 1 for spend, whose ratios are burn rates already."""
@@ -231,9 +236,7 @@ class _Track:
     def alerts(self, candidate: Candidate) -> Iterator[Alert]:
         """When each tier would have fired within the time that counts, without what it was for."""
         budget = self.error_budget(candidate)
-        for tier in candidate.policy.tiers:
-            if tier.long > self._slo.window or self._slo.alerting[tier.severity].disabled:
-                continue
+        for tier in tiers_of(self._slo, candidate):
             # Spend has no ceiling: every factor can be reached.
             factor = tier.factor if self._money is not None else candidate.policy.factor(tier, budget)
             events = 0 if self._money is not None else self._slo.min_events
@@ -255,10 +258,9 @@ class _Track:
 
     def significant(self, candidate: Candidate) -> Iterator[Incident]:
         """The stretches of errors that cost much of the budget and reach into the time that counts."""
-        burning = self.windows.ratio(_BASE).values
         budget = self.error_budget(candidate)
         for found in significant_stretches(
-            self._history, burning, budget, self._allowed(candidate), self._plan.significant, self.group
+            self.windows, self._history, budget, self._allowed(candidate), self._plan.significant, self.group
         ):
             if found.end >= self._plan.start:
                 yield found
@@ -281,7 +283,7 @@ class _Track:
             there = [value for value in self._history.total if value == value]
             minutes = self._slo.window.seconds / MINUTE
             # A gap tells nothing about traffic: the mean is over what there is.
-            self._events_of_a_window = sum(there) / STAGE / len(there) * minutes if there else 0.0
+            self._events_of_a_window = sum(there) / len(there) * minutes if there else 0.0
         return self._events_of_a_window * self.error_budget(candidate)
 
     def _minute(self, time: int) -> int:
@@ -307,10 +309,10 @@ def _judged(
 
 def is_for(alert: Alert, incident: Incident) -> bool:
     """Whether an alert was for an incident: it fired in a group that was hit, while the incident went on or while the
-    short window and the base records (five minutes) still saw it."""
+    short window still saw it."""
     if not incident.hit(alert.group):
         return False
-    began_in_time = alert.fired_at <= incident.end + alert.tier.short.seconds + _BASE.seconds
+    began_in_time = alert.fired_at <= incident.end + alert.tier.short.seconds + _SEEN_LATE
     return began_in_time and (alert.reset_at is None or alert.reset_at > incident.start)
 
 
@@ -324,7 +326,7 @@ def _event(
         after = max(0, detected.fired_at - incident.start)
         track = next(track for track in tracks if track.group == detected.group)
         by_then = track.spent_between(candidate, incident.start, max(detected.fired_at, incident.start))
-    costs = [track.spent_between(candidate, incident.start, incident.end + int(_BASE.seconds)) for track in hit]
+    costs = [track.spent_between(candidate, incident.start, incident.end + _SEEN_LATE) for track in hit]
     return Event(
         incident=incident,
         cut=plan.start > incident.start or plan.end < incident.end,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
 from slo_engine.spec.duration import Duration
 from slo_engine.spec.policies import Tier
 from slo_engine.spec.slo import error_budget
-from slo_engine.status.replay import Candidate, Findings, Replay
+from slo_engine.status.replay import Candidate, Findings, Replay, tiers_of
 from slo_engine.status.svg import PALETTE, Axis, box, path, picture, straight, text
 from slo_engine.status.windows import MINUTE, History, Values, Windows
 
@@ -35,7 +35,7 @@ def draw(found: Findings, histories: Mapping[tuple[str, ...], History]) -> str:
         group = dict(zip(found.slo.by, values, strict=True))
         panel = list(_panel(found, group, histories[values], across, top))
         parts += panel
-        top += _CURVE + _STRIP * len(_rows(found.replays)) + _SPACE
+        top += _CURVE + _STRIP * len(_rows(found)) + _SPACE
     if len(shown) < len(histories):
         parts.append(text(12, top, f"and {len(histories) - len(shown)} more groups", kind="pale"))
         top += 20
@@ -43,7 +43,7 @@ def draw(found: Findings, histories: Mapping[tuple[str, ...], History]) -> str:
 
 
 def _panel(found: Findings, group: Mapping[str, str], history: History, across: Axis, top: float) -> Iterator[str]:
-    bottom, rows = top + _CURVE, _rows(found.replays)
+    bottom, rows = top + _CURVE, _rows(found)
     strips = bottom + 12
     end = strips + _STRIP * len(rows)
     yield text(12, top + 12, ", ".join(group.values()) or "all events")
@@ -74,7 +74,7 @@ def _panel(found: Findings, group: Mapping[str, str], history: History, across: 
 
 def _burn_rates(found: Findings, group: Mapping[str, str], history: History) -> Values:
     candidate, money = found.replays[0].candidate, found.slo.budget_for(group)
-    windows = Windows(history, found.slo.window, budget=money.amount if money else None, closed=found.plan.closed)
+    windows = Windows(history, found.slo.window, budget=money.amount if money else None)
     recorded = windows.ratio(_BURN)
     objective = found.slo.objective_for(group) if candidate.objective is None else candidate.objective
     budget = error_budget(None if money else objective)
@@ -96,8 +96,8 @@ def _runs(rates: Values, start: int, across: Axis, upwards: Axis) -> Iterator[li
         yield [(x, upwards.at(value)) for x, value in run.items()]
 
 
-def _rows(replays: Sequence[Replay]) -> list[tuple[Replay, Tier]]:
-    return [(replay, tier) for replay in replays for tier in replay.candidate.policy.tiers]
+def _rows(found: Findings) -> list[tuple[Replay, Tier]]:
+    return [(replay, tier) for replay in found.replays for tier in tiers_of(found.slo, replay.candidate)]
 
 
 def _named(found: Findings, candidate: Candidate) -> str:

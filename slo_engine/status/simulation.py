@@ -1,9 +1,9 @@
 """How soon the alerts of a policy fire, for a grid of objectives and error ratios: by the formulas, and as the
 generated rules would do it.
 
-The rules differ from the formulas in what they can see: base records cover five minutes and are taken each minute,
-windows over 6 h are recorded each five minutes. So the second time comes from walking through an outage step by step.
-It begins right after an evaluation of both rule groups, which is when it takes longest to be seen.
+The rules differ from the formulas in when they look: each minute, each five minutes for windows over 6 h, and at events
+that are ten seconds old. So the second time comes from walking through an outage step by step. It begins right after an
+evaluation of both rule groups, which is when it takes longest to be seen.
 """
 
 from __future__ import annotations
@@ -14,9 +14,13 @@ from functools import cache
 
 from slo_engine.spec.detection import Detection, budget_spent, burn_rate, detections, exhausted_after, first, threshold
 from slo_engine.spec.duration import Duration
+from slo_engine.spec.kinds.sli import DELAY
 from slo_engine.spec.policies import Policy, Tier
 from slo_engine.spec.slo import error_budget
 from slo_engine.status.windows import MINUTE, STAGE, History, Recorded, Windows
+
+_LATE = Duration.parse(DELAY).seconds / MINUTE
+"""The share of a minute that its base record has not seen yet."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ def simulate(
 def outcome(policy: Policy, objective: float, error_ratio: float, window: Duration, *, held: float = 0.0) -> Outcome:
     """One policy at one objective, met by one outage of a service that was healthy for all of the long windows."""
     budget = error_budget(objective)
-    tiers = [tier for tier in policy.tiers if tier.long <= window]
+    tiers = [tier for tier in policy.tiers_for(window) if tier.long <= window]
     found = detections(policy, budget, error_ratio, window, tiers=tiers, held=held)
     outcomes = {each: _in_prometheus(each, budget, error_ratio, window, held) for each in found}
     soonest = first(found)
@@ -103,8 +107,8 @@ def _in_prometheus(ideal: Detection, budget: float, error_ratio: float, window: 
 def _rising(tier: Tier, window: Duration) -> Recorded:
     """The share of full outage that both windows of a tier see, from the begin of an outage on."""
     healthy, failing = _minutes(tier), _minutes(tier)
-    # A base record covers five minutes, so it sees all of an outage from its fifth minute on.
-    shares = [0.0] * (healthy + 1) + [min(minute / STAGE, 1.0) for minute in range(1, failing + 1)]
+    # The first minute is seen but for what the base leaves for later.
+    shares = [0.0] * (healthy + 1) + [1 - _LATE] + [1.0] * (failing - 1)
     return _smaller(shares, tier, window, healthy)
 
 
@@ -112,12 +116,12 @@ def _rising(tier: Tier, window: Duration) -> Recorded:
 def _falling(tier: Tier, window: Duration) -> Recorded:
     """The share of full outage that both windows of a tier see, from the end of a long outage on."""
     failing, healthy = _minutes(tier), _minutes(tier)
-    shares = [1.0] * (failing + 1) + [max(1 - minute / STAGE, 0.0) for minute in range(1, healthy + 1)]
+    shares = [1.0] * (failing + 1) + [_LATE] + [0.0] * (healthy - 1)
     return _smaller(shares, tier, window, failing)
 
 
 def _minutes(tier: Tier) -> int:
-    """Whole five minutes that hold the long window and the base record before it."""
+    """Whole five minutes that hold the long window."""
     return (tier.long.milliseconds // 300_000 + 2) * STAGE
 
 

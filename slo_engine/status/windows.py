@@ -1,8 +1,13 @@
 """The windows of the recording rules, computed in Python over a history of base records.
 
-What Prometheus would have recorded for a window is the ratio of two sums over base records: over those of each minute
-for windows up to 6 h, over one in five for longer ones, which are recorded each five minutes
-(``slo_engine.rules.records``). Sums slide over prefix sums, so a history costs the same whatever its windows.
+What Prometheus would have recorded for a window is the ratio of two sums over base records, each of which holds the
+events of one minute: for windows up to 6 h of these themselves, for longer ones of a stage that adds them up each five
+minutes (``slo_engine.rules.sums``), which comes to the same. Sums slide over prefix sums, so a history costs the same
+whatever its windows.
+
+One thing is simpler here. The rules read windows over 3 d from hours, and the hour at their older end is in or out as a
+whole, by a phase that nobody chose. Here they are as long as their name says: at most half an hour off, which is less
+than 1 % of such a window.
 """
 
 from __future__ import annotations
@@ -18,12 +23,10 @@ MINUTE = 60
 """Seconds between base records."""
 
 STAGE = 5
-"""Minutes between the records of longer windows; also what one base record covers."""
+"""Minutes between the records of longer windows."""
 
 SHORT_LIMIT = Duration.parse("6h")
-"""Windows up to this are recorded each minute, from every base record."""
-
-_BASE = Duration.parse("5m")
+"""Windows up to this are read from the base, and recorded each minute."""
 
 Values = Sequence[float]
 """One value for each step; NaN: none."""
@@ -31,10 +34,10 @@ Values = Sequence[float]
 
 @dataclass(frozen=True)
 class History:
-    """The base records of one group: the increase over five minutes, each minute from ``start`` on. NaN: no record."""
+    """The base records of one group: what each minute has added, from ``start`` on. NaN: no record."""
 
     start: int
-    """Unix seconds; a multiple of 300, so that every fifth record is one that longer windows read."""
+    """Unix seconds; a multiple of 300, so that the stage of longer windows is recorded at every fifth minute."""
     total: Values | None
     """None for spend, which has a budget instead."""
     errors: Values
@@ -65,61 +68,53 @@ class Recorded:
 class Windows:
     """The recorded windows of one group. Each is computed once."""
 
-    def __init__(
-        self, history: History, slo_window: Duration, *, budget: float | None = None, closed: bool = True
-    ) -> None:
-        """``budget``: the money of a spend SLO for its window. ``closed``: a range takes both of its ends, as it does
-        in Prometheus 2; Prometheus 3 leaves the older one out."""
+    def __init__(self, history: History, slo_window: Duration, *, budget: float | None = None) -> None:
+        """``budget``: the money of a spend SLO for its window."""
         self._history = history
         self._slo_window = slo_window
         self._budget = budget
-        self._closed = closed
-        self._sums: dict[tuple[str, int], _Sums] = {}
+        self._sums: dict[str, _Sums] = {}
         self._ratios: dict[Duration, Recorded] = {}
-        self._events: dict[Duration, Recorded] = {}
 
     def ratio(self, window: Duration) -> Recorded:
         """The error ratio over a window; for spend, its share of what the budget allows for so long a time."""
         if window not in self._ratios:
             every = self.every(window)
-            self._ratios[window] = Recorded(every, self._ratio(window, every))
+            self._ratios[window] = Recorded(every, self.ratios(window, every))
         return self._ratios[window]
 
     def events(self, window: Duration) -> Recorded:
         """The number of events over a window."""
-        if window not in self._events:
-            every = 1 if window <= SHORT_LIMIT else STAGE
-            covered = STAGE if every == 1 else 1  # each event is in five base records
-            sums = self._slide("total", window, every)
-            self._events[window] = Recorded(every, [value / covered for value in sums])
-        return self._events[window]
+        every = self.every(window)
+        return Recorded(every, self._slide("total", window, every))
 
     def every(self, window: Duration) -> int:
         """Minutes between the records of a window."""
-        return 1 if window <= SHORT_LIMIT and (window < self._slo_window or window == _BASE) else STAGE
+        return 1 if window <= SHORT_LIMIT and window < self._slo_window else STAGE
 
-    def _ratio(self, window: Duration, every: int) -> Values:
+    def ratios(self, window: Duration, every: int = 1) -> Values:
+        """The ratio over a window at every so many minutes, whether the rules record it then or not."""
+        errors = self._slide("errors", window, every)
         if self._budget is not None:
             allowed = self._budget * window.milliseconds / self._slo_window.milliseconds
-            if window == _BASE:
-                return [spent / allowed for spent in self._history.errors]
-            counted = STAGE if every == 1 else 1
-            return [spent / (allowed * counted) for spent in self._slide("errors", window, every)]
-        if window == _BASE and every == 1:
-            assert self._history.total is not None
-            return [_divided(*pair) for pair in zip(self._history.errors, self._history.total, strict=True)]
-        errors, total = self._slide("errors", window, every), self._slide("total", window, every)
+            return [spent / allowed for spent in errors]
+        total = self._slide("total", window, every)
         return [_divided(*pair) for pair in zip(errors, total, strict=True)]
 
     def _slide(self, name: str, window: Duration, every: int) -> Values:
-        step = every * MINUTE * 1000
-        whole = window.milliseconds % step == 0
-        samples = window.milliseconds // step + (1 if self._closed or not whole else 0)
-        if (name, every) not in self._sums:
+        if name not in self._sums:
             values = self._history.errors if name == "errors" else self._history.total
             assert values is not None
-            self._sums[name, every] = _Sums(values[::every])
-        return self._sums[name, every].over(samples)
+            self._sums[name] = _Sums(values)
+        return self._sums[name].over(_minutes_read(window), every)
+
+
+def _minutes_read(window: Duration) -> int:
+    """The minutes that a window reads: its range ends half a step short of it, so it holds the nearest whole number of
+    steps."""
+    step = MINUTE * 1000 * (1 if window <= SHORT_LIMIT else STAGE)
+    steps = (window.milliseconds - step // 2) // step + 1
+    return steps * step // (MINUTE * 1000)
 
 
 class _Sums:
@@ -132,19 +127,20 @@ class _Sums:
         self._there: list[float] = [0, *accumulate(there)]
         self._sums: list[float] = [0, *accumulate(known)]
 
-    def over(self, samples: int) -> Values:
-        """The sum of the last ``samples`` values at each step; NaN where none of them is there."""
+    def over(self, minutes: int, every: int) -> Values:
+        """The sum of the last so many values at every so many of them; NaN where none of them is there."""
         number = len(self._sums) - 1
         # Near its begin a history has fewer values than the window takes.
-        lead: list[float] = [0] * min(samples, number)
-        behind = max(0, number - samples) + 1
+        short = -(-min(minutes, number) // every)
+        lead: list[float] = [0] * short
+        behind = slice(short * every + 1 - minutes, number + 1 - minutes, every) if minutes < number else slice(0)
         return [
             total - total_before if known != known_before else math.nan
             for total, total_before, known, known_before in zip(
-                self._sums[1:],
-                lead + self._sums[1:behind],
-                self._there[1:],
-                lead + self._there[1:behind],
+                self._sums[1::every],
+                lead + self._sums[behind],
+                self._there[1::every],
+                lead + self._there[behind],
                 strict=True,
             )
         ]

@@ -18,7 +18,7 @@ def test_a_grid_for_scripts() -> None:
     assert outage["first"] == "page 1h/5m"
     page = outage["tiers"][0]
     assert page["detected_after_seconds"] == pytest.approx(51.84)
-    assert page["in_prometheus"]["detected_after_seconds"] == 180
+    assert page["in_prometheus"]["detected_after_seconds"] == 120
     assert page["reset_after_seconds"] == pytest.approx(295.68)
     assert page["errors_to_fire"] == 1
     assert outage["traffic"]["errors_allowed"] == 7

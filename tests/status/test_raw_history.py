@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from slo_engine.prometheus import PrometheusError, RangeResult, Result, Sample, Series
-from slo_engine.status.raw_history import HistoryError, fetch, takes_both_ends
+from slo_engine.prometheus import PrometheusError, RangeResult, Series
+from slo_engine.status.raw_history import HistoryError, fetch
 
 START = 1_700_000_100 // 300 * 300
 
@@ -23,11 +23,6 @@ class Source:
     bears: int = 11_000
     failure: PrometheusError = field(default_factory=lambda: PrometheusError("timeout", "too slow"))
     steps: list[int] = field(default_factory=list)
-    both_ends: bool = True
-
-    def query(self, expr: str, at: datetime) -> Result:
-        assert at.timestamp() % 60 == 0
-        return Result((Sample({}, 6.0 if self.both_ends else 5.0),), ())
 
     def query_range(self, expr: str, start: datetime, end: datetime, step: timedelta) -> RangeResult:
         times = range(int(start.timestamp()), int(end.timestamp()) + 1, int(step.total_seconds()))
@@ -47,16 +42,13 @@ class Raw:
     errors: str = "errors"
 
 
-def read(
-    source: Source, minutes: int, *, zero_filled: bool = True, raw: Raw | None = None
-) -> dict[str, tuple[list[float], list[float]]]:
+def read(source: Source, minutes: int, *, raw: Raw | None = None) -> dict[str, tuple[list[float], list[float]]]:
     found = fetch(
         source,
         raw or Raw(),
         ("agent_type",),
         datetime.fromtimestamp(START, UTC),
         datetime.fromtimestamp(START + (minutes - 1) * 60, UTC),
-        zero_filled=zero_filled,
     )
     return {agent: (list(each.total or ()), list(each.errors)) for (agent,), each in found.items()}
 
@@ -110,15 +102,13 @@ def test_too_many_groups_are_refused_with_what_to_do() -> None:
         read(Source(lambda expr, at: {f"agent-{number}": 1.0 for number in range(201)}), 100)
 
 
-def test_a_group_without_errors_has_0_of_them_and_a_gap_has_none() -> None:
+def test_what_is_not_there_is_a_gap() -> None:
     def answer(expr: str, at: int) -> dict[str, float]:
         return {} if expr == "errors" or at < START + 600 else {"chat": 3.0}
 
     ((total, errors),) = read(Source(answer), 20).values()
-    assert errors[10:] == [0.0] * 10
-    assert all(math.isnan(value) for value in (*total[:10], *errors[:10]))
-    ((_, unfilled),) = read(Source(answer), 20, zero_filled=False).values()
-    assert all(math.isnan(value) for value in unfilled)
+    assert total[10:] == [3.0] * 10
+    assert all(math.isnan(value) for value in (*total[:10], *errors))
 
 
 def test_what_is_no_number_is_a_gap() -> None:
@@ -134,13 +124,6 @@ def test_spend_has_no_total() -> None:
         ("agent_type",),
         datetime.fromtimestamp(START, UTC),
         datetime.fromtimestamp(START + 600, UTC),
-        zero_filled=True,
     )
     assert found["chat",].total is None
     assert list(found["chat",].errors) == [0.5] * 11
-
-
-def test_prometheus_2_and_3_are_told_apart() -> None:
-    at = datetime.fromtimestamp(START + 17.3, UTC)
-    assert takes_both_ends(Source(both), at)
-    assert not takes_both_ends(Source(both, both_ends=False), at)

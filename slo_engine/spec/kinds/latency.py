@@ -32,18 +32,18 @@ class LatencySli:
 
     def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[str, str]]:
         """Total, then what of it took longer."""
-        total = earlier(TOTAL_INCREASE)
         if self.native:
             # PromQL cannot compare native histograms, so theirs is the pace of the last five minutes, extrapolated.
             raised = f"sum {grouped(by)}(increase({self.histogram}[5m] offset {DELAY}))"
             yield TOTAL_INCREASE, f"histogram_count({raised}) / 5 >= 0 < +Inf"
+            total = earlier(TOTAL_INCREASE)
             fraction = f"histogram_fraction(0, {self.threshold.seconds:g}, {raised}) >= 0"
             # Of an idle group the fraction is 0 / 0: what is left of its total is 0, not NaN.
             yield ERRORS_INCREASE, rest(by, total, f"({fraction}) * on ({', '.join(by)}) {total} or {total} == 0")
             return
         yield TOTAL_INCREASE, summed(by, growth(self.histogram.with_suffix("_count")))
         # Not filled with zeros: a threshold that is no bucket must give no data, not a page for every event.
-        yield ERRORS_INCREASE, rest(by, total, summed(by, growth(self._bucket())))
+        yield ERRORS_INCREASE, rest(by, earlier(TOTAL_INCREASE), summed(by, growth(self._bucket())))
 
     def _bucket(self) -> Selector:
         return self.histogram.with_suffix("_bucket").where("le", bounds(self.threshold.seconds), "=~")
