@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from slo_engine.cli import exchange, output, rules
+from slo_engine.cli import exchange, output, rules, templates
 from slo_engine.cli.replay import replay
 from slo_engine.cli.simulate import simulate
 from slo_engine.errors import SloEngineError
@@ -25,6 +25,7 @@ app.add_typer(rules.app, name="rules")
 app.command()(simulate)
 app.command()(replay)
 exchange.add_to(app)
+app.command()(templates.templates)
 
 SloPaths = Annotated[
     list[Path] | None, typer.Argument(help="SLO files, or folders of them; else those of the settings.")

@@ -257,8 +257,10 @@ class _Reading:
             if label in by[:index]:
                 self._add((*self._where(path, ("by",)), index), f"names {label!r} a second time: remove it")
         self._check_labels(path, header, alerting, by)
+        if item.window and isinstance(sli, CostSli) and sli.month:
+            self._add((*path, "window"), "does not go with cost.month, whose window is the calendar month: remove it")
         if item.sli.cost:
-            self._check_cost(path, item, item.sli.cost)
+            self._check_cost(path, item.sli.cost)
         self._check_disabled(path, slo)
         self._check_window(self._where(path, ("window",)), slo.window)
         self._check_tiers(path, slo)
@@ -326,10 +328,8 @@ class _Reading:
                     at_key=True,
                 )
 
-    def _check_cost(self, path: KeyPath, item: SloFormat, cost: CostFormat) -> None:
+    def _check_cost(self, path: KeyPath, cost: CostFormat) -> None:
         here = (*path, "sli", "cost")
-        if cost.month and item.window:
-            self._add((*path, "window"), "does not go with cost.month, whose window is the calendar month: remove it")
         for where, amount in cost.limits.amounts():
             if amount.currency != cost.budget.currency:
                 self._add((*here, "limits", *where), f"must be in {cost.budget.currency}, like the budget")

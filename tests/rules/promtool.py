@@ -3,7 +3,8 @@
 Three things of promtool 2.42 shape this module. It evaluates every group at every step, whatever its ``interval``; so
 the copy of the rules that is tested records slower groups only at the times that Prometheus would. Its scrapes take no
 time and fall on the minutes of its evaluations; so the copy does not wait for them, unless it is told to. And it
-compares values to the last bit; so an expectation is a PromQL comparison with a tolerance, which promtool finds to be 1.
+compares values to the last bit; so an expectation is a PromQL comparison with a tolerance, which promtool finds to be
+1.
 """
 
 from __future__ import annotations

@@ -264,7 +264,7 @@ def test_spend_burns_its_money(tmp_path: Path) -> None:
     assert alert.factor == 14.4
     # 20 times for m minutes of an hour, and half of it all for the rest, is 14.4 times after 42.8 minutes.
     assert minutes(alert)[0] == DAY + 43 - 1
-    assert event.budget_spent == pytest.approx(60 * 2 / 4320)
+    assert event.budget_spent == pytest.approx(60 * 2 / 4320, rel=1e-3)
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,9 @@ class CostSli:
     unpriced: Selector | None = None
     """A counter of calls whose price is not known: while it grows, the spend cannot be trusted."""
     limits: SpendLimits = field(default=SpendLimits())
+    exporter_labels: tuple[str, ...] = ()
+    """All labels that the exporter itself sets: a series that is new, while another one of its target was there before,
+    differs from that in these only."""
 
     failing = "of the budget is spent"
 
@@ -56,7 +59,7 @@ class CostSli:
 
     def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[str, str]]:
         """The spend. There is no total: that is the budget, a constant."""
-        yield ERRORS_INCREASE, summed(by, growth(self.spend))
+        yield ERRORS_INCREASE, summed(by, growth(self.spend, self.exporter_labels))
         if self.requests and self.limits.request:
             yield REQUESTS_INCREASE, summed(by, growth(self.requests))
 
@@ -65,6 +68,9 @@ def _zone(name: Any) -> ZoneInfo:
     if not isinstance(name, str) or name not in available_timezones():
         raise refuse("is no time zone: write one of the tz database, such as UTC or Europe/Berlin")
     return ZoneInfo(name)
+
+
+Month = Annotated[ZoneInfo, BeforeValidator(_zone)]
 
 
 class SpikeFormat(Strict):
@@ -100,7 +106,7 @@ class CostFormat(Strict):
 
     spend: SelectorField
     budget: Money
-    month: Annotated[ZoneInfo, BeforeValidator(_zone)] | None = None
+    month: Month | None = None
     requests: SelectorField | None = None
     unpriced: SelectorField | None = None
     limits: LimitsFormat = LimitsFormat()

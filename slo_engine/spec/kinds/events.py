@@ -23,6 +23,9 @@ class EventsSli:
     good: Selector | None = None
     series_expire: bool = False
     """The exporter drops series that were idle for a while and shows them again later, with all they had counted."""
+    exporter_labels: tuple[str, ...] = ()
+    """All labels that the exporter itself sets: a series that is new, while another one of its target was there before,
+    differs from that in these only."""
 
     failing = "of events fail"
 
@@ -37,14 +40,14 @@ class EventsSli:
         assert part is not None  # the format takes exactly one of them
         added = self._added(part)
         labels = tuple(dict.fromkeys(matcher.name for matcher in added))
-        known_without = () if self.series_expire else labels
+        known_without = () if self.series_expire else tuple(dict.fromkeys((*labels, *self.exporter_labels)))
         if earlier.recorded and self._is_within_total(part) and not RESERVED_LABELS.intersection(labels):
             # One reading of the raw series for both sides.
             yield EVENTS_INCREASE, summed((*by, *labels), growth(self.total, known_without))
             yield TOTAL_INCREASE, f"sum {grouped(by)}({earlier(EVENTS_INCREASE)})"
             counted = f"sum {grouped(by)}({earlier(EVENTS_INCREASE, added)})"
         else:
-            same = part.metric == self.total.metric
+            same = part.metric == self.total.metric or self.exporter_labels
             yield TOTAL_INCREASE, summed(by, growth(self.total, known_without if same else ()))
             counted = summed(by, growth(part, known_without))
         total = earlier(TOTAL_INCREASE)

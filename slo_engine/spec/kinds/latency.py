@@ -22,6 +22,9 @@ class LatencySli:
     histogram: Selector
     threshold: Duration
     native: bool = False
+    exporter_labels: tuple[str, ...] = ()
+    """All labels that the exporter itself sets: a series that is new, while another one of its target was there before,
+    differs from that in these only."""
 
     failing = "of events are slow"
 
@@ -41,9 +44,10 @@ class LatencySli:
             # Of an idle group the fraction is 0 / 0: what is left of its total is 0, not NaN.
             yield ERRORS_INCREASE, rest(by, total, f"({fraction}) * on ({', '.join(by)}) {total} or {total} == 0")
             return
-        yield TOTAL_INCREASE, summed(by, growth(self.histogram.with_suffix("_count")))
+        yield TOTAL_INCREASE, summed(by, growth(self.histogram.with_suffix("_count"), self.exporter_labels))
         # Not filled with zeros: a threshold that is no bucket must give no data, not a page for every event.
-        yield ERRORS_INCREASE, rest(by, earlier(TOTAL_INCREASE), summed(by, growth(self._bucket())))
+        within = summed(by, growth(self._bucket(), self.exporter_labels))
+        yield ERRORS_INCREASE, rest(by, earlier(TOTAL_INCREASE), within)
 
     def _bucket(self) -> Selector:
         return self.histogram.with_suffix("_bucket").where("le", bounds(self.threshold.seconds), "=~")

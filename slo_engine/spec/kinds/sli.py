@@ -67,7 +67,7 @@ def growth(selector: Selector, known_without: Sequence[str] = ()) -> str:
     before = f"last_over_time({selector}[3m] offset 1m{DELAY}) or last_over_time({selector}[20m:4m] offset 4m)"
     kept = tuple(matcher for matcher in selector.matchers if matcher.name not in known_without)
     others = f"ignoring ({', '.join(known_without)}) ({Selector(selector.metric, kept)} offset 5m)"
-    return f"({now} - (({before}) <= {now}) or {now} and {others})"
+    return f"({now} - ({before}) >= 0 or {now} and {others})"
 
 
 def summed(by: Sequence[str], grown: str) -> str:
