@@ -7,7 +7,7 @@ import math
 import subprocess
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -199,6 +199,36 @@ def test_several_policies_and_objectives_stand_side_by_side(backfilled: Backfill
     assert [group["group"] for group in found["groups"]] == [{"agent_type": "chat"}]
     root = ET.parse(svg).getroot()
     assert root.get("role") == "img"
+
+
+def test_alerts_are_kept_firing_as_the_slo_says(backfilled: Backfilled, tmp_path: Path) -> None:
+    kept = tmp_path / "slos.yaml"
+    kept.write_text(SLO_FILE.replace("min_events: 20", "min_events: 20, keep_firing_for: 30m"))
+    by_file = replace(backfilled, slos=kept).replay()["replays"][0]["alerts"]
+    assert by_file == backfilled.replay("--keep-firing-for", "30m")["replays"][0]["alerts"]
+    assert len(by_file) < len(backfilled.replay()["replays"][0]["alerts"])
+
+
+@pytest.mark.parametrize(
+    ("sli", "events"),
+    [
+        ("slices: {good: 'sum by (agent_type) (rate(runs_total{status=\"error\"}[5m])) < bool 0.1'}", 3480),
+        ("cost: {spend: runs_total, budget: 1000000 USD}", None),
+    ],
+)
+def test_other_kinds_of_sli_are_replayed_too(
+    backfilled: Backfilled, tmp_path: Path, sli: str, events: int | None
+) -> None:
+    other = tmp_path / "slos.yaml"
+    objective = "" if events is None else ", objective: 99"
+    other.write_text(
+        f"version: slo-engine/v1\nservice: shop\nslos: [{{name: runs, by: [agent_type]{objective}, sli: {{{sli}}}}}]\n"
+    )
+    found = replace(backfilled, slos=other).replay("--group", "agent_type=chat")
+    ((group,),) = (found["groups"],)
+    assert group["group"] == {"agent_type": "chat"}
+    assert group["events"] == (None if events is None else pytest.approx(events, abs=10))
+    assert found["replays"][0]["alerts"]
 
 
 def test_a_person_gets_tables(backfilled: Backfilled) -> None:

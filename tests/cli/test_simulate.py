@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -36,6 +38,29 @@ def test_policies_of_the_files_can_be_named() -> None:
     done = run("simulate", "slos", "--policy", "page-at-5x", "--objective", "98", "-e", "100", "--tiers", "--for", "5m")
     assert "page 1h/5m x5" in done.stdout
     assert "11 min" in done.stdout  # 6 by the formula, and 5 of waiting
+
+
+def test_a_policy_that_no_slo_uses_can_be_named_all_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "policies.yaml"
+    file.write_text(
+        "version: slo-engine/v1\npolicies: [{name: own, tiers: [{severity: page, long: 2h, short: 10m, factor: 7}]}]\n"
+    )
+    done = run("simulate", str(file), "--policy", "own", "--objective", "95", "-e", "100")
+    assert "page 2h/10m x7" in done.stdout
+
+
+def test_a_mistake_in_the_files_is_said(tmp_path: Path) -> None:
+    file = tmp_path / "policies.yaml"
+    file.write_text("version: slo-engine/v1\npolicies: [{name: own}]\n")
+    done = run("simulate", str(file))
+    assert done.returncode == 1
+    assert "policies.yaml:2:12" in done.stderr
+
+
+def test_simulating_loads_neither_the_store_nor_the_way_to_prometheus() -> None:
+    asked = "import sys, slo_engine.status.simulation, slo_engine.cli.app; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, timeout=60)
+    assert not {"sqlalchemy", "requests", "slo_engine.rules"} & set(done.stdout.split())
 
 
 @pytest.mark.parametrize(

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slo_engine.spec import Duration, Slo
-from slo_engine.spec.policies import GOOGLE, Policy
+from slo_engine.spec import Duration, Slo, TierAlerting
+from slo_engine.spec.policies import GOOGLE, Policy, Severity
 from slo_engine.status.incidents import Incident
 from slo_engine.status.objectives import met
 from slo_engine.status.replay import Alert, Candidate, Findings, Plan, Replay, is_for, replay
@@ -102,6 +102,40 @@ def test_gaps_and_nan_are_gaps_and_not_zeros(slo: Slo) -> None:
     inside = DAY + 12 * 60
     assert math.isnan(windows.ratio(Duration.parse("1h")).at(inside))
     assert windows.ratio(Duration.parse("1d")).at(inside) == 0.0
+
+
+def test_only_tiers_that_the_slo_wants_are_tried(slo: Slo) -> None:
+    failing: Groups = {("chat",): history((DAY, 100, 0), (120, 100, 1), (DAY, 100, 0))}
+
+    def fired(slo: Slo) -> set[str]:
+        found = only(replay(slo, failing, plan(2 * DAY + 120, GOOGLE)))
+        return {f"{alert.tier.severity} {alert.tier.long}" for alert in found.alerts}
+
+    assert fired(slo) == {"page 1h", "page 6h", "ticket 1d", "ticket 3d"}
+    assert fired(replace(slo, disabled=(Duration.parse("6h"),))) == {"page 1h", "ticket 1d", "ticket 3d"}
+    quiet: dict[Severity, TierAlerting] = {"page": TierAlerting(), "ticket": TierAlerting(disabled=True)}
+    assert fired(replace(slo, alerting=quiet)) == {"page 1h", "page 6h"}
+
+
+def test_factors_are_those_of_the_slo_window(slo: Slo) -> None:
+    week = replace(slo, window=Duration.parse("7d"))
+    (alert,) = only(
+        replay(
+            week,
+            {("chat",): history((DAY, 100, 0), (60, 100, 1), (DAY, 100, 0))},
+            plan(2 * DAY + 60, Policy("page-1h", (GOOGLE.tiers[0],), adaptive=True)),
+        )
+    ).alerts
+    assert alert.factor == pytest.approx(14.4 * 7 / 30)
+    assert minutes(alert)[0] == DAY + 3 - 1  # 3.36 % of an hour
+
+
+def test_an_objective_under_a_quarter_is_no_cause_for_an_alert_while_it_is_kept(slo: Slo) -> None:
+    loose = replace(slo, objective=10)
+    kept = only(replay(loose, {("chat",): history((5 * DAY, 100, 0.89))}, plan(5 * DAY, GOOGLE)))
+    missed = only(replay(loose, {("chat",): history((5 * DAY, 100, 0.91))}, plan(5 * DAY, GOOGLE)))
+    assert kept.alerts == ()
+    assert {alert.factor for alert in missed.alerts} == {1.0}
 
 
 def test_an_idle_group_has_no_ratio_and_no_alert(slo: Slo) -> None:
@@ -223,6 +257,14 @@ def test_stretches_of_errors_with_a_short_pause_are_one_event(slo: Slo, pause: i
     found = only(replay(slo, {("chat",): twice}, plan(2 * DAY + 120 + pause, significant=0.1)))
     # Each hour spends 13.9 % of the budget by itself.
     assert len(found.events) == events
+
+
+@pytest.mark.parametrize("failing", [1.0, 0.1, 0.015])
+def test_a_stretch_begins_and_ends_with_its_errors_however_few(slo: Slo, failing: float) -> None:
+    found = history((DAY, 100, 0), (600, 100, failing), (DAY, 100, 0.005))
+    (event,) = only(replay(slo, {("chat",): found}, plan(2 * DAY + 600))).events
+    begin, end = ((at - START) / 60 for at in (event.incident.start, event.incident.end))
+    assert (begin, end) == (DAY - 1, DAY + 599)
 
 
 def test_a_stretch_below_the_share_that_counts_is_no_event(slo: Slo) -> None:
