@@ -10,6 +10,8 @@ from typing import Annotated
 import typer
 
 from slo_engine.cli import exchange, output, rules, templates
+from slo_engine.cli.replay import replay
+from slo_engine.cli.simulate import simulate
 from slo_engine.errors import SloEngineError
 
 app = typer.Typer(
@@ -20,6 +22,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(rules.app, name="rules")
+app.command()(simulate)
+app.command()(replay)
 exchange.add_to(app)
 app.command()(templates.templates)
 
@@ -86,7 +90,7 @@ def status(paths: SloPaths = None, config: ConfigFile = None, as_json: AsJson = 
     from slo_engine.prometheus import Prometheus
     from slo_engine.settings import load_settings, paths_in, secret
     from slo_engine.spec import load
-    from slo_engine.status import evaluate
+    from slo_engine.status.evaluate import evaluate
 
     with usage_errors():
         settings = load_settings(config or _settings_here())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import typer
 
 if TYPE_CHECKING:
-    from slo_engine.status import SloStatus
+    from slo_engine.status.model import SloStatus
 
 
 ITEM = TypeVar("ITEM")

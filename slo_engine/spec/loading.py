@@ -51,6 +51,8 @@ class Loaded:
 
     slos: SloSet
     problems: tuple[Problem, ...]
+    policies: Mapping[str, Policy]
+    """By name: the built-in ones and those that the files declare, whether an SLO uses them or not."""
 
 
 def load(paths: Iterable[Path]) -> SloSet:
@@ -73,7 +75,7 @@ def examine(paths: Iterable[Path]) -> Loaded:
     slos = [slo for reading in readings for slo in reading.slos(policies, slos_taken)]
     thresholds = [threshold for reading in readings for threshold in reading.thresholds(alerts_taken)]
     problems += [problem for reading in readings for problem in reading.document.problems]
-    return Loaded(SloSet(tuple(slos), tuple(thresholds)), tuple(sorted(set(problems))))
+    return Loaded(SloSet(tuple(slos), tuple(thresholds)), tuple(sorted(set(problems))), policies)
 
 
 def find_files(paths: Iterable[Path]) -> tuple[list[Path], list[Problem]]:

@@ -47,7 +47,8 @@ class LatencySli:
         yield TOTAL_INCREASE, summed(by, growth(self.histogram.with_suffix("_count"), self.exporter_labels))
         total = earlier(TOTAL_INCREASE)
         # Not filled with zeros: a threshold that is no bucket must give no data, not a page for every event.
-        yield ERRORS_INCREASE, rest(by, total, summed(by, growth(self._bucket(), self.exporter_labels)))
+        within = summed(by, growth(self._bucket(), self.exporter_labels))
+        yield ERRORS_INCREASE, rest(by, earlier(TOTAL_INCREASE), within)
 
     def written(self) -> Written:
         """As it stands in an SLO file."""
