@@ -8,20 +8,15 @@ from datetime import UTC, datetime
 import typer
 
 from slo_engine.cli import output
-from slo_engine.cli.arguments import AsJson, ConfigFile, SloPaths
-
-
-def add_to(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command()(doctor)
+from slo_engine.cli.arguments import AsJson, ConfigFile, SloPaths, settings_here
+from slo_engine.cli.exits import failures, usage_errors
 
 
 def doctor(paths: SloPaths = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Ask Prometheus whether each SLO has data, a bucket at its threshold, its rules, and traffic enough for its policy.
+    """Ask Prometheus whether each SLO has data, a bucket at its threshold, rules, and traffic enough for its policy.
 
     Exit 1 when something is wrong.
     """
-    from slo_engine.cli.app import failures, settings_here, usage_errors
     from slo_engine.prometheus import Prometheus
     from slo_engine.settings import load_settings, paths_in, secret
     from slo_engine.spec import load

@@ -13,6 +13,7 @@ import typer
 
 from slo_engine.cli import diff, output, rules_push
 from slo_engine.cli.addresses import check_address
+from slo_engine.cli.exits import failures, usage_errors
 from slo_engine.cli.secrets import from_environment, from_file
 from slo_engine.errors import SloEngineError
 
@@ -86,7 +87,6 @@ def generate(
 
     The folder belongs to these SLO files: what slo-engine wrote there for other services is removed.
     """
-    from slo_engine.cli.app import failures, usage_errors
     from slo_engine.rules.files import write, write_files
     from slo_engine.rules.unit_tests import unit_tests
     from slo_engine.spec import load
@@ -108,7 +108,6 @@ def generate(
 @app.command("test")
 def run_unit_tests(out: OutFolder = Path("rules")) -> None:
     """Run the unit tests of the rule files with promtool, which must be installed; exit 1 where one fails."""
-    from slo_engine.cli.app import failures, usage_errors
     from slo_engine.rules.promtool import run_tests
 
     with usage_errors():
@@ -130,7 +129,6 @@ def run_unit_tests(out: OutFolder = Path("rules")) -> None:
 @app.command()
 def inhibitions(paths: SloPaths = None) -> None:
     """Print inhibition rules for Alertmanager: a ticket is quiet while the page of the same SLO and group fires."""
-    from slo_engine.cli.app import failures
     from slo_engine.rules.inhibitions import inhibitions as written
     from slo_engine.spec import load
 
@@ -154,7 +152,6 @@ def check(
 ) -> None:
     """Compare the generated files, manifests of a cluster or a running Prometheus with the SLO files; exit 1 with a
     diff or the findings where they differ."""
-    from slo_engine.cli.app import failures, usage_errors
     from slo_engine.spec import load
 
     with usage_errors():

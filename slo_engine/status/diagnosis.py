@@ -1,4 +1,4 @@
-"""What an SLO file cannot know about itself: is there data, is the threshold a bucket, does one failure already page?"""
+"""What an SLO file cannot know of itself: is there data, is the threshold a bucket, would one failure alone page?"""
 
 from __future__ import annotations
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 
@@ -26,7 +25,9 @@ defaults: {by: [agent_type], objective: 99}
 slos:
   - {name: runs, sli: {events: {total: runs_total, errors: 'runs_total{status="error"}'}}}
   - {name: busy, sli: {events: {total: runs_total, errors: 'runs_total{status="error"}'}}}
-  - {name: careful, sli: {events: {total: runs_total, errors: 'runs_total{status="error"}'}}, alerting: {min_events: 20}}
+  - name: careful
+    sli: {events: {total: runs_total, errors: 'runs_total{status="error"}'}}
+    alerting: {min_events: 20}
   - {name: unloaded, sli: {events: {total: runs_total, errors: 'runs_total{status="error"}'}}}
   - {name: misspelled, sli: {events: {total: rnus_total, errors: 'rnus_total{status="error"}'}}}
   - {name: latency, sli: {latency: {histogram: run_seconds, threshold: 15s}}}
