@@ -26,10 +26,10 @@ lint: .venv/.dev.ok
 	$(BIN)/lint-imports --no-logo
 
 rules: .venv/.run.ok ## Write rules/ from slos/
-	@$(BIN)/slo-engine rules generate
+	@$(BIN)/slo-engine rules generate --tests
 
 rules-check: .venv/.run.ok ## Fail when rules/ is not what slos/ says
-	@$(BIN)/slo-engine rules check
+	@$(BIN)/slo-engine rules check --tests
 
 bench: .venv/.dev.ok ## The figures of docs/benchmarks.md
 	@deploy/install-packages prometheus prometheus-alertmanager

@@ -113,8 +113,9 @@ AGENTS = (
         outages=(Outage(_at(25, 12) + 3 * MINUTE_MS, 10 * MINUTE_MS, 0.9),),
     ),
 )
-BEYOND_THE_PROMISE = frozenset({"outage within a scrape gap"})
-"""Shown, and held to no limit: what happens while nobody looks."""
+BEYOND_THE_PROMISE = frozenset({"outage within a scrape gap", "idle"})
+"""Shown, and held to no limit: what happens while nobody looks, and an agent without traffic, one of whose few errors
+weighs more than 1 % when it leaves the window with its hour."""
 
 PHASES = ("", "after the SLO file got another owner", "after Prometheus was down for 20 minutes")
 

@@ -1,4 +1,4 @@
-"""``slo-engine import`` and ``slo-engine export``: SLO files of other tools into ours, and ours into theirs."""
+"""``slo-engine import``, ``export`` and ``expand``: from other tools into our format, back, and ours in full."""
 
 from __future__ import annotations
 
@@ -38,8 +38,9 @@ export_app = typer.Typer(help="SLO files of ours for other tools.", no_args_is_h
 
 
 def add_to(app: typer.Typer) -> None:
-    """Add both commands."""
+    """Add the commands."""
     app.command("import")(import_)
+    app.command("expand")(expand)
     app.add_typer(export_app, name="export")
 
 
@@ -74,6 +75,24 @@ def import_(
     slos = sum(len(file.slos) for file in imported.files)
     output.note(f"{slos} SLOs imported; {len(imported.refused)} not; {len(imported.notes)} notes")
     raise typer.Exit(1 if imported.refused else 0)
+
+
+def expand(paths: SloPaths = None, out: Out = None) -> None:
+    """Print SLO files with everything written out: defaults, templates, inherited alerting."""
+    from slo_engine.spec import load
+    from slo_engine.spec.writing import write_out
+
+    try:
+        texts = write_out(load(paths or [Path("slos")]))
+        _refuse_several(texts, out, as_json=False)
+        written = _write(texts, out) if out else {}
+    except SloEngineError as error:
+        output.complain(str(error))
+        raise typer.Exit(1) from None
+    for path in written.values():
+        output.line(str(path))
+    if not out:
+        output.line("".join(texts.values()).rstrip("\n"))
 
 
 @export_app.command()

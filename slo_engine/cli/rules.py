@@ -13,6 +13,7 @@ import typer
 
 from slo_engine.cli import diff, output, rules_push
 from slo_engine.cli.addresses import check_address
+from slo_engine.cli.exits import failures, usage_errors
 from slo_engine.cli.secrets import from_environment, from_file
 from slo_engine.errors import SloEngineError
 
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
 
 app = typer.Typer(help="Rules for Prometheus: written, checked and pushed.", no_args_is_help=True)
 app.command("push")(rules_push.push)
+
+
+TESTS = "tests"
+"""The folder of the unit tests, in that of the rule files: they name them as ../SERVICE.yaml."""
 
 
 class OutputFormat(StrEnum):
@@ -63,6 +68,9 @@ TokenFile = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+WithTests = Annotated[
+    bool, typer.Option("--tests", help="With promtool unit tests of the rule files, in the folder `tests` in theirs.")
+]
 
 
 @app.command()
@@ -73,23 +81,59 @@ def generate(
     one_file: OneFile = None,
     namespace: Namespace = None,
     label: Labels = None,
+    tests: WithTests = False,
 ) -> None:
     """Write rule files or manifests: one for each service, the same bytes for the same SLO files.
 
     The folder belongs to these SLO files: what slo-engine wrote there for other services is removed.
     """
-    from slo_engine.cli.app import failures, usage_errors
-    from slo_engine.rules import write
+    from slo_engine.rules.files import write, write_files
+    from slo_engine.rules.unit_tests import unit_tests
     from slo_engine.spec import load
 
     with usage_errors():
         layout = _layout(format_, one_file, namespace, label)
+        _refuse_tests_of_other_files(layout, tests=tests)
     with failures():
-        written = write(load(paths or [Path("slos")]), out, layout)
-    for file in written.files:
+        slos = load(paths or [Path("slos")])
+        written = [write(slos, out, layout)]
+        if tests:
+            written.append(write_files(unit_tests(slos), out / TESTS))
+    for file in (file for each in written for file in each.files):
         output.line(str(file))
-    for file in written.removed:
+    for file in (file for each in written for file in each.removed):
         output.note(f"removed {file}: it holds nothing of these SLO files in this layout")
+
+
+@app.command("test")
+def run_unit_tests(out: OutFolder = Path("rules")) -> None:
+    """Run the unit tests of the rule files with promtool, which must be installed; exit 1 where one fails."""
+    from slo_engine.rules.promtool import run_tests
+
+    with usage_errors():
+        files = sorted((out / TESTS).glob("*.yaml"))
+        if not files:
+            raise SloEngineError(f"no tests in {out / TESTS}: write them with `slo-engine rules generate --tests`")
+    failed = 0
+    with failures(), output.progress("testing", files) as remaining:
+        for file in remaining:
+            result = run_tests(file)
+            failed += not result.passed
+            output.line(f"{file}: {'passed' if result.passed else 'FAILED'}")
+            if not result.passed:
+                output.line(result.said)
+    if failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def inhibitions(paths: SloPaths = None) -> None:
+    """Print inhibition rules for Alertmanager: a ticket is quiet while the page of the same SLO and group fires."""
+    from slo_engine.rules.inhibitions import inhibitions as written
+    from slo_engine.spec import load
+
+    with failures():
+        output.line(written(load(paths or [Path("slos")])).rstrip("\n"))
 
 
 @app.command()
@@ -103,15 +147,16 @@ def check(
     manifest: Manifests = None,
     prometheus: PrometheusUrl = None,
     token_file: TokenFile = None,
+    tests: WithTests = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare the generated files, manifests of a cluster or a running Prometheus with the SLO files; exit 1 with a
     diff or the findings where they differ."""
-    from slo_engine.cli.app import failures, usage_errors
     from slo_engine.spec import load
 
     with usage_errors():
         layout = _layout(format_, one_file, namespace, label)
+        _refuse_tests_of_other_files(layout, tests=tests)
         if manifest and prometheus:
             raise SloEngineError("--manifest and --prometheus: give one of them")
         if token_file and not prometheus:
@@ -127,13 +172,22 @@ def check(
         elif texts:
             _report(_in_manifests(slos, texts), "the manifests are what the SLO files say", as_json)
         else:
-            _check_folder(slos, out, layout, as_json)
+            _check_folder(slos, out, layout, tests=tests, as_json=as_json)
 
 
-def _check_folder(slos: SloSet, out: Path, layout: Layout, as_json: bool) -> None:
-    from slo_engine.rules import check as find_drift
+def _refuse_tests_of_other_files(layout: Layout, *, tests: bool) -> None:
+    if tests and (layout.format != "files" or layout.one_file):
+        raise SloEngineError("--tests is for rule files, one for each service: leave out --format and --one-file")
+
+
+def _check_folder(slos: SloSet, out: Path, layout: Layout, *, tests: bool, as_json: bool) -> None:
+    from slo_engine.rules.files import check as find_drift
+    from slo_engine.rules.files import check_files
+    from slo_engine.rules.unit_tests import unit_tests
 
     drifts = find_drift(slos, out, layout)
+    if tests:
+        drifts += check_files(unit_tests(slos), out / TESTS)
     if as_json:
         findings = [{"problem": "drift", "where": str(drift.file), "diff": drift.diff} for drift in drifts]
         output.json_document({"findings": findings})

@@ -15,6 +15,7 @@ import typer
 
 from slo_engine.cli import diff, output
 from slo_engine.cli.addresses import check_address
+from slo_engine.cli.exits import failures, usage_errors
 from slo_engine.cli.secrets import from_environment, from_file
 from slo_engine.errors import SloEngineError
 
@@ -117,7 +118,6 @@ def push(
 
     Touches the namespaces that these SLO files give groups to, and in them the groups that slo-engine has written.
     """
-    from slo_engine.cli.app import failures, usage_errors
     from slo_engine.prometheus.ruler import Ruler
     from slo_engine.rules.pushing import namespaces
     from slo_engine.spec import load

@@ -1,8 +1,8 @@
-"""Instant queries over prometheus-api-client, with what it leaves out: a deadline, the reason of a failure, warnings.
+"""Queries over prometheus-api-client, with what it leaves out: a deadline, the reason of a failure, warnings.
 
-Of that library only ``custom_query`` is used. Its defaults are replaced here: it has no timeout, sends a query in the
-URL even when it POSTs, retries for ten seconds behind the caller's back, follows redirects, lets ``.netrc`` override a
-bearer token, and throws away the warnings that come with a result.
+Of that library only ``custom_query`` and ``custom_query_range`` are used. Its defaults are replaced here: it has no
+timeout, sends a query in the URL even when it POSTs, retries for ten seconds behind the caller's back, follows
+redirects, lets ``.netrc`` override a bearer token, and throws away the warnings that come with a result.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
@@ -67,6 +67,22 @@ class Result:
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One series of a range query: (Unix seconds, value) where it has one. Values may be NaN or infinite."""
+
+    labels: Mapping[str, str]
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class RangeResult:
+    """The answer to a range query."""
+
+    series: tuple[Series, ...]
+    warnings: tuple[str, ...]
+
+
 class Prometheus:
     """The door to one Prometheus (or Mimir, Thanos, VictoriaMetrics: anything with its query API). Thread-safe."""
 
@@ -92,9 +108,14 @@ class Prometheus:
     def query(self, expr: str, at: datetime) -> Result:
         """Evaluate ``expr`` at one point in time. Raises PrometheusError, and nothing else."""
         timeout = self._timeout
-        # Its own limit is a little shorter than ours, so that Prometheus says why, and stops working for nobody.
-        params = {"time": f"{at.timestamp():.3f}", "timeout": f"{max(1, int(timeout * 950))}ms"}
+        params = {"time": f"{at.timestamp():.3f}", "timeout": _shorter(timeout)}
         return self._in_time(partial(self._ask, expr, params, timeout), timeout)
+
+    def query_range(self, expr: str, start: datetime, end: datetime, step: timedelta) -> RangeResult:
+        """Evaluate ``expr`` at ``start`` and every ``step`` after it up to ``end``, all of whole seconds. Prometheus
+        refuses more than 11,000 steps. Raises PrometheusError, and nothing else."""
+        timeout = self._timeout
+        return self._in_time(partial(self._ask_for_range, expr, start, end, step, timeout), timeout)
 
     def rule_groups(self) -> list[dict[str, Any]]:
         """The rule groups that are loaded, with their health: ``data.groups`` of ``GET /api/v1/rules``, as it stands.
@@ -131,6 +152,12 @@ class Prometheus:
         with self._explained(timeout):
             data = self._connect.custom_query(expr, params=params, timeout=timeout)
             return Result(_samples(data), self._session.last_warnings())
+
+    def _ask_for_range(self, expr: str, start: datetime, end: datetime, step: timedelta, timeout: float) -> RangeResult:
+        every, params = f"{step.total_seconds():g}s", {"timeout": _shorter(timeout)}
+        with self._explained(timeout):
+            data = self._connect.custom_query_range(expr, start, end, every, params=params, timeout=timeout)
+            return RangeResult(_series(data), self._session.last_warnings())
 
     def _ask_for_rules(self, timeout: float) -> list[dict[str, Any]]:
         with self._explained(timeout):
@@ -193,6 +220,21 @@ def _samples(data: Any) -> tuple[Sample, ...]:
         Sample({_text(name): _text(text) for name, text in series["metric"].items()}, float(series["value"][1]))
         for series in data
     )
+
+
+def _series(data: Any) -> tuple[Series, ...]:
+    return tuple(
+        Series(
+            {_text(name): _text(text) for name, text in series["metric"].items()},
+            tuple((float(at), float(value)) for at, value in series["values"]),
+        )
+        for series in data
+    )
+
+
+def _shorter(timeout: float) -> str:
+    # Its own limit is a little shorter than ours, so that Prometheus says why, and stops working for nobody.
+    return f"{max(1, int(timeout * 950))}ms"
 
 
 def _text(value: Any) -> str:

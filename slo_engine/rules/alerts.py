@@ -125,6 +125,12 @@ def _verbatim(text: str) -> str:
     return text.replace("{{", '{{ "{{" }}')
 
 
+def threshold_of(slo: Slo, tier: Tier) -> float:
+    """The error ratio at which a tier fires for the objective of the SLO itself; for spend, the burn rate."""
+    factor = _factor(slo, tier)
+    return factor if isinstance(slo.sli, CostSli) else factor * error_budget(slo.objective)
+
+
 def _factor(slo: Slo, tier: Tier) -> float:
     if isinstance(slo.sli, CostSli):
         return tier.factor  # spend has no ceiling: every factor can be reached

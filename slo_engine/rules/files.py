@@ -30,12 +30,16 @@ class Drift:
 
 
 def write(slos: SloSet, folder: Path, layout: Layout | None = None) -> Written:
-    """Write the files, each one whole or not at all, and remove those of ours that are not needed any more.
+    """Write the rules of an SLO set, laid out like this. See :func:`write_files`."""
+    return write_files(render(slos, layout), folder)
+
+
+def write_files(files: Mapping[str, str], folder: Path) -> Written:
+    """Write generated files, each one whole or not at all, and remove those of ours that are not needed any more.
 
     A file in the folder that slo-engine did not write is left alone. Raises SloEngineError when one has a name that is
     needed; nothing is written then.
     """
-    files = render(slos, layout)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         return _replaced(folder, files)
@@ -68,9 +72,14 @@ def _replaced(folder: Path, files: Mapping[str, str]) -> Written:
 
 
 def check(slos: SloSet, folder: Path, layout: Layout | None = None) -> list[Drift]:
-    """Compare the files in ``folder``, byte by byte, with what the SLO set gives: changed, missing and left-over ones.
+    """Compare the files in ``folder`` with what the SLO set gives. See :func:`check_files`."""
+    return check_files(render(slos, layout), folder)
+
+
+def check_files(files: Mapping[str, str], folder: Path) -> list[Drift]:
+    """Compare the files in ``folder``, byte by byte, with what they should be: changed, missing and left-over ones.
     Raises SloEngineError for a file that cannot be read."""
-    wanted = {name: text.encode() for name, text in render(slos, layout).items()}
+    wanted = {name: text.encode() for name, text in files.items()}
     try:
         found = {path.name: path.read_bytes() for path in folder.glob("*.yaml") if _is_ours(path)}
         # A hand edit may have removed the header: a file with a name of ours is compared whatever it holds.

@@ -2,8 +2,9 @@
 
 Three things of promtool 2.42 shape this module. It evaluates every group at every step, whatever its ``interval``; so
 the copy of the rules that is tested records slower groups only at the times that Prometheus would. Its scrapes take no
-time and fall on the minutes of its evaluations; so the copy does not wait for them. And it compares values to the last
-bit; so an expectation is a PromQL comparison with a tolerance, which promtool finds to be 1.
+time and fall on the minutes of its evaluations; so the copy does not wait for them, unless it is told to. And it
+compares values to the last bit; so an expectation is a PromQL comparison with a tolerance, which promtool finds to be
+1.
 """
 
 from __future__ import annotations
@@ -84,12 +85,15 @@ def replay(
     series: Mapping[str, str],
     *expected: Expectation | Notified,
     scrapes_each: str = "1m",
+    waits: bool = False,
 ) -> None:
-    """Let the rules of ``slos`` see a history (series -> promtool's value notation) from time 0, and compare."""
+    """Let the rules of ``slos`` see a history (series -> promtool's value notation) from time 0, and compare.
+    ``waits``: they look as late as in Prometheus, so ``scrapes_each`` had better be as short as their delay."""
     files = {folder / f"tested-{name}": yaml.safe_load(text) for name, text in render(slos).items()}
     groups = [group for data in files.values() for group in data["groups"]]
     for group in groups:
-        _wait_for_no_scrape(group)
+        if not waits:
+            _wait_for_no_scrape(group)
         _record_at_the_interval(group)
     for file, data in files.items():
         dump(file, data)

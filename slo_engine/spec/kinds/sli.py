@@ -7,13 +7,17 @@ of these records, for whatever kind. The raw series are read here and nowhere el
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from slo_engine.spec.promql import Matcher, Selector
 
 DELAY = "10s"
 """How late the base looks. A scrape is stamped with its beginning and there when it has ended, up to the default
 ``scrape_timeout`` of Prometheus later; a sample that came after it was looked for would be lost."""
+
+
+Written = dict[str, Any]
+"""A part of an SLO file."""
 
 
 class Earlier(Protocol):
@@ -43,6 +47,10 @@ class Sli(Protocol):
     def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[str, str]]:
         """The base records in the order of their evaluation: name and expression, summed by the labels ``by``. The
         errors are zero where there is a total and none of them, and no value is NaN, infinite or negative."""
+        ...
+
+    def written(self) -> Written:
+        """As it stands in an SLO file, under ``sli``."""
         ...
 
 

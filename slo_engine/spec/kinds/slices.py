@@ -10,7 +10,7 @@ import promql_parser
 from pydantic import AfterValidator
 
 from slo_engine.spec.fields import ExpressionField, Strict, refuse
-from slo_engine.spec.kinds.sli import Earlier, grouped
+from slo_engine.spec.kinds.sli import Earlier, Written, grouped
 from slo_engine.spec.names import ERRORS_INCREASE, TOTAL_INCREASE
 from slo_engine.spec.promql import Selector, parse_expression
 
@@ -34,6 +34,10 @@ class SlicesSli:
         # A comparison with NaN has no result, so an idle minute leaves no sample.
         yield ERRORS_INCREASE, f"max {grouped(by)}((({self.good}) >= 0) == bool 0)"
         yield TOTAL_INCREASE, f"0 * {earlier(ERRORS_INCREASE)} + 1"
+
+    def written(self) -> Written:
+        """As it stands in an SLO file."""
+        return {"slices": {"good": self.good}}
 
 
 def _condition(text: str) -> str:
