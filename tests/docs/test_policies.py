@@ -6,9 +6,9 @@ import math
 from pathlib import Path
 
 import pytest
-import yaml
 
-from slo_engine.spec import Duration, examine
+from slo_engine.rules.inhibitions import inhibitions
+from slo_engine.spec import Duration, examine, load
 from slo_engine.spec.policies import BUILT_IN, GOOGLE, PAGE_AT_5X, REACH, Policy, Tier
 from slo_engine.spec.slo import error_budget
 from tests.docs.page import FOLDER, Table, page
@@ -107,9 +107,10 @@ def test_so_many_events_keep_one_failure_from_firing() -> None:
 
 
 REFUSED = [block for block in PAGE.blocks("yaml") if block.startswith("version:")]
+SAID = [block for block in PAGE.blocks("console") if block.startswith("$ slo-engine validate")]
 
 
-@pytest.mark.parametrize(("text", "console"), list(zip(REFUSED, PAGE.blocks("console"), strict=True)))
+@pytest.mark.parametrize(("text", "console"), list(zip(REFUSED, SAID, strict=True)))
 def test_what_is_refused_is_refused_in_these_words(
     text: str, console: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -132,11 +133,12 @@ def test_a_policy_of_ones_own_loads_with_an_slo_that_names_it(tmp_path: Path) ->
     assert not examine([file]).problems
 
 
-def test_inhibition_is_that_of_the_configuration_in_the_repository() -> None:
-    (shown,) = PAGE.blocks("yml")
-    deployed = yaml.safe_load((FOLDER.parent / "deploy/alertmanager/alertmanager.yml").read_text(encoding="utf-8"))
+def test_inhibitions_are_those_that_the_command_prints() -> None:
+    (shown,) = [block for block in PAGE.blocks("console") if "inhibit_rules:" in block]
+    command, _, printed = shown.partition("\n")
 
-    assert yaml.safe_load(shown)["inhibit_rules"] == deployed["inhibit_rules"]
+    assert command == "$ slo-engine rules inhibitions slos"
+    assert printed == inhibitions(load([FOLDER.parent / "slos"]))
 
 
 def test_single_figures_in_the_text_are_right() -> None:

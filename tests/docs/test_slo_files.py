@@ -65,7 +65,7 @@ def test_every_example_loads(text: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", PLACES["slos.sli"])
 def test_every_kind_of_sli_has_an_example(kind: str) -> None:
-    assert any(re.search(rf"^sli:\n +{kind}:", example, re.MULTILINE) for example in EXAMPLES)
+    assert any(re.search(rf"^sli:(\n +| {{){kind}:", example, re.MULTILINE) for example in EXAMPLES)
 
 
 def test_validate_says_of_the_mistakes_what_the_page_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
