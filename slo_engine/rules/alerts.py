@@ -28,7 +28,7 @@ from slo_engine.spec.names import (
     WINDOW,
 )
 from slo_engine.spec.policies import REACH, Severity, Tier
-from slo_engine.spec.slo import Slo, Threshold, error_budget
+from slo_engine.spec.slo import Slo, Threshold, error_budget, targets
 
 
 def burn_alerts(slo: Slo) -> Iterator[tuple[Tier, Alert]]:
@@ -146,12 +146,17 @@ def _burns(slo: Slo, tier: Tier) -> str:
 
 def _ratio(slo: Slo, window: Duration) -> str:
     # Without the window label the pair matches one to one, and the alert carries only what identifies it.
-    return f"max without ({WINDOW}) ({window_ratio_selector(slo, str(window))})"
+    name = slo.window_name if window == slo.window else str(window)
+    return f"max without ({WINDOW}) ({window_ratio_selector(slo, name)})"
 
 
 def _threshold(slo: Slo, tier: Tier) -> str:
     if slo.overrides and slo.policy.adaptive and not isinstance(slo.sli, CostSli):
-        return f"clamp_max({tier.factor:.12g} * {burning_budget(slo)}, {REACH:g})"
+        budget = burning_budget(slo)
+        lowered = f"clamp_max({tier.factor:.12g} * {budget}, {REACH:g})"
+        # Under an objective of 25 % that would fire although the objective is kept.
+        low = any(error_budget(objective) > REACH for _, objective in targets(slo))
+        return f"({lowered} > {budget} or {budget})" if low else lowered
     return f"{_factor(slo, tier):.12g} * {burning_budget(slo)}"
 
 

@@ -145,6 +145,7 @@ def test_samples_find_their_slo_and_group_and_strangers_are_left_alone() -> None
     )
     found = {(each.slo, each.group_text): each for each in evaluate(SLOS, source, NOW)}
     assert set(found) == {
+        ("answers", ""),
         ("latency", ""),
         ("spend", ""),
         ("tool-calls", ""),
