@@ -1,8 +1,8 @@
 """How far recorded ratios lie from the truth: at the very instant, and allowing for a lag of six minutes.
 
 A ratio that is a minute late is far off, for that minute, whenever an outage enters or leaves its window, and yet as
-good as any. So values are judged against the range of the truth over the last six minutes: five that a base of
-`increase(...[5m])` covers, and one until a slower group reads it. How far they lie from the truth of the very instant
+good as any. So values are judged against the range of the truth over the last six minutes: the base is a minute old at
+most, and a slower group reads it each five. How far they lie from the truth of the very instant
 is shown beside it.
 """
 

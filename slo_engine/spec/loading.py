@@ -37,10 +37,13 @@ MAX_FILE_BYTES = 2 * 1024 * 1024
 """A larger file is no SLO file; 1,000 SLOs take about 400 KB."""
 
 MIN_WINDOW = Duration.parse("5m")
-"""The base records cover five minutes: no ratio can be taken over less."""
+"""Five samples of the base, at least: of less a ratio says little."""
 
 _MONTH = Duration.parse("30d")
 """What a calendar month counts as for burn rates."""
+
+MAX_OVERRIDES = 50
+"""For one SLO: each is a part of the same expression, and an expression has its limit."""
 
 MODEL = TypeVar("MODEL", bound=BaseModel)
 
@@ -277,6 +280,12 @@ class _Reading:
         return objective
 
     def _overrides(self, path: KeyPath, item: SloFormat, sli: Sli, by: tuple[str, ...]) -> tuple[Override, ...]:
+        if len(item.overrides) > MAX_OVERRIDES:
+            self._add(
+                (*path, "overrides"),
+                f"are {len(item.overrides)}, and one SLO takes {MAX_OVERRIDES} of them: divide it, or give more groups "
+                "the objective of the SLO itself",
+            )
         wanted, other = ("budget", "objective") if isinstance(sli, CostSli) else ("objective", "budget")
         for index, override in enumerate(item.overrides):
             here = (*path, "overrides", index)

@@ -180,3 +180,17 @@ def test_rules_are_utf_8_in_any_locale(tmp_path: Path, rules: Path) -> None:
         done = _command(command, tmp_path / "shop.yaml", "--out", rules, env=ascii_only)
         assert done.returncode == 0, done.stderr.decode()
     assert "Müller weiß es" in (rules / "shop.yaml").read_text(encoding="utf-8")
+
+
+def test_fifty_overrides_of_an_slo_fit_into_its_rules(tmp_path: Path, rules: Path) -> None:
+    longest = "agent-" + "x" * 40
+    overrides = ", ".join(
+        f"{{match: {{agent_type: {longest}-{number}}}, objective: {90 + number / 10}}}" for number in range(50)
+    )
+    file = tmp_path / "slos.yaml"
+    file.write_text(
+        "{version: slo-engine/v1, service: shop, slos: [{name: runs, objective: 99, by: [agent_type], "
+        f"overrides: [{overrides}], sli: {{events: {{total: a_total, errors: b_total}}}}}}]}}"
+    )
+
+    assert write(load([file]), rules).files == [rules / "shop.yaml"]

@@ -64,7 +64,8 @@ def growth(selector: Selector, known_without: Sequence[str] = ()) -> str:
 
     Nothing is extrapolated, so that the minutes of a window add up to what its counters have grown by, to the event.
 
-    - A counter that is lower than before was restarted, and has grown from 0.
+    - A counter that is lower than before was restarted, and has grown from 0; unless it was away for more than five
+      minutes, then its first value is lost.
     - After a gap of up to 20 minutes it is compared with what it was before the gap. From three minutes on that is
       looked for in steps of four minutes: as much of the time before the gap may count twice.
     - A series that is new has grown from 0 if the others of its target were there five minutes ago: those that differ
