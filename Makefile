@@ -8,7 +8,7 @@ SHELL := /bin/bash
 INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --root-user-action=ignore
 QUIETER := | { grep -v "already satisfied" || true; }
 
-.PHONY: run test lint rules rules-check bench bench-peers prices lock clean
+.PHONY: run test lint rules rules-check bench bench-rules bench-peers prices lock clean
 
 run: .venv/.run.ok ## The whole loop on this machine, until Ctrl-C
 	@deploy/install-packages prometheus prometheus-alertmanager
@@ -26,14 +26,18 @@ lint: .venv/.dev.ok
 	$(BIN)/lint-imports --no-logo
 
 rules: .venv/.run.ok ## Write rules/ from slos/
-	@$(BIN)/slo-engine rules generate
+	@$(BIN)/slo-engine rules generate --tests
 
 rules-check: .venv/.run.ok ## Fail when rules/ is not what slos/ says
-	@$(BIN)/slo-engine rules check
+	@$(BIN)/slo-engine rules check --tests
 
 bench: .venv/.dev.ok ## The figures of docs/benchmarks.md
 	@deploy/install-packages prometheus prometheus-alertmanager
 	@$(BIN)/python -m benchmarks
+
+bench-rules: .venv/.dev.ok ## What the rules cost and how exact they are, beside Sloth's and Pyrra's
+	@deploy/install-packages prometheus
+	@$(BIN)/python -m benchmarks.rules
 
 bench-peers: .venv/.dev.ok .venv-peers/.ok ## The monitoring library beside OpenLIT, OpenLLMetry, Logfire and LangFuse
 	@$(BIN)/python -m benchmarks.peers --python .venv-peers/bin/python

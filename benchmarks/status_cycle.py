@@ -27,7 +27,7 @@ from slo_engine.spec.names import (
     TOTAL_SUM,
     WINDOW,
 )
-from slo_engine.status import evaluate
+from slo_engine.status.evaluate import evaluate
 
 GROUPS_OF_AN_SLO = 10
 REPEATS = 5

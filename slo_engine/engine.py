@@ -23,7 +23,8 @@ from slo_engine.logs import configure_logging
 from slo_engine.prometheus import Prometheus
 from slo_engine.settings import PREFIX, ListenSettings, Settings, SettingsError, secret
 from slo_engine.spec.live import InForce, LiveSlos
-from slo_engine.status import SloStatus, StatusBoard
+from slo_engine.status.board import StatusBoard
+from slo_engine.status.model import SloStatus
 from slo_engine.store import Database, StoreError, inbox, outbox, pages, retention
 from slo_engine.traces import LangFuse
 from slo_engine.web import Services, create_app

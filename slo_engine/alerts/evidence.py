@@ -13,7 +13,7 @@ from typing import Any, Protocol, TypeVar
 from slo_engine import telemetry
 from slo_engine.alerts.subject import Subject
 from slo_engine.errors import SloEngineError
-from slo_engine.status import SloStatus
+from slo_engine.status.model import SloStatus
 from slo_engine.traces import Finding
 
 logger = logging.getLogger(__name__)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from slo_engine.cli import output, rules
-from slo_engine.errors import SloEngineError
+from slo_engine.cli import doctor, exchange, output, rules, templates
+from slo_engine.cli.arguments import AsJson, ConfigFile, SloPaths, SloPathsHere, settings_here
+from slo_engine.cli.exits import failures, usage_errors
+from slo_engine.cli.replay import replay
+from slo_engine.cli.simulate import simulate
 
 app = typer.Typer(
     name="slo-engine",
@@ -20,20 +21,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(rules.app, name="rules")
-
-SloPaths = Annotated[
-    list[Path] | None, typer.Argument(help="SLO files, or folders of them; else those of the settings.")
-]
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--config",
-        "-c",
-        envvar="SLO_ENGINE_CONFIG",
-        help="The settings file; ./slo-engine.yaml if it is there. SLO_ENGINE_... go over it.",
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+app.command()(simulate)
+app.command()(replay)
+exchange.add_to(app)
+app.command()(doctor.doctor)
+app.command()(templates.templates)
 
 
 @app.callback(invoke_without_command=True)
@@ -46,7 +38,7 @@ def _options(version: Annotated[bool, typer.Option("--version", help="Print the 
 
 
 @app.command()
-def validate(paths: rules.SloPaths = None, as_json: AsJson = False) -> None:
+def validate(paths: SloPathsHere = None, as_json: AsJson = False) -> None:
     """Check SLO files, and explain every mistake at file:line:column."""
     from slo_engine.spec import examine
 
@@ -84,10 +76,10 @@ def status(paths: SloPaths = None, config: ConfigFile = None, as_json: AsJson = 
     from slo_engine.prometheus import Prometheus
     from slo_engine.settings import load_settings, paths_in, secret
     from slo_engine.spec import load
-    from slo_engine.status import evaluate
+    from slo_engine.status.evaluate import evaluate
 
     with usage_errors():
-        settings = load_settings(config or _settings_here())
+        settings = load_settings(config or settings_here())
     with failures():
         slos = load(paths_in(settings, paths))
         source = Prometheus(
@@ -109,35 +101,6 @@ def serve(config: ConfigFile = None) -> None:
     from slo_engine.settings import load_settings
 
     with usage_errors():
-        settings = load_settings(config or _settings_here())
+        settings = load_settings(config or settings_here())
     with failures():
         run(settings)
-
-
-def _settings_here() -> Path | None:
-    """``slo-engine.yaml`` in this folder, when no other file is named."""
-    here = Path("slo-engine.yaml")
-    return here if here.is_file() else None
-
-
-@contextmanager
-def usage_errors() -> Iterator[None]:
-    """What is wrong with the call or the settings: exit 2."""
-    with _exit_with(2):
-        yield
-
-
-@contextmanager
-def failures() -> Iterator[None]:
-    """What was found, or could not be done: exit 1."""
-    with _exit_with(1):
-        yield
-
-
-@contextmanager
-def _exit_with(code: int) -> Iterator[None]:
-    try:
-        yield
-    except SloEngineError as error:
-        output.complain(str(error))
-        raise typer.Exit(code) from None

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
 if TYPE_CHECKING:
-    from slo_engine.status import SloStatus
+    from slo_engine.status.model import SloStatus
+
+
+ITEM = TypeVar("ITEM")
 
 
 def line(text: str) -> None:
@@ -25,6 +29,20 @@ def note(text: str) -> None:
 def complain(text: str) -> None:
     """Why it did not work."""
     typer.secho(text, fg="red", err=True)
+
+
+def progress(what: str, items: Sequence[ITEM]) -> AbstractContextManager[Iterable[ITEM]]:
+    """The items, with a bar on standard error while they are worked on, when that is a terminal."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    @contextmanager
+    def shown() -> Iterator[Iterable[ITEM]]:
+        console = Console(stderr=True)
+        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+            yield bar.track(items, description=what)
+
+    return shown()
 
 
 def json_document(data: Any) -> None:

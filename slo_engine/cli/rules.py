@@ -1,55 +1,260 @@
-"""``slo-engine rules``: write the rule files, or say where they differ from the SLO files."""
+"""``slo-engine rules``: write what Prometheus loads, and say where what is in use differs from the SLO files."""
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slo_engine.cli import output
+from slo_engine.cli import diff, output, rules_push
+from slo_engine.cli.addresses import check_address
+from slo_engine.cli.exits import failures, usage_errors
+from slo_engine.cli.secrets import from_environment, from_file
 from slo_engine.errors import SloEngineError
 
-app = typer.Typer(help="Rule files for Prometheus.", no_args_is_help=True)
+if TYPE_CHECKING:
+    from slo_engine.rules import Layout
+    from slo_engine.rules.findings import Finding
+    from slo_engine.spec import SloSet
+
+app = typer.Typer(help="Rules for Prometheus: written, checked and pushed.", no_args_is_help=True)
+app.command("push")(rules_push.push)
+
+
+TESTS = "tests"
+"""The folder of the unit tests, in that of the rule files: they name them as ../SERVICE.yaml."""
+
+
+class OutputFormat(StrEnum):
+    """What the files are."""
+
+    FILES = "files"
+    PROMETHEUSRULE = "prometheusrule"
+    CONFIGMAP = "configmap"
+
 
 SloPaths = Annotated[list[Path] | None, typer.Argument(help="SLO files, or folders of them; ./slos if none is named.")]
-OutFolder = Annotated[Path, typer.Option("--out", "-o", help="The folder of the rule files.")]
+OutFolder = Annotated[Path, typer.Option("--out", "-o", help="The folder of the generated files.")]
+ChosenFormat = Annotated[
+    OutputFormat,
+    typer.Option("--format", "-f", help="Rule files, or manifests for the Prometheus operator or any Kubernetes."),
+]
+OneFile = Annotated[
+    str | None,
+    typer.Option("--one-file", metavar="NAME", help="One file (and manifest) of this name instead of one a service."),
+]
+Namespace = Annotated[str | None, typer.Option("--namespace", "-n", help="The namespace of the manifests.")]
+Labels = Annotated[
+    list[str] | None,
+    typer.Option("--label", "-l", metavar="KEY=VALUE", help="A label of the manifests, as ruleSelector asks for it."),
+]
+Manifests = Annotated[
+    list[Path] | None,
+    typer.Option("--manifest", "-m", help="Compare these manifests by meaning instead; - is standard input."),
+]
+PrometheusUrl = Annotated[
+    str | None,
+    typer.Option("--prometheus", metavar="URL", help="Compare what this Prometheus has loaded instead."),
+]
+TokenFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--token-file", help="Holds the bearer token for --prometheus; else SLO_ENGINE_PROMETHEUS__TOKEN, if it is set."
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+WithTests = Annotated[
+    bool, typer.Option("--tests", help="With promtool unit tests of the rule files, in the folder `tests` in theirs.")
+]
 
 
 @app.command()
-def generate(paths: SloPaths = None, out: OutFolder = Path("rules")) -> None:
-    """Write the rule files: one for each service, the same bytes for the same SLO files.
+def generate(
+    paths: SloPaths = None,
+    out: OutFolder = Path("rules"),
+    format_: ChosenFormat = OutputFormat.FILES,
+    one_file: OneFile = None,
+    namespace: Namespace = None,
+    label: Labels = None,
+    tests: WithTests = False,
+) -> None:
+    """Write rule files or manifests: one for each service, the same bytes for the same SLO files.
 
     The folder belongs to these SLO files: what slo-engine wrote there for other services is removed.
     """
-    from slo_engine.rules import write
+    from slo_engine.rules.files import write, write_files
+    from slo_engine.rules.unit_tests import unit_tests
     from slo_engine.spec import load
 
-    try:
-        written = write(load(paths or [Path("slos")]), out)
-    except SloEngineError as error:
-        output.complain(str(error))
-        raise typer.Exit(1) from None
-    for file in written.files:
+    with usage_errors():
+        layout = _layout(format_, one_file, namespace, label)
+        _refuse_tests_of_other_files(layout, tests=tests)
+    with failures():
+        slos = load(paths or [Path("slos")])
+        written = [write(slos, out, layout)]
+        if tests:
+            written.append(write_files(unit_tests(slos), out / TESTS))
+    for file in (file for each in written for file in each.files):
         output.line(str(file))
-    for file in written.removed:
-        output.note(f"removed {file}: its service is in none of these SLO files")
+    for file in (file for each in written for file in each.removed):
+        output.note(f"removed {file}: it holds nothing of these SLO files in this layout")
+
+
+@app.command("test")
+def run_unit_tests(out: OutFolder = Path("rules")) -> None:
+    """Run the unit tests of the rule files with promtool, which must be installed; exit 1 where one fails."""
+    from slo_engine.rules.promtool import run_tests
+
+    with usage_errors():
+        files = sorted((out / TESTS).glob("*.yaml"))
+        if not files:
+            raise SloEngineError(f"no tests in {out / TESTS}: write them with `slo-engine rules generate --tests`")
+    failed = 0
+    with failures(), output.progress("testing", files) as remaining:
+        for file in remaining:
+            result = run_tests(file)
+            failed += not result.passed
+            output.line(f"{file}: {'passed' if result.passed else 'FAILED'}")
+            if not result.passed:
+                output.line(result.said)
+    if failed:
+        raise typer.Exit(1)
 
 
 @app.command()
-def check(paths: SloPaths = None, out: OutFolder = Path("rules")) -> None:
-    """Compare the rule files with the SLO files; exit 1 and show a diff where they differ."""
-    from slo_engine.rules import check as find_drift
+def inhibitions(paths: SloPaths = None) -> None:
+    """Print inhibition rules for Alertmanager: a ticket is quiet while the page of the same SLO and group fires."""
+    from slo_engine.rules.inhibitions import inhibitions as written
     from slo_engine.spec import load
 
-    try:
-        drifts = find_drift(load(paths or [Path("slos")]), out)
-    except SloEngineError as error:
-        output.complain(str(error))
-        raise typer.Exit(1) from None
-    for drift in drifts:
-        output.line(drift.diff.rstrip("\n"))
+    with failures():
+        output.line(written(load(paths or [Path("slos")])).rstrip("\n"))
+
+
+@app.command()
+def check(
+    paths: SloPaths = None,
+    out: OutFolder = Path("rules"),
+    format_: ChosenFormat = OutputFormat.FILES,
+    one_file: OneFile = None,
+    namespace: Namespace = None,
+    label: Labels = None,
+    manifest: Manifests = None,
+    prometheus: PrometheusUrl = None,
+    token_file: TokenFile = None,
+    tests: WithTests = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the generated files, manifests of a cluster or a running Prometheus with the SLO files; exit 1 with a
+    diff or the findings where they differ."""
+    from slo_engine.spec import load
+
+    with usage_errors():
+        layout = _layout(format_, one_file, namespace, label)
+        _refuse_tests_of_other_files(layout, tests=tests)
+        if manifest and prometheus:
+            raise SloEngineError("--manifest and --prometheus: give one of them")
+        if token_file and not prometheus:
+            raise SloEngineError("--token-file goes with --prometheus")
+        if prometheus:
+            check_address("--prometheus", prometheus)
+        token = from_file(token_file) if token_file else from_environment("SLO_ENGINE_PROMETHEUS__TOKEN")
+        texts = {_shown(path): _text(path) for path in manifest or ()}
+    with failures():
+        slos = load(paths or [Path("slos")])
+        if prometheus:
+            _report(_in_prometheus(slos, prometheus, token), "the loaded rules are what the SLO files say", as_json)
+        elif texts:
+            _report(_in_manifests(slos, texts), "the manifests are what the SLO files say", as_json)
+        else:
+            _check_folder(slos, out, layout, tests=tests, as_json=as_json)
+
+
+def _refuse_tests_of_other_files(layout: Layout, *, tests: bool) -> None:
+    if tests and (layout.format != "files" or layout.one_file):
+        raise SloEngineError("--tests is for rule files, one for each service: leave out --format and --one-file")
+
+
+def _check_folder(slos: SloSet, out: Path, layout: Layout, *, tests: bool, as_json: bool) -> None:
+    from slo_engine.rules.files import check as find_drift
+    from slo_engine.rules.files import check_files
+    from slo_engine.rules.unit_tests import unit_tests
+
+    drifts = find_drift(slos, out, layout)
+    if tests:
+        drifts += check_files(unit_tests(slos), out / TESTS)
+    if as_json:
+        findings = [{"problem": "drift", "where": str(drift.file), "diff": drift.diff} for drift in drifts]
+        output.json_document({"findings": findings})
+    else:
+        for drift in drifts:
+            diff.show(drift.diff)
     if drifts:
         output.complain(f"{len(drifts)} rule files are not what the SLO files say: run `slo-engine rules generate`")
         raise typer.Exit(1)
     output.note("the rule files are what the SLO files say")
+
+
+def _in_prometheus(slos: SloSet, url: str, token: str | None) -> list[Finding]:
+    from slo_engine.prometheus import Prometheus
+    from slo_engine.rules.findings import compared, read_loaded, wanted_groups
+
+    with closing(Prometheus(url, token=token)) as door:
+        loaded = read_loaded(door.rule_groups())
+    if loaded.pending:
+        output.note(f"{loaded.pending} rules have not been evaluated yet: look again after their interval")
+    return [*compared(wanted_groups(slos), loaded.groups, "reload Prometheus"), *loaded.failures]
+
+
+def _in_manifests(slos: SloSet, texts: Mapping[str, str]) -> list[Finding]:
+    from slo_engine.rules.findings import compared, read_manifests, wanted_groups
+
+    found = [placed for name, text in texts.items() for placed in read_manifests(name, text)]
+    return compared(wanted_groups(slos), found, "apply the manifests")
+
+
+def _report(findings: Sequence[Finding], fine: str, as_json: bool) -> None:
+    if as_json:
+        output.json_document({"findings": [finding.as_json() for finding in findings]})
+    else:
+        for finding in findings:
+            output.line(f"{finding.problem}: {finding}")
+    if findings:
+        output.complain(f"{len(findings)} findings")
+        raise typer.Exit(1)
+    output.note(fine)
+
+
+def _layout(format_: OutputFormat, one_file: str | None, namespace: str | None, labels: Sequence[str] | None) -> Layout:
+    from slo_engine.rules import Layout, Metadata
+
+    if format_ is OutputFormat.FILES and (namespace or labels):
+        raise SloEngineError("--namespace and --label are for manifests: add --format prometheusrule or configmap")
+    return Layout(format_.value, one_file, Metadata(namespace, dict(_pairs(labels or ()))))
+
+
+def _pairs(labels: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for label in labels:
+        key, equals, value = label.partition("=")
+        if not equals:
+            raise SloEngineError(f"--label {label}: write KEY=VALUE, such as release=prometheus")
+        yield key, value
+
+
+def _shown(path: Path) -> str:
+    return "standard input" if str(path) == "-" else str(path)
+
+
+def _text(path: Path) -> str:
+    try:
+        content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+        return content.decode()
+    except OSError as error:
+        raise SloEngineError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SloEngineError(f"{_shown(path)} is not UTF-8") from None

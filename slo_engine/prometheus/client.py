@@ -1,8 +1,8 @@
-"""Instant queries over prometheus-api-client, with what it leaves out: a deadline, the reason of a failure, warnings.
+"""Queries over prometheus-api-client, with what it leaves out: a deadline, the reason of a failure, warnings.
 
-Of that library only ``custom_query`` is used. Its defaults are replaced here: it has no timeout, sends a query in the
-URL even when it POSTs, retries for ten seconds behind the caller's back, follows redirects, lets ``.netrc`` override a
-bearer token, and throws away the warnings that come with a result.
+Of that library only ``custom_query`` and ``custom_query_range`` are used. Its defaults are replaced here: it has no
+timeout, sends a query in the URL even when it POSTs, retries for ten seconds behind the caller's back, follows
+redirects, lets ``.netrc`` override a bearer token, and throws away the warnings that come with a result.
 """
 
 from __future__ import annotations
@@ -12,13 +12,14 @@ import json
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeoutError
+from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import requests
@@ -38,6 +39,7 @@ MAX_AT_ONCE = 16
 MAX_REASON = 300
 """Characters of what Prometheus says: its parse errors quote the query."""
 
+Answer = TypeVar("Answer")
 Kind = Literal["unavailable", "timeout", "auth", "bad_query", "not_prometheus"]
 
 
@@ -65,6 +67,22 @@ class Result:
     warnings: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One series of a range query: (Unix seconds, value) where it has one. Values may be NaN or infinite."""
+
+    labels: Mapping[str, str]
+    points: tuple[tuple[float, float], ...]
+
+
+@dataclass(frozen=True)
+class RangeResult:
+    """The answer to a range query."""
+
+    series: tuple[Series, ...]
+    warnings: tuple[str, ...]
+
+
 class Prometheus:
     """The door to one Prometheus (or Mimir, Thanos, VictoriaMetrics: anything with its query API). Thread-safe."""
 
@@ -73,13 +91,15 @@ class Prometheus:
         parts = urlsplit(url)
         # Without what may stand before the host: user and password.
         self._name = f"Prometheus at {parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        self._url = url.rstrip("/")
         self._timeout = timeout
         self._token = token
+        self._headers = {"Authorization": f"Bearer {token}"} if token else None
         self._places = threading.BoundedSemaphore(MAX_AT_ONCE)
         self._session = _Session()
         self._connect = PrometheusConnect(
-            url=url.rstrip("/"),
-            headers={"Authorization": f"Bearer {token}"} if token else None,
+            url=self._url,
+            headers=self._headers,
             session=self._session,
             method="POST",
             retry=Retry(total=0),
@@ -88,20 +108,31 @@ class Prometheus:
     def query(self, expr: str, at: datetime) -> Result:
         """Evaluate ``expr`` at one point in time. Raises PrometheusError, and nothing else."""
         timeout = self._timeout
-        # Its own limit is a little shorter than ours, so that Prometheus says why, and stops working for nobody.
-        params = {"time": f"{at.timestamp():.3f}", "timeout": f"{max(1, int(timeout * 950))}ms"}
+        params = {"time": f"{at.timestamp():.3f}", "timeout": _shorter(timeout)}
         return self._in_time(partial(self._ask, expr, params, timeout), timeout)
+
+    def query_range(self, expr: str, start: datetime, end: datetime, step: timedelta) -> RangeResult:
+        """Evaluate ``expr`` at ``start`` and every ``step`` after it up to ``end``, all of whole seconds. Prometheus
+        refuses more than 11,000 steps. Raises PrometheusError, and nothing else."""
+        timeout = self._timeout
+        return self._in_time(partial(self._ask_for_range, expr, start, end, step, timeout), timeout)
+
+    def rule_groups(self) -> list[dict[str, Any]]:
+        """The rule groups that are loaded, with their health: ``data.groups`` of ``GET /api/v1/rules``, as it stands.
+        Raises PrometheusError, and nothing else."""
+        timeout = self._timeout
+        return self._in_time(partial(self._ask_for_rules, timeout), timeout)
 
     def close(self) -> None:
         """Give the connections back."""
         self._connect.close()
 
-    def _in_time(self, ask: Callable[[], Result], timeout: float) -> Result:
+    def _in_time(self, ask: Callable[[], Answer], timeout: float) -> Answer:
         """A thread of its own for each query, left behind when its time is up: a server that trickles its answer byte
         by byte keeps any timeout of a socket from ending, and would keep its caller too."""
         if not self._places.acquire(blocking=False):
             raise PrometheusError("timeout", f"{self._name} has not answered {MAX_AT_ONCE} earlier queries yet")
-        done: Future[Result] = Future()
+        done: Future[Answer] = Future()
 
         def run() -> None:
             try:
@@ -118,9 +149,27 @@ class Prometheus:
             raise PrometheusError("timeout", f"{self._name} did not answer a query within {timeout:g} s") from None
 
     def _ask(self, expr: str, params: dict[str, str], timeout: float) -> Result:
-        try:
+        with self._explained(timeout):
             data = self._connect.custom_query(expr, params=params, timeout=timeout)
             return Result(_samples(data), self._session.last_warnings())
+
+    def _ask_for_range(self, expr: str, start: datetime, end: datetime, step: timedelta, timeout: float) -> RangeResult:
+        every, params = f"{step.total_seconds():g}s", {"timeout": _shorter(timeout)}
+        with self._explained(timeout):
+            data = self._connect.custom_query_range(expr, start, end, every, params=params, timeout=timeout)
+            return RangeResult(_series(data), self._session.last_warnings())
+
+    def _ask_for_rules(self, timeout: float) -> list[dict[str, Any]]:
+        with self._explained(timeout):
+            response = self._session.request("GET", f"{self._url}/api/v1/rules", headers=self._headers, timeout=timeout)
+            if response.status_code != requests.codes.ok:
+                raise self._refused(response)
+            return _groups(response.json())
+
+    @contextmanager
+    def _explained(self, timeout: float) -> Iterator[None]:
+        try:
+            yield
         except PrometheusApiClientException:
             raise self._refused(self._session.last_response()) from None
         except requests.JSONDecodeError:
@@ -157,6 +206,13 @@ class Prometheus:
         return PrometheusError("unavailable", f"{self._name} answered HTTP {status}{': ' + said if said else ''}")
 
 
+def _groups(answer: Any) -> list[dict[str, Any]]:
+    groups = answer["data"]["groups"]
+    if not isinstance(groups, list) or not all(isinstance(group, dict) for group in groups):
+        raise TypeError
+    return groups
+
+
 def _samples(data: Any) -> tuple[Sample, ...]:
     if data and not isinstance(data[0], dict):  # a scalar: [time, "value"]
         return (Sample({}, float(data[1])),)
@@ -164,6 +220,21 @@ def _samples(data: Any) -> tuple[Sample, ...]:
         Sample({_text(name): _text(text) for name, text in series["metric"].items()}, float(series["value"][1]))
         for series in data
     )
+
+
+def _series(data: Any) -> tuple[Series, ...]:
+    return tuple(
+        Series(
+            {_text(name): _text(text) for name, text in series["metric"].items()},
+            tuple((float(at), float(value)) for at, value in series["values"]),
+        )
+        for series in data
+    )
+
+
+def _shorter(timeout: float) -> str:
+    # Its own limit is a little shorter than ours, so that Prometheus says why, and stops working for nobody.
+    return f"{max(1, int(timeout * 950))}ms"
 
 
 def _text(value: Any) -> str:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from slo_engine.rules.base import recorded
 from slo_engine.rules.model import Alert
-from slo_engine.rules.records import burning_budget, events, window_ratio_selector
+from slo_engine.rules.records import burning_budget, window_ratio_selector
+from slo_engine.rules.sums import sum_over
 from slo_engine.spec.duration import Duration
 from slo_engine.spec.kinds import CostSli
 from slo_engine.spec.names import (
@@ -14,12 +15,12 @@ from slo_engine.spec.names import (
     BUDGET_REMAINING,
     BURN_ALERT,
     BURN_RATE,
+    ERRORS_INCREASE,
     EXHAUSTED_ALERT,
     LONG_WINDOW,
     SERVICE,
     SEVERITY,
     SHORT_WINDOW,
-    SLICE_BAD,
     SLO,
     SPEND_ALERT,
     SPEND_EXHAUSTED_ALERT,
@@ -27,7 +28,7 @@ from slo_engine.spec.names import (
     WINDOW,
 )
 from slo_engine.spec.policies import REACH, Severity, Tier
-from slo_engine.spec.slo import Slo, Threshold, error_budget
+from slo_engine.spec.slo import Slo, Threshold, error_budget, targets
 
 
 def burn_alerts(slo: Slo) -> Iterator[tuple[Tier, Alert]]:
@@ -47,7 +48,7 @@ def exhausted_alert(slo: Slo) -> Iterator[Alert]:
     whole = f"{recorded(slo, BUDGET_REMAINING)}"
     expr = f"max without ({WINDOW}) ({whole}) <= 0"
     if slo.min_events and not isinstance(slo.sli, CostSli):
-        expr += f" and {events(slo, TOTAL_INCREASE, slo.window)} >= {slo.min_events}"
+        expr += f" and {sum_over(slo, TOTAL_INCREASE, slo.window)} >= {slo.min_events}"
     period = "this month" if slo.window_name == "month" else f"the last {slo.window}"
     yield alert_of(
         slo,
@@ -67,8 +68,8 @@ def absent_alert(slo: Slo) -> Iterator[Alert]:
     if slo.absent is None:
         return
     watched = slo.sli.watched
-    if watched.metric == SLICE_BAD:
-        watched = recorded(slo, SLICE_BAD)
+    if watched.metric == ERRORS_INCREASE:
+        watched = recorded(slo, ERRORS_INCREASE)
     yield alert_of(
         slo,
         ABSENT_ALERT,
@@ -124,6 +125,12 @@ def _verbatim(text: str) -> str:
     return text.replace("{{", '{{ "{{" }}')
 
 
+def threshold_of(slo: Slo, tier: Tier) -> float:
+    """The error ratio at which a tier fires for the objective of the SLO itself; for spend, the burn rate."""
+    factor = _factor(slo, tier)
+    return factor if isinstance(slo.sli, CostSli) else factor * error_budget(slo.objective)
+
+
 def _factor(slo: Slo, tier: Tier) -> float:
     if isinstance(slo.sli, CostSli):
         return tier.factor  # spend has no ceiling: every factor can be reached
@@ -133,18 +140,23 @@ def _factor(slo: Slo, tier: Tier) -> float:
 def _burns(slo: Slo, tier: Tier) -> str:
     both = " and ".join(f"{_ratio(slo, window)} > {_threshold(slo, tier)}" for window in (tier.long, tier.short))
     if slo.min_events and not isinstance(slo.sli, CostSli):
-        both += f" and {events(slo, TOTAL_INCREASE, tier.long)} >= {slo.min_events}"
+        both += f" and {sum_over(slo, TOTAL_INCREASE, tier.long)} >= {slo.min_events}"
     return both
 
 
 def _ratio(slo: Slo, window: Duration) -> str:
     # Without the window label the pair matches one to one, and the alert carries only what identifies it.
-    return f"max without ({WINDOW}) ({window_ratio_selector(slo, str(window))})"
+    name = slo.window_name if window == slo.window else str(window)
+    return f"max without ({WINDOW}) ({window_ratio_selector(slo, name)})"
 
 
 def _threshold(slo: Slo, tier: Tier) -> str:
     if slo.overrides and slo.policy.adaptive and not isinstance(slo.sli, CostSli):
-        return f"clamp_max({tier.factor:.12g} * {burning_budget(slo)}, {REACH:g})"
+        budget = burning_budget(slo)
+        lowered = f"clamp_max({tier.factor:.12g} * {budget}, {REACH:g})"
+        # Under an objective of 25 % that would fire although the objective is kept.
+        low = any(error_budget(objective) > REACH for _, objective in targets(slo))
+        return f"({lowered} > {budget} or {budget})" if low else lowered
     return f"{_factor(slo, tier):.12g} * {burning_budget(slo)}"
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from slo_engine.spec.names import ERRORS_INCREASE, SERVICE, SLO, TOTAL_INCREASE
-from slo_engine.spec.promql import Selector
+from slo_engine.spec.promql import Matcher, Selector
 from slo_engine.spec.slo import Group, Slo
 
 
@@ -17,7 +17,7 @@ def base_records(slo: Slo) -> Iterator[tuple[str, str]]:
 
 @dataclass(frozen=True)
 class RawIncreases:
-    """The events of five minutes in PromQL that reads raw series only. ``total`` is None for spend."""
+    """The events of each minute in PromQL that reads raw series only. ``total`` is None for spend."""
 
     total: str | None
     errors: str
@@ -39,27 +39,23 @@ def recorded(slo: Slo, name: str, group: Group | None = None) -> Selector:
     return selector
 
 
-@dataclass(frozen=True)
 class _Recorded:
-    """Earlier base records as Prometheus has recorded them."""
+    recorded = True
 
-    slo: Slo
+    def __init__(self, slo: Slo) -> None:
+        self._slo = slo
 
-    def now(self, name: str) -> str:
-        return str(recorded(self.slo, name))
-
-    def over(self, name: str, window: str) -> str:
-        return f"{recorded(self.slo, name)}[{window}]"
+    def __call__(self, name: str, matchers: Sequence[Matcher] = ()) -> str:
+        selector = recorded(self._slo, name)
+        return str(replace(selector, matchers=(*selector.matchers, *matchers)))
 
 
-@dataclass(frozen=True)
 class _Written:
-    """Earlier base records written out."""
+    recorded = False
 
-    exprs: dict[str, str] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.exprs: dict[str, str] = {}
 
-    def now(self, name: str) -> str:
+    def __call__(self, name: str, matchers: Sequence[Matcher] = ()) -> str:
+        assert not matchers  # what is written out cannot be told apart
         return f"({self.exprs[name]})"
-
-    def over(self, name: str, window: str) -> str:
-        return f"({self.exprs[name]})[{window}:1m]"

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from slo_engine.rules.base import base_records, recorded
 from slo_engine.rules.model import Record
 from slo_engine.rules.month import month_records, spent_this_month
-from slo_engine.rules.sums import SHORT_LIMIT, stage_records, sum_over, times
+from slo_engine.rules.sums import SHORT_LIMIT, stage_records, sum_over
 from slo_engine.spec.duration import Duration
 from slo_engine.spec.kinds import CostSli
 from slo_engine.spec.names import (
@@ -57,8 +57,8 @@ def long_records(slo: Slo) -> Iterator[Record]:
         yield _record(slo, ERRORS_SUM, spent_this_month(slo, slo.sli.month), whole)
     else:
         if not isinstance(slo.sli, CostSli):
-            yield _record(slo, TOTAL_SUM, events(slo, TOTAL_INCREASE, slo.window), whole)
-        yield _record(slo, ERRORS_SUM, events(slo, ERRORS_INCREASE, slo.window), whole)
+            yield _record(slo, TOTAL_SUM, sum_over(slo, TOTAL_INCREASE, slo.window), whole)
+        yield _record(slo, ERRORS_SUM, sum_over(slo, ERRORS_INCREASE, slo.window), whole)
     yield _record(slo, ERROR_RATIO, _slo_window_ratio(slo), whole)
     yield _record(slo, BUDGET_REMAINING, _budget_remaining(slo), whole)
 
@@ -66,12 +66,6 @@ def long_records(slo: Slo) -> Iterator[Record]:
 def window_ratio_selector(slo: Slo, window: str) -> Selector:
     """The recorded error ratio over one window."""
     return recorded(slo, ERROR_RATIO).where(WINDOW, window)
-
-
-def events(slo: Slo, base: str, window: Duration) -> str:
-    """The number of events (for spend: money) over a window."""
-    counted = times(window)
-    return sum_over(slo, base, window) + (f" / {counted}" if counted > 1 else "")
 
 
 def burning_budget(slo: Slo) -> str:
@@ -92,7 +86,7 @@ def _record(slo: Slo, name: str, expr: str, labels: Group | None = None) -> Reco
 def _window_ratio(slo: Slo, window: Duration) -> str:
     if isinstance(slo.sli, CostSli):
         # What was spent, as a share of what the budget allows for a stretch of that length.
-        part = window.milliseconds / slo.window.milliseconds * times(window)
+        part = window.milliseconds / slo.window.milliseconds
         return _for_each_group(
             slo, lambda group, budget: f"{sum_over(slo, ERRORS_INCREASE, window, group)} / {budget * part:.12g}"
         )

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from slo_engine.rules.alerts import alert_of, group_text
 from slo_engine.rules.base import recorded
 from slo_engine.rules.model import Alert
-from slo_engine.rules.sums import HOUR_LENGTH, sum_over, times
+from slo_engine.rules.sums import HOUR_LENGTH, sum_over
 from slo_engine.spec.kinds import CostSli
 from slo_engine.spec.money import CENTS_COUNT, Budget
 from slo_engine.spec.names import (
@@ -36,7 +36,7 @@ def short_spend_alerts(slo: Slo) -> Iterator[Alert]:
             slo,
             SPEND_PER_HOUR_ALERT,
             "ticket",
-            f"{spent} / {times(HOUR_LENGTH)} > {limit.amount:.12g}",
+            f"{spent} > {limit.amount:.12g}",
             {
                 "summary": f"{slo.service} {slo.name}{group_text(slo)}: {_value(limit)} spent within an hour",
                 "description": f"The limit is {limit} an hour.",

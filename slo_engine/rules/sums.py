@@ -1,7 +1,7 @@
 """Sums of events over windows, in three stages, so that no window reads more than some hundred samples a series.
 
-- The **base**: each minute, the events of the last five minutes. Windows up to 6 h are read from it.
-- The **stage**: the base once in five minutes, a partition of time. Windows up to 3 d are read from it.
+- The **base**: the events of each minute. Windows up to 6 h are read from it.
+- The **stage**: the base added up each five minutes. Windows up to 3 d are read from it.
 - The **hours**: the stage added up once an hour, and what has come since. All longer windows are read from them.
 
 A range ends half a step short of its window: Prometheus 2 takes both ends of a range, 3 only the later one, and so both
@@ -27,7 +27,6 @@ from slo_engine.spec.slo import Group, Slo
 
 SHORT_INTERVAL = Duration.parse("1m")
 LONG_INTERVAL = Duration.parse("5m")
-BASE_WINDOW = Duration.parse("5m")
 HOUR_LENGTH = Duration.parse("1h")
 
 SHORT_LIMIT = Duration.parse("6h")
@@ -43,14 +42,9 @@ STAGES = {TOTAL_INCREASE: TOTAL_STAGE, ERRORS_INCREASE: ERRORS_STAGE}
 HOURS = {TOTAL_INCREASE: TOTAL_HOURS, ERRORS_INCREASE: ERRORS_HOURS}
 """Base record -> the record of the same events at a later stage."""
 
-OVERLAP = BASE_WINDOW.milliseconds // SHORT_INTERVAL.milliseconds
-"""Each event is in five base records: a sum over them counts it five times. Ratios do not care; numbers do."""
-
 
 def sum_over(slo: Slo, base: str, window: Duration, group: Group | None = None) -> str:
-    """The events of a base record over a window, each counted :func:`times` times, as an operand."""
-    if window == BASE_WINDOW:
-        return str(recorded(slo, base, group))
+    """The events of a base record over a window, as an operand."""
     if window <= SHORT_LIMIT:
         return f"sum_over_time({recorded(slo, base, group)}[{_short_of(window, SHORT_INTERVAL)}])"
     if window <= STAGE_LIMIT:
@@ -58,11 +52,6 @@ def sum_over(slo: Slo, base: str, window: Duration, group: Group | None = None) 
     hours = recorded(slo, HOURS[base], group)
     closed = f"sum_over_time({hours.where(HOUR, 'closed')}[{_short_of(window, HOUR_LENGTH)}])"
     return f"sum without ({HOUR}) ({closed} or {hours.where(HOUR, 'open')})"
-
-
-def times(window: Duration) -> int:
-    """How often :func:`sum_over` counts each event of this window."""
-    return OVERLAP if BASE_WINDOW < window <= SHORT_LIMIT else 1
 
 
 def needs_hours(slo: Slo) -> bool:
@@ -103,7 +92,7 @@ def _short_of(window: Duration, step: Duration) -> Duration:
 def stage_records(slo: Slo, bases: tuple[str, ...]) -> Iterator[tuple[str, str, dict[str, str]]]:
     """The records of both later stages, in the order of their evaluation: name, expression, labels."""
     for base in bases:
-        yield STAGES[base], str(recorded(slo, base)), {}
+        yield STAGES[base], sum_over(slo, base, LONG_INTERVAL), {}
     if needs_hours(slo):
         for base in bases:
             yield HOURS[base], closed_hour(slo, base), {HOUR: "closed"}

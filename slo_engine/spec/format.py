@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, Field, ValidationInfo, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from slo_engine.spec.duration import Duration
 from slo_engine.spec.fields import (
@@ -25,18 +33,21 @@ from slo_engine.spec.fields import (
 )
 from slo_engine.spec.kinds import CostFormat, EventsFormat, LatencyFormat, ScoreFormat, Sli, SlicesFormat
 from slo_engine.spec.policies import Severity
+from slo_engine.spec.templates.apply import KEY, apply
 
 VERSION = "slo-engine/v1"
 
 
 class SliFormat(Strict):
-    """``sli``: exactly one kind. A new kind is a file in ``kinds`` and a line here."""
+    """``sli``: exactly one kind, or a template. A new kind is a file in ``kinds`` and a line here."""
 
     events: EventsFormat | None = None
     latency: LatencyFormat | None = None
     slices: SlicesFormat | None = None
     score: ScoreFormat | None = None
     cost: CostFormat | None = None
+    template: str | None = None
+    _of_template: Sli | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
@@ -44,9 +55,19 @@ class SliFormat(Strict):
             raise refuse(f"takes exactly one of {', '.join(type(self).model_fields)}")
         return self
 
+    @model_validator(mode="wrap")
+    @classmethod
+    def _template(cls, data: Any, otherwise: ModelWrapValidatorHandler[Self]) -> Self:
+        # Beside `template` stand the parameters of that template, which are the keys of no kind.
+        if not (isinstance(data, dict) and KEY in data):
+            return otherwise(data)
+        made: Any = cls.model_construct(template=data[KEY])
+        made._of_template = apply(data)
+        return made  # type: ignore[no-any-return]
+
     def sli(self) -> Sli:
         """What the rules are made of."""
-        return self._written()[0].sli()
+        return self._of_template or self._written()[0].sli()
 
     def _written(self) -> list[EventsFormat | LatencyFormat | SlicesFormat | ScoreFormat | CostFormat]:
         kinds = (self.events, self.latency, self.slices, self.score, self.cost)

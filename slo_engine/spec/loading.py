@@ -37,10 +37,13 @@ MAX_FILE_BYTES = 2 * 1024 * 1024
 """A larger file is no SLO file; 1,000 SLOs take about 400 KB."""
 
 MIN_WINDOW = Duration.parse("5m")
-"""The base records cover five minutes: no ratio can be taken over less."""
+"""Five samples of the base, at least: of less a ratio says little."""
 
 _MONTH = Duration.parse("30d")
 """What a calendar month counts as for burn rates."""
+
+MAX_OVERRIDES = 50
+"""For one SLO: each is a part of the same expression, and an expression has its limit."""
 
 MODEL = TypeVar("MODEL", bound=BaseModel)
 
@@ -51,6 +54,8 @@ class Loaded:
 
     slos: SloSet
     problems: tuple[Problem, ...]
+    policies: Mapping[str, Policy]
+    """By name: the built-in ones and those that the files declare, whether an SLO uses them or not."""
 
 
 def load(paths: Iterable[Path]) -> SloSet:
@@ -73,7 +78,7 @@ def examine(paths: Iterable[Path]) -> Loaded:
     slos = [slo for reading in readings for slo in reading.slos(policies, slos_taken)]
     thresholds = [threshold for reading in readings for threshold in reading.thresholds(alerts_taken)]
     problems += [problem for reading in readings for problem in reading.document.problems]
-    return Loaded(SloSet(tuple(slos), tuple(thresholds)), tuple(sorted(set(problems))))
+    return Loaded(SloSet(tuple(slos), tuple(thresholds)), tuple(sorted(set(problems))), policies)
 
 
 def find_files(paths: Iterable[Path]) -> tuple[list[Path], list[Problem]]:
@@ -245,7 +250,7 @@ class _Reading:
             policy=self._policy(path, alerting, policies),
             alerting={"page": _tier_alerting(alerting.page), "ticket": _tier_alerting(alerting.ticket)},
             disabled=tuple(alerting.disabled),
-            min_events=alerting.min_events or 0,
+            min_events=0 if isinstance(sli, CostSli) else alerting.min_events or 0,  # money is not counted
             keep_firing_for=alerting.keep_firing_for,
             exhausted=alerting.exhausted,
             absent=alerting.absent,
@@ -255,8 +260,10 @@ class _Reading:
             if label in by[:index]:
                 self._add((*self._where(path, ("by",)), index), f"names {label!r} a second time: remove it")
         self._check_labels(path, header, alerting, by)
+        if item.window and isinstance(sli, CostSli) and sli.month:
+            self._add((*path, "window"), "does not go with cost.month, whose window is the calendar month: remove it")
         if item.sli.cost:
-            self._check_cost(path, item, item.sli.cost)
+            self._check_cost(path, item.sli.cost)
         self._check_disabled(path, slo)
         self._check_window(self._where(path, ("window",)), slo.window)
         self._check_tiers(path, slo)
@@ -273,6 +280,12 @@ class _Reading:
         return objective
 
     def _overrides(self, path: KeyPath, item: SloFormat, sli: Sli, by: tuple[str, ...]) -> tuple[Override, ...]:
+        if len(item.overrides) > MAX_OVERRIDES:
+            self._add(
+                (*path, "overrides"),
+                f"are {len(item.overrides)}, and one SLO takes {MAX_OVERRIDES} of them: divide it, or give more groups "
+                "the objective of the SLO itself",
+            )
         wanted, other = ("budget", "objective") if isinstance(sli, CostSli) else ("objective", "budget")
         for index, override in enumerate(item.overrides):
             here = (*path, "overrides", index)
@@ -324,10 +337,8 @@ class _Reading:
                     at_key=True,
                 )
 
-    def _check_cost(self, path: KeyPath, item: SloFormat, cost: CostFormat) -> None:
+    def _check_cost(self, path: KeyPath, cost: CostFormat) -> None:
         here = (*path, "sli", "cost")
-        if cost.month and item.window:
-            self._add((*path, "window"), "does not go with cost.month, whose window is the calendar month: remove it")
         for where, amount in cost.limits.amounts():
             if amount.currency != cost.budget.currency:
                 self._add((*here, "limits", *where), f"must be in {cost.budget.currency}, like the budget")

@@ -12,19 +12,20 @@ WINDOW = "slo_window"
 """Label: the window that a recorded ratio or sum covers, such as ``1h``."""
 
 # Records. Level "slo"; what is recorded; how it was made.
-TOTAL_INCREASE = "slo:sli_total:increase5m"
-ERRORS_INCREASE = "slo:sli_errors:increase5m"
-"""Base, each minute: events of the last five minutes, summed by the group. Errors are 0 where there are none."""
+EVENTS_INCREASE = "slo:sli_events:increase1m"
+"""For events whose errors (or good ones) are among the series of the total: the events of each minute, by the group and
+the labels that tell the part from the rest. Total and errors are read from it."""
 
-SLICE_BAD = "slo:sli_slice:bad"
-"""For SLIs of slices, each minute: 1 where it was bad, 0 where it was good."""
+TOTAL_INCREASE = "slo:sli_total:increase1m"
+ERRORS_INCREASE = "slo:sli_errors:increase1m"
+"""Base: the events of each minute, summed by the group. Errors are 0 where there are none."""
 
-REQUESTS_INCREASE = "slo:sli_requests:increase5m"
-"""For spend with a limit on what a request costs, each minute: the requests of the last five minutes."""
+REQUESTS_INCREASE = "slo:sli_requests:increase1m"
+"""For spend with a limit on what a request costs, the requests of each minute."""
 
 TOTAL_STAGE = "slo:sli_total:stage5m"
 ERRORS_STAGE = "slo:sli_errors:stage5m"
-"""The base once in five minutes: a partition of time, whose samples add up to the events of any longer window."""
+"""The base added up each five minutes: what windows beyond some hours are read from."""
 
 TOTAL_HOURS = "slo:sli_total:stage1h"
 ERRORS_HOURS = "slo:sli_errors:stage1h"

@@ -52,8 +52,9 @@ class Policy:
         return tuple(replace(tier, factor=max(1.0, float(Fraction(str(tier.factor)) * scale))) for tier in self.tiers)
 
     def factor(self, tier: Tier, error_budget: float) -> float:
-        """The factor at which ``tier`` fires for this error budget (1 - objective)."""
-        return min(tier.factor, REACH / error_budget) if self.adaptive else tier.factor
+        """The factor at which ``tier`` fires for this error budget (1 - objective). Never lowered below 1: an objective
+        under 25 % is kept at an error ratio of 75 %."""
+        return min(tier.factor, max(1.0, REACH / error_budget)) if self.adaptive else tier.factor
 
 
 def can_fire(factor: float, error_budget: float) -> bool:

@@ -7,7 +7,7 @@ length and depth are checked first, and selectors are printed by :class:`Selecto
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import promql_parser
 
@@ -56,11 +56,11 @@ class Selector:
 
     def where(self, name: str, value: str, op: str = "=") -> Selector:
         """The same selector with one more matcher."""
-        return replace(self, matchers=(*self.matchers, Matcher(name, op, value)))
+        return Selector(self.metric, (*self.matchers, Matcher(name, op, value)))
 
     def with_suffix(self, suffix: str) -> Selector:
         """The same selector on ``metric + suffix``, as a histogram's ``_bucket`` or ``_count``."""
-        return replace(self, metric=self.metric + suffix)
+        return Selector(self.metric + suffix, self.matchers)
 
     def __str__(self) -> str:
         inside = ",".join(str(matcher) for matcher in self.matchers)
@@ -98,6 +98,11 @@ def parse_selector(text: str) -> Selector:
         raise PromqlError(
             'must be one plain selector such as http_requests_total{job="api"}: the rules add rates and windows'
         )
+    return selector_of(tree)
+
+
+def selector_of(tree: promql_parser.VectorSelector) -> Selector:
+    """The selector at a node of a parsed expression. Raises PromqlError where the rules could not use it."""
     if tree.offset is not None or tree.at is not None:
         raise PromqlError("must not carry offset or @: the rules set the time")
     if tree.matchers.or_matchers:
@@ -120,6 +125,8 @@ def parse_selector(text: str) -> Selector:
 def _refuse_what_kills_the_parser(text: str) -> None:
     if len(text) > MAX_LENGTH:
         raise PromqlError(f"is longer than {MAX_LENGTH:,} characters: record a part of it as a rule")
+    if len(text) <= MAX_OPERATORS and sum(text.count(bracket) for bracket in "([{") <= MAX_DEPTH:
+        return  # as almost all are: too short for the chain, with too few brackets to nest
     depth = deepest = operators = 0
     braces = False
     for part in _NESTING.findall(text):

@@ -178,7 +178,7 @@ def _up_to_now(recorded: str, increase: str) -> str:
     minutes for as long as the record is old. Without it the budget in a page would not know of the outage it is about,
     for as long as Prometheus has not much more history than the outage."""
     age = f"(time() - timestamp({recorded})) / 300"
-    since = f"{increase} * ignoring ({WINDOW}) ({age})"
+    since = f"sum_over_time({increase}[4m30s]) * ignoring ({WINDOW}) ({age})"
     # An agent that is gone has no pace, only its record.
     return f"{recorded} + ignoring ({WINDOW}) ({since}) or ignoring ({WINDOW}) last_over_time({recorded}[{_LOOK_BACK}])"
 

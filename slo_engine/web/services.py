@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from slo_engine.spec.live import LiveSlos
-from slo_engine.status import StatusBoard
+from slo_engine.status.board import StatusBoard
 from slo_engine.store import Database
 
 

@@ -16,8 +16,8 @@ from slo_engine.alerts.payload import parse
 from slo_engine.alerts.subject import Subject, subjects_of
 from slo_engine.prometheus import PrometheusError
 from slo_engine.spec import load
-from slo_engine.status import SloStatus
 from slo_engine.status.evaluate import Recorded, status_of
+from slo_engine.status.model import SloStatus
 from slo_engine.traces import Cause, Finding, TraceLink, TracesError
 from tests.alerts.payloads import SUCCESS_LABELS, body
 

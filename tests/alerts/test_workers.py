@@ -16,7 +16,7 @@ from slo_engine.alerts.evidence import Evidence
 from slo_engine.alerts.subject import Subject
 from slo_engine.alerts.workers import SIDE_BY_SIDE
 from slo_engine.spec import load
-from slo_engine.status import SloStatus
+from slo_engine.status.model import SloStatus
 from slo_engine.store import Database, inbox, outbox, pages, retention
 from tests.alerts.payloads import body
 

@@ -38,7 +38,7 @@ def test_help_and_version() -> None:
 def test_validate_says_that_all_is_fine() -> None:
     done = run("validate", "slos")
     assert (done.returncode, done.stdout) == (0, "")
-    assert "4 SLOs and 6 thresholds, all fine" in done.stderr
+    assert "5 SLOs and 6 thresholds, all fine" in done.stderr
 
 
 def test_validate_as_json_for_scripts(tmp_path: Path) -> None:

@@ -12,7 +12,9 @@ import pytest
 import yaml
 
 from deploy.stack.processes import program
+from slo_engine.rules.inhibitions import inhibitions
 from slo_engine.settings import load_settings
+from slo_engine.spec import load
 
 ROOT = Path(__file__).parent.parent.parent
 DEPLOY = ROOT / "deploy"
@@ -55,6 +57,14 @@ def test_alertmanager_groups_by_every_label_the_default_slos_divide_by() -> None
     slos = yaml.safe_load((ROOT / "slos/agents.yaml").read_text())
     labels = set(slos["defaults"]["by"]).union(*(set(slo.get("by", [])) for slo in slos["slos"]))
     assert labels <= set(route["group_by"])
+
+
+def test_alertmanager_has_the_inhibitions_of_the_default_slos() -> None:
+    configured = yaml.safe_load((DEPLOY / "alertmanager/alertmanager.yml").read_text())["inhibit_rules"]
+    generated = yaml.safe_load(inhibitions(load([ROOT / "slos"])))["inhibit_rules"]
+    for rule in (*configured, *generated):
+        rule["equal"].sort()
+    assert configured == generated
 
 
 def test_every_address_in_the_configuration_is_a_service_of_the_compose_file() -> None:

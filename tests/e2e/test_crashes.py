@@ -119,7 +119,7 @@ def test_slo_file_that_breaks_leaves_the_last_good_set_in_force_and_says_so(tmp_
     with machine(tmp_path, slos=slos) as parts:
         parts.start_engine()
         readyz = f"{parts.engine_url}/readyz"
-        assert get(readyz)["slo_files"] == {"slos": 4, "state": "ok"}
+        assert get(readyz)["slo_files"] == {"slos": 5, "state": "ok"}
         good = (slos / "agents.yaml").read_text()
         (slos / "agents.yaml").write_text(good.replace("objective: 98", "objective: 100"))
         said = wait_for("the mistake", lambda: get(readyz)["slo_files"].get("problems"), within=15)
@@ -130,7 +130,7 @@ def test_slo_file_that_breaks_leaves_the_last_good_set_in_force_and_says_so(tmp_
         wait_for("the mended file", lambda: get(readyz)["slo_files"]["state"] == "ok", within=15)
         log = [json.loads(line)["message"] for line in parts.log().splitlines()]
     assert state["ready"] is True
-    assert state["slo_files"]["slos"] == 4
+    assert state["slo_files"]["slos"] == 5
     assert "last good set stays in force" in state["slo_files"]["state"]
     assert len(said) == 1
     assert "agents.yaml:13:16: slos[0].objective: must be below 100" in said[0]

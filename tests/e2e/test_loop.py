@@ -197,7 +197,7 @@ def test_browser_shows_budgets_and_the_page_with_its_evidence(
 
 def test_prometheus_scrapes_the_engine_and_keeps_exemplars_of_failing_runs(stack: Stack, page: dict[str, Any]) -> None:
     engine = get(f"{stack.prometheus.url}/api/v1/query?query=slo_engine_slos")
-    assert [series["value"][1] for series in engine["data"]["result"]] == ["4"]
+    assert [series["value"][1] for series in engine["data"]["result"]] == ["5"]
     query = "query_exemplars?query=agent_errors_total&start=0&end=4000000000"
     series = get(f"{stack.prometheus.url}/api/v1/{query}")["data"]
     runs = ledger(stack)

@@ -34,6 +34,9 @@ def serving(answer: Answer) -> Iterator[str]:
         def do_POST(self) -> None:
             answer(self, self.rfile.read(int(self.headers["content-length"] or 0)))
 
+        def do_GET(self) -> None:
+            answer(self, b"")
+
         def log_message(self, *_: object) -> None:
             """Say nothing."""
 
@@ -240,3 +243,53 @@ def test_the_bearer_token_is_sent_whatever_netrc_says(tmp_path: Path, monkeypatc
     ((authorization, parameters),) = seen
     assert authorization == "Bearer t0ken"
     assert parameters == {"query": ["up"], "time": [f"{NOW.timestamp():.3f}"], "timeout": ["2850ms"]}
+
+
+def test_a_real_prometheus_lists_the_rules_that_it_has_loaded(tmp_path: Path) -> None:
+    file = tmp_path / "rules.yaml"
+    file.write_text("groups: [{name: a, interval: 1h, rules: [{record: 'a:b', expr: vector(1)}]}]")
+    with RealPrometheus(tmp_path / "prometheus", rules=[file]) as server, closing(Prometheus(server.url)) as door:
+        [group] = door.rule_groups()
+    assert (group["name"], group["file"], group["interval"]) == ("a", str(file), 3600)
+    assert group["rules"][0]["query"] == "vector(1)"
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind"),
+    [
+        (saying(200, b"<html>"), "not_prometheus"),
+        (saying(200, {"data": []}), "not_prometheus"),
+        (saying(200, {"data": {"groups": [1]}}), "not_prometheus"),
+        (saying(302, {}, {"location": "/login"}), "not_prometheus"),
+        (saying(403, {}), "auth"),
+        (saying(404, {}), "unavailable"),
+        (saying(503, {"error": "starting"}), "unavailable"),
+    ],
+)
+def test_a_list_of_rules_that_cannot_be_had_says_why(answer: Answer, kind: str) -> None:
+    with serving(answer) as url, closing(Prometheus(url)) as door, pytest.raises(PrometheusError) as caught:
+        door.rule_groups()
+    assert caught.value.kind == kind
+
+
+def test_a_list_of_rules_that_trickles_in_ends_in_time() -> None:
+    def trickle(handler: BaseHTTPRequestHandler, _: bytes) -> None:
+        handler.send_response(200)
+        handler.end_headers()
+        try:
+            for _number in range(100):
+                handler.wfile.write(b" ")
+                handler.wfile.flush()
+                time.sleep(0.05)
+        except OSError:
+            pass  # the door has gone
+
+    started = time.monotonic()
+    with (
+        serving(trickle) as url,
+        closing(Prometheus(url, timeout=0.3)) as door,
+        pytest.raises(PrometheusError) as caught,
+    ):
+        door.rule_groups()
+    assert caught.value.kind == "timeout"
+    assert time.monotonic() - started < 10

@@ -1,8 +1,10 @@
 """Generated rules before the real ``promtool``: does Prometheus take them, and what do they record and fire?
 
-Two things of promtool 2.42 shape this module. It evaluates every group at every step, whatever its ``interval``; so the
-copy of the rules that is tested records slower groups only at the times that Prometheus would. And it compares values
-to the last bit; so an expectation is a PromQL comparison with a tolerance, which promtool finds to be 1.
+Three things of promtool 2.42 shape this module. It evaluates every group at every step, whatever its ``interval``; so
+the copy of the rules that is tested records slower groups only at the times that Prometheus would. Its scrapes take no
+time and fall on the minutes of its evaluations; so the copy does not wait for them, unless it is told to. And it
+compares values to the last bit; so an expectation is a PromQL comparison with a tolerance, which promtool finds to be
+1.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import yaml
 from slo_engine.rules import render
 from slo_engine.spec import SloSet, load
 from slo_engine.spec.duration import Duration
+from slo_engine.spec.kinds.sli import DELAY
 
 Labels = Mapping[str, str]
 
@@ -82,11 +85,15 @@ def replay(
     series: Mapping[str, str],
     *expected: Expectation | Notified,
     scrapes_each: str = "1m",
+    waits: bool = False,
 ) -> None:
-    """Let the rules of ``slos`` see a history (series -> promtool's value notation) from time 0, and compare."""
+    """Let the rules of ``slos`` see a history (series -> promtool's value notation) from time 0, and compare.
+    ``waits``: they look as late as in Prometheus, so ``scrapes_each`` had better be as short as their delay."""
     files = {folder / f"tested-{name}": yaml.safe_load(text) for name, text in render(slos).items()}
     groups = [group for data in files.values() for group in data["groups"]]
     for group in groups:
+        if not waits:
+            _wait_for_no_scrape(group)
         _record_at_the_interval(group)
     for file, data in files.items():
         dump(file, data)
@@ -112,6 +119,11 @@ def replay(
         case["promql_expr_test"] = [{"expr": each.reads, "eval_time": each.at, "exp_samples": []} for each in values]
         found = _promtool("test", "rules", str(dump(folder / "found.yaml", test)))
         raise AssertionError(f"{failure}\n\nwhat the expressions read give:\n{found.stdout}{found.stderr}") from None
+
+
+def _wait_for_no_scrape(group: dict[str, Any]) -> None:
+    for rule in group["rules"]:
+        rule["expr"] = rule["expr"].replace(f" offset {DELAY}", "").replace(f" offset 1m{DELAY}", " offset 1m")
 
 
 def _record_at_the_interval(group: dict[str, Any]) -> None:

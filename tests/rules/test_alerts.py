@@ -19,9 +19,6 @@ slos:
 
 DAY = 24 * 60
 
-BASE_LAG = 2.5
-"""Minutes: the base looks back over five, so an outage reaches it in full after five and by half of it on average."""
-
 
 def test_outage_fires_each_tier_at_the_minute_the_arithmetic_says(tmp_path: Path) -> None:
     clean, outage = 3 * DAY, 160
@@ -33,7 +30,7 @@ def test_outage_fires_each_tier_at_the_minute_the_arithmetic_says(tmp_path: Path
         series |= runs((clean, 20, 0), (outage, 20, failing), agent_type=agent)
         for long, minutes, factor, evaluated_each in tiers:
             detection = clean + factor * 0.01 * minutes / failing
-            latest = detection + BASE_LAG + evaluated_each
+            latest = detection + evaluated_each
             expected += first_fires("3d160m", detection, latest, agent_type=agent, long_window=long)
     replay(tmp_path, slos_of(tmp_path, slo_file()), series, *expected)
 
@@ -109,7 +106,7 @@ def test_google_policy_fires_in_a_full_outage_at_90_percent(tmp_path: Path) -> N
             folder,
             slos_of(folder, slo_file(text)),
             runs((120, 20, 0), (60, 20, 1)),
-            *first_fires("3h", 120 + 45, 120 + 45 + BASE_LAG + 1, severity="page", long_window="1h"),
+            *first_fires("3h", 120 + 45, 120 + 45 + 1, severity="page", long_window="1h"),
         )
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from slo_engine.errors import SloEngineError
 from slo_engine.rules import check, write
-from slo_engine.rules.files import HEADER
+from slo_engine.rules.layout import HEADER
 from slo_engine.spec import SloSet, load
 from tests.rules import promtool
 
@@ -82,6 +82,13 @@ def test_file_that_is_no_text_any_more_is_found(tmp_path: Path, rules: Path) -> 
     assert [drift.file for drift in check(slos(tmp_path, "shop"), rules)] == [file]
 
 
+def test_carriage_returns_are_found(tmp_path: Path, rules: Path) -> None:
+    [file] = write(slos(tmp_path, "shop"), rules).files
+    file.write_bytes(file.read_bytes().replace(b"\n", b"\r\n"))
+    [drift] = check(slos(tmp_path, "shop"), rules)
+    assert "-groups:\\r" in drift.diff.splitlines(), "what nobody would see is shown"
+
+
 def test_missing_file_is_found(tmp_path: Path, rules: Path) -> None:
     write(slos(tmp_path, "shop"), rules)
     [drift] = check(slos(tmp_path, "shop", "desk"), rules)
@@ -112,6 +119,22 @@ def test_file_of_somebody_else_is_not_overwritten(tmp_path: Path, rules: Path) -
     with pytest.raises(SloEngineError, match="was not written by slo-engine"):
         write(slos(tmp_path, "shop"), rules)
     assert (rules / "shop.yaml").read_text() == "groups: []\n"
+
+
+def test_file_of_somebody_else_keeps_all_the_others_from_being_written(tmp_path: Path, rules: Path) -> None:
+    rules.mkdir()
+    (rules / "shop.yaml").write_text("groups: []\n")
+    (rules / "old.yaml").write_text(HEADER)
+    with pytest.raises(SloEngineError, match=r"shop\.yaml was not written by slo-engine"):
+        write(slos(tmp_path, "desk", "shop"), rules)
+    assert sorted(file.name for file in rules.iterdir()) == ["old.yaml", "shop.yaml"]
+
+
+def test_a_folder_in_the_way_is_told_and_nothing_is_left_behind(tmp_path: Path, rules: Path) -> None:
+    (rules / ".shop.yaml.part").mkdir(parents=True)
+    with pytest.raises(SloEngineError, match="cannot be written: Is a directory"):
+        write(slos(tmp_path, "desk", "shop"), rules)
+    assert [file.name for file in rules.iterdir()] == [".shop.yaml.part"]
 
 
 def test_folder_without_slos_removes_nothing(tmp_path: Path, rules: Path) -> None:
@@ -157,3 +180,17 @@ def test_rules_are_utf_8_in_any_locale(tmp_path: Path, rules: Path) -> None:
         done = _command(command, tmp_path / "shop.yaml", "--out", rules, env=ascii_only)
         assert done.returncode == 0, done.stderr.decode()
     assert "Müller weiß es" in (rules / "shop.yaml").read_text(encoding="utf-8")
+
+
+def test_fifty_overrides_of_an_slo_fit_into_its_rules(tmp_path: Path, rules: Path) -> None:
+    longest = "agent-" + "x" * 40
+    overrides = ", ".join(
+        f"{{match: {{agent_type: {longest}-{number}}}, objective: {90 + number / 10}}}" for number in range(50)
+    )
+    file = tmp_path / "slos.yaml"
+    file.write_text(
+        "{version: slo-engine/v1, service: shop, slos: [{name: runs, objective: 99, by: [agent_type], "
+        f"overrides: [{overrides}], sli: {{events: {{total: a_total, errors: b_total}}}}}}]}}"
+    )
+
+    assert write(load([file]), rules).files == [rules / "shop.yaml"]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.rules.histories import counter, late
-from tests.rules.promtool import Expectation, near, nothing, replay, slos_of
+from tests.rules.promtool import Expectation, near, nothing, replay, slos_of, true
 
 EVENTS = """
 version: slo-engine/v1
@@ -24,8 +24,8 @@ GOOD = EVENTS.replace("""errors: 'runs_total{status!="ok"}'""", """good: 'runs_t
 EXPIRING = EVENTS.replace("runs_total,", "runs_total, series_expire: true,")
 
 RECORDS = (
-    "slo:sli_total:increase5m",
-    "slo:sli_errors:increase5m",
+    "slo:sli_total:increase1m",
+    "slo:sli_errors:increase1m",
     "slo:sli_total:stage1h",
     "slo:sli_errors:stage1h",
     "slo:sli_error:ratio",
@@ -63,8 +63,7 @@ def test_errors_of_a_late_series_are_counted_to_the_event(tmp_path: Path, count:
         expected += [
             near("3h", f"slo:sli_errors:sum{of_it}", count),
             near("3h", f"slo:sli_total:sum{of_it}", 10 * scrapes_a_minute * 180 + count),
-            # The base holds them for five minutes and no longer, each minute of these.
-            near("3h", f"sum_over_time(slo:sli_errors:increase5m{of_it}[3h])", 5 * count),
+            near("3h", f"sum_over_time(slo:sli_errors:increase1m{of_it}[3h])", count),
         ]
     replay(tmp_path, slos_of(tmp_path, EVENTS), series, *expected, scrapes_each=f"{60 // scrapes_a_minute}s")
 
@@ -83,8 +82,7 @@ def test_series_that_appears_late_and_grows_is_counted_to_the_event(tmp_path: Pa
         run("ok"): counter((180, 10)),
         run("error"): late(62, counter((20, 3), (98, 0), start=3)),
     }
-    # Between two samples of the stage `increase` extrapolates; over the whole of it nothing is made up or lost.
-    replay(tmp_path, slos_of(tmp_path, EVENTS), series, errors("3h", 63, share=0.05))
+    replay(tmp_path, slos_of(tmp_path, EVENTS), series, errors("3h", 63))
 
 
 def test_good_events_of_a_late_series_are_no_errors(tmp_path: Path) -> None:
@@ -114,13 +112,30 @@ def test_errors_of_another_metric_are_counted_from_the_first_on(tmp_path: Path) 
     replay(tmp_path, slos_of(tmp_path, text), series, errors("3h", 7), total("3h", 1800))
 
 
-def test_target_that_comes_back_after_a_gap_adds_nothing(tmp_path: Path) -> None:
-    # Not scraped for twenty minutes, in which it went on counting.
+def test_target_that_comes_back_after_a_long_gap_adds_nothing(tmp_path: Path) -> None:
+    # Not scraped for forty minutes, in which it went on counting.
     def back(before: float, after: float) -> str:
-        return f"{counter((60, before))} stale _x18 {counter((100, 0), start=after)}"
+        return f"{counter((60, before))} stale _x38 {counter((80, 0), start=after)}"
 
-    series = {run("ok"): back(10, 9_000), run("error"): back(0, 5_000), run("timeout"): f"_x80 {5_000}x100"}
+    series = {run("ok"): back(10, 9_000), run("error"): back(0, 5_000), run("timeout"): f"_x100 {5_000}x80"}
     replay(tmp_path, slos_of(tmp_path, EVENTS), series, errors("3h", 0), total("3h", 600))
+
+
+def test_target_that_comes_back_after_a_short_gap_adds_what_it_counted_meanwhile(tmp_path: Path) -> None:
+    # Not scraped for fifteen minutes. Up to four minutes of before may count twice, and nothing of a new series.
+    def back(before: float, after: float) -> str:
+        return f"{counter((60, before))} stale _x13 {counter((105, 0), start=after)}"
+
+    series = {run("ok"): back(10, 750), run("error"): back(1, 75), run("timeout"): f"_x75 {5_000}x105"}
+    replay(
+        tmp_path,
+        slos_of(tmp_path, EVENTS),
+        series,
+        true("3h", "slo:sli_errors:sum >= bool 75"),
+        true("3h", "slo:sli_errors:sum <= bool 75 + 4"),
+        true("3h", "slo:sli_total:sum >= bool 825"),
+        true("3h", "slo:sli_total:sum <= bool 825 + 44"),
+    )
 
 
 def test_target_that_comes_back_between_two_looks_adds_what_it_counted_meanwhile(tmp_path: Path) -> None:

@@ -35,8 +35,8 @@ def test_latency_counts_what_took_longer_whichever_way_the_bound_is_written(tmp_
         tmp_path,
         slos_of(tmp_path, LATENCY),
         series,
-        near("1h", "slo:sli_total:increase5m", 200),
-        near("1h", "slo:sli_errors:increase5m", 20),
+        near("1h", "slo:sli_total:increase1m", 40),
+        near("1h", "slo:sli_errors:increase1m", 4),
         near("1h", 'slo:sli_error:ratio{slo_window="1h"}', 0.1),
     )
 

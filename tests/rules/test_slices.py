@@ -40,9 +40,12 @@ def test_minutes_of_a_gauge_are_good_or_bad(tmp_path: Path) -> None:
         slos_of(tmp_path, slices("agent_up")),
         {'agent_up{agent_type="chat"}': "1x89 0x9 1x99"},
         *minutes("3h", 10, 181),
-        near("1h39m", "slo:sli_errors:increase5m", 5),
-        near("1h32m", "slo:sli_errors:increase5m", 3),
-        near("1h42m", "slo:sli_errors:increase5m", 2),
+        near("1h29m", "slo:sli_errors:increase1m", 0),
+        near("1h30m", "slo:sli_errors:increase1m", 1),
+        near("1h39m", "slo:sli_errors:increase1m", 1),
+        near("1h40m", "slo:sli_errors:increase1m", 0),
+        near("1h39m", "slo:sli_total:increase1m", 1),
+        near("1h42m", 'slo:sli_error:ratio{slo_window="5m"}', 2 / 5),
         near("3h", 'slo:sli_error:ratio{slo_window="7d"}', 10 / 181),
     )
 
@@ -79,8 +82,8 @@ def test_minute_without_an_answer_is_neither_good_nor_bad(tmp_path: Path) -> Non
         },
         *minutes("2h40m", 10, 161 - 20, '{agent_type="gone"}'),
         *minutes("2h40m", 10, 161 - 21, '{agent_type="nan"}'),
-        nothing("1h10m", "slo:sli_slice:bad"),
-        nothing("1h10m", "slo:sli_total:increase5m"),
+        nothing("1h10m", "slo:sli_errors:increase1m"),
+        nothing("1h10m", "slo:sli_total:increase1m"),
         nothing("2h40m", "{__name__=~'slo:.*'} unless ({__name__=~'slo:.*'} > -Inf)"),
     )
 

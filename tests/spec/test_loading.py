@@ -34,7 +34,7 @@ def places(problems: tuple[Problem, ...]) -> list[str]:
 def test_the_shipped_slos_load() -> None:
     loaded = load([SHIPPED])
 
-    assert [each.name for each in loaded.slos] == ["success", "latency", "tool-calls", "spend"]
+    assert [each.name for each in loaded.slos] == ["success", "latency", "tool-calls", "spend", "answers"]
     assert loaded.services == ("agents",)
     assert len(loaded.thresholds) == 6
     success = loaded.find("agents", "success")

@@ -11,6 +11,8 @@ from slo_engine.spec.policies import BUILT_IN, GOOGLE, REACH, can_fire
 from slo_engine.spec.slo import error_budget
 
 OBJECTIVES = st.floats(0, 100, exclude_min=True, exclude_max=True)
+WRITTEN = st.floats(1, 100, exclude_max=True)
+"""Objectives that the format takes."""
 TIERS = pytest.mark.parametrize("tier", GOOGLE.tiers, ids=str)
 
 
@@ -21,12 +23,18 @@ def threshold(tier: Tier, objective: float) -> float:
 
 
 @TIERS
-@given(objective=OBJECTIVES)
+@given(objective=WRITTEN)
 def test_every_google_tier_can_fire_for_every_objective(tier: Tier, objective: float) -> None:
     budget = error_budget(objective)
 
     assert can_fire(GOOGLE.factor(tier, budget), budget)
-    assert 0 < threshold(tier, objective) <= REACH * (1 + 1e-12)
+    assert 0 < threshold(tier, objective) <= max(REACH, budget) * (1 + 1e-12)
+
+
+@TIERS
+@given(objective=WRITTEN)
+def test_no_google_tier_fires_while_the_objective_is_kept(tier: Tier, objective: float) -> None:
+    assert GOOGLE.factor(tier, error_budget(objective)) >= 1
 
 
 @TIERS

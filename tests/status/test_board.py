@@ -10,7 +10,7 @@ import pytest
 
 from slo_engine.prometheus import PrometheusError, Result, Sample
 from slo_engine.spec import load
-from slo_engine.status import StatusBoard
+from slo_engine.status.board import StatusBoard
 from slo_engine.store import Database, history
 
 SLOS = load([Path(__file__).parent.parent.parent / "slos"])

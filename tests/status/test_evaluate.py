@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from slo_engine.prometheus import Result, Sample
 from slo_engine.spec import Duration, Slo, SloSet, load
 from slo_engine.spec.names import ERROR_RATIO, ERRORS_SUM, TOTAL_SUM
-from slo_engine.status import SloStatus, evaluate
-from slo_engine.status.evaluate import Recorded, exhausted_at, status_of
+from slo_engine.status.evaluate import Recorded, evaluate, exhausted_at, status_of
+from slo_engine.status.model import SloStatus
 
 SLOS = load([Path(__file__).parent.parent.parent / "slos"])
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -145,6 +145,7 @@ def test_samples_find_their_slo_and_group_and_strangers_are_left_alone() -> None
     )
     found = {(each.slo, each.group_text): each for each in evaluate(SLOS, source, NOW)}
     assert set(found) == {
+        ("answers", ""),
         ("latency", ""),
         ("spend", ""),
         ("tool-calls", ""),

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from slo_engine.alerts.payload import parse
 from slo_engine.prometheus import PrometheusError, Result
 from slo_engine.spec.live import LiveSlos
-from slo_engine.status import StatusBoard
+from slo_engine.status.board import StatusBoard
 from slo_engine.store import Database, history, inbox, pages
 from slo_engine.web import Services, create_app
 from slo_engine.web.webhook import MAX_BODY_BYTES

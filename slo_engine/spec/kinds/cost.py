@@ -9,8 +9,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BeforeValidator, Field
 
-from slo_engine.spec.fields import Money, SelectorField, Strict, refuse
-from slo_engine.spec.kinds.sli import Earlier, increase, summed
+from slo_engine.spec.fields import Label, Money, SelectorField, Strict, refuse
+from slo_engine.spec.kinds.sli import Earlier, Written, growth, summed
 from slo_engine.spec.money import Budget
 from slo_engine.spec.names import ERRORS_INCREASE, REQUESTS_INCREASE
 from slo_engine.spec.promql import Selector
@@ -46,6 +46,9 @@ class CostSli:
     unpriced: Selector | None = None
     """A counter of calls whose price is not known: while it grows, the spend cannot be trusted."""
     limits: SpendLimits = field(default=SpendLimits())
+    exporter_labels: tuple[str, ...] = ()
+    """All labels that the exporter itself sets: a series that is new, while another one of its target was there before,
+    differs from that in these only."""
 
     failing = "of the budget is spent"
 
@@ -56,15 +59,37 @@ class CostSli:
 
     def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[str, str]]:
         """The spend. There is no total: that is the budget, a constant."""
-        yield ERRORS_INCREASE, summed(by, increase(self.spend))
+        yield ERRORS_INCREASE, summed(by, growth(self.spend, self.exporter_labels))
         if self.requests and self.limits.request:
-            yield REQUESTS_INCREASE, summed(by, increase(self.requests))
+            yield REQUESTS_INCREASE, summed(by, growth(self.requests))
+
+    def written(self) -> Written:
+        """As it stands in an SLO file."""
+        limits: Written = {}
+        if self.limits.hour:
+            limits["hour"] = self.limits.hour.written
+        if self.limits.request:
+            limits["request"] = self.limits.request.written
+        if spike := self.limits.spike:
+            limits["spike"] = {"factor": spike.factor, "above": spike.above.written}
+        options: Written = {
+            "month": self.month.key if self.month else None,
+            "requests": str(self.requests) if self.requests else None,
+            "unpriced": str(self.unpriced) if self.unpriced else None,
+            "limits": limits or None,
+            "exporter_labels": list(self.exporter_labels) or None,
+        }
+        wanted = {key: value for key, value in options.items() if value is not None}
+        return {"cost": {"spend": str(self.spend), "budget": self.budget.written, **wanted}}
 
 
 def _zone(name: Any) -> ZoneInfo:
     if not isinstance(name, str) or name not in available_timezones():
         raise refuse("is no time zone: write one of the tz database, such as UTC or Europe/Berlin")
     return ZoneInfo(name)
+
+
+Month = Annotated[ZoneInfo, BeforeValidator(_zone)]
 
 
 class SpikeFormat(Strict):
@@ -100,11 +125,14 @@ class CostFormat(Strict):
 
     spend: SelectorField
     budget: Money
-    month: Annotated[ZoneInfo, BeforeValidator(_zone)] | None = None
+    month: Month | None = None
     requests: SelectorField | None = None
     unpriced: SelectorField | None = None
     limits: LimitsFormat = LimitsFormat()
+    exporter_labels: list[Label] = []
 
     def sli(self) -> CostSli:
         """What the rules are made of."""
-        return CostSli(self.spend, self.budget, self.month, self.requests, self.unpriced, self.limits.limits())
+        limits = self.limits.limits()
+        labels = tuple(self.exporter_labels)
+        return CostSli(self.spend, self.budget, self.month, self.requests, self.unpriced, limits, labels)

@@ -8,10 +8,10 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from slo_engine.spec.fields import SelectorField, Strict, refuse
-from slo_engine.spec.kinds.sli import Earlier, increase, or_zero, rest, summed
-from slo_engine.spec.names import ERRORS_INCREASE, TOTAL_INCREASE
-from slo_engine.spec.promql import Selector
+from slo_engine.spec.fields import Label, SelectorField, Strict, refuse
+from slo_engine.spec.kinds.sli import Earlier, Written, grouped, growth, or_zero, rest, summed
+from slo_engine.spec.names import ERRORS_INCREASE, EVENTS_INCREASE, RESERVED_LABELS, TOTAL_INCREASE
+from slo_engine.spec.promql import Matcher, Selector
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,9 @@ class EventsSli:
     good: Selector | None = None
     series_expire: bool = False
     """The exporter drops series that were idle for a while and shows them again later, with all they had counted."""
+    exporter_labels: tuple[str, ...] = ()
+    """All labels that the exporter itself sets: a series that is new, while another one of its target was there before,
+    differs from that in these only."""
 
     failing = "of events fail"
 
@@ -35,19 +38,37 @@ class EventsSli:
         """Total, then errors: themselves, or what of the total is not good."""
         part = self.errors or self.good
         assert part is not None  # the format takes exactly one of them
-        added = () if self.series_expire else self._added(part)
-        same = part.metric == self.total.metric
-        yield TOTAL_INCREASE, summed(by, increase(self.total, added if same else ()))
-        counted = summed(by, increase(part, added))
-        total = earlier.now(TOTAL_INCREASE)
+        added = self._added(part)
+        labels = tuple(dict.fromkeys(matcher.name for matcher in added))
+        known_without = () if self.series_expire else tuple(dict.fromkeys((*labels, *self.exporter_labels)))
+        if earlier.recorded and self._is_within_total(part) and not RESERVED_LABELS.intersection(labels):
+            # One reading of the raw series for both sides.
+            yield EVENTS_INCREASE, summed((*by, *labels), growth(self.total, known_without))
+            yield TOTAL_INCREASE, f"sum {grouped(by)}({earlier(EVENTS_INCREASE)})"
+            counted = f"sum {grouped(by)}({earlier(EVENTS_INCREASE, added)})"
+        else:
+            same = part.metric == self.total.metric or self.exporter_labels
+            yield TOTAL_INCREASE, summed(by, growth(self.total, known_without if same else ()))
+            counted = summed(by, growth(part, known_without))
+        total = earlier(TOTAL_INCREASE)
         zero_filled = or_zero(by, counted, total)
         yield ERRORS_INCREASE, zero_filled if self.errors else rest(by, total, zero_filled)
 
-    def _added(self, part: Selector) -> tuple[str, ...]:
-        """The labels by which a series of the part differs from one that was there before it: those its selector names
-        beyond the total's."""
-        known = set(self.total.matchers)
-        return tuple(dict.fromkeys(matcher.name for matcher in part.matchers if matcher not in known))
+    def written(self) -> Written:
+        """As it stands in an SLO file."""
+        options: Written = {"series_expire": True} if self.series_expire else {}
+        if self.exporter_labels:
+            options["exporter_labels"] = list(self.exporter_labels)
+        part = {"errors": str(self.errors)} if self.errors else {"good": str(self.good)}
+        return {"events": {"total": str(self.total), **part, **options}}
+
+    def _added(self, part: Selector) -> tuple[Matcher, ...]:
+        """What the selector of the part asks for beyond the total's. A series of the part differs in these labels from
+        one of its target that was there before it."""
+        return tuple(matcher for matcher in part.matchers if matcher not in self.total.matchers)
+
+    def _is_within_total(self, part: Selector) -> bool:
+        return part.metric == self.total.metric and set(self.total.matchers) <= set(part.matchers)
 
 
 class EventsFormat(Strict):
@@ -57,6 +78,7 @@ class EventsFormat(Strict):
     errors: SelectorField | None = None
     good: SelectorField | None = None
     series_expire: bool = Field(default=False, strict=True)
+    exporter_labels: list[Label] = []
 
     @model_validator(mode="after")
     def _one_side(self) -> Self:
@@ -66,4 +88,4 @@ class EventsFormat(Strict):
 
     def sli(self) -> EventsSli:
         """What the rules are made of."""
-        return EventsSli(self.total, self.errors, self.good, self.series_expire)
+        return EventsSli(self.total, self.errors, self.good, self.series_expire, tuple(self.exporter_labels))

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pydantic import Field
 
 from slo_engine.spec.duration import Duration
-from slo_engine.spec.fields import Strict
+from slo_engine.spec.fields import Label, Strict
 from slo_engine.spec.kinds.histogram import HistogramField
-from slo_engine.spec.kinds.sli import BASE_WINDOW, Earlier, bounds, grouped, increase, rest, shortest, summed
+from slo_engine.spec.kinds.sli import DELAY, Earlier, Written, bounds, grouped, growth, rest, shortest, summed
 from slo_engine.spec.names import ERRORS_INCREASE, TOTAL_INCREASE
 from slo_engine.spec.promql import Selector
 
@@ -22,6 +22,9 @@ class LatencySli:
     histogram: Selector
     threshold: Duration
     native: bool = False
+    exporter_labels: tuple[str, ...] = ()
+    """All labels that the exporter itself sets: a series that is new, while another one of its target was there before,
+    differs from that in these only."""
 
     failing = "of events are slow"
 
@@ -32,17 +35,27 @@ class LatencySli:
 
     def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[str, str]]:
         """Total, then what of it took longer."""
-        total = earlier.now(TOTAL_INCREASE)
         if self.native:
-            raised = f"sum {grouped(by)}(increase({self.histogram}[{BASE_WINDOW}]))"
-            yield TOTAL_INCREASE, f"histogram_count({raised}) >= 0 < +Inf"
+            # PromQL cannot compare native histograms, so theirs is the pace of the last five minutes, extrapolated.
+            raised = f"sum {grouped(by)}(increase({self.histogram}[5m] offset {DELAY}))"
+            yield TOTAL_INCREASE, f"histogram_count({raised}) / 5 >= 0 < +Inf"
+            total = earlier(TOTAL_INCREASE)
             fraction = f"histogram_fraction(0, {shortest(self.threshold.seconds)}, {raised}) >= 0"
             # Of an idle group the fraction is 0 / 0: what is left of its total is 0, not NaN.
             yield ERRORS_INCREASE, rest(by, total, f"({fraction}) * on ({', '.join(by)}) {total} or {total} == 0")
             return
-        yield TOTAL_INCREASE, summed(by, increase(self.histogram.with_suffix("_count")))
+        yield TOTAL_INCREASE, summed(by, growth(self.histogram.with_suffix("_count"), self.exporter_labels))
+        total = earlier(TOTAL_INCREASE)
         # Not filled with zeros: a threshold that is no bucket must give no data, not a page for every event.
-        yield ERRORS_INCREASE, rest(by, total, summed(by, increase(self._bucket())))
+        within = summed(by, growth(self._bucket(), self.exporter_labels))
+        yield ERRORS_INCREASE, rest(by, earlier(TOTAL_INCREASE), within)
+
+    def written(self) -> Written:
+        """As it stands in an SLO file."""
+        options: Written = {"native": True} if self.native else {}
+        if self.exporter_labels:
+            options["exporter_labels"] = list(self.exporter_labels)
+        return {"latency": {"histogram": str(self.histogram), "threshold": str(self.threshold), **options}}
 
     def _bucket(self) -> Selector:
         return self.histogram.with_suffix("_bucket").where("le", bounds(self.threshold.seconds), "=~")
@@ -54,7 +67,8 @@ class LatencyFormat(Strict):
     histogram: HistogramField
     threshold: Duration
     native: bool = Field(default=False, strict=True)
+    exporter_labels: list[Label] = []
 
     def sli(self) -> LatencySli:
         """What the rules are made of."""
-        return LatencySli(self.histogram, self.threshold, self.native)
+        return LatencySli(self.histogram, self.threshold, self.native, tuple(self.exporter_labels))

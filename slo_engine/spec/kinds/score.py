@@ -10,7 +10,7 @@ from pydantic import Field
 
 from slo_engine.spec.fields import Strict
 from slo_engine.spec.kinds.histogram import HistogramField
-from slo_engine.spec.kinds.sli import Earlier, bounds, increase, summed
+from slo_engine.spec.kinds.sli import Earlier, Written, bounds, growth, summed
 from slo_engine.spec.names import ERRORS_INCREASE, TOTAL_INCREASE
 from slo_engine.spec.promql import Selector
 
@@ -35,8 +35,12 @@ class ScoreSli:
 
     def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[str, str]]:
         """Total, then the scores that are too low. Not filled with zeros: without the bucket nothing is known."""
-        yield TOTAL_INCREASE, summed(by, increase(self.histogram.with_suffix("_count")))
-        yield ERRORS_INCREASE, summed(by, increase(self._bucket()))
+        yield TOTAL_INCREASE, summed(by, growth(self.histogram.with_suffix("_count")))
+        yield ERRORS_INCREASE, summed(by, growth(self._bucket()))
+
+    def written(self) -> Written:
+        """As it stands in an SLO file."""
+        return {"score": {"histogram": str(self.histogram), "above": self.above}}
 
     def _bucket(self) -> Selector:
         return self.histogram.with_suffix("_bucket").where("le", bounds(self.above), "=~")

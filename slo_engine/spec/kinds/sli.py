@@ -1,4 +1,4 @@
-"""What every kind of SLI answers: how many events were there in the last five minutes, and how many errors?
+"""What every kind of SLI answers: how many events were there in the last minute, and how many errors?
 
 A kind says so in PromQL, as the expressions of the base records. Windows, budgets and alerts are written once, on top
 of these records, for whatever kind. The raw series are read here and nowhere else.
@@ -9,26 +9,27 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from decimal import Decimal
-from typing import Protocol
+from typing import Any, Protocol
 
-from slo_engine.spec.promql import Selector
+from slo_engine.spec.promql import Matcher, Selector
 
-BASE_WINDOW = "5m"
-"""What one base record covers."""
+DELAY = "10s"
+"""How late the base looks. A scrape is stamped with its beginning and there when it has ended, up to the default
+``scrape_timeout`` of Prometheus later; a sample that came after it was looked for would be lost."""
 
-BASE_SLICES = "4m30s"
-"""A range that holds the five newest of the samples of each minute: Prometheus 2 takes both ends of it, 3 takes one."""
+
+Written = dict[str, Any]
+"""A part of an SLO file."""
 
 
 class Earlier(Protocol):
     """How a base expression reads a base record that stands before it."""
 
-    def now(self, name: str) -> str:
-        """The record as it is now."""
-        ...
+    recorded: bool
+    """Whether it is recorded; else it is written out, and the series in it cannot be told apart by their labels."""
 
-    def over(self, name: str, window: str) -> str:
-        """The record over a range."""
+    def __call__(self, name: str, matchers: Sequence[Matcher] = ()) -> str:
+        """The record of this name: all its series, or those that match."""
         ...
 
 
@@ -50,37 +51,40 @@ class Sli(Protocol):
         errors are zero where there is a total and none of them, and no value is NaN, infinite or negative."""
         ...
 
+    def written(self) -> Written:
+        """As it stands in an SLO file, under ``sli``."""
+        ...
+
 
 def grouped(by: Sequence[str]) -> str:
     """``by (agent_type) `` or nothing, for an aggregation."""
     return f"by ({', '.join(by)}) " if by else ""
 
 
-def increase(selector: Selector, known_without: Sequence[str] = ()) -> str:
-    """The increase of each series over the base window.
+def growth(selector: Selector, known_without: Sequence[str] = ()) -> str:
+    """What each counter has grown by within a minute: its last sample less its last sample a minute ago.
 
-    ``increase`` cannot know what a series held before its first sample. ``known_without``: a series that was not there
-    five minutes ago, while another one was that differs from it in these labels only, began at 0, so its value is its
-    increase; one that comes back together with all others (after a gap, under a new owner) did not.
+    Nothing is extrapolated, so that the minutes of a window add up to what its counters have grown by, to the event.
+
+    - A counter that is lower than before was restarted, and has grown from 0; unless it was away for more than five
+      minutes, then its first value is lost.
+    - After a gap of up to 20 minutes it is compared with what it was before the gap. From three minutes on that is
+      looked for in steps of four minutes: as much of the time before the gap may count twice.
+    - A series that is new has grown from 0 if the others of its target were there five minutes ago: those that differ
+      from it in the labels ``known_without`` only. If they were not, it came back together with them (after a long
+      gap, under a new owner), and what it holds is old.
     """
-    raised = f"increase({selector}[{BASE_WINDOW}])"
-    if not known_without:
-        return raised
-    before = f"{selector} offset {BASE_WINDOW}"
-    young = f"{selector} unless {before} and ignoring ({', '.join(known_without)}) ({sibling(selector, known_without)})"
-    return f"({young} or {raised})"
+    now = f"last_over_time({selector}[1m] offset {DELAY})"
+    before = f"last_over_time({selector}[3m] offset 1m{DELAY}) or last_over_time({selector}[20m:4m] offset 4m)"
+    kept = tuple(matcher for matcher in selector.matchers if matcher.name not in known_without)
+    others = f"ignoring ({', '.join(known_without)}) ({Selector(selector.metric, kept)} offset 5m)"
+    return f"({now} - ({before}) >= 0 or {now} and {others})"
 
 
-def sibling(selector: Selector, without: Sequence[str]) -> str:
-    """The series that differ from those of ``selector`` in the labels ``without``, as they were five minutes ago."""
-    kept = tuple(matcher for matcher in selector.matchers if matcher.name not in without)
-    return f"{Selector(selector.metric, kept)} offset {BASE_WINDOW}"
-
-
-def summed(by: Sequence[str], increases: str) -> str:
-    """The sum by group. A series that is NaN or infinite is left out: in a sum it would poison the group for as long
-    as the longest window."""
-    return f"sum {grouped(by)}({increases} >= 0 < +Inf)"
+def summed(by: Sequence[str], grown: str) -> str:
+    """The sum by group. A series that is NaN, infinite or negative is left out: in a sum it would poison the group for
+    as long as the longest window."""
+    return f"sum {grouped(by)}({grown} >= 0 < +Inf)"
 
 
 def or_zero(by: Sequence[str], expr: str, total: str) -> str:

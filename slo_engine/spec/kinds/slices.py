@@ -10,8 +10,8 @@ import promql_parser
 from pydantic import AfterValidator
 
 from slo_engine.spec.fields import ExpressionField, Strict, refuse
-from slo_engine.spec.kinds.sli import BASE_SLICES, Earlier, grouped
-from slo_engine.spec.names import ERRORS_INCREASE, SLICE_BAD, TOTAL_INCREASE
+from slo_engine.spec.kinds.sli import Earlier, Written, grouped
+from slo_engine.spec.names import ERRORS_INCREASE, TOTAL_INCREASE
 from slo_engine.spec.promql import PromqlError, Selector, parse_expression
 
 
@@ -27,13 +27,16 @@ class SlicesSli:
     @property
     def watched(self) -> Selector:
         """The answers of the condition, of whatever SLO."""
-        return Selector(SLICE_BAD)
+        return Selector(ERRORS_INCREASE)
 
     def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[str, str]]:
-        """Each minute's answer, then the minutes of the base window and the bad ones among them."""
-        yield SLICE_BAD, f"max {grouped(by)}((({_answered(self.good)}) >= 0) == bool 0)"
-        yield TOTAL_INCREASE, f"count_over_time({earlier.over(SLICE_BAD, BASE_SLICES)})"
-        yield ERRORS_INCREASE, f"sum_over_time({earlier.over(SLICE_BAD, BASE_SLICES)})"
+        """Whether the minute was bad, and that it was a minute."""
+        yield ERRORS_INCREASE, f"max {grouped(by)}((({_answered(self.good)}) >= 0) == bool 0)"
+        yield TOTAL_INCREASE, f"0 * {earlier(ERRORS_INCREASE)} + 1"
+
+    def written(self) -> Written:
+        """As it stands in an SLO file."""
+        return {"slices": {"good": self.good}}
 
 
 def _comparison(condition: str) -> Any:

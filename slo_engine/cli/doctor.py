@@ -1,0 +1,44 @@
+"""``slo-engine doctor``: does each SLO have data, rules and traffic enough?"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from datetime import UTC, datetime
+
+import typer
+
+from slo_engine.cli import output
+from slo_engine.cli.arguments import AsJson, ConfigFile, SloPaths, settings_here
+from slo_engine.cli.exits import failures, usage_errors
+
+
+def doctor(paths: SloPaths = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
+    """Ask Prometheus whether each SLO has data, a bucket at its threshold, rules, and traffic enough for its policy.
+
+    Exit 1 when something is wrong.
+    """
+    from slo_engine.prometheus import Prometheus
+    from slo_engine.settings import load_settings, paths_in, secret
+    from slo_engine.spec import load
+    from slo_engine.status.diagnosis import diagnose
+
+    with usage_errors():
+        settings = load_settings(config or settings_here())
+    with failures():
+        slos = load(paths_in(settings, paths))
+        with closing(
+            Prometheus(
+                settings.prometheus.url,
+                token=secret(settings.prometheus.token),
+                timeout=settings.prometheus.timeout.seconds,
+            )
+        ) as source:
+            findings = list(diagnose(slos, source, datetime.now(UTC)))
+    if as_json:
+        output.json_document({"slos": len(slos.slos), "findings": [finding.as_json() for finding in findings]})
+    for finding in [] if as_json else findings:
+        output.line(f"{finding.problem}: {finding}")
+    if findings:
+        output.complain(f"{len(findings)} findings")
+        raise typer.Exit(1)
+    output.note(f"{len(slos.slos)} SLOs have data, rules and traffic enough")

@@ -1,0 +1,264 @@
+"""``slo-engine rules push``: bring the rules of the tenants of a Mimir or Cortex ruler to what the SLO files say."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from slo_engine.cli import diff, output
+from slo_engine.cli.addresses import check_address
+from slo_engine.cli.exits import failures, usage_errors
+from slo_engine.cli.secrets import from_environment, from_file
+from slo_engine.errors import SloEngineError
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from slo_engine.prometheus.ruler import Ruler
+    from slo_engine.rules import RuleGroup
+    from slo_engine.rules.pushing import Change, Plan
+
+
+TENANT = re.compile(r"[A-Za-z0-9!_.*'()-]{1,150}")
+"""https://grafana.com/docs/mimir/latest/configure/about-tenant-ids/; several at once (a|b) are for queries only."""
+
+
+class RulerApi(StrEnum):
+    """Whose ruler API it is."""
+
+    MIMIR = "mimir"
+    CORTEX = "cortex"
+
+
+@dataclass
+class _Push:
+    """What becomes of one tenant."""
+
+    tenant: str | None
+    plan: Plan | None = None
+    outcomes: list[tuple[Change, str]] = field(default_factory=list)
+    """Of each change: an empty text when it went, otherwise why not."""
+    error: str = ""
+
+    @property
+    def title(self) -> str:
+        return f"tenant {self.tenant}" if self.tenant else "the tenant"
+
+    @property
+    def failed(self) -> list[tuple[Change, str]]:
+        return [(change, reason) for change, reason in self.outcomes if reason]
+
+    def as_json(self) -> dict[str, Any]:
+        changes = self.plan.changes if self.plan else ()
+        reasons = {id(change): reason for change, reason in self.outcomes}
+        return {
+            "tenant": self.tenant,
+            "error": self.error or None,
+            "unchanged": self.plan.unchanged if self.plan else None,
+            "left_over": dict(self.plan.left_over) if self.plan else {},
+            "changes": [
+                {
+                    **change.as_json(),
+                    "sent": reasons.get(id(change)) == "",
+                    "error": reasons.get(id(change)) or None,
+                }
+                for change in changes
+            ],
+        }
+
+
+def push(
+    paths: Annotated[
+        list[Path] | None, typer.Argument(help="SLO files, or folders of them; ./slos if none is named.")
+    ] = None,
+    address: Annotated[
+        str, typer.Option("--address", "-a", envvar="MIMIR_ADDRESS", help="Where Mimir or Cortex is.")
+    ] = "",
+    api: Annotated[RulerApi, typer.Option("--api", help="Whose ruler API it is.")] = RulerApi.MIMIR,
+    api_path: Annotated[
+        str | None,
+        typer.Option(
+            "--api-path",
+            help="The path of the ruler API, if the prefix was changed: /prometheus/config/v1/rules (Mimir), "
+            "/api/v1/rules (Cortex).",
+        ),
+    ] = None,
+    tenant: Annotated[
+        list[str] | None,
+        typer.Option("--tenant", "-t", envvar="MIMIR_TENANT_ID", help="For X-Scope-OrgID; may be given several times."),
+    ] = None,
+    namespace: Annotated[
+        str | None,
+        typer.Option("--namespace", "-n", help="One namespace for all; else slo-engine:<service> for each service."),
+    ] = None,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Delete our groups of services that these SLO files do not name, too.")
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would change, and exit 1 if anything would.")
+    ] = False,
+    token_file: Annotated[
+        Path | None, typer.Option("--token-file", help="Holds a bearer token; else MIMIR_AUTH_TOKEN.")
+    ] = None,
+    user_file: Annotated[
+        Path | None,
+        typer.Option("--user-file", help="Holds user:password; else MIMIR_API_USER and MIMIR_API_KEY."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+) -> None:
+    """Send the groups that have changed to the ruler of Mimir or Cortex, and delete those of ours that are gone.
+
+    Touches the namespaces that these SLO files give groups to, and in them the groups that slo-engine has written.
+    """
+    from slo_engine.prometheus.ruler import Ruler
+    from slo_engine.rules.pushing import namespaces
+    from slo_engine.spec import load
+
+    tenants: Sequence[str | None] = list(dict.fromkeys(tenant or ())) or [None]
+    with usage_errors():
+        check_address("--address (or MIMIR_ADDRESS)", address)
+        for each in tenants:
+            if each is not None and not TENANT.fullmatch(each):
+                raise SloEngineError(f"--tenant {each!r}: must be one tenant, in letters, digits and !-_.*'()")
+        token, user = _credentials(token_file, user_file, tenants)
+    with failures():
+        wanted = namespaces(load(paths or [Path("slos")]), namespace)
+        if not wanted:
+            raise SloEngineError("these files declare neither an SLO nor a threshold: nothing to push")
+    pushes = []
+    with _progress() as progress:
+        for each in tenants:
+            with closing(Ruler(address, api=api.value, path=api_path, tenant=each, token=token, user=user)) as ruler:
+                pushes.append(_tenant(ruler, each, wanted, progress, prune=prune, dry_run=dry_run))
+    _report(pushes, dry_run=dry_run, as_json=as_json)
+    has_changes = any(each.plan and each.plan.changes for each in pushes)
+    if any(each.error or each.failed for each in pushes) or (dry_run and has_changes):
+        raise typer.Exit(1)
+
+
+def _tenant(
+    ruler: Ruler,
+    tenant: str | None,
+    wanted: Mapping[str, Sequence[RuleGroup]],
+    progress: Progress,
+    *,
+    prune: bool,
+    dry_run: bool,
+) -> _Push:
+    from slo_engine.prometheus.ruler import RulerError
+    from slo_engine.rules.pushing import plan
+
+    push = _Push(tenant)
+    try:
+        push.plan = plan(wanted, ruler.groups(), prune=prune)
+    except RulerError as error:
+        push.error = str(error)
+        return push
+    if not dry_run:
+        task = progress.add_task(push.title, total=len(push.plan.changes))
+        _send(ruler, push, push.plan.changes, progress, task)
+    return push
+
+
+def _send(ruler: Ruler, push: _Push, changes: Sequence[Change], progress: Progress, task: TaskID) -> None:
+    from slo_engine.prometheus.ruler import RulerError
+
+    stopped = ""
+    for change in changes:
+        reason = stopped
+        if not reason and change.action == "delete" and push.failed:
+            reason = "not deleted, because other groups could not be sent"
+        if not reason:
+            try:
+                if change.action == "delete":
+                    ruler.delete(change.namespace, change.group)
+                else:
+                    ruler.put(change.namespace, change.group, change.text)
+            except RulerError as error:
+                reason = str(error)
+                stopped = "not sent, after this failure" if error.is_final else ""
+        push.outcomes.append((change, reason))
+        progress.advance(task)
+
+
+def _report(pushes: Sequence[_Push], *, dry_run: bool, as_json: bool) -> None:
+    if as_json:
+        output.json_document({"dry_run": dry_run, "tenants": [push.as_json() for push in pushes]})
+    for push in pushes:
+        if push.error or push.plan is None:
+            output.complain(f"nothing was sent: {push.error}")
+            continue
+        if not as_json:
+            _show(push, push.plan, dry_run=dry_run)
+        for name, number in push.plan.left_over.items():
+            output.note(
+                f"{push.title}: the namespace {name} holds {number} groups of ours that these SLO files do not give "
+                "there: delete them with --prune, if no other SLO files give them"
+            )
+        if push.failed:
+            sent = len(push.outcomes) - len(push.failed)
+            output.complain(f"{push.title}: {sent} of {len(push.outcomes)} changes went; push again for the others")
+        elif dry_run and push.plan.changes:
+            output.complain(f"{push.title}: {_counted(push.plan.changes)}, {push.plan.unchanged} groups unchanged")
+        else:
+            output.note(f"{push.title}: {_counted(push.plan.changes)}, {push.plan.unchanged} groups unchanged")
+
+
+def _show(push: _Push, plan: Plan, *, dry_run: bool) -> None:
+    if dry_run:
+        for change in plan.changes:
+            diff.show(change.diff)
+        return
+    for change, reason in push.outcomes:
+        what = f"{change.namespace}/{change.group}"
+        if reason:
+            output.complain(f"{push.title}: {change.action} {what}: {reason}")
+        else:
+            output.line(f"{push.title}: {change.action} {what}")
+
+
+def _counted(changes: Sequence[Change]) -> str:
+    numbers = {action: sum(change.action == action for change in changes) for action in ("create", "replace", "delete")}
+    return ", ".join(f"{number} to {action}" for action, number in numbers.items() if number) or "nothing to change"
+
+
+def _credentials(
+    token_file: Path | None, user_file: Path | None, tenants: Sequence[str | None]
+) -> tuple[str | None, tuple[str, str] | None]:
+    """The bearer token, or user and password; what a file holds goes over the environment."""
+    if token_file and user_file:
+        raise SloEngineError("--token-file and --user-file: give one of them")
+    if token_file:
+        return from_file(token_file), None
+    if user_file:
+        user, colon, password = from_file(user_file).partition(":")
+        if not colon:
+            raise SloEngineError(f"{user_file} must hold user:password")
+        return None, (user, password)
+    token, key = from_environment("MIMIR_AUTH_TOKEN"), from_environment("MIMIR_API_KEY")
+    if token and key:
+        raise SloEngineError("MIMIR_AUTH_TOKEN and MIMIR_API_KEY: set one of them")
+    if key:
+        # As mimirtool has it: the user is the tenant where none is named.
+        name = from_environment("MIMIR_API_USER") or (tenants[0] if len(tenants) == 1 else None)
+        if not name:
+            raise SloEngineError("MIMIR_API_KEY is a password: name its user in MIMIR_API_USER")
+        return None, (name, key)
+    return token, None
+
+
+@contextmanager
+def _progress() -> Iterator[Progress]:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        yield progress

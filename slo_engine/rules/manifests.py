@@ -1,0 +1,77 @@
+"""Rules as objects of Kubernetes: PrometheusRule for the Prometheus operator, ConfigMap for everybody else.
+
+The forms are those of monitoring.coreos.com/v1 and v1; the names obey
+https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ (RFC 1123).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from slo_engine.errors import SloEngineError
+from slo_engine.rules.yaml_text import as_yaml, indented
+
+MANAGED_BY = {"app.kubernetes.io/managed-by": "slo-engine"}
+
+LONGEST_NAME = 200
+"""Of an object, before what tells parts and look-alikes apart is added; Kubernetes takes 253."""
+
+_DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?\Z")
+_DNS_SUBDOMAIN = re.compile(r"(?=.{1,253}\Z)[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*\Z")
+_WORD = re.compile(r"[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?\Z")
+
+
+class MetadataError(SloEngineError):
+    """A namespace or a label that Kubernetes would refuse."""
+
+
+@dataclass(frozen=True)
+class Metadata:
+    """What all manifests carry. Without a namespace they go where `kubectl apply` puts them."""
+
+    namespace: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.namespace is not None and not _DNS_LABEL.match(self.namespace):
+            raise MetadataError(
+                f"{self.namespace!r} is no namespace of Kubernetes: write at most 63 lower-case letters, digits and -"
+            )
+        for key, value in self.labels.items():
+            prefix, slash, word = key.rpartition("/")
+            if not _WORD.match(word) or (slash and not _DNS_SUBDOMAIN.match(prefix)):
+                raise MetadataError(
+                    f"{key!r} is no label key of Kubernetes: write one such as release or example.com/team"
+                )
+            if value and not _WORD.match(value):
+                raise MetadataError(
+                    f"{value!r} is no label value of Kubernetes ({key}): write at most 63 letters, digits, -, _ and ."
+                )
+
+
+def object_name(name: str, prefix: str = "") -> str:
+    """A name that Kubernetes takes, another one for each ``name``: a hash stands for the characters it refuses."""
+    plain = re.sub(r"[^a-z0-9]+", "-", name).strip("-")[:LONGEST_NAME].rstrip("-")
+    if plain == name:
+        return prefix + plain
+    return f"{prefix}{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
+
+
+def prometheus_rule(name: str, metadata: Metadata, groups: str) -> str:
+    """A PrometheusRule. ``groups``: the YAML of its list of groups."""
+    head = {"apiVersion": "monitoring.coreos.com/v1", "kind": "PrometheusRule", "metadata": _metadata(name, metadata)}
+    return f"{as_yaml(head)}spec:\n  groups:\n{indented(groups, 1)}"
+
+
+def config_map(name: str, metadata: Metadata, key: str, rules: str) -> str:
+    """A ConfigMap with one rule file, ``rules``, under ``key``."""
+    head = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": _metadata(name, metadata)}
+    return f"{as_yaml(head)}data:\n  {key}: |\n{indented(rules, 2)}"
+
+
+def _metadata(name: str, metadata: Metadata) -> dict[str, object]:
+    namespace = {"namespace": metadata.namespace} if metadata.namespace else {}
+    return {"name": name, **namespace, "labels": {**MANAGED_BY, **metadata.labels}}

@@ -1,0 +1,212 @@
+"""promtool unit tests of the rules: each alert fires when the arithmetic says, and stays silent when it should.
+
+Of each SLO: an outage of everything, a slow burn, errors whose series first appears in the outage, a service that keeps
+its objective, an idle one, and one without any data. The times are those of the SRE workbook, chapter 5: a long window
+that was clean is above its threshold after (threshold / error ratio) of its length.
+
+promtool (2.42) evaluates all groups at one interval, so the tests of the short and of the long windows are two files:
+every minute for those of hours, every five minutes for those of days.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from slo_engine.rules.alerts import threshold_of
+from slo_engine.rules.build import build
+from slo_engine.rules.layout import HEADER
+from slo_engine.rules.specimens import Specimen, histories, specimen
+from slo_engine.rules.sums import LONG_INTERVAL, SHORT_INTERVAL, SHORT_LIMIT
+from slo_engine.spec.duration import Duration
+from slo_engine.spec.kinds import CostSli
+from slo_engine.spec.names import (
+    ABSENT_ALERT,
+    ERROR_RATIO,
+    LONG_WINDOW,
+    SERVICE,
+    SEVERITY,
+    SHORT_WINDOW,
+    SLO,
+)
+from slo_engine.spec.policies import Tier
+from slo_engine.spec.slo import Slo, SloSet
+
+SLACK = 3
+"""Evaluations that an alert may come earlier or later than the arithmetic says: samples are a minute apart, and a
+scrape is looked for a little late."""
+
+EVENTS_A_MINUTE = 60
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How often the rules of a test file are evaluated, and the tiers that it looks at."""
+
+    name: str
+    interval: Duration
+
+    def has(self, tier: Tier) -> bool:
+        """Whether a tier belongs to this file."""
+        return (tier.long <= SHORT_LIMIT) is (self.interval == SHORT_INTERVAL)
+
+    @property
+    def minutes(self) -> int:
+        """Of one evaluation interval."""
+        return self.interval.milliseconds // 60_000
+
+
+SPEEDS = (Speed("hours", SHORT_INTERVAL), Speed("days", LONG_INTERVAL))
+
+
+def unit_tests(slos: SloSet) -> Mapping[str, str]:
+    """The test files: name -> text. They stand in a folder beside the rule files, one level deeper."""
+    groups = build(slos)
+    files = {}
+    for service in slos.services:
+        order = [group.name for group in groups[service]]
+        ours = [slo for slo in sorted(slos.slos, key=lambda slo: slo.key) if slo.service == service]
+        for speed in SPEEDS:
+            watched = [slo for slo in ours if any(speed.has(tier) for tier in slo.tiers)]
+            tests = [test for slo in watched for test in _tests(slo, speed)]
+            left_out = [slo.name for slo in watched if specimen(slo, "any") is None]
+            if tests or left_out:
+                files[f"{service}.{speed.name}.yaml"] = _file(service, speed, order, tests, left_out)
+    return files
+
+
+def _file(service: str, speed: Speed, order: list[str], tests: list[dict[str, Any]], left_out: list[str]) -> str:
+    data = {
+        "rule_files": [f"../{service}.yaml"],
+        "evaluation_interval": str(speed.interval),
+        "group_eval_order": order,
+        "tests": tests,
+    }
+    missing = "".join(f"# Not tested: {name}, for which no raw series can be made up.\n" for name in left_out)
+    return HEADER + missing + str(yaml.dump(data, Dumper=yaml.CSafeDumper, sort_keys=False, width=1_000_000))
+
+
+@dataclass(frozen=True)
+class _Scenario:
+    """What happens to one group: so many minutes, of which so much is wrong, one stretch after the other."""
+
+    name: str
+    stretches: tuple[tuple[int, float], ...]
+    is_idle: bool = False
+    errors_are_late: bool = False
+    """The series of errors does not exist before the last stretch."""
+
+    @property
+    def minutes(self) -> int:
+        return sum(minutes for minutes, _ in self.stretches)
+
+
+def _tests(slo: Slo, speed: Speed) -> Iterator[dict[str, Any]]:
+    """One test in which each scenario is a group of its own, for promtool evaluates all rules of the file in each test;
+    for an SLO that is not divided a test for each."""
+    found = list(_scenarios(slo, speed))
+    for several in [found] if slo.by else [[scenario] for scenario in found]:
+        series: dict[str, str] = {}
+        expected: list[dict[str, Any]] = []
+        for scenario in several:
+            raw = specimen(slo, scenario.name)
+            if raw is None or (scenario.errors_are_late and not raw.errors):
+                continue
+            series |= _series(slo, raw, scenario, speed)
+            expected += _expected(slo, scenario, speed)
+        if expected:
+            yield _test(slo, " and ".join(scenario.name for scenario in several), series, expected)
+    if slo.absent and speed.interval == SHORT_INTERVAL:
+        minute = slo.absent.milliseconds // 60_000 + 1
+        yield _test(slo, "no data", {}, [_fires(f"{minute}m", _matchers(slo, {"alertname": ABSENT_ALERT}), fires=True)])
+
+
+def _scenarios(slo: Slo, speed: Speed) -> Iterator[_Scenario]:
+    tiers = [tier for tier in slo.tiers if speed.has(tier)]
+    clean = max(tier.long for tier in tiers).milliseconds // 60_000
+    is_money = isinstance(slo.sli, CostSli)
+    worst = 2 * max(tier.factor for tier in slo.tiers) if is_money else 1.0
+    lowest = min(threshold_of(slo, tier) for tier in slo.tiers)
+    slow = min(1.5 * min(threshold_of(slo, tier) for tier in tiers), worst)
+    yield _Scenario("outage", ((clean, 0.0), (_outage(slo, speed, worst), worst)))
+    yield _Scenario("slow-burn", ((clean, 0.0), (_outage(slo, speed, slow), slow)))
+    yield _Scenario("healthy", ((clean, lowest / 2),))
+    yield _Scenario("idle", ((clean, 0.0),), is_idle=True)
+    if not is_money:
+        yield _Scenario("late-errors", ((clean, 0.0), (_outage(slo, speed, worst), worst)), errors_are_late=True)
+
+
+def _outage(slo: Slo, speed: Speed, failing: float) -> int:
+    longest = max(_detection(slo, tier, failing) or 0 for tier in slo.tiers if speed.has(tier))
+    return math.ceil(longest / speed.minutes + SLACK + 2) * speed.minutes
+
+
+def _series(slo: Slo, raw: Specimen, scenario: _Scenario, speed: Speed) -> dict[str, str]:
+    events = 0.0 if scenario.is_idle else float(max(EVENTS_A_MINUTE, slo.min_events))
+    if isinstance(slo.sli, CostSli):
+        # What the budget allows a minute; of five minutes a rule sees one when it is evaluated each five minutes.
+        events = slo.sli.budget.amount / (slo.window.milliseconds / 60_000) * speed.minutes
+    series = histories(raw, [(minutes, events, failing) for minutes, failing in scenario.stretches])
+    if scenario.errors_are_late:
+        clean = scenario.stretches[0][0]
+        for name in raw.errors:
+            series[name] = f"_x{clean} {series[name].split(' ')[-1]}"
+    return series
+
+
+def _expected(slo: Slo, scenario: _Scenario, speed: Speed) -> Iterator[dict[str, Any]]:
+    group = dict.fromkeys(slo.by, scenario.name)
+    if len(scenario.stretches) == 1:
+        end = f"{scenario.minutes}m"
+        burns = _matchers(slo, group)
+        yield _expects(end, f'count_over_time(ALERTS{{{burns},{LONG_WINDOW}!=""}}[{end}])', fires=False)
+        ratios = f"{ERROR_RATIO}{{{burns}}}"
+        yield _expects(end, f"count({ratios} != {ratios})", fires=False)  # only NaN differs from itself
+        return
+    clean, failing = scenario.stretches[0][0], scenario.stretches[-1][1]
+    slack = SLACK * speed.minutes
+    for tier in slo.tiers:
+        if not speed.has(tier):
+            continue
+        windows = {SEVERITY: tier.severity, LONG_WINDOW: str(tier.long), SHORT_WINDOW: str(tier.short)}
+        alert = _matchers(slo, {**group, **windows})
+        detection = _detection(slo, tier, failing)
+        if detection is None:
+            yield _fires(f"{scenario.minutes}m", alert, fires=False)
+            continue
+        before = max(0, math.floor((clean + detection - slack) / speed.minutes)) * speed.minutes
+        after = math.ceil((clean + detection + slack) / speed.minutes) * speed.minutes
+        yield _fires(f"{before}m", alert, fires=False)
+        yield _fires(f"{after}m", alert, fires=True)
+
+
+def _detection(slo: Slo, tier: Tier, failing: float) -> float | None:
+    """Minutes from the first error of this ratio to the alert of a tier; None: it never fires."""
+    threshold = threshold_of(slo, tier)
+    return None if failing <= threshold else tier.long.milliseconds / 60_000 * threshold / failing
+
+
+def _fires(at: str, alert: str, *, fires: bool) -> dict[str, Any]:
+    return _expects(at, f'count(ALERTS{{alertstate="firing",{alert}}})', fires=fires)
+
+
+def _expects(at: str, expr: str, *, fires: bool) -> dict[str, Any]:
+    return {"expr": expr, "eval_time": at, "exp_samples": [{"labels": "{}", "value": 1}] if fires else []}
+
+
+def _matchers(slo: Slo, labels: Mapping[str, str]) -> str:
+    wanted = {SERVICE: slo.service, SLO: slo.name, **labels}
+    return ",".join(f'{name}="{value}"' for name, value in wanted.items())
+
+
+def _test(slo: Slo, name: str, series: Mapping[str, str], expected: list[dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "name": f"{slo.name}: {name}",
+        "interval": "1m",
+        "input_series": [{"series": series, "values": values} for series, values in series.items()],
+        "promql_expr_test": expected,
+    }

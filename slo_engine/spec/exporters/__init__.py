@@ -1,0 +1,1 @@
+"""SLOs of ours -> files of other tools."""

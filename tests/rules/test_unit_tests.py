@@ -1,0 +1,99 @@
+"""The generated unit tests of the rules: they pass, and they fail when a rule is not what the arithmetic says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from deploy.stack.stack import REPOSITORY
+from slo_engine.rules import write
+from slo_engine.rules.files import write_files
+from slo_engine.rules.promtool import Verdict, run_tests
+from slo_engine.rules.unit_tests import unit_tests
+from slo_engine.spec import load
+from tests.rules.promtool import slos_of
+
+HEADER = "{version: slo-engine/v1, service: shop, defaults: {objective: 99, alerting: {policy: quick}}, slos: [%s], "
+POLICY = "policies: [{name: quick, tiers: [{severity: page, long: 1h, short: 5m, factor: 5}]}]}"
+RUNS = "{name: runs, sli: {events: {total: runs_total, errors: 'runs_total{status=\"error\"}'}}}"
+
+KINDS = {
+    "events": RUNS,
+    "divided": RUNS.replace("sli:", "by: [agent_type], sli:"),
+    "good events": "{name: runs, by: [a], sli: {events: {total: runs_total, good: 'runs_total{status=~\"ok|2..\"}'}}}",
+    "two metrics": "{name: runs, sli: {events: {total: runs_total, errors: 'failures_total{code!~\"4.*\"}'}}}",
+    "latency": "{name: slow, by: [a], sli: {latency: {histogram: run_seconds, threshold: 15s}}}",
+    "score": "{name: answers, by: [a], sli: {score: {histogram: agent_score, above: 0.6}}}",
+    "cost": "{name: spend, by: [a], sli: {cost: {spend: usd_total, budget: 3000 USD}}}",
+    "month": "{name: spend, sli: {cost: {spend: usd_total, budget: 3000 USD, month: Europe/Berlin}}}",
+    "absent": RUNS[:-1] + ", alerting: {absent: 10m}}",
+}
+
+
+def generated(folder: Path, text: str) -> list[Path]:
+    """The rules and the tests of an SLO file; the tests are returned."""
+    slos = slos_of(folder, text)
+    write(slos, folder / "rules")
+    return write_files(unit_tests(slos), folder / "rules" / "tests").files
+
+
+def run_all(files: list[Path]) -> list[Verdict]:
+    """What promtool says of each."""
+    return [run_tests(file) for file in files]
+
+
+@pytest.mark.parametrize("slo", KINDS.values(), ids=KINDS.keys())
+def test_generated_tests_of_every_kind_pass(slo: str, tmp_path: Path) -> None:
+    files = generated(tmp_path, HEADER % slo + POLICY)
+
+    assert [file.name for file in files] == ["shop.hours.yaml"]
+    assert "fires" not in files[0].name
+    assert "ALERTS" in files[0].read_text()
+    for run in run_all(files):
+        assert run.passed, run.said
+
+
+@pytest.mark.parametrize("file", sorted((REPOSITORY / "rules" / "tests").glob("*.yaml")), ids=lambda file: file.stem)
+def test_tests_of_the_default_rules_pass(file: Path) -> None:
+    run = run_tests(file)
+
+    assert run.passed, run.said
+
+
+def test_default_rules_have_tests_for_hours_and_for_days() -> None:
+    files = unit_tests(load([REPOSITORY / "slos"]))
+
+    assert sorted(files) == ["agents.days.yaml", "agents.hours.yaml"]
+    for text in files.values():
+        tested = {test["name"].partition(":")[0] for test in yaml.safe_load(text)["tests"]}
+        assert tested == {"answers", "latency", "spend", "success", "tool-calls"}
+
+
+BROKEN = {
+    "a threshold twice as high": ("5 * 0.01", "10 * 0.01"),
+    "a threshold half as high": ("5 * 0.01", "2.5 * 0.01"),
+    "a window that forgets": ("[59m30s]", "[29m30s]"),
+    "errors that are not filled with zeros": ("0 * slo:sli_total:increase1m", "1 / 0 * slo:sli_total:increase1m"),
+    "all for errors": ('status="error"', 'status=~".*"'),
+}
+
+
+@pytest.mark.parametrize(("right", "wrong"), BROKEN.values(), ids=BROKEN.keys())
+def test_generated_tests_fail_when_a_rule_is_wrong(right: str, wrong: str, tmp_path: Path) -> None:
+    files = generated(tmp_path, HEADER % KINDS["divided"] + POLICY)
+    rules = tmp_path / "rules" / "shop.yaml"
+    text = rules.read_text()
+    assert right in text
+    rules.write_text(text.replace(right, wrong))
+
+    assert not all(run.passed for run in run_all(files))
+
+
+def test_slo_for_which_no_series_can_be_made_up_is_named(tmp_path: Path) -> None:
+    slices = "{name: up, sli: {slices: {good: 'min(up) == bool 1'}}}"
+
+    [file] = generated(tmp_path, HEADER % f"{RUNS}, {slices}" + POLICY)
+
+    assert "# Not tested: up, for which no raw series can be made up." in file.read_text().splitlines()
