@@ -47,7 +47,8 @@ class Receiver(Process):
         config.write_text("{}\n")
         address = f"127.0.0.1:{free_port()}"
         self.url = f"http://{address}"
-        flags = [
+        command: list[str | Path] = [
+            program("prometheus", "prometheus"),
             f"--config.file={config}",
             f"--storage.tsdb.path={folder / 'data'}",
             f"--web.listen-address={address}",
@@ -55,7 +56,6 @@ class Receiver(Process):
             "--enable-feature=native-histograms",
             "--log.level=warn",
         ]
-        command = [program("prometheus", "prometheus"), *flags]
         super().__init__("Prometheus", command, log=folder / "prometheus.log", ready_url=f"{self.url}/-/ready")
 
     def write(self, name: str, labels: Mapping[str, str], samples: Iterable[tuple[int, float | Native]]) -> None:
