@@ -35,7 +35,7 @@ SHORT_LIMIT = Duration.parse("6h")
 STAGE_LIMIT = Duration.parse("3d")
 """Windows up to this are read from the stage, longer ones from the hours."""
 
-_LONGEST_GAP = Duration.parse("6h")
+_LONGEST_GAP = Duration.parse("3h")
 """How long an evaluation may be missed before what was open is forgotten: an hour of events at most."""
 
 STAGES = {TOTAL_INCREASE: TOTAL_STAGE, ERRORS_INCREASE: ERRORS_STAGE}
@@ -76,9 +76,8 @@ def _since_closed(slo: Slo, base: str) -> str:
     """The stage, and what was open before it. A group that is gone is open until its last hour is closed."""
     stage = recorded(slo, STAGES[base])
     before = f"last_over_time({recorded(slo, HOURS[base]).where(HOUR, 'open')}[{_LONGEST_GAP}])"
-    gone = f"({before} and ignoring ({HOUR}) last_over_time({stage}[{_short_of(HOUR_LENGTH, LONG_INTERVAL)}]))"
-    apart = f"ignoring ({HOUR})"
-    return f"{stage} + {apart} {before} or {apart} {stage} or {apart} {gone}"
+    of_late = f"last_over_time({stage}[{_short_of(HOUR_LENGTH, LONG_INTERVAL)}])"
+    return f"sum without ({HOUR}) ({stage} or {before}) and {of_late}"
 
 
 def _closed(slo: Slo, base: str) -> str:
