@@ -167,6 +167,23 @@ def test_restart_adds_just_what_was_counted_since(tmp_path: Path) -> None:
     replay(tmp_path, slos_of(tmp_path, EVENTS), series, errors("3h", 66, 0.005), total("3h", 600 + 7 + 66, 0.005))
 
 
+def test_restart_that_takes_some_minutes_adds_what_was_counted_since(tmp_path: Path) -> None:
+    series = {
+        run("ok"): f"{counter((60, 10))} stale _x2 {counter((116, 0), start=7)}",
+        run("error"): f"{counter((60, 1))} stale _x2 {counter((116, 0), start=2)}",
+    }
+    replay(tmp_path, slos_of(tmp_path, EVENTS), series, errors("3h", 62), total("3h", 669))
+
+
+def test_label_named_like_one_of_the_rules_tells_errors_apart(tmp_path: Path) -> None:
+    text = EVENTS.replace("""'runs_total{status!="ok"}'""", """'runs_total{slo="missed"}'""")
+    series = {
+        'runs_total{agent_type="chat",slo="kept"}': counter((180, 9)),
+        'runs_total{agent_type="chat",slo="missed"}': late(60, counter((120, 1), start=1)),
+    }
+    replay(tmp_path, slos_of(tmp_path, text), series, errors("3h", 121), total("3h", 1741))
+
+
 def test_error_that_comes_back_after_a_restart_is_counted(tmp_path: Path) -> None:
     series = {
         run("ok"): f"{counter((60, 10))} {counter((119, 0), start=0)}",

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from slo_engine.rules import render
+from slo_engine.spec import Duration
 from tests.rules.histories import counter, late
 from tests.rules.promtool import Expectation, near, nothing, replay, slos_of, true
 from tests.rules.shop import first_fires
@@ -111,6 +114,18 @@ def test_long_window_forgets_what_is_older(tmp_path: Path) -> None:
         true("3d2h", "slo:sli_errors:sum >= bool 900"),
         true("3d2h", "slo:sli_errors:sum <= bool 1500"),
     )
+
+
+@pytest.mark.parametrize("window", ["7d", "30d", "90d"])
+def test_no_window_reads_more_than_a_thousand_samples_of_a_series_or_one_for_each_hour(
+    tmp_path: Path, window: str
+) -> None:
+    text = render(slos_of(tmp_path, slo_file(window)))["shop.yaml"]
+    ranges = re.findall(r"(increase1m|stage5m|stage1h)\{[^}]*\}\[(\w+)\]", text)
+    steps = {"increase1m": 60, "stage5m": 300, "stage1h": 3600}
+    reads = [Duration.parse(length).seconds / steps[record] for record, length in ranges]
+    assert len(reads) > 20
+    assert max(reads) <= max(1000, Duration.parse(window).seconds / 3600)
 
 
 def test_tier_of_a_week_in_an_slo_of_a_month(tmp_path: Path) -> None:

@@ -167,11 +167,16 @@ def test_budget_that_is_used_up_alerts_until_there_is_some_again(tmp_path: Path,
     replay(
         tmp_path,
         slos_of(tmp_path, slo_file("window: 2h", more)),
-        {**runs((120, 20, 0), (2, 20, 1), (300, 20, 0)), **runs((420, 0.5, 1), agent_type="few")},
+        {
+            **runs((120, 20, 0), (2, 20, 1), (300, 20, 0)),
+            **runs((420, 0.5, 1), agent_type="few"),
+            **runs((420, 100, 0.0095), agent_type="close"),
+        },
         *first_fires("7h", 121, 126, alertname="SLOErrorBudgetExhausted", agent_type="chat", severity=severity),
         true("4h", f"count({firing(alertname='SLOErrorBudgetExhausted', agent_type='chat')}) == bool 1"),
         nothing("4h10m", firing(alertname="SLOErrorBudgetExhausted", agent_type="chat")),
         never("7h", agent_type="few", alertname="SLOErrorBudgetExhausted"),
+        never("7h", agent_type="close", alertname="SLOErrorBudgetExhausted"),
     )
 
 

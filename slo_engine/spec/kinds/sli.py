@@ -109,5 +109,4 @@ def shortest(value: float) -> str:
     """A number as Go and Prometheus' clients write it: with the fewest digits that keep its value, and an exponent from
     a million on and below a ten-thousandth."""
     digits = next(count for count in range(1, 18) if float(f"{value:.{count}g}") == value)
-    plain = value == 0 or 1e-4 <= abs(value) < 1e6
-    return f"{value:.{max(digits, 6)}g}" if plain else f"{value:.{digits - 1}e}"
+    return f"{value:.{max(digits, 6)}g}" if abs(value) < 1e6 else f"{value:.{digits - 1}e}"
