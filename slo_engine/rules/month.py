@@ -14,7 +14,8 @@ from slo_engine.rules.base import recorded
 from slo_engine.spec.names import ERRORS_MONTH, ERRORS_STAGE, MONTH
 from slo_engine.spec.slo import Slo
 
-_LONGEST_MONTH = "31d"
+_LONGEST_MONTH = "32d"
+"""October has 31 days and an hour where the clock goes back in it; a month's own samples are all that it can find."""
 
 _OFFSETS_OF = 2026
 """The year whose offsets are taken. Clocks change in the night from a Saturday to a Sunday some days before or after

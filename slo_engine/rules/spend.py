@@ -9,7 +9,7 @@ from slo_engine.rules.base import recorded
 from slo_engine.rules.model import Alert
 from slo_engine.rules.sums import HOUR_LENGTH, sum_over
 from slo_engine.spec.kinds import CostSli
-from slo_engine.spec.money import Budget
+from slo_engine.spec.money import CENTS_COUNT, Budget
 from slo_engine.spec.names import (
     COST_PER_REQUEST_ALERT,
     ERRORS_INCREASE,
@@ -76,8 +76,9 @@ def long_spend_alerts(slo: Slo) -> Iterator[Alert]:
         )
     if slo.sli.unpriced:
         calls = slo.sli.unpriced
-        # The first call of a model makes its series, which increase() cannot see.
-        raised = f"({calls} unless {calls} offset 1h) or increase({calls}[1h])"
+        # The first call of a model makes its series, which increase() cannot see; but after a gap in which nothing was
+        # scraped every series looks new.
+        raised = f"({calls} unless {calls} offset 1h and on () {slo.sli.spend} offset 1h) or increase({calls}[1h])"
         yield alert_of(
             slo,
             UNPRICED_ALERT,
@@ -92,5 +93,7 @@ def long_spend_alerts(slo: Slo) -> Iterator[Alert]:
         )
 
 
-def _value(amount: Budget) -> str:
-    return f'{{{{ printf "%.2f" $value }}}} {amount.currency}'
+def _value(limit: Budget) -> str:
+    """What was spent, with as many digits as the limit that it exceeds needs."""
+    digits = ".2f" if limit.amount >= CENTS_COUNT else ".3g"
+    return f'{{{{ printf "%{digits}" $value }}}} {limit.currency}'

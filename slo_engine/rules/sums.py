@@ -35,6 +35,9 @@ SHORT_LIMIT = Duration.parse("6h")
 STAGE_LIMIT = Duration.parse("3d")
 """Windows up to this are read from the stage, longer ones from the hours."""
 
+_LONGEST_GAP = Duration.parse("6h")
+"""How long an evaluation may be missed before what was open is forgotten: an hour of events at most."""
+
 STAGES = {TOTAL_INCREASE: TOTAL_STAGE, ERRORS_INCREASE: ERRORS_STAGE}
 HOURS = {TOTAL_INCREASE: TOTAL_HOURS, ERRORS_INCREASE: ERRORS_HOURS}
 """Base record -> the record of the same events at a later stage."""
@@ -57,21 +60,25 @@ def needs_hours(slo: Slo) -> bool:
 
 
 def closed_hour(slo: Slo, base: str) -> str:
-    """The last hour of the stage, unless one was closed within it. Nothing says when an hour has to begin: where an
-    evaluation is missed the next one closes it, and one of five minutes is lost instead of an hour."""
-    hour = _short_of(HOUR_LENGTH, LONG_INTERVAL)
-    last = f"last_over_time({_closed(slo, base)}[{hour}])"
-    return f"sum_over_time({recorded(slo, STAGES[base])}[{hour}]) unless ignoring ({HOUR}) {last}"
+    """What has come since the last hour was closed, unless one was closed within an hour. Nothing says when an hour has
+    to begin: where evaluations are missed the next one closes it, with all that was open before them."""
+    last = f"last_over_time({_closed(slo, base)}[{_short_of(HOUR_LENGTH, LONG_INTERVAL)}])"
+    return f"({_since_closed(slo, base)}) unless ignoring ({HOUR}) {last}"
 
 
 def open_hour(slo: Slo, base: str) -> str:
-    """What the stage has held since the last hour was closed: itself, and what was open five minutes ago. Nothing when
-    the hour has just been closed. It begins anew each hour, so what is lost in a gap is lost for an hour at most."""
-    now = str(recorded(slo, STAGES[base]))
-    before = f"last_over_time({recorded(slo, HOURS[base]).where(HOUR, 'open')}[7m30s])"
-    just_closed = f"last_over_time({_closed(slo, base)}[2m30s])"
+    """What has come since the last hour was closed; 0 when it has just been."""
+    just_closed = f"0 * last_over_time({_closed(slo, base)}[{_short_of(LONG_INTERVAL, LONG_INTERVAL)}])"
+    return f"{just_closed} or ignoring ({HOUR}) ({_since_closed(slo, base)})"
+
+
+def _since_closed(slo: Slo, base: str) -> str:
+    """The stage, and what was open before it. A group that is gone is open until its last hour is closed."""
+    stage = recorded(slo, STAGES[base])
+    before = f"last_over_time({recorded(slo, HOURS[base]).where(HOUR, 'open')}[{_LONGEST_GAP}])"
+    gone = f"({before} and ignoring ({HOUR}) last_over_time({stage}[{_short_of(HOUR_LENGTH, LONG_INTERVAL)}]))"
     apart = f"ignoring ({HOUR})"
-    return f"({now} + {apart} {before} or {apart} {now} or {apart} {before}) unless {apart} {just_closed}"
+    return f"{stage} + {apart} {before} or {apart} {stage} or {apart} {gone}"
 
 
 def _closed(slo: Slo, base: str) -> str:

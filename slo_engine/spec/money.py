@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 
+CENTS_COUNT = 0.1
+"""Below this an amount is shown by its first digits, not in cents: a request costs a fraction of one."""
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -20,4 +23,5 @@ class Budget:
         return f"{amount:f} {self.currency}" if isinstance(amount, Decimal) else f"{amount} {self.currency}"
 
     def __str__(self) -> str:
-        return f"{self.amount:,.2f} {self.currency}"
+        shown = f"{self.amount:,.2f}" if self.amount >= CENTS_COUNT else f"{Decimal(f'{self.amount:.3g}'):f}"
+        return f"{shown} {self.currency}"

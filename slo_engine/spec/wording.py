@@ -84,6 +84,8 @@ _EXAMPLES = {
     "total": "http_requests_total",
     "histogram": "http_request_duration_seconds",
     "threshold": "15s",
+    "good": "up == bool 1",
+    "above": "0.7",
     "spend": "llm_cost_usd_total",
     "budget": "3000 USD",
     "match": "{agent_type: batch_agent}",

@@ -41,7 +41,21 @@ def test_latency_counts_what_took_longer_whichever_way_the_bound_is_written(tmp_
     )
 
 
-@pytest.mark.parametrize(("threshold", "bound"), [("500ms", "0.5"), ("2500ms", "2.5"), ("2m", "120"), ("2m", "120.0")])
+@pytest.mark.parametrize(
+    ("threshold", "bound"),
+    [
+        ("500ms", "0.5"),
+        ("2500ms", "2.5"),
+        ("2m", "120"),
+        ("2m", "120.0"),
+        ("1234567ms", "1234.567"),
+        ("20d", "1.728e+06"),
+        ("20d", "1728000.0"),
+        ("20d", "1728000"),
+        ("20d1s", "1.728001e+06"),
+        ("1ms", "0.001"),
+    ],
+)
 def test_latency_thresholds_name_their_bucket(tmp_path: Path, threshold: str, bound: str) -> None:
     series = {
         'run_seconds_count{agent_type="chat"}': counter((30, 10)),

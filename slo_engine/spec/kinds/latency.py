@@ -10,7 +10,7 @@ from pydantic import Field
 from slo_engine.spec.duration import Duration
 from slo_engine.spec.fields import Label, Strict
 from slo_engine.spec.kinds.histogram import HistogramField
-from slo_engine.spec.kinds.sli import DELAY, Earlier, Written, bounds, grouped, growth, rest, summed
+from slo_engine.spec.kinds.sli import DELAY, Earlier, Written, bounds, grouped, growth, rest, shortest, summed
 from slo_engine.spec.names import ERRORS_INCREASE, TOTAL_INCREASE
 from slo_engine.spec.promql import Selector
 
@@ -40,7 +40,7 @@ class LatencySli:
             raised = f"sum {grouped(by)}(increase({self.histogram}[5m] offset {DELAY}))"
             yield TOTAL_INCREASE, f"histogram_count({raised}) / 5 >= 0 < +Inf"
             total = earlier(TOTAL_INCREASE)
-            fraction = f"histogram_fraction(0, {self.threshold.seconds:g}, {raised}) >= 0"
+            fraction = f"histogram_fraction(0, {shortest(self.threshold.seconds)}, {raised}) >= 0"
             # Of an idle group the fraction is 0 / 0: what is left of its total is 0, not NaN.
             yield ERRORS_INCREASE, rest(by, total, f"({fraction}) * on ({', '.join(by)}) {total} or {total} == 0")
             return

@@ -6,7 +6,9 @@ of these records, for whatever kind. The raw series are read here and nowhere el
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from typing import Any, Protocol
 
 from slo_engine.spec.promql import Matcher, Selector
@@ -80,9 +82,9 @@ def growth(selector: Selector, known_without: Sequence[str] = ()) -> str:
 
 
 def summed(by: Sequence[str], grown: str) -> str:
-    """The sum by group. A series that is NaN or infinite is left out: in a sum it would poison the group for as long
-    as the longest window."""
-    return f"sum {grouped(by)}({grown} < +Inf)"
+    """The sum by group. A series that is NaN, infinite or negative is left out: in a sum it would poison the group for
+    as long as the longest window."""
+    return f"sum {grouped(by)}({grown} >= 0 < +Inf)"
 
 
 def or_zero(by: Sequence[str], expr: str, total: str) -> str:
@@ -97,6 +99,15 @@ def rest(by: Sequence[str], total: str, good: str) -> str:
 
 def bounds(value: float) -> str:
     """The ``le`` of a bucket as a regular expression: exporters write the bound of 15 s as "15" or as "15.0", and a
-    client that moves to OpenMetrics changes it."""
-    text = f"{value:g}"
-    return (text if "." in text else f"{text}|{text}.0").replace(".", "\\.")
+    client that moves to OpenMetrics changes it. A million is "1e+06", or written out."""
+    written_out = f"{Decimal(repr(value)):f}".removesuffix(".0")
+    spellings = {shortest(value), written_out, written_out if "." in written_out else f"{written_out}.0"}
+    return "|".join(sorted(re.escape(spelling) for spelling in spellings))
+
+
+def shortest(value: float) -> str:
+    """A number as Go and Prometheus' clients write it: with the fewest digits that keep its value, and an exponent from
+    a million on and below a ten-thousandth."""
+    digits = next(count for count in range(1, 18) if float(f"{value:.{count}g}") == value)
+    plain = value == 0 or 1e-4 <= abs(value) < 1e6
+    return f"{value:.{max(digits, 6)}g}" if plain else f"{value:.{digits - 1}e}"

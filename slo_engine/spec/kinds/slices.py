@@ -12,7 +12,7 @@ from pydantic import AfterValidator
 from slo_engine.spec.fields import ExpressionField, Strict, refuse
 from slo_engine.spec.kinds.sli import Earlier, Written, grouped
 from slo_engine.spec.names import ERRORS_INCREASE, TOTAL_INCREASE
-from slo_engine.spec.promql import Selector, parse_expression
+from slo_engine.spec.promql import PromqlError, Selector, parse_expression
 
 
 @dataclass(frozen=True)
@@ -31,8 +31,7 @@ class SlicesSli:
 
     def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[str, str]]:
         """Whether the minute was bad, and that it was a minute."""
-        # A comparison with NaN has no result, so an idle minute leaves no sample.
-        yield ERRORS_INCREASE, f"max {grouped(by)}((({self.good}) >= 0) == bool 0)"
+        yield ERRORS_INCREASE, f"max {grouped(by)}((({_answered(self.good)}) >= 0) == bool 0)"
         yield TOTAL_INCREASE, f"0 * {earlier(ERRORS_INCREASE)} + 1"
 
     def written(self) -> Written:
@@ -40,17 +39,39 @@ class SlicesSli:
         return {"slices": {"good": self.good}}
 
 
-def _condition(text: str) -> str:
-    tree: Any = parse_expression(text)
+def _comparison(condition: str) -> Any:
+    """The comparison that an expression is; None when it is something else, such as a gauge."""
+    tree: Any = parse_expression(condition)
     while isinstance(tree, promql_parser.ParenExpr):
         tree = tree.expr
     compares = isinstance(tree, promql_parser.BinaryExpr) and str(tree.op) in ("==", "!=", ">", "<", ">=", "<=")
-    if compares and not (tree.modifier and tree.modifier.return_bool):
+    return tree if compares else None
+
+
+def _answered(condition: str) -> str:
+    """The condition where it has an answer. Compared with bool, NaN is neither less nor more than anything, which would
+    make each idle minute a bad one; and the difference of two sides of which one is NaN is NaN."""
+    compared = _comparison(condition)
+    if compared is None:
+        return condition
+    left, right = compared.lhs.prettify(), compared.rhs.prettify()
+    matching = str(compared.modifier).removeprefix("bool")
+    return f"({condition}) and (({left}) -{matching} ({right})) <= Inf"
+
+
+def _condition(text: str) -> str:
+    compared = _comparison(text)
+    if compared is not None and not (compared.modifier and compared.modifier.return_bool):
         raise refuse(
-            f"must answer 1 or 0: write `{tree.op} bool` instead of `{tree.op}`, which leaves a bad minute "
+            f"must answer 1 or 0: write `{compared.op} bool` instead of `{compared.op}`, which leaves a bad minute "
             "without an answer"
         )
-    return text
+    condition = parse_expression(text).prettify()  # without comments: the rules go on behind it
+    try:
+        parse_expression(f"({condition}) >= 0")
+    except PromqlError:
+        raise refuse("must be about a series, such as up == bool 1: not about numbers alone") from None
+    return condition
 
 
 class SlicesFormat(Strict):
