@@ -12,7 +12,7 @@ import typer
 
 from slo_engine.cli import output, pictures, policies
 from slo_engine.cli.amounts import duration, objective, percent, time
-from slo_engine.cli.arguments import AsJson, ConfigFile, SloPaths
+from slo_engine.cli.arguments import AsJson, ConfigFile, SloPaths, settings_here
 from slo_engine.cli.exits import failures, usage_errors
 from slo_engine.spec.duration import Duration
 
@@ -93,9 +93,8 @@ def replay(
     from slo_engine.settings import load_settings, paths_in
     from slo_engine.spec import SpecError, examine
 
-    here = Path("slo-engine.yaml")
     with usage_errors():
-        settings = load_settings(config or (here if here.is_file() else None))
+        settings = load_settings(config or settings_here())
         marked = _incidents(incidents)
     with failures():
         loaded = examine(paths_in(settings, paths))
