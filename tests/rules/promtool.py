@@ -86,15 +86,19 @@ def replay(
     *expected: Expectation | Notified,
     scrapes_each: str = "1m",
     waits: bool = False,
+    missed: tuple[int, int] | None = None,
 ) -> None:
     """Let the rules of ``slos`` see a history (series -> promtool's value notation) from time 0, and compare.
-    ``waits``: they look as late as in Prometheus, so ``scrapes_each`` had better be as short as their delay."""
+    ``waits``: they look as late as in Prometheus, so ``scrapes_each`` had better be as short as their delay.
+    ``missed``: from this minute to that one, both included, Prometheus evaluates nothing."""
     files = {folder / f"tested-{name}": yaml.safe_load(text) for name, text in render(slos).items()}
     groups = [group for data in files.values() for group in data["groups"]]
     for group in groups:
         if not waits:
             _wait_for_no_scrape(group)
         _record_at_the_interval(group)
+        if missed:
+            _record_nothing(group, *missed)
     for file, data in files.items():
         dump(file, data)
     values = [each for each in expected if isinstance(each, Expectation)]
@@ -131,6 +135,12 @@ def _record_at_the_interval(group: dict[str, Any]) -> None:
     for rule in group["rules"]:
         if "record" in rule and seconds > 60:
             rule["expr"] = f"({rule['expr']}) and on () (vector(time()) % {seconds:g} == 0)"
+
+
+def _record_nothing(group: dict[str, Any], first: int, last: int) -> None:
+    for rule in group["rules"]:
+        if "record" in rule:
+            rule["expr"] = f"({rule['expr']}) unless on () (vector(time()) >= {first * 60} <= {last * 60})"
 
 
 def _expr_test(expected: Expectation) -> dict[str, object]:

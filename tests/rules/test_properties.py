@@ -29,6 +29,7 @@ hostile = st.one_of(
     ),
     st.text(st.characters(exclude_categories=["Cs"]), max_size=12),
 )
+hostile_label = st.sampled_from(["a", "1e3", "ü", "{{ $labels.agent_type }}", "a: #", "\n"])
 objectives = st.sampled_from([1.01, 50.0, 90.0, 93.06, 98.0, 99.9, 99.999]) | st.floats(1.001, 99.999)
 
 
@@ -36,30 +37,94 @@ def _literal(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
+amounts = st.sampled_from(["0.01 USD", "0.0000001 USD", "3000 USD", "99999999 USD"])
+numbers = st.sampled_from([0, 0.7, -1, 1e-7, 1_000_000, 1234567, 0.1 + 0.2]) | st.floats(-1e9, 1e9)
+durations = st.sampled_from(["1ms", "500ms", "15s", "1234567ms", "2m", "20d"])
+conditions = st.sampled_from(
+    [
+        "up == bool 1",
+        "0.5 < bool up # half",
+        "a / b < bool on (c) group_left (d) e",
+        "(a > bool 1) * (b < bool 2)",
+        "up",
+    ]
+)
+annotations = st.dictionaries(st.sampled_from(["runbook_url", "note"]), st.sampled_from(["{{ $value }}", "ü: #", ""]))
+
+
+@st.composite
+def sli(draw: st.DrawFn, kind: str) -> dict[str, Any]:
+    """One valid SLI."""
+    where = f"{{route={_literal(draw(hostile))}}}"
+    match kind:
+        case "latency":
+            found = {"histogram": f"seconds{where}", "threshold": draw(durations), "native": draw(st.booleans())}
+        case "score":
+            found = {"histogram": f"scores{where}", "above": draw(numbers)}
+        case "slices":
+            found = {"good": draw(conditions)}
+        case "cost":
+            found = {"spend": f"cost_total{where}", "budget": draw(amounts)}
+            limits: dict[str, Any] = {"hour": draw(amounts)} if draw(st.booleans()) else {}
+            if draw(st.booleans()):
+                found["requests"] = f"requests_total{where}"
+                limits["request"] = draw(amounts)
+            if draw(st.booleans()):
+                limits["spike"] = {"factor": draw(st.floats(1.001, 1e6)), "above": draw(amounts)}
+            if draw(st.booleans()):
+                found["unpriced"] = f"unpriced_total{where}"
+            if draw(st.booleans()):
+                found["month"] = draw(st.sampled_from(["UTC", "Europe/Berlin", "Asia/Kathmandu", "Australia/Sydney"]))
+            found["limits"] = limits
+        case _:
+            part = draw(
+                st.sampled_from(
+                    ['runs_total{status=~"(a|b)\\\\.c"}', f"runs_total{where}", 'failures_total{agent_type="a"}']
+                )
+            )
+            found = {"total": f"runs_total{where}", kind: part, "series_expire": draw(st.booleans())}
+            kind = "events"
+    return {kind: found}
+
+
 @st.composite
 def slo(draw: st.DrawFn, name: str) -> dict[str, Any]:
     """One valid SLO, as the mapping in a file."""
     by = draw(st.lists(st.sampled_from(LABELS), unique=True))
-    where = f"{{route={_literal(draw(hostile))}}}"
-    amount = st.sampled_from(["0.01 USD", "3000 USD", "99999999 USD"])
-    found: dict[str, Any] = {"name": name, "by": by, "window": draw(st.sampled_from(["7d", "28d", "30d"]))}
-    kind = draw(st.sampled_from(["errors", "good", "latency", "cost"]))
-    if kind == "cost":
-        found["sli"] = {"cost": {"spend": f"cost_total{where}", "budget": draw(amount)}}
-    else:
+    kind = draw(st.sampled_from(["errors", "good", "latency", "score", "slices", "cost"]))
+    found: dict[str, Any] = {"name": name, "by": by, "sli": draw(sli(kind))}
+    short = False
+    if "month" not in found["sli"].get("cost", {}):
+        found["window"] = draw(st.sampled_from(["6h", "1d", "3d", "3d1m", "7d", "28d", "30d", "90d"]))
+        short = found["window"] in ("6h", "1d")
+    if kind != "cost":
         found["objective"] = draw(objectives)
-        found["sli"] = (
-            {"latency": {"histogram": f"seconds{where}", "threshold": draw(st.sampled_from(["500ms", "15s", "2m"]))}}
-            if kind == "latency"
-            else {"events": {"total": f"runs_total{where}", kind: 'runs_total{status=~"(a|b)\\\\.c"}'}}
-        )
     if by:
         matches = draw(st.lists(st.dictionaries(st.sampled_from(by), hostile, min_size=1), max_size=3))
-        target, of = ("budget", amount) if kind == "cost" else ("objective", objectives)
+        target, of = ("budget", amounts) if kind == "cost" else ("objective", objectives)
         found["overrides"] = [{"match": match, target: draw(of)} for match in matches]
-    alerting: dict[str, Any] = {"absent": draw(st.sampled_from(["5m", "1h"]))} if draw(st.booleans()) else {}
-    if kind != "cost" and draw(st.booleans()):
-        alerting["min_events"] = draw(st.integers(0, 1000))
+    alerting: dict[str, Any] = {
+        severity: {
+            "disabled": draw(st.booleans()),
+            "labels": {"team": draw(hostile_label)},
+            "annotations": draw(annotations),
+        }
+        for severity in draw(st.lists(st.sampled_from(["page", "ticket"]), unique=True))
+    }
+    optional = {
+        "absent": st.sampled_from(["5m", "1h"]),
+        "keep_firing_for": st.sampled_from(["1s", "5m", "1d"]),
+        "exhausted": st.sampled_from(["page", "ticket"]),
+        "policy": st.just("google"),
+    }
+    if kind != "cost":
+        optional["min_events"] = st.integers(0, 1000)
+    for key, values in optional.items():
+        if draw(st.booleans()):
+            alerting[key] = draw(values)
+    # The tiers that do not fit into a short window have to be switched off; of the others any may be.
+    switched_off = draw(st.lists(st.sampled_from(["1h", "6h", "1d", "3d"]), unique=True))
+    alerting["disabled"] = ["1d", "3d"] if short else switched_off
     return {**found, "alerting": alerting}
 
 
