@@ -55,7 +55,7 @@ class Receiver(Process):
             "--enable-feature=native-histograms",
             "--log.level=warn",
         ]
-        command = [program("prometheus", "prometheus"), *flags]
+        command: list[str | Path] = [program("prometheus", "prometheus"), *flags]
         super().__init__("Prometheus", command, log=folder / "prometheus.log", ready_url=f"{self.url}/-/ready")
 
     def write(self, name: str, labels: Mapping[str, str], samples: Iterable[tuple[int, float | Native]]) -> None:

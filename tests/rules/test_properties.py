@@ -49,7 +49,9 @@ conditions = st.sampled_from(
         "up",
     ]
 )
-annotations = st.dictionaries(st.sampled_from(["runbook_url", "note"]), st.sampled_from(["{{ $value }}", "ü: #", ""]))
+some_annotations = st.dictionaries(
+    st.sampled_from(["runbook_url", "note"]), st.sampled_from(["{{ $value }}", "ü: #", ""])
+)
 
 
 @st.composite
@@ -107,11 +109,11 @@ def slo(draw: st.DrawFn, name: str) -> dict[str, Any]:
         severity: {
             "disabled": draw(st.booleans()),
             "labels": {"team": draw(hostile_label)},
-            "annotations": draw(annotations),
+            "annotations": draw(some_annotations),
         }
         for severity in draw(st.lists(st.sampled_from(["page", "ticket"]), unique=True))
     }
-    optional = {
+    optional: dict[str, st.SearchStrategy[Any]] = {
         "absent": st.sampled_from(["5m", "1h"]),
         "keep_firing_for": st.sampled_from(["1s", "5m", "1d"]),
         "exhausted": st.sampled_from(["page", "ticket"]),
