@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slo_engine.cli import output
+from slo_engine.cli.arguments import SloPathsHere
+from slo_engine.cli.exits import failures
 from slo_engine.errors import SloEngineError
 
 if TYPE_CHECKING:
@@ -32,7 +34,6 @@ Out = Annotated[
 ]
 Service = Annotated[str | None, typer.Option("--service", help="The service of SLOs whose format has none (Pyrra).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a report in JSON, with the texts that are not written.")]
-SloPaths = Annotated[list[Path] | None, typer.Argument(help="SLO files, or folders of them; ./slos if none is named.")]
 
 export_app = typer.Typer(help="SLO files of ours for other tools.", no_args_is_help=True)
 
@@ -53,14 +54,11 @@ def import_(
     """
     from slo_engine.spec.importers import import_files
 
-    try:
+    with failures():
         imported = import_files(files, from_, service)
         texts = {file.name: file.text for file in imported.files}
         _refuse_several(texts, out, as_json=as_json)
         written = _write(texts, out) if out else {}
-    except SloEngineError as error:
-        output.complain(str(error))
-        raise typer.Exit(1) from None
     if as_json:
         output.json_document(_report(imported, written))
     elif out:
@@ -77,18 +75,15 @@ def import_(
     raise typer.Exit(1 if imported.refused else 0)
 
 
-def expand(paths: SloPaths = None, out: Out = None) -> None:
+def expand(paths: SloPathsHere = None, out: Out = None) -> None:
     """Print SLO files with everything written out: defaults, templates, inherited alerting."""
     from slo_engine.spec import load
     from slo_engine.spec.writing import write_out
 
-    try:
+    with failures():
         texts = write_out(load(paths or [Path("slos")]))
         _refuse_several(texts, out, as_json=False)
         written = _write(texts, out) if out else {}
-    except SloEngineError as error:
-        output.complain(str(error))
-        raise typer.Exit(1) from None
     for path in written.values():
         output.line(str(path))
     if not out:
@@ -96,20 +91,17 @@ def expand(paths: SloPaths = None, out: Out = None) -> None:
 
 
 @export_app.command()
-def openslo(paths: SloPaths = None, out: Out = None, as_json: AsJson = False) -> None:
+def openslo(paths: SloPathsHere = None, out: Out = None, as_json: AsJson = False) -> None:
     """Write SLO files as OpenSLO v1. Exit 1 when an SLO has no equivalent there."""
     from slo_engine.spec import load
     from slo_engine.spec.exporters.openslo import export
 
-    try:
+    with failures():
         exported = export(load(paths or [Path("slos")]))
         texts = {file.name: file.text for file in exported.files}
         if out and _is_a_file(out):
             _refuse_several(texts, out, as_json=as_json)
         written = _write(texts, out) if out else {}
-    except SloEngineError as error:
-        output.complain(str(error))
-        raise typer.Exit(1) from None
     if as_json:
         files = [{"path": _text(written.get(name)), "text": None if out else text} for name, text in texts.items()]
         notes = [{"slo": left.slo, "service": left.service, "message": left.message} for left in exported.left_out]

@@ -71,12 +71,19 @@ def status_table(statuses: Sequence[SloStatus]) -> None:
             "no data" if left is None else f"{left:.1%}",
             "-" if burn is None else f"{burn:.2f}",
             _used_up(status),
-            ", ".join(f"{each.severity} {each.long_window}" for each in status.firing) or "-",
+            ", ".join(_remarks(status)) or "-",
             style="red" if left is not None and left <= 0 else None,
         )
     # A pipe has no width: nothing is cut there.
     console = Console()
     (console if console.is_terminal else Console(width=200)).print(table)
+
+
+def _remarks(status: SloStatus) -> Iterator[str]:
+    for each in status.firing:
+        yield f"{each.severity} {each.long_window}"
+    if status.unpriced_models:
+        yield f"no price for {', '.join(status.unpriced_models)}"
 
 
 def _used_up(status: SloStatus) -> str:

@@ -12,7 +12,8 @@ import typer
 
 from slo_engine.cli import output, pictures, policies
 from slo_engine.cli.amounts import duration, objective, percent, time
-from slo_engine.errors import SloEngineError
+from slo_engine.cli.arguments import AsJson, ConfigFile, SloPaths, settings_here
+from slo_engine.cli.exits import failures, usage_errors
 from slo_engine.spec.duration import Duration
 
 if TYPE_CHECKING:
@@ -24,13 +25,6 @@ if TYPE_CHECKING:
     from slo_engine.status.replay import Findings, Plan
     from slo_engine.status.windows import History
 
-SloPaths = Annotated[
-    list[Path] | None, typer.Argument(help="SLO files, or folders of them; else those of the settings.")
-]
-ConfigFile = Annotated[
-    Path | None,
-    typer.Option("--config", "-c", envvar="SLO_ENGINE_CONFIG", help="The settings file; ./slo-engine.yaml if there."),
-]
 Names = Annotated[
     list[str] | None, typer.Option("--slo", help="An SLO, as its name or service/name; repeatable. All if none.")
 ]
@@ -70,7 +64,6 @@ Kept = Annotated[
     Duration | None,
     typer.Option("--keep-firing-for", parser=duration, metavar="DURATION", help="For every alert; the SLO's if none."),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Svg = Annotated[Path | None, typer.Option("--svg", help="Draw a picture of one SLO into this file.")]
 
 SIGNIFICANT = 0.02
@@ -100,11 +93,10 @@ def replay(
     from slo_engine.settings import load_settings, paths_in
     from slo_engine.spec import SpecError, examine
 
-    here = Path("slo-engine.yaml")
-    with _ending(2):
-        settings = load_settings(config or (here if here.is_file() else None))
+    with usage_errors():
+        settings = load_settings(config or settings_here())
         marked = _incidents(incidents)
-    with _ending(1):
+    with failures():
         loaded = examine(paths_in(settings, paths))
         if loaded.problems:
             raise SpecError(loaded.problems)
@@ -114,7 +106,7 @@ def replay(
         raise typer.BadParameter("a picture shows one SLO: choose it with --slo")
     span = _span(last, begin, end)
     found = []
-    with _ending(1), _prometheus(settings) as source:
+    with failures(), _prometheus(settings) as source:
         for slo in chosen:
             plan = _plan(
                 slo, tried, objectives, span, marked, SIGNIFICANT if significant is None else significant, kept
@@ -132,15 +124,6 @@ def replay(
         replay_output.show(results)
     if not any(each.groups for each in results):
         raise typer.Exit(1)
-
-
-@contextmanager
-def _ending(code: int) -> Iterator[None]:
-    try:
-        yield
-    except SloEngineError as error:
-        output.complain(str(error))
-        raise typer.Exit(code) from None
 
 
 def _incidents(file: Path | None) -> tuple[Incident, ...] | None:

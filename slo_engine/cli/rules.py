@@ -13,6 +13,7 @@ import typer
 
 from slo_engine.cli import diff, output, rules_push
 from slo_engine.cli.addresses import check_address
+from slo_engine.cli.arguments import AsJson, SloPathsHere
 from slo_engine.cli.exits import failures, usage_errors
 from slo_engine.cli.secrets import from_environment, from_file
 from slo_engine.errors import SloEngineError
@@ -38,7 +39,6 @@ class OutputFormat(StrEnum):
     CONFIGMAP = "configmap"
 
 
-SloPaths = Annotated[list[Path] | None, typer.Argument(help="SLO files, or folders of them; ./slos if none is named.")]
 OutFolder = Annotated[Path, typer.Option("--out", "-o", help="The folder of the generated files.")]
 ChosenFormat = Annotated[
     OutputFormat,
@@ -67,7 +67,6 @@ TokenFile = Annotated[
         "--token-file", help="Holds the bearer token for --prometheus; else SLO_ENGINE_PROMETHEUS__TOKEN, if it is set."
     ),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 WithTests = Annotated[
     bool, typer.Option("--tests", help="With promtool unit tests of the rule files, in the folder `tests` in theirs.")
 ]
@@ -75,7 +74,7 @@ WithTests = Annotated[
 
 @app.command()
 def generate(
-    paths: SloPaths = None,
+    paths: SloPathsHere = None,
     out: OutFolder = Path("rules"),
     format_: ChosenFormat = OutputFormat.FILES,
     one_file: OneFile = None,
@@ -127,7 +126,7 @@ def run_unit_tests(out: OutFolder = Path("rules")) -> None:
 
 
 @app.command()
-def inhibitions(paths: SloPaths = None) -> None:
+def inhibitions(paths: SloPathsHere = None) -> None:
     """Print inhibition rules for Alertmanager: a ticket is quiet while the page of the same SLO and group fires."""
     from slo_engine.rules.inhibitions import inhibitions as written
     from slo_engine.spec import load
@@ -138,7 +137,7 @@ def inhibitions(paths: SloPaths = None) -> None:
 
 @app.command()
 def check(
-    paths: SloPaths = None,
+    paths: SloPathsHere = None,
     out: OutFolder = Path("rules"),
     format_: ChosenFormat = OutputFormat.FILES,
     one_file: OneFile = None,

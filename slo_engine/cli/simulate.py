@@ -10,7 +10,8 @@ import typer
 
 from slo_engine.cli import output, pictures, policies
 from slo_engine.cli.amounts import duration, length, objective, percent, share
-from slo_engine.errors import SloEngineError
+from slo_engine.cli.arguments import AsJson
+from slo_engine.cli.exits import failures
 from slo_engine.spec.duration import Duration
 
 if TYPE_CHECKING:
@@ -44,7 +45,6 @@ EventsPerHour = Annotated[
     typer.Option("--events-per-hour", min=1e-6, help="Also say what single errors do in a service of this traffic."),
 ]
 AllTiers = Annotated[bool, typer.Option("--tiers", help="Show every tier, not only the one that fires first.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
 Svg = Annotated[Path | None, typer.Option("--svg", help="Draw a picture into this file.")]
 
 OBJECTIVES = (99.9, 99.0, 95.0)
@@ -81,11 +81,8 @@ def simulate(
     if svg is not None:
         from slo_engine.status.detection_picture import draw
 
-        try:
+        with failures():
             pictures.save(svg, draw(found))
-        except SloEngineError as error:
-            output.complain(str(error))
-            raise typer.Exit(1) from None
 
 
 def _known(paths: Sequence[Path] | None) -> Mapping[str, Policy]:

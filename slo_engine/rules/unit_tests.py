@@ -72,19 +72,55 @@ def unit_tests(slos: SloSet) -> Mapping[str, str]:
         ours = [slo for slo in sorted(slos.slos, key=lambda slo: slo.key) if slo.service == service]
         for speed in SPEEDS:
             watched = [slo for slo in ours if any(speed.has(tier) for tier in slo.tiers)]
-            tests = [test for slo in watched for test in _tests(slo, speed)]
+            tests = _together(test for slo in watched for test in _tests(slo, speed))
             left_out = [slo.name for slo in watched if specimen(slo, "any") is None]
             if tests or left_out:
                 files[f"{service}.{speed.name}.yaml"] = _file(service, speed, order, tests, left_out)
     return files
 
 
-def _file(service: str, speed: Speed, order: list[str], tests: list[dict[str, Any]], left_out: list[str]) -> str:
+@dataclass
+class _Test:
+    """What stands in a test of promtool: series, and what is expected at times."""
+
+    name: str
+    series: dict[str, str]
+    expected: list[dict[str, Any]]
+    metrics: set[str]
+    """Whose series these are: no other series of them may be there."""
+
+    def as_data(self) -> dict[str, Any]:
+        """As promtool reads it."""
+        return {
+            "name": self.name,
+            "interval": "1m",
+            "input_series": [{"series": series, "values": values} for series, values in self.series.items()],
+            "promql_expr_test": self.expected,
+        }
+
+
+def _together(tests: Iterator[_Test]) -> list[_Test]:
+    """As few tests as there can be, for promtool evaluates all rules of the file in each: those of SLOs that look at
+    other metrics become one."""
+    merged: list[_Test] = []
+    for test in tests:
+        other = next((each for each in merged if not each.metrics & test.metrics), None)
+        if other is None:
+            merged.append(test)
+            continue
+        other.name += f"; {test.name}"
+        other.series |= test.series
+        other.expected += test.expected
+        other.metrics |= test.metrics
+    return merged
+
+
+def _file(service: str, speed: Speed, order: list[str], tests: list[_Test], left_out: list[str]) -> str:
     data = {
         "rule_files": [f"../{service}.yaml"],
         "evaluation_interval": str(speed.interval),
         "group_eval_order": order,
-        "tests": tests,
+        "tests": [test.as_data() for test in tests],
     }
     missing = "".join(f"# Not tested: {name}, for which no raw series can be made up.\n" for name in left_out)
     return HEADER + missing + str(yaml.dump(data, Dumper=yaml.CSafeDumper, sort_keys=False, width=1_000_000))
@@ -105,9 +141,8 @@ class _Scenario:
         return sum(minutes for minutes, _ in self.stretches)
 
 
-def _tests(slo: Slo, speed: Speed) -> Iterator[dict[str, Any]]:
-    """One test in which each scenario is a group of its own, for promtool evaluates all rules of the file in each test;
-    for an SLO that is not divided a test for each."""
+def _tests(slo: Slo, speed: Speed) -> Iterator[_Test]:
+    """One test in which each scenario is a group of its own; for an SLO that is not divided a test for each."""
     found = list(_scenarios(slo, speed))
     for several in [found] if slo.by else [[scenario] for scenario in found]:
         series: dict[str, str] = {}
@@ -119,10 +154,12 @@ def _tests(slo: Slo, speed: Speed) -> Iterator[dict[str, Any]]:
             series |= _series(slo, raw, scenario, speed)
             expected += _expected(slo, scenario, speed)
         if expected:
-            yield _test(slo, " and ".join(scenario.name for scenario in several), series, expected)
+            scenarios = " and ".join(scenario.name for scenario in several)
+            yield _Test(f"{slo.name}: {scenarios}", series, expected, set(map(_metric, series)))
     if slo.absent and speed.interval == SHORT_INTERVAL:
         minute = slo.absent.milliseconds // 60_000 + 1
-        yield _test(slo, "no data", {}, [_fires(f"{minute}m", _matchers(slo, {"alertname": ABSENT_ALERT}), fires=True)])
+        fires = _fires(f"{minute}m", _matchers(slo, {"alertname": ABSENT_ALERT}), fires=True)
+        yield _Test(f"{slo.name}: no data", {}, [fires], {slo.sli.watched.metric})
 
 
 def _scenarios(slo: Slo, speed: Speed) -> Iterator[_Scenario]:
@@ -203,10 +240,5 @@ def _matchers(slo: Slo, labels: Mapping[str, str]) -> str:
     return ",".join(f'{name}="{value}"' for name, value in wanted.items())
 
 
-def _test(slo: Slo, name: str, series: Mapping[str, str], expected: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "name": f"{slo.name}: {name}",
-        "interval": "1m",
-        "input_series": [{"series": series, "values": values} for series, values in series.items()],
-        "promql_expr_test": expected,
-    }
+def _metric(series: str) -> str:
+    return series.partition("{")[0]

@@ -1,4 +1,4 @@
-"""SLOs x recorded series -> status. Four queries, whatever the number of SLOs; the rest is arithmetic."""
+"""SLOs x recorded series -> status. Five queries at most, whatever the number of SLOs; the rest is arithmetic."""
 
 from __future__ import annotations
 
@@ -24,6 +24,7 @@ from slo_engine.spec.names import (
     SLO,
     TOTAL_INCREASE,
     TOTAL_SUM,
+    UNPRICED_ALERT,
     WINDOW,
 )
 from slo_engine.spec.slo import Group, Slo, SloSet, error_budget
@@ -63,14 +64,17 @@ def evaluate(slos: SloSet, source: QuerySource, at: datetime) -> list[SloStatus]
     if not slos.slos:
         return []
     recorded = _fetch(slos, source, at)
+    unpriced = _unpriced(slos, source, at)
     return [
-        status_of(slo, dict(zip(slo.by, values, strict=False)), found, at)
+        status_of(slo, dict(zip(slo.by, values, strict=False)), found, at, unpriced.get(slo.key, ()))
         for slo in sorted(slos.slos, key=lambda slo: slo.key)
         for values, found in sorted(recorded[slo.key].items() or [((), Recorded())], key=_values)
     ]
 
 
-def status_of(slo: Slo, group: Group, recorded: Recorded, at: datetime) -> SloStatus:
+def status_of(
+    slo: Slo, group: Group, recorded: Recorded, at: datetime, unpriced_models: tuple[str, ...] = ()
+) -> SloStatus:
     """The arithmetic of one group. Burn rate = error ratio / error budget; remaining = 1 - burn rate over the SLO
     window (SRE workbook, chapter 5)."""
     allowed = error_budget(slo.objective_for(group))
@@ -105,6 +109,7 @@ def status_of(slo: Slo, group: Group, recorded: Recorded, at: datetime) -> SloSt
         events=events,
         exhausted_at=_within_the_month(slo, exhausted_at(remaining, _pace(slo, burn_rates), slo.window, at), at),
         firing=tuple(sorted(recorded.firing, key=lambda each: (each.severity, each.long_window))),
+        unpriced_models=unpriced_models,
         evaluated_at=at,
     )
 
@@ -171,6 +176,16 @@ def _fetch(slos: SloSet, source: QuerySource, at: datetime) -> Mapping[tuple[str
         text = {name: sample.labels.get(name, "") for name in ("alertname", SEVERITY, LONG_WINDOW, SHORT_WINDOW)}
         recorded.firing.append(Firing(*text.values()))
     return found
+
+
+def _unpriced(slos: SloSet, source: QuerySource, at: datetime) -> Mapping[tuple[str, str], tuple[str, ...]]:
+    """The models whose calls have no price, by the spend SLOs that watch them; where none does, nothing is asked."""
+    if not any(isinstance(slo.sli, CostSli) and slo.sli.unpriced for slo in slos.slos):
+        return {}
+    found: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
+    for sample in source.query(f'ALERTS{{alertname="{UNPRICED_ALERT}",alertstate="firing"}}', at).samples:
+        found[sample.labels.get(SERVICE, ""), sample.labels.get(SLO, "")].add(sample.labels.get("model", ""))
+    return {key: tuple(sorted(models)) for key, models in found.items()}
 
 
 def _up_to_now(recorded: str, increase: str) -> str:

@@ -52,6 +52,8 @@ class SloStatus:
     exhausted_at: datetime | None
     """When the budget is used up at the burn rate of the last hour; ``evaluated_at`` when it is already."""
     firing: tuple[Firing, ...]
+    unpriced_models: tuple[str, ...]
+    """Models whose calls have no price, for a spend SLO that watches them: it has spent more than it shows."""
     evaluated_at: datetime
 
     @property
@@ -83,5 +85,6 @@ class SloStatus:
                 }
                 for each in self.firing
             ],
+            "unpriced_models": list(self.unpriced_models),
             "evaluated_at": self.evaluated_at.isoformat(),
         }

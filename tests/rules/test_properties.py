@@ -49,7 +49,7 @@ conditions = st.sampled_from(
         "up",
     ]
 )
-alert_annotations = st.dictionaries(
+some_annotations = st.dictionaries(
     st.sampled_from(["runbook_url", "note"]), st.sampled_from(["{{ $value }}", "ü: #", ""])
 )
 
@@ -109,7 +109,7 @@ def slo(draw: st.DrawFn, name: str) -> dict[str, Any]:
         severity: {
             "disabled": draw(st.booleans()),
             "labels": {"team": draw(hostile_label)},
-            "annotations": draw(alert_annotations),
+            "annotations": draw(some_annotations),
         }
         for severity in draw(st.lists(st.sampled_from(["page", "ticket"]), unique=True))
     }

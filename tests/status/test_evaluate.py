@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from slo_engine.prometheus import Result, Sample
 from slo_engine.spec import Duration, Slo, SloSet, load
-from slo_engine.spec.names import ERROR_RATIO, ERRORS_SUM, TOTAL_SUM
+from slo_engine.spec.names import ERROR_RATIO, ERRORS_SUM, TOTAL_SUM, UNPRICED_ALERT
 from slo_engine.status.evaluate import Recorded, evaluate, exhausted_at, status_of
 from slo_engine.status.model import SloStatus
 
@@ -22,7 +22,7 @@ MONTH = Duration.parse("30d")
 
 
 class Series:
-    """Answers the four queries from lists of samples, and counts them."""
+    """Answers the queries from lists of samples, and counts them."""
 
     def __init__(self, **samples: list[Sample]) -> None:
         self._samples = samples
@@ -30,6 +30,8 @@ class Series:
 
     def query(self, expr: str, at: datetime) -> Result:
         self.queries.append(expr)
+        if UNPRICED_ALERT in expr:
+            return Result(tuple(self._samples.get("unpriced", [])), ())
         kinds = {ERROR_RATIO: "ratios", TOTAL_SUM: "totals", ERRORS_SUM: "errors", "ALERTS": "alerts"}
         kind = next(kind for name, kind in kinds.items() if expr.startswith(name))
         return Result(tuple(self._samples.get(kind, [])), ())
@@ -123,11 +125,12 @@ def test_forecast_continues_the_burn_rate(
     assert found == pytest.approx(expected, abs=timedelta(seconds=1)) if expected else found is None
 
 
-def test_four_queries_whatever_the_number_of_slos() -> None:
-    one, all_of_them = Series(), Series()
-    evaluate(SloSet((slo("success"),)), one, NOW)
+def test_four_queries_whatever_the_number_of_slos_and_one_for_prices() -> None:
+    events, money, all_of_them = Series(), Series(), Series()
+    evaluate(SloSet((slo("success"),)), events, NOW)
+    evaluate(SloSet((slo("spend"),)), money, NOW)
     evaluate(SLOS, all_of_them, NOW)
-    assert len(one.queries) == len(all_of_them.queries) == 4
+    assert [len(asked.queries) for asked in (events, money, all_of_them)] == [4, 5, 5]
 
 
 def test_no_slo_asks_nothing() -> None:
@@ -177,3 +180,14 @@ def test_whatever_is_recorded_gives_json_with_finite_numbers(
     assert json.loads(text)["service"] == "agents"
     if found.error_budget_remaining is not None:
         assert found.error_budget_remaining <= 1
+
+
+def test_spend_says_when_it_cannot_be_trusted() -> None:
+    source = Series(
+        errors=[sample(10.0, slo="spend")],
+        unpriced=[Sample({"slo_service": "agents", "slo": "spend", "model": name}, 1.0) for name in ("z-1", "a-2")],
+    )
+    found = {each.slo: each for each in evaluate(SLOS, source, NOW)}
+    assert found["spend"].unpriced_models == ("a-2", "z-1")
+    assert found["spend"].as_json()["unpriced_models"] == ["a-2", "z-1"]
+    assert found["success"].unpriced_models == ()
