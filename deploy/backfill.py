@@ -6,10 +6,10 @@ and the three days before. Writes blocks that Prometheus opens as its own, and t
 
 from __future__ import annotations
 
+import argparse
 import math
 import random
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -108,6 +108,16 @@ def _marked() -> Iterator[str]:
             yield f"  group: {{agent_type: {each.agent}}}\n"
 
 
+def main() -> None:
+    """Write the history into a folder that holds none yet."""
+    parser = argparse.ArgumentParser(prog="python -m deploy.backfill", description=__doc__)
+    parser.add_argument("folder", type=Path, help="a new folder for Prometheus' configuration and data")
+    folder = parser.parse_args().folder
+    if (folder / "data").exists():
+        parser.error(f"{folder} holds data already: name another folder")
+    write(folder)
+    print(f"open it with: prometheus --config.file={folder}/prometheus.yml --storage.tsdb.path={folder}/data")
+
+
 if __name__ == "__main__":
-    write(Path(sys.argv[1]))
-    print(f"open it with: prometheus --config.file={sys.argv[1]}/prometheus.yml --storage.tsdb.path={sys.argv[1]}/data")
+    main()

@@ -81,7 +81,7 @@ def status_table(statuses: Sequence[SloStatus]) -> None:
 
 def _remarks(status: SloStatus) -> Iterator[str]:
     for each in status.firing:
-        yield f"{each.severity} {each.long_window}"
+        yield each.remark
     if status.unpriced_models:
         yield f"no price for {', '.join(status.unpriced_models)}"
 

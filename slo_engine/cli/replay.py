@@ -104,6 +104,8 @@ def replay(
     tried = policies.named(policy or [], loaded.policies)
     if svg is not None and len(chosen) > 1:
         raise typer.BadParameter("a picture shows one SLO: choose it with --slo")
+    if svg is not None and not svg.parent.is_dir():
+        raise typer.BadParameter(f"the folder {svg.parent} does not exist", param_hint="--svg")
     span = _span(last, begin, end)
     found = []
     with failures(), _prometheus(settings) as source:

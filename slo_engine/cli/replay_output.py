@@ -138,8 +138,9 @@ def _events(found: Findings, replay: Replay) -> Table:
 
 
 def _alerts(found: Findings, replay: Replay) -> Table:
+    newest = f"the newest {LISTED} " if len(replay.alerts) > LISTED else ""
     table = _table(
-        f"alerts, {_named(found, replay.candidate)}", "fired", "over", ">for", "tier", "group", ">budget spent"
+        f"{newest}alerts, {_named(found, replay.candidate)}", "fired", "over", ">for", "tier", "group", ">budget spent"
     )
     table.add_column("for")
     for alert in replay.alerts[-LISTED:]:
@@ -165,7 +166,7 @@ def _table(title: str, *headings: str) -> Table:
 
 def _say_what_is_left_out(table: Table, number: int) -> None:
     if number > LISTED:
-        table.caption, table.caption_justify = f"and {number - LISTED} more: --json has all", "left"
+        table.caption, table.caption_justify = f"of {number}: --json has all", "left"
 
 
 def _costliest(events: Sequence[Event]) -> list[Event]:

@@ -71,6 +71,9 @@ def simulate(
     from slo_engine.status.simulation import simulate as run
 
     chosen = policies.named(policy or ["google"], _known(paths))
+    if paths and not objectives:
+        shown = ", ".join(f"{each:g}" for each in OBJECTIVES)
+        output.note(f"of SLO files the policies are read; the objectives here are {shown}: name yours with --objective")
     over = window or Duration.parse("30d")
     waits = held.seconds if held else 0.0
     found = list(run(chosen, objectives or OBJECTIVES, error_ratios or ERROR_RATIOS, over, held=waits))

@@ -11,9 +11,10 @@ from slo_engine.errors import SloEngineError
 from slo_engine.rules.build import build
 from slo_engine.rules.manifests import Metadata, config_map, object_name, prometheus_rule
 from slo_engine.rules.yaml_text import as_yaml
+from slo_engine.spec.loading import GENERATED
 from slo_engine.spec.slo import SloSet
 
-HEADER = "# Written by slo-engine from SLO files. Change those and run `slo-engine rules generate`; do not edit this.\n"
+HEADER = f"{GENERATED} Change those and run `slo-engine rules generate`; do not edit this.\n"
 
 PROMETHEUS_RULE_BYTES = 400 * 1024
 """Of rules in one PrometheusRule. The operator refuses a rule file of more than 512 KiB, as it writes it (half of what

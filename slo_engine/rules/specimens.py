@@ -22,10 +22,31 @@ class Specimen:
     errors: tuple[str, ...] = ()
 
 
+def group_of(slo: Slo, value: str) -> Labels:
+    """The labels of a group: this value, but where the selectors of the SLI leave no choice."""
+    match slo.sli:
+        case EventsSli(total, errors, good):
+            selectors = [selector for selector in (total, errors, good) if selector]
+        case LatencySli(histogram) | ScoreSli(histogram):
+            selectors = [histogram]
+        case CostSli(spend):
+            selectors = [spend]
+        case _:
+            selectors = []
+    asked = [matcher for selector in selectors for matcher in selector.matchers]
+    group = {}
+    for label in slo.by:
+        wanted = [matcher for matcher in asked if matcher.name == label]
+        candidates = [value, *(example for matcher in wanted for example in _examples(matcher))]
+        fitting = (each for each in candidates if all(_matches(matcher, each) for matcher in wanted))
+        group[label] = next(fitting, value)
+    return group
+
+
 def specimen(slo: Slo, group_value: str) -> Specimen | None:
-    """Series of the group that has this value in each label of ``by``; None where none can be made up: promtool takes
-    no native histograms, a condition on slices may ask for anything, and so may a regular expression."""
-    group = dict.fromkeys(slo.by, group_value)
+    """Series of the group that :func:`group_of` names; None where none can be made up: promtool takes no native
+    histograms, a condition on slices may ask for anything, and so may a regular expression."""
+    group = group_of(slo, group_value)
     match slo.sli:
         case EventsSli():
             return _events(slo.sli, group)

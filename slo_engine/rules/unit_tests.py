@@ -20,7 +20,7 @@ import yaml
 from slo_engine.rules.alerts import threshold_of
 from slo_engine.rules.build import build
 from slo_engine.rules.layout import HEADER
-from slo_engine.rules.specimens import Specimen, histories, specimen
+from slo_engine.rules.specimens import Specimen, group_of, histories, specimen
 from slo_engine.rules.sums import LONG_INTERVAL, SHORT_INTERVAL, SHORT_LIMIT
 from slo_engine.spec.duration import Duration
 from slo_engine.spec.kinds import CostSli
@@ -142,9 +142,10 @@ class _Scenario:
 
 
 def _tests(slo: Slo, speed: Speed) -> Iterator[_Test]:
-    """One test in which each scenario is a group of its own; for an SLO that is not divided a test for each."""
+    """One test in which each scenario is a group of its own; where there is one group only a test for each."""
     found = list(_scenarios(slo, speed))
-    for several in [found] if slo.by else [[scenario] for scenario in found]:
+    groups = {tuple(group_of(slo, scenario.name).items()) for scenario in found}
+    for several in [found] if len(groups) == len(found) else [[scenario] for scenario in found]:
         series: dict[str, str] = {}
         expected: list[dict[str, Any]] = []
         for scenario in several:
@@ -196,7 +197,7 @@ def _series(slo: Slo, raw: Specimen, scenario: _Scenario, speed: Speed) -> dict[
 
 
 def _expected(slo: Slo, scenario: _Scenario, speed: Speed) -> Iterator[dict[str, Any]]:
-    group = dict.fromkeys(slo.by, scenario.name)
+    group = group_of(slo, scenario.name)
     if len(scenario.stretches) == 1:
         end = f"{scenario.minutes}m"
         burns = _matchers(slo, group)

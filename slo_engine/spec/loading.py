@@ -26,7 +26,7 @@ from slo_engine.spec.format import (
     TierAlertingFormat,
     TracesFormat,
 )
-from slo_engine.spec.kinds import CostFormat, CostSli, Sli
+from slo_engine.spec.kinds import CostFormat, CostSli, EventsSli, Sli
 from slo_engine.spec.policies import BUILT_IN, Policy, Tier, can_fire
 from slo_engine.spec.problems import KeyPath, Problem, SpecError
 from slo_engine.spec.slo import Override, Slo, SloSet, Threshold, TierAlerting, error_budget
@@ -35,6 +35,9 @@ from slo_engine.spec.wording import missing_key, unknown_key, wrong_value
 
 MAX_FILE_BYTES = 2 * 1024 * 1024
 """A larger file is no SLO file; 1,000 SLOs take about 400 KB."""
+
+GENERATED = "# Written by slo-engine from SLO files."
+"""How every file begins that is made from SLO files."""
 
 MIN_WINDOW = Duration.parse("5m")
 """Five samples of the base, at least: of less a ratio says little."""
@@ -116,6 +119,8 @@ def _read(file: Path) -> Document:
         return failed("is no regular file: remove it")
     if len(content) > MAX_FILE_BYTES:
         return failed(f"is larger than {MAX_FILE_BYTES // 1024 // 1024} MiB: divide it")
+    if content.startswith(GENERATED.encode()):
+        return failed("is a generated file, not an SLO file: choose a folder for --out outside that of the SLO files")
     try:
         return read_document(file, content.decode())
     except UnicodeDecodeError as error:
@@ -265,8 +270,11 @@ class _Reading:
         if item.sli.cost:
             self._check_cost(path, item.sli.cost)
         self._check_disabled(path, slo)
+        self._check_parts(path, slo)
+        before = len(self.document.problems)
         self._check_window(self._where(path, ("window",)), slo.window)
-        self._check_tiers(path, slo)
+        if len(self.document.problems) == before:
+            self._check_tiers(path, slo)
         return slo
 
     def _objective(self, path: KeyPath, item: SloFormat, sli: Sli, default: float | None) -> float | None:
@@ -346,6 +354,16 @@ class _Reading:
             self._add((*here, "limits", "request"), "needs `requests`, the counter to divide by: add it beside `spend`")
         if cost.requests and not cost.limits.request:
             self._add((*here, "requests"), "is what limits.request divides by: add that limit, or remove this")
+
+    def _check_parts(self, path: KeyPath, slo: Slo) -> None:
+        if not isinstance(slo.sli, EventsSli):
+            return
+        for label in slo.by:
+            if label in slo.sli.labels_of_the_part:
+                self._add(
+                    self._where(path, ("by",)),
+                    f"{label} tells the errors from the rest: a group of it has nothing but errors, or none; remove it",
+                )
 
     def _check_disabled(self, path: KeyPath, slo: Slo) -> None:
         known = {tier.long for tier in slo.policy.tiers}

@@ -9,6 +9,7 @@ from datetime import datetime
 from typing import Literal
 
 from slo_engine.prometheus import finite
+from slo_engine.spec.duration import Duration
 from slo_engine.spec.kinds import CostSli, LatencySli, ScoreSli
 from slo_engine.spec.names import ERRORS_INCREASE, SERVICE, SLO, TOTAL_STAGE
 from slo_engine.spec.policies import Tier
@@ -16,9 +17,10 @@ from slo_engine.spec.promql import Selector
 from slo_engine.spec.slo import Group, Slo, SloSet, error_budget
 from slo_engine.status.evaluate import QuerySource
 
-DAY_MS = 86_400_000
+_FIVE_MINUTES = 300_000
+"""Milliseconds that one record of the stage covers."""
 
-Problem = Literal["no-data", "no-bucket", "no-rules", "one-failure-pages"]
+Problem = Literal["no-data", "no-bucket", "no-label", "no-rules", "one-failure-pages", "never-enough-events"]
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,7 @@ class Finding:
 def diagnose(slos: SloSet, source: QuerySource, at: datetime) -> Iterator[Finding]:
     """Look at the data of every SLO. Raises what ``source`` raises."""
     recorded = {_key(labels) for labels, _ in _ask(source, f"count by ({SERVICE}, {SLO}) ({ERRORS_INCREASE})", at)}
-    a_day = _events_of_a_day(slos, source, at)
+    pace = _events_of_five_minutes(slos, source, at)
     for slo in sorted(slos.slos, key=lambda slo: slo.key):
         missing = next(_missing(slo, source, at), None)
         if missing:
@@ -50,9 +52,23 @@ def diagnose(slos: SloSet, source: QuerySource, at: datetime) -> Iterator[Findin
             yield Finding(
                 *slo.key,
                 "no-rules",
-                "there is data, and no rule records it: load the generated rules, or wait two minutes",
+                "there is data, and no rule records it: are the generated rules loaded (`slo-engine rules check "
+                "--prometheus URL`), for two minutes at least, and has the SLI a value?",
             )
-        yield from _low_traffic(slo, a_day.get(slo.key, {}))
+        else:
+            yield from _no_group(slo, source, at)
+        yield from _low_traffic(slo, pace.get(slo.key, {}))
+
+
+def _no_group(slo: Slo, source: QuerySource, at: datetime) -> Iterator[Finding]:
+    """Labels of ``by`` that no series of the SLI has: all would be one group."""
+    if slo.sli.watched.metric == ERRORS_INCREASE:
+        return
+    for label in slo.by:
+        if not _ask(source, f"count({slo.sli.watched.where(label, '', '!=')})", at):
+            yield Finding(
+                *slo.key, "no-label", f"no series of {slo.sli.watched} has the label {label}, which `by` names"
+            )
 
 
 def _missing(slo: Slo, source: QuerySource, at: datetime) -> Iterator[Finding]:
@@ -85,24 +101,38 @@ def _bounds(slo: Slo, source: QuerySource, at: datetime) -> list[str]:
     return sorted(found - {""}, key=float)
 
 
-def _events_of_a_day(slos: SloSet, source: QuerySource, at: datetime) -> dict[tuple[str, str], dict[str, float]]:
-    """Events of the last day by SLO and group, as the rules have recorded them."""
+_Pace = dict[tuple[str, ...], float]
+"""Events of five minutes by group, on average over the last day or over what there is of it."""
+
+
+def _events_of_five_minutes(slos: SloSet, source: QuerySource, at: datetime) -> dict[tuple[str, str], _Pace]:
     by = {slo.key: slo.by for slo in slos.slos}
-    found: dict[tuple[str, str], dict[str, float]] = {}
-    for labels, value in _ask(source, f"sum_over_time({Selector(TOTAL_STAGE)}[1d])", at):
+    found: dict[tuple[str, str], _Pace] = {}
+    for labels, value in _ask(source, f"avg_over_time({Selector(TOTAL_STAGE)}[1d])", at):
         key = _key(labels)
-        group = ", ".join(labels.get(label, "") for label in by.get(key, ()))
-        found.setdefault(key, {})[group] = value
+        found.setdefault(key, {})[tuple(labels.get(label, "") for label in by.get(key, ()))] = value
     return found
 
 
-def _low_traffic(slo: Slo, a_day: dict[str, float]) -> Iterator[Finding]:
-    if isinstance(slo.sli, CostSli):
+def _low_traffic(slo: Slo, pace: _Pace) -> Iterator[Finding]:
+    if isinstance(slo.sli, CostSli) or not pace:
         return
+    longest = max((tier.long for tier in slo.tiers), default=None)
+    if longest and slo.min_events > max(_in_window(events, longest) for events in pace.values()):
+        yield Finding(
+            *slo.key,
+            "never-enough-events",
+            f"no group has {slo.min_events} events even in {longest}, so no alert can fire: lower alerting.min_events",
+        )
     for tier in slo.tiers:
-        needed = _events_for_two_failures(slo, tier)
-        quiet = [name or "all" for name, events in a_day.items() if 0 < _in_window(events, tier) < needed]
-        if tier.severity == "page" and slo.min_events < needed and quiet:
+        quiet, needed = [], 0
+        for values, events in pace.items():
+            group = dict(zip(slo.by, values, strict=False))
+            enough = _events_for_two_failures(slo, tier, group)
+            if slo.min_events < enough and 0 < _in_window(events, tier.long) < enough:
+                quiet.append(", ".join(values) or "all")
+                needed = max(needed, enough)
+        if tier.severity == "page" and quiet:
             yield Finding(
                 *slo.key,
                 "one-failure-pages",
@@ -112,14 +142,14 @@ def _low_traffic(slo: Slo, a_day: dict[str, float]) -> Iterator[Finding]:
             return
 
 
-def _events_for_two_failures(slo: Slo, tier: Tier) -> int:
+def _events_for_two_failures(slo: Slo, tier: Tier, group: Group) -> int:
     """From how many events in the long window on a single error stays below the threshold of a tier."""
-    budget = error_budget(slo.objective)
+    budget = error_budget(slo.objective_for(group))
     return math.floor(1 / (slo.policy.factor(tier, budget) * budget)) + 1
 
 
-def _in_window(events_of_a_day: float, tier: Tier) -> float:
-    return events_of_a_day * tier.long.milliseconds / DAY_MS
+def _in_window(events_of_five_minutes: float, window: Duration) -> float:
+    return events_of_five_minutes * window.milliseconds / _FIVE_MINUTES
 
 
 def _ask(source: QuerySource, expr: str, at: datetime) -> list[tuple[Group, float]]:

@@ -1,4 +1,4 @@
-"""SLOs x recorded series -> status. Five queries at most, whatever the number of SLOs; the rest is arithmetic."""
+"""SLOs x recorded series -> status. Four queries, whatever the number of SLOs; the rest is arithmetic."""
 
 from __future__ import annotations
 
@@ -56,6 +56,7 @@ class Recorded:
     total: float | None = None
     errors: float | None = None
     firing: list[Firing] = field(default_factory=list)
+    unpriced_models: set[str] = field(default_factory=set)
 
 
 def evaluate(slos: SloSet, source: QuerySource, at: datetime) -> list[SloStatus]:
@@ -64,17 +65,14 @@ def evaluate(slos: SloSet, source: QuerySource, at: datetime) -> list[SloStatus]
     if not slos.slos:
         return []
     recorded = _fetch(slos, source, at)
-    unpriced = _unpriced(slos, source, at)
     return [
-        status_of(slo, dict(zip(slo.by, values, strict=False)), found, at, unpriced.get(slo.key, ()))
+        status_of(slo, dict(zip(slo.by, values, strict=False)), found, at)
         for slo in sorted(slos.slos, key=lambda slo: slo.key)
         for values, found in sorted(recorded[slo.key].items() or [((), Recorded())], key=_values)
     ]
 
 
-def status_of(
-    slo: Slo, group: Group, recorded: Recorded, at: datetime, unpriced_models: tuple[str, ...] = ()
-) -> SloStatus:
+def status_of(slo: Slo, group: Group, recorded: Recorded, at: datetime) -> SloStatus:
     """The arithmetic of one group. Burn rate = error ratio / error budget; remaining = 1 - burn rate over the SLO
     window (SRE workbook, chapter 5)."""
     allowed = error_budget(slo.objective_for(group))
@@ -109,15 +107,17 @@ def status_of(
         events=events,
         exhausted_at=_within_the_month(slo, exhausted_at(remaining, _pace(slo, burn_rates), slo.window, at), at),
         firing=tuple(sorted(recorded.firing, key=lambda each: (each.severity, each.long_window))),
-        unpriced_models=unpriced_models,
+        unpriced_models=tuple(sorted(recorded.unpriced_models)),
         evaluated_at=at,
     )
 
 
 def _pace(slo: Slo, burn_rates: Mapping[str, float]) -> float | None:
-    """The burn rate that a forecast continues. Spend follows the day: a day of it says more than an hour does."""
+    """The burn rate that a forecast continues: that of the last hour. Spend follows the day: at night a day of it says
+    more than an hour does."""
+    hour = burn_rates.get(str(FORECAST_WINDOW))
     day = burn_rates.get("1d") if isinstance(slo.sli, CostSli) else None
-    return burn_rates.get(str(FORECAST_WINDOW)) if day is None else day
+    return max((rate for rate in (hour, day) if rate is not None), default=None)
 
 
 def _within_the_month(slo: Slo, exhausted: datetime | None, at: datetime) -> datetime | None:
@@ -172,28 +172,36 @@ def _fetch(slos: SloSet, source: QuerySource, at: datetime) -> Mapping[tuple[str
         recorded.total = sample.value
     for recorded, sample in each(_up_to_now(ERRORS_SUM, ERRORS_INCREASE)):
         recorded.errors = sample.value
-    for recorded, sample in each(f'ALERTS{{alertstate="firing",{SLO}!="",{LONG_WINDOW}!=""}}'):
-        text = {name: sample.labels.get(name, "") for name in ("alertname", SEVERITY, LONG_WINDOW, SHORT_WINDOW)}
-        recorded.firing.append(Firing(*text.values()))
+    for sample in finite(source.query(f'ALERTS{{alertstate="firing",{SLO}!=""}}', at).samples):
+        key = (sample.labels.get(SERVICE, ""), sample.labels.get(SLO, ""))
+        if key in found:
+            for recorded in _concerned(found[key], labels_of[key], sample.labels):
+                _add_alert(recorded, sample.labels)
     return found
 
 
-def _unpriced(slos: SloSet, source: QuerySource, at: datetime) -> Mapping[tuple[str, str], tuple[str, ...]]:
-    """The models whose calls have no price, by the spend SLOs that watch them; where none does, nothing is asked."""
-    if not any(isinstance(slo.sli, CostSli) and slo.sli.unpriced for slo in slos.slos):
-        return {}
-    found: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
-    for sample in source.query(f'ALERTS{{alertname="{UNPRICED_ALERT}",alertstate="firing"}}', at).samples:
-        found[sample.labels.get(SERVICE, ""), sample.labels.get(SLO, "")].add(sample.labels.get("model", ""))
-    return {key: tuple(sorted(models)) for key, models in found.items()}
+def _concerned(groups: _Groups, by: tuple[str, ...], labels: Mapping[str, str]) -> list[Recorded]:
+    """The groups that an alert is about: its own or, where it is about the SLO as a whole, all of them."""
+    if all(labels.get(label) for label in by):
+        return [groups[tuple(labels[label] for label in by)]]
+    return list(groups.values()) or [groups[()]]
+
+
+def _add_alert(recorded: Recorded, labels: Mapping[str, str]) -> None:
+    if labels.get("alertname") == UNPRICED_ALERT:
+        recorded.unpriced_models.add(labels.get("model", ""))
+    text = (labels.get(name, "") for name in ("alertname", SEVERITY, LONG_WINDOW, SHORT_WINDOW))
+    firing = Firing(*text)
+    if firing not in recorded.firing:
+        recorded.firing.append(firing)
 
 
 def _up_to_now(recorded: str, increase: str) -> str:
     """A sum over the SLO window, recorded up to five minutes ago, plus what has come since: the pace of the last five
     minutes for as long as the record is old. Without it the budget in a page would not know of the outage it is about,
     for as long as Prometheus has not much more history than the outage."""
-    age = f"(time() - timestamp({recorded})) / 300"
-    since = f"sum_over_time({increase}[4m30s]) * ignoring ({WINDOW}) ({age})"
+    age = f"(time() - timestamp({recorded})) / 60"
+    since = f"avg_over_time({increase}[5m]) * ignoring ({WINDOW}) ({age})"
     # An agent that is gone has no pace, only its record.
     return f"{recorded} + ignoring ({WINDOW}) ({since}) or ignoring ({WINDOW}) last_over_time({recorded}[{_LOOK_BACK}])"
 

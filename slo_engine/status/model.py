@@ -21,12 +21,17 @@ class Events:
 
 @dataclass(frozen=True)
 class Firing:
-    """A burn alert that fires for the group."""
+    """An alert of the SLO that fires for the group. ``long_window``, ``short_window``: of a burn alert, else empty."""
 
     alert: str
     severity: str
     long_window: str
     short_window: str
+
+    @property
+    def remark(self) -> str:
+        """``page 1h``, or ``ticket SLODataAbsent``."""
+        return f"{self.severity} {self.long_window or self.alert}"
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ def sli(draw: st.DrawFn, kind: str) -> dict[str, Any]:
         case _:
             part = draw(
                 st.sampled_from(
-                    ['runs_total{status=~"(a|b)\\\\.c"}', f"runs_total{where}", 'failures_total{agent_type="a"}']
+                    ['runs_total{status=~"(a|b)\\\\.c"}', f"failures_total{where}", 'failures_total{agent_type="a"}']
                 )
             )
             found = {"total": f"runs_total{where}", kind: part, "series_expire": draw(st.booleans())}

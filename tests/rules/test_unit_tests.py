@@ -22,6 +22,8 @@ RUNS = "{name: runs, sli: {events: {total: runs_total, errors: 'runs_total{statu
 KINDS = {
     "events": RUNS,
     "divided": RUNS.replace("sli:", "by: [agent_type], sli:"),
+    "one group": '{name: r, by: [a], sli: {events: {total: \'r_total{a="x"}\', errors: \'r_total{a="x",s="e"}\'}}}',
+    "some groups": "{name: r, by: [a], sli: {events: {total: 'r_total{a=~\"x|y\"}', errors: 'e_total{a=~\"x|y\"}'}}}",
     "good events": "{name: runs, by: [a], sli: {events: {total: runs_total, good: 'runs_total{status=~\"ok|2..\"}'}}}",
     "two metrics": "{name: runs, sli: {events: {total: runs_total, errors: 'failures_total{code!~\"4.*\"}'}}}",
     "latency": "{name: slow, by: [a], sli: {latency: {histogram: run_seconds, threshold: 15s}}}",

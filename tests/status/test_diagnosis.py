@@ -25,6 +25,10 @@ defaults: {by: [agent_type], objective: 99}
 slos:
   - {name: runs, sli: {events: {total: runs_total, errors: 'runs_total{status="error"}'}}}
   - {name: busy, sli: {events: {total: runs_total, errors: 'runs_total{status="error"}'}}}
+  - {name: divided, by: [agnt_type], sli: {events: {total: runs_total, errors: 'runs_total{status="error"}'}}}
+  - name: never
+    sli: {events: {total: runs_total, errors: 'runs_total{status="error"}'}}
+    alerting: {min_events: 1000}
   - name: careful
     sli: {events: {total: runs_total, errors: 'runs_total{status="error"}'}}
     alerting: {min_events: 20}
@@ -34,7 +38,7 @@ slos:
   - {name: fast, sli: {latency: {histogram: run_seconds, threshold: 10s}}, alerting: {min_events: 20}}
 """
 
-# What the rules would have recorded: 1,000 and 10,000,000 events within the last day.
+# What the rules would have recorded: six events an hour, or millions.
 PAGE = """
 runs_total{agent_type="chat",status="ok"} 7
 run_seconds_bucket{agent_type="chat",le="1"} 1
@@ -45,7 +49,16 @@ run_seconds_sum{agent_type="chat"} 8
 """ + "\n".join(
     f'slo:sli_errors:increase1m{{slo_service="shop",slo="{slo}",agent_type="chat"}} 0\n'
     f'slo:sli_total:stage5m{{slo_service="shop",slo="{slo}",agent_type="chat"}} {events}\n'
-    for slo, events in {"runs": 2, "busy": 1e6, "careful": 2, "latency": 1e6, "fast": 2, "misspelled": 1e6}.items()
+    for slo, events in {
+        "runs": 0.5,
+        "busy": 1e6,
+        "careful": 0.5,
+        "never": 0.5,
+        "latency": 1e6,
+        "fast": 2,
+        "misspelled": 1e6,
+        "divided": 9,
+    }.items()
 )
 
 
@@ -105,6 +118,21 @@ def test_agent_so_quiet_that_one_failure_pages_is_told_with_the_number_that_help
     assert finding.problem == "one-failure-pages"
     assert "for chat, with fewer than 7 events" in finding.message
     assert "set alerting.min_events to 7" in finding.message
+
+
+def test_label_that_no_series_has_is_named(findings: dict[str, list[Finding]]) -> None:
+    [finding] = findings["divided"]
+
+    assert finding.problem == "no-label"
+    assert finding.message.endswith("has the label agnt_type, which `by` names")
+
+
+def test_more_events_wanted_than_there_ever_are_is_told(findings: dict[str, list[Finding]]) -> None:
+    [finding] = findings["never"]
+
+    # Three days have 432.
+    assert finding.problem == "never-enough-events"
+    assert "no group has 1000 events even in 3d" in finding.message
 
 
 def test_busy_agent_careful_policy_and_right_bucket_are_fine(findings: dict[str, list[Finding]]) -> None:

@@ -30,8 +30,6 @@ class Series:
 
     def query(self, expr: str, at: datetime) -> Result:
         self.queries.append(expr)
-        if UNPRICED_ALERT in expr:
-            return Result(tuple(self._samples.get("unpriced", [])), ())
         kinds = {ERROR_RATIO: "ratios", TOTAL_SUM: "totals", ERRORS_SUM: "errors", "ALERTS": "alerts"}
         kind = next(kind for name, kind in kinds.items() if expr.startswith(name))
         return Result(tuple(self._samples.get(kind, [])), ())
@@ -125,12 +123,24 @@ def test_forecast_continues_the_burn_rate(
     assert found == pytest.approx(expected, abs=timedelta(seconds=1)) if expected else found is None
 
 
-def test_four_queries_whatever_the_number_of_slos_and_one_for_prices() -> None:
-    events, money, all_of_them = Series(), Series(), Series()
-    evaluate(SloSet((slo("success"),)), events, NOW)
-    evaluate(SloSet((slo("spend"),)), money, NOW)
+def test_four_queries_whatever_the_number_of_slos() -> None:
+    one, all_of_them = Series(), Series()
+    evaluate(SloSet((slo("success"),)), one, NOW)
     evaluate(SLOS, all_of_them, NOW)
-    assert [len(asked.queries) for asked in (events, money, all_of_them)] == [4, 5, 5]
+    assert len(one.queries) == len(all_of_them.queries) == 4
+
+
+def test_alert_about_the_whole_slo_shows_at_each_of_its_groups() -> None:
+    absent = {"alertname": "SLODataAbsent", "slo_service": "agents", "slo": "success", "severity": "ticket"}
+    source = Series(totals=[sample(1.0), sample(1.0, agent="other")], alerts=[Sample(absent, 1.0)])
+    found = [each for each in evaluate(SLOS, source, NOW) if each.slo == "success"]
+    assert [[firing.remark for firing in each.firing] for each in found] == [["ticket SLODataAbsent"]] * 2
+
+
+def test_alert_without_any_data_shows_at_the_slo() -> None:
+    absent = {"alertname": "SLODataAbsent", "slo_service": "agents", "slo": "success", "severity": "ticket"}
+    [found] = [each for each in evaluate(SLOS, Series(alerts=[Sample(absent, 1.0)]), NOW) if each.slo == "success"]
+    assert [firing.remark for firing in found.firing] == ["ticket SLODataAbsent"]
 
 
 def test_no_slo_asks_nothing() -> None:
@@ -185,7 +195,10 @@ def test_whatever_is_recorded_gives_json_with_finite_numbers(
 def test_spend_says_when_it_cannot_be_trusted() -> None:
     source = Series(
         errors=[sample(10.0, slo="spend")],
-        unpriced=[Sample({"slo_service": "agents", "slo": "spend", "model": name}, 1.0) for name in ("z-1", "a-2")],
+        alerts=[
+            Sample({"alertname": UNPRICED_ALERT, "slo_service": "agents", "slo": "spend", "model": name}, 1.0)
+            for name in ("z-1", "a-2")
+        ],
     )
     found = {each.slo: each for each in evaluate(SLOS, source, NOW)}
     assert found["spend"].unpriced_models == ("a-2", "z-1")

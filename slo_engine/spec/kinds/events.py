@@ -54,6 +54,13 @@ class EventsSli:
         zero_filled = or_zero(by, counted, total)
         yield ERRORS_INCREASE, zero_filled if self.errors else rest(by, total, zero_filled)
 
+    @property
+    def labels_of_the_part(self) -> tuple[str, ...]:
+        """The labels that tell the errors (or the good ones) from the rest of the total."""
+        part = self.errors or self.good
+        same = part is not None and part.metric == self.total.metric
+        return tuple(matcher.name for matcher in self._added(part)) if part and same else ()
+
     def written(self) -> Written:
         """As it stands in an SLO file."""
         options: Written = {"series_expire": True} if self.series_expire else {}
@@ -84,6 +91,10 @@ class EventsFormat(Strict):
     def _one_side(self) -> Self:
         if (self.errors is None) == (self.good is None):
             raise refuse("takes total and exactly one of errors and good")
+        part = self.errors or self.good
+        if part and part.metric == self.total.metric and set(part.matchers) <= set(self.total.matchers):
+            name = "errors" if self.errors else "good"
+            raise refuse(f"{name} holds all of total, so that the ratio says nothing: are the two swapped?")
         return self
 
     def sli(self) -> EventsSli:
