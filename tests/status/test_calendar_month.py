@@ -55,9 +55,14 @@ def test_override_has_a_budget_of_its_own(spend: Slo) -> None:
 
 
 def test_budget_that_is_gone_before_the_month_is_says_when(spend: Slo) -> None:
-    # 60 USD are left, at 10 USD a day and a burn rate of 1: six days.
-    found = status(spend, 240, _1d=1.0, _1h=50.0)
+    # 60 USD are left, at 10 USD a day and a burn rate of 1: six days. At night an hour of it would say sixty.
+    found = status(spend, 240, _1d=1.0, _1h=0.1)
     assert found.exhausted_at == pytest.approx(MIDDLE + timedelta(days=6), abs=timedelta(seconds=1))
+
+
+def test_burst_is_not_averaged_away_by_the_day_before_it(spend: Slo) -> None:
+    found = status(spend, 240, _1d=1.0, _1h=6.0)
+    assert found.exhausted_at == pytest.approx(MIDDLE + timedelta(days=1), abs=timedelta(seconds=1))
 
 
 def test_hour_is_the_pace_where_no_day_is_known(spend: Slo) -> None:
