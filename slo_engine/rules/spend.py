@@ -18,6 +18,7 @@ from slo_engine.spec.names import (
     SPEND_PER_HOUR_ALERT,
     SPEND_SPIKE_ALERT,
     UNPRICED_ALERT,
+    WEEK,
 )
 from slo_engine.spec.slo import Slo
 
@@ -61,12 +62,12 @@ def long_spend_alerts(slo: Slo) -> Iterator[Alert]:
         return
     if spike := slo.sli.limits.spike:
         hour = f"sum_over_time({recorded(slo, ERRORS_STAGE)}[{_HOUR_OF_STAGE}]"
-        weeks = " or ".join(f'label_replace({hour} offset {week}w), "week", "{week}", "", "")' for week in _WEEKS)
+        weeks = " or ".join(f'label_replace({hour} offset {week}w), "{WEEK}", "{week}", "", "")' for week in _WEEKS)
         yield alert_of(
             slo,
             SPEND_SPIKE_ALERT,
             "ticket",
-            f"{hour}) > {spike.factor:.12g} * avg without (week) ({weeks}) and {hour}) > {spike.above.amount:.12g}",
+            f"{hour}) > {spike.factor:.12g} * avg without ({WEEK}) ({weeks}) and {hour}) > {spike.above.amount:.12g}",
             {
                 "summary": f"{slo.service} {slo.name}{group_text(slo)}: {_value(spike.above)} spent within an hour, "
                 "far more than usual",

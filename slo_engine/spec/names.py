@@ -41,6 +41,9 @@ ERRORS_MONTH = "slo:sli_errors:month5m"
 MONTH = "slo_month"
 """Label: the month (1 to 12) that a stretch of five minutes belongs to, in the time zone of the SLO."""
 
+WEEK = "slo_week"
+"""Label within an expression: how many weeks ago an hour was."""
+
 ERROR_RATIO = "slo:sli_error:ratio"
 """Errors / total over ``slo_window``. For spend: spent / (budget x window / SLO window), that is, the burn rate."""
 
@@ -78,6 +81,7 @@ RESERVED_LABELS = frozenset(
         WINDOW,
         HOUR,
         MONTH,
+        WEEK,
         SEVERITY,
         LONG_WINDOW,
         SHORT_WINDOW,
