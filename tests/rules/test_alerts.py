@@ -126,3 +126,33 @@ def test_spend_fires_when_it_burns_the_budget_too_fast(tmp_path: Path) -> None:
         never("12h", agent_type="steady", long_window="6h"),
         never("12h", long_window="1h"),
     )
+
+
+def test_overridden_objective_that_is_very_low_does_not_fire_while_it_is_kept(tmp_path: Path) -> None:
+    # Of these runs 80 % fail where 90 % may: more than the 75 % that an adaptive policy asks for at most.
+    replay(
+        tmp_path,
+        slos_of(tmp_path, slo_file("overrides: [{match: {agent_type: chat}, objective: 10}]")),
+        runs((120, 20, 0.8)),
+        never("2h", severity="page"),
+    )
+
+
+def test_tier_as_long_as_the_month_reads_what_the_month_has_spent(tmp_path: Path) -> None:
+    text = """
+version: slo-engine/v1
+service: shop
+slos:
+  - name: spend
+    sli: {cost: {spend: cost_usd_total, budget: 100 USD, month: UTC}}
+    alerting: {policy: whole}
+policies:
+  - {name: whole, tiers: [{severity: ticket, long: 30d, short: 1h, factor: 1}]}
+"""
+    # 2 USD a minute: the 100 are gone after 50 minutes.
+    replay(
+        tmp_path,
+        slos_of(tmp_path, text),
+        {"cost_usd_total": counter((120, 2))},
+        *first_fires("2h", 50, 60, severity="ticket"),
+    )

@@ -51,7 +51,6 @@ def test_generated_tests_of_every_kind_pass(slo: str, tmp_path: Path) -> None:
     files = generated(tmp_path, HEADER % slo + POLICY)
 
     assert [file.name for file in files] == ["shop.hours.yaml"]
-    assert "fires" not in files[0].name
     assert "ALERTS" in files[0].read_text()
     for run in run_all(files):
         assert run.passed, run.said
