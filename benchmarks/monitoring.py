@@ -18,9 +18,9 @@ from prometheus_client import CollectorRegistry
 
 from benchmarks.figure import Figure
 from slo_engine.monitoring import AgentMetrics, LangFuseTracing, current_run, monitor_agent
-from slo_engine.monitoring.scrub import Scrubber
-from tests.monitoring import pii
+from slo_engine.scrub import Scrubber
 from tests.monitoring.world import PUBLIC_KEY, SECRET_KEY, langfuse
+from tests.scrub import pii
 
 ROOT = Path(__file__).parent.parent
 AGENT, MODEL, TOOLS = "agent", "gpt-5-mini", ("search", "lookup", "refund", "notify")

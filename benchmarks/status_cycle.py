@@ -15,18 +15,10 @@ from pathlib import Path
 
 from benchmarks.figure import Figure
 from deploy.stack.servers import Prometheus as RealPrometheus
+from slo_engine.definitions import SloSet, load
+from slo_engine.definitions.labels import SERVICE, SLO, WINDOW
 from slo_engine.prometheus import Prometheus, Result
-from slo_engine.spec import SloSet, load
-from slo_engine.spec.names import (
-    ERROR_RATIO,
-    ERRORS_INCREASE,
-    ERRORS_SUM,
-    SERVICE,
-    SLO,
-    TOTAL_INCREASE,
-    TOTAL_SUM,
-    WINDOW,
-)
+from slo_engine.recording.names import ERROR_RATIO, ERRORS_INCREASE, ERRORS_SUM, TOTAL_INCREASE, TOTAL_SUM
 from slo_engine.status.evaluate import evaluate
 
 GROUPS_OF_AN_SLO = 10

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.figure import Figure
+from slo_engine.definitions import load
 from slo_engine.rules import build
-from slo_engine.spec import load
 
 SLOS = 1000
 SLOS_OF_A_SERVICE = 10

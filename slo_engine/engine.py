@@ -17,12 +17,13 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from fastapi import FastAPI
 
 from slo_engine import telemetry
-from slo_engine.alerts import Enrichment, Gatherer, Intake
+from slo_engine.alerts import Enrichment, Intake
+from slo_engine.definitions.live import InForce, LiveSlos
 from slo_engine.delivery import Courier, Sink, WebhookSink
+from slo_engine.evidence.gathering import Gatherer
 from slo_engine.logs import configure_logging
 from slo_engine.prometheus import Prometheus
 from slo_engine.settings import PREFIX, ListenSettings, Settings, SettingsError, secret
-from slo_engine.spec.live import InForce, LiveSlos
 from slo_engine.status.board import StatusBoard
 from slo_engine.status.model import SloStatus
 from slo_engine.store import Database, StoreError, inbox, outbox, pages, retention

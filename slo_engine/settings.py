@@ -29,8 +29,8 @@ from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as EnvironmentValueError
 
+from slo_engine.definitions.duration import Duration
 from slo_engine.errors import SloEngineError
-from slo_engine.spec.duration import Duration
 
 PREFIX = "SLO_ENGINE_"
 

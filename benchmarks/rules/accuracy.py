@@ -37,9 +37,10 @@ from benchmarks.rules.traffic import (
 )
 from benchmarks.rules.truth import FLOOR_ERRORS, FLOOR_EVENTS, FLOORS, Errors, errors_of, percent, together
 from benchmarks.rules.wire import Series, Times, Values
+from slo_engine.definitions import Duration
+from slo_engine.definitions.labels import WINDOW
+from slo_engine.recording.names import ERROR_RATIO, ERRORS_SUM, TOTAL_SUM
 from slo_engine.rules import Record
-from slo_engine.spec import Duration
-from slo_engine.spec.names import ERROR_RATIO, ERRORS_SUM, TOTAL_SUM, WINDOW
 
 DAYS = 33
 OBJECTIVE = 99.0

@@ -16,8 +16,8 @@ import yaml
 
 from benchmarks.rules.ruleset import RuleSet, from_file, rule_set
 from benchmarks.rules.traffic import METRIC
+from slo_engine.definitions import Duration, load
 from slo_engine.rules import Alert, Record, RuleGroup, build
-from slo_engine.spec import Duration, load
 
 OWNER = "ai-platform"
 SERVICE = "support"

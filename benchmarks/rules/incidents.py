@@ -33,10 +33,10 @@ from benchmarks.rules.traffic import (
 )
 from benchmarks.rules.truth import LAG_MS
 from benchmarks.rules.wire import Series, Times
+from slo_engine.definitions import Duration
+from slo_engine.definitions.labels import LONG_WINDOW, SEVERITY
+from slo_engine.definitions.policies import GOOGLE, Tier
 from slo_engine.rules import Alert
-from slo_engine.spec import Duration
-from slo_engine.spec.names import LONG_WINDOW, SEVERITY
-from slo_engine.spec.policies import GOOGLE, Tier
 
 OBJECTIVE = 99.0
 DAYS = 21

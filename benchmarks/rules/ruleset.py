@@ -13,9 +13,9 @@ from typing import Any
 import promql_parser
 import yaml
 
+from slo_engine.definitions import Duration
+from slo_engine.definitions.promql import parse_expression
 from slo_engine.rules import Alert, Record, RuleGroup
-from slo_engine.spec import Duration
-from slo_engine.spec.promql import parse_expression
 
 DEFAULT_INTERVAL = Duration.parse("1m")
 """Prometheus' own evaluation interval, for groups that name none."""

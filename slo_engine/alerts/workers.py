@@ -14,11 +14,11 @@ from functools import partial
 from typing import Any
 
 from slo_engine import telemetry
-from slo_engine.alerts.evidence import Gatherer
-from slo_engine.alerts.message import enriched, plain
 from slo_engine.alerts.payload import MalformedError, parse
-from slo_engine.alerts.subject import subjects_of
-from slo_engine.spec.slo import SloSet
+from slo_engine.definitions.slo import SloSet
+from slo_engine.evidence.gathering import Gatherer
+from slo_engine.evidence.subject import subjects_of
+from slo_engine.notifications.enriched import enriched, plain
 from slo_engine.store import Database, StoreError, inbox, pages
 from slo_engine.worker import Worker
 

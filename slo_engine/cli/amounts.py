@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 import typer
 
-from slo_engine.spec.duration import Duration
+from slo_engine.definitions.duration import Duration
 
 
 def percent(text: str) -> float:

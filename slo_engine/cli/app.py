@@ -40,7 +40,7 @@ def _options(version: Annotated[bool, typer.Option("--version", help="Print the 
 @app.command()
 def validate(paths: SloPathsHere = None, as_json: AsJson = False) -> None:
     """Check SLO files, and explain every mistake at file:line:column."""
-    from slo_engine.spec import examine
+    from slo_engine.definitions import examine
 
     loaded = examine(paths or [Path("slos")])
     if as_json:
@@ -73,9 +73,9 @@ def status(paths: SloPaths = None, config: ConfigFile = None, as_json: AsJson = 
     """Ask Prometheus for the error budget, burn rates and alerts of every SLO."""
     from datetime import UTC, datetime
 
+    from slo_engine.definitions import load
     from slo_engine.prometheus import Prometheus
     from slo_engine.settings import load_settings, paths_in, secret
-    from slo_engine.spec import load
     from slo_engine.status.evaluate import evaluate
 
     with usage_errors():

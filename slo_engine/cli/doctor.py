@@ -17,10 +17,10 @@ def doctor(paths: SloPaths = None, config: ConfigFile = None, as_json: AsJson = 
 
     Exit 1 when something is wrong.
     """
+    from slo_engine.checks.diagnosis import diagnose
+    from slo_engine.definitions import load
     from slo_engine.prometheus import Prometheus
     from slo_engine.settings import load_settings, paths_in, secret
-    from slo_engine.spec import load
-    from slo_engine.status.diagnosis import diagnose
 
     with usage_errors():
         settings = load_settings(config or settings_here())

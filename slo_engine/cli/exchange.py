@@ -15,7 +15,7 @@ from slo_engine.cli.exits import failures
 from slo_engine.errors import SloEngineError
 
 if TYPE_CHECKING:
-    from slo_engine.spec.importers import Imported
+    from slo_engine.convert.importers import Imported
 
 
 class _Format(StrEnum):
@@ -52,7 +52,7 @@ def import_(
 
     Exit 1 when an SLO could not be imported: it stands in the file as a comment, with the reason.
     """
-    from slo_engine.spec.importers import import_files
+    from slo_engine.convert.importers import import_files
 
     with failures():
         imported = import_files(files, from_, service)
@@ -77,8 +77,8 @@ def import_(
 
 def expand(paths: SloPathsHere = None, out: Out = None) -> None:
     """Print SLO files with everything written out: defaults, templates, inherited alerting."""
-    from slo_engine.spec import load
-    from slo_engine.spec.writing import write_out
+    from slo_engine.definitions import load
+    from slo_engine.definitions.writing import write_out
 
     with failures():
         texts = write_out(load(paths or [Path("slos")]))
@@ -93,8 +93,8 @@ def expand(paths: SloPathsHere = None, out: Out = None) -> None:
 @export_app.command()
 def openslo(paths: SloPathsHere = None, out: Out = None, as_json: AsJson = False) -> None:
     """Write SLO files as OpenSLO v1. Exit 1 when an SLO has no equivalent there."""
-    from slo_engine.spec import load
-    from slo_engine.spec.exporters.openslo import export
+    from slo_engine.convert.exporters.openslo import export
+    from slo_engine.definitions import load
 
     with failures():
         exported = export(load(paths or [Path("slos")]))

@@ -6,8 +6,8 @@ from dataclasses import fields, replace
 from functools import reduce
 from typing import Any
 
-from slo_engine.spec import Group, SlicesSli, Slo
-from slo_engine.spec.promql import Selector, quote
+from slo_engine.definitions import Group, SlicesSli, Slo
+from slo_engine.definitions.promql import Selector, quote
 
 
 def narrowed(slo: Slo, group: Group) -> Slo:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from slo_engine.spec import Policy
+    from slo_engine.definitions import Policy
 
 
 def named(names: Sequence[str], known: Mapping[str, Policy]) -> tuple[Policy, ...]:

@@ -14,16 +14,16 @@ from slo_engine.cli import output, pictures, policies
 from slo_engine.cli.amounts import duration, objective, percent, time
 from slo_engine.cli.arguments import AsJson, ConfigFile, SloPaths, settings_here
 from slo_engine.cli.exits import failures, usage_errors
-from slo_engine.spec.duration import Duration
+from slo_engine.definitions.duration import Duration
 
 if TYPE_CHECKING:
+    from slo_engine.backtest.incidents import Incident
+    from slo_engine.backtest.raw_history import Values
+    from slo_engine.backtest.replay import Findings, Plan
+    from slo_engine.backtest.windows import History
+    from slo_engine.definitions import Policy, Slo, SloSet
     from slo_engine.prometheus import Prometheus
     from slo_engine.settings import Settings
-    from slo_engine.spec import Policy, Slo, SloSet
-    from slo_engine.status.incidents import Incident
-    from slo_engine.status.raw_history import Values
-    from slo_engine.status.replay import Findings, Plan
-    from slo_engine.status.windows import History
 
 Names = Annotated[
     list[str] | None, typer.Option("--slo", help="An SLO, as its name or service/name; repeatable. All if none.")
@@ -90,8 +90,8 @@ def replay(
     Needs only the raw series, so it works before any rule is rolled out.
     """
     from slo_engine.cli import replay_output
+    from slo_engine.definitions import SpecError, examine
     from slo_engine.settings import load_settings, paths_in
-    from slo_engine.spec import SpecError, examine
 
     with usage_errors():
         settings = load_settings(config or settings_here())
@@ -115,7 +115,7 @@ def replay(
             )
             found.append(_replayed(source, slo, plan, _group(groups)))
         if svg is not None:
-            from slo_engine.status.replay_picture import draw
+            from slo_engine.charts.replay import draw
 
             ((findings, histories),) = found
             pictures.save(svg, draw(findings, histories))
@@ -129,7 +129,7 @@ def replay(
 
 
 def _incidents(file: Path | None) -> tuple[Incident, ...] | None:
-    from slo_engine.status.incidents import read_incidents
+    from slo_engine.backtest.incidents import read_incidents
 
     return None if file is None else read_incidents(file)
 
@@ -170,7 +170,7 @@ def _plan(
     significant: float,
     kept: Duration | None,
 ) -> Plan:
-    from slo_engine.status.replay import Candidate, Plan
+    from slo_engine.backtest.replay import Candidate, Plan
 
     # Spend has no objective but its budget.
     held_to: Sequence[float | None] = (objectives if slo.objective is not None else None) or (None,)
@@ -195,10 +195,10 @@ def _prometheus(settings: Settings) -> Iterator[Prometheus]:
 def _replayed(
     source: Prometheus, slo: Slo, plan: Plan, group: Mapping[str, str]
 ) -> tuple[Findings, Mapping[Values, History]]:
+    from slo_engine.backtest.raw_history import fetch
+    from slo_engine.backtest.replay import replay as run
     from slo_engine.cli.narrowing import narrowed
-    from slo_engine.rules.base import raw_increases
-    from slo_engine.status.raw_history import fetch
-    from slo_engine.status.replay import replay as run
+    from slo_engine.recording.base import raw_increases
 
     # The windows that count first reach back before the start.
     longest = max(tier.long.seconds for candidate in plan.candidates for tier in candidate.policy.tiers)

@@ -10,8 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from slo_engine.backtest.replay import Alert, Candidate, Event, Findings, GroupHistory, Replay
 from slo_engine.cli.amounts import length, moment, share
-from slo_engine.status.replay import Alert, Candidate, Event, Findings, GroupHistory, Replay
 
 FULL = 0.9
 """Coverage that is taken for all of it."""

@@ -19,9 +19,9 @@ from slo_engine.cli.secrets import from_environment, from_file
 from slo_engine.errors import SloEngineError
 
 if TYPE_CHECKING:
-    from slo_engine.rules import Layout
-    from slo_engine.rules.findings import Finding
-    from slo_engine.spec import SloSet
+    from slo_engine.definitions import SloSet
+    from slo_engine.rollout import Layout
+    from slo_engine.rollout.findings import Finding
 
 app = typer.Typer(help="Rules for Prometheus: written, checked and pushed.", no_args_is_help=True)
 app.command("push")(rules_push.push)
@@ -86,9 +86,9 @@ def generate(
 
     The folder belongs to these SLO files: what slo-engine wrote there for other services is removed.
     """
-    from slo_engine.rules.files import write, write_files
+    from slo_engine.definitions import load
+    from slo_engine.rollout.files import write, write_files
     from slo_engine.rules.unit_tests import unit_tests
-    from slo_engine.spec import load
 
     with usage_errors():
         layout = _layout(format_, one_file, namespace, label)
@@ -107,7 +107,7 @@ def generate(
 @app.command("test")
 def run_unit_tests(out: OutFolder = Path("rules")) -> None:
     """Run the unit tests of the rule files with promtool, which must be installed; exit 1 where one fails."""
-    from slo_engine.rules.promtool import run_tests
+    from slo_engine.rollout.promtool import run_tests
 
     with usage_errors():
         files = sorted((out / TESTS).glob("*.yaml"))
@@ -128,8 +128,8 @@ def run_unit_tests(out: OutFolder = Path("rules")) -> None:
 @app.command()
 def inhibitions(paths: SloPathsHere = None) -> None:
     """Print inhibition rules for Alertmanager: a ticket is quiet while the page of the same SLO and group fires."""
+    from slo_engine.definitions import load
     from slo_engine.rules.inhibitions import inhibitions as written
-    from slo_engine.spec import load
 
     with failures():
         output.line(written(load(paths or [Path("slos")])).rstrip("\n"))
@@ -151,7 +151,7 @@ def check(
 ) -> None:
     """Compare the generated files, manifests of a cluster or a running Prometheus with the SLO files; exit 1 with a
     diff or the findings where they differ."""
-    from slo_engine.spec import load
+    from slo_engine.definitions import load
 
     with usage_errors():
         layout = _layout(format_, one_file, namespace, label)
@@ -180,8 +180,8 @@ def _refuse_tests_of_other_files(layout: Layout, *, tests: bool) -> None:
 
 
 def _check_folder(slos: SloSet, out: Path, layout: Layout, *, tests: bool, as_json: bool) -> None:
-    from slo_engine.rules.files import check as find_drift
-    from slo_engine.rules.files import check_files
+    from slo_engine.rollout.files import check as find_drift
+    from slo_engine.rollout.files import check_files
     from slo_engine.rules.unit_tests import unit_tests
 
     drifts = find_drift(slos, out, layout)
@@ -201,7 +201,7 @@ def _check_folder(slos: SloSet, out: Path, layout: Layout, *, tests: bool, as_js
 
 def _in_prometheus(slos: SloSet, url: str, token: str | None) -> list[Finding]:
     from slo_engine.prometheus import Prometheus
-    from slo_engine.rules.findings import compared, read_loaded, wanted_groups
+    from slo_engine.rollout.findings import compared, read_loaded, wanted_groups
 
     with closing(Prometheus(url, token=token)) as door:
         loaded = read_loaded(door.rule_groups())
@@ -211,7 +211,7 @@ def _in_prometheus(slos: SloSet, url: str, token: str | None) -> list[Finding]:
 
 
 def _in_manifests(slos: SloSet, texts: Mapping[str, str]) -> list[Finding]:
-    from slo_engine.rules.findings import compared, read_manifests, wanted_groups
+    from slo_engine.rollout.findings import compared, read_manifests, wanted_groups
 
     found = [placed for name, text in texts.items() for placed in read_manifests(name, text)]
     return compared(wanted_groups(slos), found, "apply the manifests")
@@ -230,7 +230,7 @@ def _report(findings: Sequence[Finding], fine: str, as_json: bool) -> None:
 
 
 def _layout(format_: OutputFormat, one_file: str | None, namespace: str | None, labels: Sequence[str] | None) -> Layout:
-    from slo_engine.rules import Layout, Metadata
+    from slo_engine.rollout import Layout, Metadata
 
     if format_ is OutputFormat.FILES and (namespace or labels):
         raise SloEngineError("--namespace and --label are for manifests: add --format prometheusrule or configmap")

@@ -22,9 +22,9 @@ from slo_engine.errors import SloEngineError
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from slo_engine.prometheus.ruler import Ruler
+    from slo_engine.rollout.pushing import Change, Plan
+    from slo_engine.rollout.ruler import Ruler
     from slo_engine.rules import RuleGroup
-    from slo_engine.rules.pushing import Change, Plan
 
 
 TENANT = re.compile(r"[A-Za-z0-9!_.*'()-]{1,150}")
@@ -118,9 +118,9 @@ def push(
 
     Touches the namespaces that these SLO files give groups to, and in them the groups that slo-engine has written.
     """
-    from slo_engine.prometheus.ruler import Ruler
-    from slo_engine.rules.pushing import namespaces
-    from slo_engine.spec import load
+    from slo_engine.definitions import load
+    from slo_engine.rollout.pushing import namespaces
+    from slo_engine.rollout.ruler import Ruler
 
     tenants: Sequence[str | None] = list(dict.fromkeys(tenant or ())) or [None]
     with usage_errors():
@@ -153,8 +153,8 @@ def _tenant(
     prune: bool,
     dry_run: bool,
 ) -> _Push:
-    from slo_engine.prometheus.ruler import RulerError
-    from slo_engine.rules.pushing import plan
+    from slo_engine.rollout.pushing import plan
+    from slo_engine.rollout.ruler import RulerError
 
     push = _Push(tenant)
     try:
@@ -169,7 +169,7 @@ def _tenant(
 
 
 def _send(ruler: Ruler, push: _Push, changes: Sequence[Change], progress: Progress, task: TaskID) -> None:
-    from slo_engine.prometheus.ruler import RulerError
+    from slo_engine.rollout.ruler import RulerError
 
     stopped = ""
     for change in changes:

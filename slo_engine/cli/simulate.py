@@ -12,12 +12,12 @@ from slo_engine.cli import output, pictures, policies
 from slo_engine.cli.amounts import duration, length, objective, percent, share
 from slo_engine.cli.arguments import AsJson
 from slo_engine.cli.exits import failures
-from slo_engine.spec.duration import Duration
+from slo_engine.definitions.duration import Duration
 
 if TYPE_CHECKING:
-    from slo_engine.spec import Policy
-    from slo_engine.spec.detection import Traffic
-    from slo_engine.status.simulation import Outcome, TierOutcome
+    from slo_engine.backtest.detection import Traffic
+    from slo_engine.backtest.simulation import Outcome, TierOutcome
+    from slo_engine.definitions import Policy
 
 SloPaths = Annotated[
     list[Path] | None, typer.Argument(help="SLO files, or folders of them, whose policies can be named; ./slos if any.")
@@ -68,7 +68,7 @@ def simulate(
     For outages of one error ratio in a service that was healthy for the whole long window before; with less history an
     alert fires sooner.
     """
-    from slo_engine.status.simulation import simulate as run
+    from slo_engine.backtest.simulation import simulate as run
 
     chosen = policies.named(policy or ["google"], _known(paths))
     if paths and not objectives:
@@ -82,14 +82,14 @@ def simulate(
     else:
         _show(found, every_tier=tiers, events_per_hour=events_per_hour)
     if svg is not None:
-        from slo_engine.status.detection_picture import draw
+        from slo_engine.charts.detection import draw
 
         with failures():
             pictures.save(svg, draw(found))
 
 
 def _known(paths: Sequence[Path] | None) -> Mapping[str, Policy]:
-    from slo_engine.spec import SpecError, examine
+    from slo_engine.definitions import SpecError, examine
 
     here = Path("slos")
     loaded = examine(paths or ([here] if here.is_dir() else []))
@@ -100,15 +100,15 @@ def _known(paths: Sequence[Path] | None) -> Mapping[str, Policy]:
 
 
 def _traffic(outcome: Outcome, events_per_hour: float) -> Traffic:
-    from slo_engine.spec.detection import Traffic
-    from slo_engine.spec.slo import error_budget
+    from slo_engine.backtest.detection import Traffic
+    from slo_engine.definitions.slo import error_budget
 
     return Traffic(events_per_hour, error_budget(outcome.objective), outcome.window)
 
 
 def _as_data(outcome: Outcome, events_per_hour: float | None) -> dict[str, Any]:
-    from slo_engine.spec.detection import threshold
-    from slo_engine.spec.slo import error_budget
+    from slo_engine.backtest.detection import threshold
+    from slo_engine.definitions.slo import error_budget
 
     data: dict[str, Any] = {
         "policy": outcome.policy.name,
@@ -202,8 +202,8 @@ def _style(outcome: Outcome, tier: TierOutcome | None) -> str | None:
 
 
 def _show_traffic(tell: Any, outcome: Outcome, events_per_hour: float) -> None:
-    from slo_engine.spec.detection import threshold
-    from slo_engine.spec.slo import error_budget
+    from slo_engine.backtest.detection import threshold
+    from slo_engine.definitions.slo import error_budget
 
     traffic = _traffic(outcome, events_per_hour)
     tell(

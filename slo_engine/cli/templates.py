@@ -11,7 +11,7 @@ from slo_engine.cli import output
 
 def templates(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False) -> None:
     """List the templates: SLIs for LiteLLM, vLLM and OpenTelemetry, used as `sli: {template: NAME, ...}`."""
-    from slo_engine.spec.templates import TEMPLATES
+    from slo_engine.definitions.templates import TEMPLATES
 
     if as_json:
         output.json_document(

@@ -28,9 +28,9 @@ from slo_engine.monitoring.tracing import Tracing
 if TYPE_CHECKING:
     from slo_engine.monitoring.langfuse import LangFuseTracing
     from slo_engine.monitoring.prices import Prices
-    from slo_engine.monitoring.scrub import Scrubber
     from slo_engine.monitoring.server import metrics_app, start_metrics_server
     from slo_engine.monitoring.tracer import LangFuseAgentTracer, trace_agent_run
+    from slo_engine.scrub import Scrubber
 
 __all__ = [
     "AgentMetrics",

@@ -15,8 +15,8 @@ from slo_engine.monitoring.defaults import default_metrics
 from slo_engine.monitoring.metrics import AgentMetrics
 from slo_engine.monitoring.outbox import MAX_BYTES, SENDER, Outbox, Parcel
 from slo_engine.monitoring.quiet import complaints, warn
-from slo_engine.monitoring.scrub import Scrubber
 from slo_engine.monitoring.tracing import Score, Step, Trace, Tracing
+from slo_engine.scrub import Scrubber
 
 if TYPE_CHECKING:
     from slo_engine.monitoring.otlp import Answer, Door, Sendable, Spans

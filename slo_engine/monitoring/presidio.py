@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from slo_engine.monitoring.scrub import Finding
+from slo_engine.scrub import Finding
 
 ENTITIES: Final = (
     *("CREDIT_CARD", "CRYPTO", "IBAN_CODE", "MEDICAL_LICENSE", "UK_NHS"),

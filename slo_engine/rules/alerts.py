@@ -4,31 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from slo_engine.rules.base import recorded
-from slo_engine.rules.model import Alert
-from slo_engine.rules.records import burning_budget, window_ratio_selector
-from slo_engine.rules.sums import sum_over
-from slo_engine.spec.duration import Duration
-from slo_engine.spec.kinds import CostSli
-from slo_engine.spec.names import (
+from slo_engine.definitions.duration import Duration
+from slo_engine.definitions.kinds import CostSli
+from slo_engine.definitions.labels import BURN_RATE, LONG_WINDOW, SERVICE, SEVERITY, SHORT_WINDOW, SLO, WINDOW
+from slo_engine.definitions.policies import REACH, Severity, Tier
+from slo_engine.definitions.slo import Slo, Threshold, error_budget, targets
+from slo_engine.recording.base import recorded, watched
+from slo_engine.recording.names import (
     ABSENT_ALERT,
     BUDGET_REMAINING,
     BURN_ALERT,
-    BURN_RATE,
-    ERRORS_INCREASE,
     EXHAUSTED_ALERT,
-    LONG_WINDOW,
-    SERVICE,
-    SEVERITY,
-    SHORT_WINDOW,
-    SLO,
     SPEND_ALERT,
     SPEND_EXHAUSTED_ALERT,
     TOTAL_INCREASE,
-    WINDOW,
 )
-from slo_engine.spec.policies import REACH, Severity, Tier
-from slo_engine.spec.slo import Slo, Threshold, error_budget, targets
+from slo_engine.rules.model import Alert
+from slo_engine.rules.records import burning_budget, window_ratio_selector
+from slo_engine.rules.sums import sum_over
 
 
 def burn_alerts(slo: Slo) -> Iterator[tuple[Tier, Alert]]:
@@ -67,17 +60,14 @@ def absent_alert(slo: Slo) -> Iterator[Alert]:
     """The alert for an SLI that is not known at all, when ``alerting.absent`` asks for it."""
     if slo.absent is None:
         return
-    watched = slo.sli.watched
-    if watched.metric == ERRORS_INCREASE:
-        watched = recorded(slo, ERRORS_INCREASE)
     yield alert_of(
         slo,
         ABSENT_ALERT,
         "ticket",
-        f"absent_over_time({watched}[{slo.absent}])",
+        f"absent_over_time({watched(slo)}[{slo.absent}])",
         {
             "summary": f"{slo.service} {slo.name}: no data for {slo.absent}",
-            "description": f"No series matches {_verbatim(str(watched))}: the agent is not scraped, or the metric "
+            "description": f"No series matches {_verbatim(str(watched(slo)))}: the agent is not scraped, or the metric "
             "has another name. Until it is back this objective is not watched.",
         },
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from slo_engine.definitions.slo import Slo, SloSet
+from slo_engine.recording.stages import LONG_INTERVAL, SHORT_INTERVAL, SHORT_LIMIT
 from slo_engine.rules.alerts import absent_alert, burn_alerts, exhausted_alert, threshold_alert
 from slo_engine.rules.model import RuleGroup
 from slo_engine.rules.records import long_records, short_records
 from slo_engine.rules.spend import long_spend_alerts, short_spend_alerts
-from slo_engine.rules.sums import LONG_INTERVAL, SHORT_INTERVAL, SHORT_LIMIT
-from slo_engine.spec.slo import Slo, SloSet
 
 
 def build(slos: SloSet) -> Mapping[str, tuple[RuleGroup, ...]]:

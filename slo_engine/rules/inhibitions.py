@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-from slo_engine.rules.layout import HEADER
-from slo_engine.rules.yaml_text import as_yaml
-from slo_engine.spec.names import (
-    BURN_ALERT,
-    EXHAUSTED_ALERT,
-    SERVICE,
-    SEVERITY,
-    SLO,
-    SPEND_ALERT,
-    SPEND_EXHAUSTED_ALERT,
-)
-from slo_engine.spec.slo import SloSet
+from slo_engine.definitions.labels import SERVICE, SEVERITY, SLO
+from slo_engine.definitions.slo import SloSet
+from slo_engine.recording.names import BURN_ALERT, EXHAUSTED_ALERT, SPEND_ALERT, SPEND_EXHAUSTED_ALERT
+from slo_engine.rules.yaml_text import HEADER, as_yaml
 
 _BURNING = "|".join((BURN_ALERT, SPEND_ALERT))
 _EXPLAINED = "|".join((BURN_ALERT, SPEND_ALERT, EXHAUSTED_ALERT, SPEND_EXHAUSTED_ALERT))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from slo_engine.spec.duration import Duration
-from slo_engine.spec.promql import parse_expression
+from slo_engine.definitions.duration import Duration
+from slo_engine.definitions.promql import parse_expression
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from slo_engine.rules.base import recorded
-from slo_engine.spec.names import ERRORS_MONTH, ERRORS_STAGE, MONTH
-from slo_engine.spec.slo import Slo
+from slo_engine.definitions.labels import MONTH
+from slo_engine.definitions.slo import Slo
+from slo_engine.recording.base import recorded
+from slo_engine.recording.names import ERRORS_MONTH, ERRORS_STAGE
 
 _LONGEST_MONTH = "32d"
 """October has 31 days and an hour where the clock goes back in it; a month's own samples are all that it can find."""

@@ -7,26 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from slo_engine.rules.base import base_records, recorded
-from slo_engine.rules.model import Record
-from slo_engine.rules.month import month_records, spent_this_month
-from slo_engine.rules.sums import SHORT_LIMIT, stage_records, sum_over
-from slo_engine.spec.duration import Duration
-from slo_engine.spec.kinds import CostSli
-from slo_engine.spec.names import (
+from slo_engine.definitions.duration import Duration
+from slo_engine.definitions.kinds import CostSli
+from slo_engine.definitions.labels import SERVICE, SLO, WINDOW
+from slo_engine.definitions.promql import Selector
+from slo_engine.definitions.slo import Group, Slo, error_budget, ratio, targets
+from slo_engine.recording.base import base_records, recorded
+from slo_engine.recording.names import (
     BUDGET_REMAINING,
     ERROR_RATIO,
     ERRORS_INCREASE,
     ERRORS_SUM,
     OBJECTIVE,
-    SERVICE,
-    SLO,
     TOTAL_INCREASE,
     TOTAL_SUM,
-    WINDOW,
 )
-from slo_engine.spec.promql import Selector
-from slo_engine.spec.slo import Group, Slo, error_budget, ratio, targets
+from slo_engine.recording.stages import SHORT_LIMIT
+from slo_engine.rules.model import Record
+from slo_engine.rules.month import month_records, spent_this_month
+from slo_engine.rules.sums import stage_records, sum_over
 
 _BUDGET_SHOWN = "10m"
 """How long the record of a budget counts as current: twice the interval at which it is made."""

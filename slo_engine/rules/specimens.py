@@ -6,9 +6,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from slo_engine.spec.kinds import CostSli, EventsSli, LatencySli, ScoreSli
-from slo_engine.spec.promql import Matcher, Selector
-from slo_engine.spec.slo import Slo
+from slo_engine.definitions.kinds import CostSli, EventsSli, LatencySli, ScoreSli
+from slo_engine.definitions.promql import Matcher, Selector
+from slo_engine.definitions.slo import Slo
 
 Labels = Mapping[str, str]
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from slo_engine.rules.alerts import alert_of, group_text
-from slo_engine.rules.base import recorded
-from slo_engine.rules.model import Alert
-from slo_engine.rules.sums import HOUR_LENGTH, sum_over
-from slo_engine.spec.kinds import CostSli
-from slo_engine.spec.money import CENTS_COUNT, Budget
-from slo_engine.spec.names import (
+from slo_engine.definitions.kinds import CostSli
+from slo_engine.definitions.labels import WEEK
+from slo_engine.definitions.money import CENTS_COUNT, Budget
+from slo_engine.definitions.slo import Slo
+from slo_engine.recording.base import recorded
+from slo_engine.recording.names import (
     COST_PER_REQUEST_ALERT,
     ERRORS_INCREASE,
     ERRORS_STAGE,
@@ -18,9 +17,11 @@ from slo_engine.spec.names import (
     SPEND_PER_HOUR_ALERT,
     SPEND_SPIKE_ALERT,
     UNPRICED_ALERT,
-    WEEK,
 )
-from slo_engine.spec.slo import Slo
+from slo_engine.recording.stages import HOUR_LENGTH
+from slo_engine.rules.alerts import alert_of, group_text
+from slo_engine.rules.model import Alert
+from slo_engine.rules.sums import sum_over
 
 _WEEKS = range(1, 5)
 _HOUR_OF_STAGE = "57m30s"

@@ -1,8 +1,5 @@
-"""Sums of events over windows, in three stages, so that no window reads more than some hundred samples a series.
-
-- The **base**: the events of each minute. Windows up to 6 h are read from it.
-- The **stage**: the base added up each five minutes. Windows up to 3 d are read from it.
-- The **hours**: the stage added up once an hour, and what has come since. All longer windows are read from them.
+"""Sums of events over windows, from the stages of :mod:`slo_engine.recording.stages`, so that no window reads more than
+some hundred samples a series.
 
 A range ends half a step short of its window: Prometheus 2 takes both ends of a range, 3 only the later one, and so both
 find the same samples.
@@ -12,35 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from slo_engine.rules.base import recorded
-from slo_engine.spec.duration import Duration
-from slo_engine.spec.names import (
-    ERRORS_HOURS,
-    ERRORS_INCREASE,
-    ERRORS_STAGE,
-    HOUR,
-    TOTAL_HOURS,
-    TOTAL_INCREASE,
-    TOTAL_STAGE,
+from slo_engine.definitions.duration import Duration
+from slo_engine.definitions.labels import HOUR
+from slo_engine.definitions.slo import Group, Slo
+from slo_engine.recording.base import recorded
+from slo_engine.recording.stages import (
+    HOUR_LENGTH,
+    HOURS,
+    LONG_INTERVAL,
+    SHORT_INTERVAL,
+    SHORT_LIMIT,
+    STAGE_LIMIT,
+    STAGES,
 )
-from slo_engine.spec.slo import Group, Slo
-
-SHORT_INTERVAL = Duration.parse("1m")
-LONG_INTERVAL = Duration.parse("5m")
-HOUR_LENGTH = Duration.parse("1h")
-
-SHORT_LIMIT = Duration.parse("6h")
-"""Windows up to this are read from the base."""
-
-STAGE_LIMIT = Duration.parse("3d")
-"""Windows up to this are read from the stage, longer ones from the hours."""
 
 _LONGEST_GAP = Duration.parse("3h")
 """How long an evaluation may be missed before what was open is forgotten: an hour of events at most."""
-
-STAGES = {TOTAL_INCREASE: TOTAL_STAGE, ERRORS_INCREASE: ERRORS_STAGE}
-HOURS = {TOTAL_INCREASE: TOTAL_HOURS, ERRORS_INCREASE: ERRORS_HOURS}
-"""Base record -> the record of the same events at a later stage."""
 
 
 def sum_over(slo: Slo, base: str, window: Duration, group: Group | None = None) -> str:

@@ -17,24 +17,18 @@ from typing import Any
 
 import yaml
 
+from slo_engine.definitions.duration import Duration
+from slo_engine.definitions.kinds import CostSli
+from slo_engine.definitions.labels import LONG_WINDOW, SERVICE, SEVERITY, SHORT_WINDOW, SLO
+from slo_engine.definitions.policies import Tier
+from slo_engine.definitions.slo import Slo, SloSet
+from slo_engine.recording.base import watched
+from slo_engine.recording.names import ABSENT_ALERT, ERROR_RATIO
+from slo_engine.recording.stages import LONG_INTERVAL, SHORT_INTERVAL, SHORT_LIMIT
 from slo_engine.rules.alerts import threshold_of
 from slo_engine.rules.build import build
-from slo_engine.rules.layout import HEADER
 from slo_engine.rules.specimens import Specimen, group_of, histories, specimen
-from slo_engine.rules.sums import LONG_INTERVAL, SHORT_INTERVAL, SHORT_LIMIT
-from slo_engine.spec.duration import Duration
-from slo_engine.spec.kinds import CostSli
-from slo_engine.spec.names import (
-    ABSENT_ALERT,
-    ERROR_RATIO,
-    LONG_WINDOW,
-    SERVICE,
-    SEVERITY,
-    SHORT_WINDOW,
-    SLO,
-)
-from slo_engine.spec.policies import Tier
-from slo_engine.spec.slo import Slo, SloSet
+from slo_engine.rules.yaml_text import HEADER
 
 SLACK = 3
 """Evaluations that an alert may come earlier or later than the arithmetic says: samples are a minute apart, and a
@@ -160,7 +154,7 @@ def _tests(slo: Slo, speed: Speed) -> Iterator[_Test]:
     if slo.absent and speed.interval == SHORT_INTERVAL:
         minute = slo.absent.milliseconds // 60_000 + 1
         fires = _fires(f"{minute}m", _matchers(slo, {"alertname": ABSENT_ALERT}), fires=True)
-        yield _Test(f"{slo.name}: no data", {}, [fires], {slo.sli.watched.metric})
+        yield _Test(f"{slo.name}: no data", {}, [fires], {watched(slo).metric})
 
 
 def _scenarios(slo: Slo, speed: Speed) -> Iterator[_Scenario]:

@@ -13,6 +13,11 @@ from functools import lru_cache
 
 import yaml
 
+from slo_engine.definitions.loading import GENERATED
+
+HEADER = f"{GENERATED} Change those and run `slo-engine rules generate`; do not edit this.\n"
+"""How every generated file begins."""
+
 _INDENT = "  "
 
 _HARMLESS = r"[ -~\u00a1-\u2027\u202a-\ud7ff\ue000-\ufefe]"

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from slo_engine import telemetry
+from slo_engine.definitions.slo import SloSet
 from slo_engine.prometheus import PrometheusError
-from slo_engine.spec.slo import SloSet
 from slo_engine.status.evaluate import QuerySource, evaluate
 from slo_engine.status.model import SloStatus
 from slo_engine.store import Database, StoreError, history

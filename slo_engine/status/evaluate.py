@@ -9,31 +9,26 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
 
+from slo_engine.definitions.duration import Duration
+from slo_engine.definitions.kinds import CostSli
+from slo_engine.definitions.labels import LONG_WINDOW, SERVICE, SEVERITY, SHORT_WINDOW, SLO, WINDOW
+from slo_engine.definitions.money import Budget
+from slo_engine.definitions.slo import Group, Slo, SloSet, error_budget
 from slo_engine.prometheus import Result, Sample, finite
-from slo_engine.spec.duration import Duration
-from slo_engine.spec.kinds import CostSli
-from slo_engine.spec.money import Budget
-from slo_engine.spec.names import (
+from slo_engine.recording.names import (
     ERROR_RATIO,
     ERRORS_INCREASE,
     ERRORS_SUM,
-    LONG_WINDOW,
-    SERVICE,
-    SEVERITY,
-    SHORT_WINDOW,
-    SLO,
     TOTAL_INCREASE,
     TOTAL_SUM,
     UNPRICED_ALERT,
-    WINDOW,
 )
-from slo_engine.spec.slo import Group, Slo, SloSet, error_budget
+from slo_engine.recording.stages import SHORT_LIMIT
 from slo_engine.status.model import Events, Firing, SloStatus
 
 FORECAST_WINDOW = Duration.parse("1h")
 """The burn rate that the forecast continues: long enough to be calm, short enough to be now."""
 
-_SHORT_LIMIT = Duration.parse("6h")
 _LOOK_BACK = "10m"
 """Long windows are recorded every five minutes: two intervals, so that one late evaluation does not blank them."""
 
@@ -209,6 +204,6 @@ def _up_to_now(recorded: str, increase: str) -> str:
 def _ratios_query(slos: SloSet) -> str:
     """Every recorded ratio. The short windows as they are now, the long ones as last recorded: an idle agent has no
     5m ratio, and must not be shown the one from before it went idle."""
-    long = {str(window) for slo in slos.slos for window in slo.windows if _SHORT_LIMIT < window < slo.window}
+    long = {str(window) for slo in slos.slos for window in slo.windows if SHORT_LIMIT < window < slo.window}
     long |= {slo.window_name for slo in slos.slos}
     return f'{ERROR_RATIO} or last_over_time({ERROR_RATIO}{{{WINDOW}=~"{"|".join(sorted(long))}"}}[{_LOOK_BACK}])'

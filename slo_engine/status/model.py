@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from slo_engine.spec.money import Budget
-from slo_engine.spec.slo import Group
+from slo_engine.definitions.money import Budget
+from slo_engine.definitions.slo import Group
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from slo_engine.errors import SloEngineError
-from slo_engine.traces.causes import culprits, group_by_cause
+from slo_engine.evidence.causes import culprits, group_by_cause
 from slo_engine.traces.model import Finding, Observation
 
 T = TypeVar("T")

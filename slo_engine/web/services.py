@@ -8,7 +8,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from slo_engine.spec.live import LiveSlos
+from slo_engine.definitions.live import LiveSlos
 from slo_engine.status.board import StatusBoard
 from slo_engine.store import Database
 

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
-from slo_engine.alerts import Enrichment, Gatherer, Intake
-from slo_engine.alerts.evidence import Evidence
-from slo_engine.alerts.subject import Subject
+from slo_engine.alerts import Enrichment, Intake
 from slo_engine.alerts.workers import SIDE_BY_SIDE
-from slo_engine.spec import load
+from slo_engine.definitions import load
+from slo_engine.evidence.gathering import Evidence, Gatherer
+from slo_engine.evidence.subject import Subject
 from slo_engine.status.model import SloStatus
 from slo_engine.store import Database, inbox, outbox, pages, retention
 from tests.alerts.payloads import body

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from slo_engine.spec import load
+from slo_engine.definitions import load
 from tests.cli.test_commands import run
-from tests.spec.importers.sources import OPENSLO, OPENSLO_ALPHA, PYRRA, SLOTH, SLOTH_IN_KUBERNETES
+from tests.convert.importers.sources import OPENSLO, OPENSLO_ALPHA, PYRRA, SLOTH, SLOTH_IN_KUBERNETES
 
 
 @pytest.fixture

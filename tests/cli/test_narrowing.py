@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from slo_engine.cli.narrowing import narrowed
-from slo_engine.rules.base import raw_increases
+from slo_engine.recording.base import raw_increases
 from tests.rules.histories import steady
 from tests.rules.promtool import labelled, near, replay, slos_of
 from tests.rules.shop import slo_file

@@ -16,8 +16,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from deploy.stack.servers import Prometheus
-from slo_engine.spec import Duration
-from slo_engine.spec.kinds.sli import DELAY
+from slo_engine.definitions import Duration
+from slo_engine.definitions.kinds.sli import DELAY
 from tests.cli.test_commands import run
 from tests.rules import promtool
 from tests.rules.promtool import Expectation, near, nothing, slos_of

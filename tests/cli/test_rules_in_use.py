@@ -16,8 +16,8 @@ import pytest
 import yaml
 
 from deploy.stack.servers import Prometheus
-from slo_engine.rules import Layout, Metadata, render, write
-from slo_engine.spec import load
+from slo_engine.definitions import load
+from slo_engine.rollout import Layout, Metadata, render, write
 from tests.cli.test_commands import ROOT, run
 from tests.e2e.engine import get
 from tests.prometheus.test_client import saying, serving

@@ -13,11 +13,11 @@ from subprocess import CompletedProcess
 
 import pytest
 
+from slo_engine.definitions import load
+from slo_engine.rollout.pushing import namespaces, plan
 from slo_engine.rules import RuleGroup, build
-from slo_engine.rules.pushing import namespaces, plan
-from slo_engine.spec import load
 from tests.cli.test_commands import ROOT, run
-from tests.prometheus.ruler_server import RulerServer
+from tests.rollout.ruler_server import RulerServer
 
 SLO = """
 version: slo-engine/v1

@@ -58,7 +58,7 @@ def test_a_mistake_in_the_files_is_said(tmp_path: Path) -> None:
 
 
 def test_simulating_loads_neither_the_store_nor_the_way_to_prometheus() -> None:
-    asked = "import sys, slo_engine.status.simulation, slo_engine.cli.app; print(*sys.modules)"
+    asked = "import sys, slo_engine.backtest.simulation, slo_engine.cli.app; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True, timeout=60)
     assert not {"sqlalchemy", "requests", "slo_engine.rules"} & set(done.stdout.split())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from slo_engine.spec.templates import TEMPLATES
+from slo_engine.definitions.templates import TEMPLATES
 from tests.cli.test_commands import run
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from deploy import backfill
 from deploy.backfill import AGENTS, INCIDENTS, samples
-from slo_engine.status.incidents import read_incidents
+from slo_engine.backtest.incidents import read_incidents
 
 
 def test_the_history_is_the_same_each_time_and_its_incidents_can_be_read(tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from deploy.stack.processes import program
+from slo_engine.definitions import load
 from slo_engine.rules.inhibitions import inhibitions
 from slo_engine.settings import load_settings
-from slo_engine.spec import load
 
 ROOT = Path(__file__).parent.parent.parent
 DEPLOY = ROOT / "deploy"

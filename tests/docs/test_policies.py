@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from slo_engine.definitions import Duration, examine, load
+from slo_engine.definitions.policies import BUILT_IN, GOOGLE, PAGE_AT_5X, REACH, Policy, Tier
+from slo_engine.definitions.slo import error_budget
 from slo_engine.rules.inhibitions import inhibitions
-from slo_engine.spec import Duration, examine, load
-from slo_engine.spec.policies import BUILT_IN, GOOGLE, PAGE_AT_5X, REACH, Policy, Tier
-from slo_engine.spec.slo import error_budget
+from tests.definitions.writing import slo_file, write
 from tests.docs.page import FOLDER, Table, page
-from tests.spec.writing import slo_file, write
 
 PAGE = page("policies.md")
 MONTH = Duration.parse("30d")

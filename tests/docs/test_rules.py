@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from slo_engine.definitions import load
+from slo_engine.definitions.labels import RESERVED_LABELS, SERVICE, SEVERITY, SLO
+from slo_engine.recording.stages import SHORT_LIMIT, STAGE_LIMIT
 from slo_engine.rules import Alert, Record, RuleGroup, build
-from slo_engine.rules.sums import SHORT_LIMIT, STAGE_LIMIT
-from slo_engine.spec import load
-from slo_engine.spec.names import RESERVED_LABELS, SERVICE, SEVERITY, SLO
+from tests.definitions.writing import slo, slo_file, write
 from tests.docs.page import names, page
 from tests.rules.promtool import near, nothing, replay, slos_of
-from tests.spec.writing import slo, slo_file, write
 
 PAGE = page("rules.md")
 

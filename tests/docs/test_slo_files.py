@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from slo_engine.spec import examine
-from slo_engine.spec.format import HeaderFormat, SloFormat, keys_of_the_format
-from slo_engine.spec.loading import MAX_FILE_BYTES
-from slo_engine.spec.policies import BUILT_IN
-from slo_engine.spec.promql import MAX_DEPTH, MAX_LENGTH, MAX_OPERATORS
+from slo_engine.definitions import examine
+from slo_engine.definitions.format import HeaderFormat, SloFormat, keys_of_the_format
+from slo_engine.definitions.loading import MAX_FILE_BYTES
+from slo_engine.definitions.policies import BUILT_IN
+from slo_engine.definitions.promql import MAX_DEPTH, MAX_LENGTH, MAX_OPERATORS
+from tests.definitions.writing import EVENTS, write
 from tests.docs.page import names, page
-from tests.spec.writing import EVENTS, write
 
 PAGE = page("slo-files.md")
 PLACES = keys_of_the_format()

@@ -17,10 +17,10 @@ from typing import Any
 
 import yaml
 
-from slo_engine.rules import render
-from slo_engine.spec import SloSet, load
-from slo_engine.spec.duration import Duration
-from slo_engine.spec.kinds.sli import DELAY
+from slo_engine.definitions import SloSet, load
+from slo_engine.definitions.duration import Duration
+from slo_engine.definitions.kinds.sli import DELAY
+from slo_engine.rollout import render
 
 Labels = Mapping[str, str]
 

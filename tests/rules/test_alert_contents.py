@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from slo_engine.rules import render
+from slo_engine.rollout import render
 from tests.rules.histories import counter
 from tests.rules.promtool import Notified, labelled, nothing, replay, slos_of
 from tests.rules.shop import firing, first_fires, runs, slo_file

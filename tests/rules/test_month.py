@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from deploy.stack.servers import Prometheus
+from slo_engine.definitions import SloSet
 from slo_engine.rules import Record, build
 from slo_engine.rules.model import Alert
-from slo_engine.spec import SloSet
 from tests.e2e.engine import get
 from tests.rules.backfilled import backfill
 from tests.rules.histories import counter

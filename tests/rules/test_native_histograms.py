@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from slo_engine.rules.base import base_records, raw_increases
-from slo_engine.spec import Slo
-from slo_engine.spec.names import ERRORS_INCREASE, TOTAL_INCREASE
+from slo_engine.definitions import Slo
+from slo_engine.recording.base import base_records, raw_increases
+from slo_engine.recording.names import ERRORS_INCREASE, TOTAL_INCREASE
 from tests.e2e.engine import get
 from tests.rules.promtool import slos_of
 from tests.rules.remote_write import Native, Receiver

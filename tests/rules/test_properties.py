@@ -12,8 +12,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slo_engine.rules import render, write
-from slo_engine.spec import load
+from slo_engine.definitions import load
+from slo_engine.rollout import render, write
 from tests.rules import promtool
 from tests.rules.histories import counter
 from tests.rules.promtool import Expectation, near

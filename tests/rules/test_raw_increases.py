@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from slo_engine.rules.base import raw_increases
-from slo_engine.spec import Slo
+from slo_engine.definitions import Slo
+from slo_engine.recording.base import raw_increases
 from tests.rules.histories import counter, late, steady
 from tests.rules.promtool import near, nothing, replay, slos_of
 from tests.rules.shop import slo_file

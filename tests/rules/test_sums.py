@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from slo_engine.rules import render
-from slo_engine.spec import Duration
+from slo_engine.definitions import Duration
+from slo_engine.rollout import render
 from tests.rules.histories import counter, late
 from tests.rules.promtool import Expectation, near, nothing, replay, slos_of, true
 from tests.rules.shop import first_fires

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from slo_engine.spec import SloSet, load
+from slo_engine.definitions import SloSet, load
 from tests.rules.histories import counter, steady
 from tests.rules.promtool import Expectation, labelled, near, nothing, replay
 

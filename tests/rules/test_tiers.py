@@ -9,11 +9,12 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slo_engine.rules import build, render
+from slo_engine.definitions import Duration, SloSet
+from slo_engine.definitions.loading import examine
+from slo_engine.definitions.policies import GOOGLE, REACH
+from slo_engine.rollout import render
+from slo_engine.rules import build
 from slo_engine.rules.model import Alert
-from slo_engine.spec import Duration, SloSet
-from slo_engine.spec.loading import examine
-from slo_engine.spec.policies import GOOGLE, REACH
 from tests.rules.promtool import Notified, near, nothing, replay, slos_of, true
 from tests.rules.shop import firing, first_fires, never, runs, slo_file
 

@@ -8,11 +8,11 @@ import pytest
 import yaml
 
 from deploy.stack.stack import REPOSITORY
-from slo_engine.rules import write
-from slo_engine.rules.files import write_files
-from slo_engine.rules.promtool import Verdict, run_tests
+from slo_engine.definitions import load
+from slo_engine.rollout import write
+from slo_engine.rollout.files import write_files
+from slo_engine.rollout.promtool import Verdict, run_tests
 from slo_engine.rules.unit_tests import unit_tests
-from slo_engine.spec import load
 from tests.rules.promtool import slos_of
 
 HEADER = "{version: slo-engine/v1, service: shop, defaults: {objective: 99, alerting: {policy: quick}}, slos: [%s], "

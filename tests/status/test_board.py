@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from slo_engine.definitions import load
 from slo_engine.prometheus import PrometheusError, Result, Sample
-from slo_engine.spec import load
 from slo_engine.status.board import StatusBoard
 from slo_engine.store import Database, history
 

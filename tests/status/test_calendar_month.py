@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from slo_engine.spec import Slo, load
+from slo_engine.definitions import Slo, load
 from slo_engine.status.evaluate import Recorded, status_of
 from slo_engine.status.model import SloStatus
 

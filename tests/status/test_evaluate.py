@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slo_engine.definitions import Duration, Slo, SloSet, load
 from slo_engine.prometheus import Result, Sample
-from slo_engine.spec import Duration, Slo, SloSet, load
-from slo_engine.spec.names import ERROR_RATIO, ERRORS_SUM, TOTAL_SUM, UNPRICED_ALERT
+from slo_engine.recording.names import ERROR_RATIO, ERRORS_SUM, TOTAL_SUM, UNPRICED_ALERT
 from slo_engine.status.evaluate import Recorded, evaluate, exhausted_at, status_of
 from slo_engine.status.model import SloStatus
 

@@ -13,8 +13,8 @@ import pytest
 from sqlalchemy import text
 
 from slo_engine.alerts.payload import parse
+from slo_engine.definitions.live import LiveSlos
 from slo_engine.prometheus import PrometheusError, Result
-from slo_engine.spec.live import LiveSlos
 from slo_engine.status.board import StatusBoard
 from slo_engine.store import Database, history, inbox, pages
 from slo_engine.web import Services, create_app

@@ -1,0 +1,102 @@
+"""SLO files of other tools -> files of ours, with comments where something has no exact equivalent.
+
+A format is a module that says which documents are its own (``recognises``) and gives their SLOs as drafts (``drafts``);
+it is found by its row in :data:`FORMATS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from slo_engine.convert.importers import openslo, pyrra, sloth
+from slo_engine.convert.importers.draft import Draft, plain_name
+from slo_engine.convert.importers.files import Refused, SloFile, files_of
+from slo_engine.convert.importers.source import MalformedError, Node, Note, Source, read_sources
+from slo_engine.definitions.loading import find_files
+from slo_engine.definitions.problems import SpecError
+from slo_engine.errors import SloEngineError
+
+__all__ = ["FORMATS", "Imported", "Note", "NothingToImportError", "Refused", "SloFile", "import_files"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """How the files of one tool are known, and read."""
+
+    recognises: Callable[[Mapping[str, Any]], bool]
+    drafts: Callable[[Iterable[Node], str | None], Iterator[Draft]]
+
+
+FORMATS: Mapping[str, Format] = {
+    "sloth": Format(sloth.recognises, sloth.drafts),
+    "openslo": Format(openslo.recognises, openslo.drafts),
+    "pyrra": Format(pyrra.recognises, pyrra.drafts),
+}
+
+
+class NothingToImportError(SloEngineError):
+    """Files that hold no SLO of a format that is read."""
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What became of the sources."""
+
+    files: tuple[SloFile, ...]
+    notes: tuple[Note, ...]
+    """Everything that was not imported or that changed, in reading order; each stands in a file as a comment too."""
+
+    @property
+    def refused(self) -> tuple[Refused, ...]:
+        """The SLOs that could not be imported at all."""
+        return tuple(refused for file in self.files for refused in file.refused)
+
+
+def import_files(paths: Iterable[Path], format_name: str | None = None, service: str | None = None) -> Imported:
+    """Read files, and folders of them; by their own word, or all as one format. ``service`` is that of SLOs whose
+    format has none. Raises SpecError for what cannot be read, NothingToImportError where no SLO is found."""
+    files, problems = find_files(paths)
+    sources: list[Source] = []
+    for file in files:
+        found, mistakes = read_sources(file)
+        sources += found
+        problems += mistakes
+    if problems:
+        raise SpecError(problems)
+    try:
+        drafts = list(_drafts(sources, format_name, None if service is None else plain_name(service)))
+    except MalformedError as error:
+        raise SpecError([error.problem]) from None
+    for source in sources:
+        source.leave_the_rest()
+    if not drafts:
+        said = "".join(f"\n{note.problem}" for source in sources for note in source.notes)
+        raise NothingToImportError(f"no SLO of {', '.join(FORMATS)} in {', '.join(map(str, files))}{said}")
+    slo_files = files_of(drafts, sources)
+    notes = sorted({note for source in sources for note in source.notes}, key=lambda note: note.problem)
+    return Imported(slo_files, tuple(notes))
+
+
+def _drafts(sources: Iterable[Source], format_name: str | None, service: str | None) -> Iterator[Draft]:
+    found: dict[str, list[Node]] = {name: [] for name in FORMATS}
+    for source in sources:
+        for node in source.objects():
+            name = _format_of(node, format_name)
+            if name is None:
+                node.leave(f"is no document of {format_name or ', '.join(FORMATS)}: see its version or apiVersion")
+            else:
+                found[name].append(node)
+    for name, nodes in found.items():
+        yield from FORMATS[name].drafts(nodes, service)
+
+
+def _format_of(node: Node, wanted: str | None) -> str | None:
+    if not isinstance(node.value, dict):
+        return None
+    name = next((name for name, each in FORMATS.items() if each.recognises(node.value)), None)
+    if wanted and name is None and not node.holds("apiVersion", "version"):
+        return wanted  # it does not say what it is, and the caller does
+    return name if wanted in (None, name) else None

@@ -1,0 +1,215 @@
+"""SLOs on their way from another tool's file into one of ours."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from slo_engine.convert.importers.queries import Indicator
+from slo_engine.convert.importers.source import Node, Note, Source
+from slo_engine.definitions.duration import Duration
+from slo_engine.definitions.fields import AnnotationName, Label, Template
+from slo_engine.definitions.loading import MIN_WINDOW
+from slo_engine.definitions.policies import BUILT_IN, Policy, Severity, Tier, can_fire
+from slo_engine.definitions.problems import KeyPath
+from slo_engine.definitions.slo import error_budget
+from slo_engine.errors import SloEngineError
+
+MINUTE = 60_000
+"""In milliseconds."""
+
+MAX_FACTOR = 100_000
+"""As much as a tier of an SLO file takes."""
+
+SEVERITIES: tuple[Severity, Severity] = ("page", "ticket")
+
+_LABEL: TypeAdapter[str] = TypeAdapter(Label)
+_ANNOTATION: TypeAdapter[str] = TypeAdapter(AnnotationName)
+_TEMPLATE: TypeAdapter[str] = TypeAdapter(Template)
+
+
+@dataclass
+class Draft:
+    """One SLO. ``fields`` are the keys of our format; where ``refused`` has a reason, it becomes a comment."""
+
+    service: str
+    name: str
+    place: Node
+    """Where it stands in its source."""
+    fields: dict[str, Any] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+    tier_labels: dict[Severity, dict[str, str]] = field(default_factory=lambda: {"page": {}, "ticket": {}})
+    policy: Policy | None = None
+    refused: str | None = None
+    sli_source: Any = None
+    """What the source has for an SLI, for the comment that stands in for it."""
+    _origins: list[tuple[Node, str]] = field(default_factory=list)
+
+    def comes_from(self, node: Node | None, key: str = "") -> None:
+        """Notes on ``node`` and what is in it stand at this key of the SLO; at ``""``, before the SLO."""
+        if node is not None:
+            self._origins.append((node, key))
+
+    def key_of(self, source: Source, path: KeyPath) -> str | None:
+        """The key at which a note on this path belongs; None where it belongs to another SLO or to the file."""
+        found: tuple[int, str] | None = None
+        for node, key in ((self.place, ""), *self._origins):
+            inside = node.source is source and path[: len(node.path)] == node.path
+            if inside and (found is None or len(node.path) >= found[0]):
+                found = (len(node.path), key)
+        return found[1] if found else None
+
+    def indicate(self, node: Node, indicator: Indicator) -> None:
+        """Take over what a query became."""
+        if indicator.by:
+            self.fields["by"] = list(indicator.by)
+        self.fields["sli"] = indicator.sli
+        for remark in indicator.changed:
+            node.changed(remark)
+
+    def refuse(self, node: Node, error: SloEngineError) -> None:
+        """The SLO becomes a comment. ``node`` is the SLI of the source, which the comment shows."""
+        self.refused = str(error)
+        self.sli_source = node.take()
+
+    def alerting(self) -> dict[str, Any]:
+        """The ``alerting`` of the SLO, made when it is first asked for."""
+        found: dict[str, Any] = self.fields.setdefault("alerting", {})
+        return found
+
+    def disable(self, *severities: Severity) -> None:
+        """No alerts of these severities."""
+        for severity in severities:
+            self.alerting()[severity] = {"disabled": True}
+
+    def disabled(self, severity: Severity) -> bool:
+        """Whether alerts of this severity are not wanted."""
+        tier = self.fields.get("alerting", {}).get(severity, {})
+        return bool(tier.get("disabled"))
+
+    def annotate(self, severity: Severity, annotations: Mapping[str, str]) -> None:
+        """Add annotations to the alerts of a severity."""
+        if annotations:
+            self.alerting().setdefault(severity, {}).setdefault("annotations", {}).update(annotations)
+
+    def follow(self, node: Node, policy: Policy, window: Duration) -> None:
+        """Alert by a policy, as far as its tiers fit into the window and can fire at the objective."""
+        tiers = []
+        for tier in policy.tiers:
+            fitted, why = _fitted(tier, window)
+            if why:
+                node.changed(why, "alerting")
+            if fitted:
+                tiers.append(fitted)
+        if not tiers:
+            node.changed("no tier of its alert policy fits: the policy google is used", "alerting")
+            return
+        same = next((known for known in BUILT_IN.values() if self._fires_like(known, tiers, window)), None)
+        self.policy = same or Policy(policy.name, tuple(tiers))
+        if same is None or not same.adaptive:
+            self._disable_what_never_fires(node, tiers)
+
+    def _fires_like(self, known: Policy, tiers: list[Tier], window: Duration) -> bool:
+        """Whether a built-in policy fires at just these factors, for this window and objective."""
+        budget = error_budget(self.fields.get("objective"))
+        factors = [known.factor(tier, budget) if budget > 0 else tier.factor for tier in known.tiers_for(window)]
+        adapted = [replace(tier, factor=factor) for tier, factor in zip(known.tiers, factors, strict=True)]
+        return [_rounded(tier) for tier in adapted] == [_rounded(tier) for tier in tiers]
+
+    def _disable_what_never_fires(self, node: Node, tiers: list[Tier]) -> None:
+        objective = self.fields.get("objective")
+        never = [tier for tier in tiers if objective is not None and not can_fire(tier.factor, error_budget(objective))]
+        for tier in tiers if never else ():
+            if tier in never:
+                why = f"at an objective of {objective:g} % it never fires"
+            elif tier.long in {other.long for other in never}:
+                why = "another one with this long window never fires"
+            else:
+                continue
+            node.changed(f"the tier {tier} x{tier.factor:g} is disabled: {why}", "alerting")
+        if never:
+            self.alerting()["disabled"] = list(dict.fromkeys(str(tier.long) for tier in never))
+
+
+def placed(drafts: list[Draft], source: Source) -> Iterator[tuple[int, str, Note]]:
+    """Each note on a source with the SLO (its index) and the key where it belongs; -1 for the head of the file."""
+    for remark in source.remarks:
+        found = ((index, draft.key_of(source, remark.path)) for index, draft in enumerate(drafts))
+        index, key = next(((index, key) for index, key in found if key is not None), (-1, ""))
+        yield index, remark.key or key, remark.note
+
+
+def _rounded(tier: Tier) -> Tier:
+    """As a file writes it."""
+    return replace(tier, factor=float(f"{tier.factor:.6g}"))
+
+
+def _fitted(tier: Tier, window: Duration) -> tuple[Tier | None, str]:
+    """The tier as our rules can have it, or None; and what had to be changed."""
+    left_out = f"the tier {tier} x{tier.factor:g} is left out:"
+    if not 0 < tier.factor <= MAX_FACTOR:
+        return None, f"{left_out} a factor is above 0"
+    if tier.long.milliseconds * tier.factor > window.milliseconds:
+        return None, f"{left_out} it would fire only after the budget is spent"
+    if tier.long <= MIN_WINDOW or tier.long.milliseconds % MINUTE or tier.short.milliseconds % MINUTE:
+        return None, f"{left_out} windows are whole minutes, and the shortest is {MIN_WINDOW}"
+    if tier.short < MIN_WINDOW:
+        raised = Tier(tier.severity, tier.long, MIN_WINDOW, tier.factor)
+        return raised, f"the tier {tier} has a short window of {MIN_WINDOW} here, the shortest there is"
+    if tier.short >= tier.long:
+        return None, f"{left_out} its short window is not shorter than its long one"
+    return tier, ""
+
+
+def plain_name(text: str, otherwise: str = "slo") -> str:
+    """A name by the rules of our format: lower-case letters, digits, ``-``, ``_`` and ``.``"""
+    kept = re.sub(r"[^a-z0-9_.]+", "-", text.lower())[:100].strip("-_.")
+    return kept or otherwise
+
+
+def named(node: Node, otherwise: str = "slo") -> str:
+    """The name that a source gives, by our rules, with a note where these change it."""
+    written = node.text()
+    name = plain_name(written, otherwise)
+    if name != written:
+        node.changed(f"{written!r} is {name} here: names are lower-case letters, digits and -, _ or .")
+    return name
+
+
+def labels_of(node: Node | None, prefix: str = "") -> dict[str, str]:
+    """Labels for alerts; those that our rules set themselves, or that are none, are left out with a note."""
+    return _checked(node, _LABEL, prefix)
+
+
+def annotations_of(node: Node | None, prefix: str = "") -> dict[str, str]:
+    """Annotations for alerts, as :func:`labels_of`."""
+    return _checked(node, _ANNOTATION, prefix)
+
+
+def _checked(node: Node | None, names: TypeAdapter[str], prefix: str) -> dict[str, str]:
+    found = {}
+    for key, value in (node.entries() if node else {}).items():
+        name = key.removeprefix(prefix)
+        if isinstance(value.value, list | dict) or value.value is None:
+            value.leave("a label or annotation here takes one text: write one if it matters")
+        elif prefix and not key.startswith(prefix):
+            value.leave("concerns the Kubernetes object, not the alerts: set it where the rules are deployed")
+        elif name == "severity":
+            value.leave("alerts here carry severity page or ticket: change the routes of Alertmanager to these")
+        elif reason := _refusal(names, name) or _refusal(_TEMPLATE, value.text()):
+            value.leave(reason)
+        else:
+            found[name] = value.text()
+    return found
+
+
+def _refusal(rule: TypeAdapter[str], text: str) -> str | None:
+    try:
+        rule.validate_python(text)
+    except ValidationError as error:
+        return str(error.errors()[0]["msg"])
+    return None

@@ -1,0 +1,184 @@
+"""Pyrra: ``pyrra.dev/v1alpha1 ServiceLevelObjective``.
+
+The format is described in github.com/pyrra-dev/pyrra, ``kubernetes/api/v1alpha1``; what its alerts are, in
+``slo/rules.go`` (``Windows``) and ``slo/slo.go`` (``AbsentDuration``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
+
+from slo_engine.convert.importers import queries
+from slo_engine.convert.importers.draft import MINUTE, Draft, annotations_of, labels_of, named, plain_name
+from slo_engine.convert.importers.source import MalformedError, Node
+from slo_engine.definitions.duration import Duration
+from slo_engine.definitions.policies import Policy, Severity, Tier
+from slo_engine.definitions.promql import Selector
+
+_TIERS: tuple[tuple[Severity, int, int, float], ...] = (
+    ("page", 60, 5, 14),
+    ("page", 360, 30, 7),
+    ("ticket", 1440, 120, 2),
+    ("ticket", 5760, 360, 1),
+)
+"""Severity, minutes of the long and the short window, factor: for a window of 28 days, and scaled to others."""
+
+_FOR = Decimal(2)
+"""Minutes for which the fastest alert must hold, for a window of 28 days."""
+
+_PREFIX = "pyrra.dev/"
+_LEFT_OUT = {
+    "partial_response_strategy": "it is for Thanos Ruler: set it where the rules are deployed",
+    "performanceOverAccuracy": "long windows are always added up from recorded stages here, which is cheap",
+    "ruleOutput": "it labels Pyrra's PrometheusRule objects: set labels where the rules are deployed",
+}
+
+
+def recognises(data: Mapping[str, Any]) -> bool:
+    """Whether a document says that it is Pyrra's."""
+    return data.get("apiVersion") == "pyrra.dev/v1alpha1"
+
+
+def drafts(objects: Iterable[Node], service: str | None) -> Iterator[Draft]:
+    """The SLOs of these objects. Pyrra has no services: they get this one, or are told apart by their namespaces."""
+    for node in objects:
+        node.ignore("apiVersion", "kind")
+        node.leave_key("status", "the state of Pyrra's operator")
+        yield _slo(node, service)
+
+
+def _slo(node: Node, service: str | None) -> Draft:
+    metadata, spec = node.at("metadata"), node.at("spec")
+    draft = Draft(_service(metadata, service), named(metadata.at("name")), node)
+    draft.labels = labels_of(metadata.find("labels"), _PREFIX)
+    annotations = annotations_of(metadata.find("annotations"), _PREFIX)
+    for key, ours in (("alerting", "alerting"), ("indicator", "sli"), ("target", "objective"), ("window", "window")):
+        draft.comes_from(spec.find(key), ours)
+    if (description := spec.find("description")) and description.text().strip():
+        draft.fields["description"] = description.text().strip()
+    draft.fields["objective"] = spec.at("target").number()
+    window = _duration(spec.at("window"))
+    draft.fields["window"] = str(window)
+    for key, why in _LEFT_OUT.items():
+        spec.leave_key(key, why)
+    _alerting(draft, spec, window, annotations)
+    indicator = spec.at("indicator")
+    try:
+        draft.indicate(indicator, _indicator(indicator))
+    except (queries.CannotExpressError, MalformedError) as error:
+        draft.refuse(indicator, error)
+    return draft
+
+
+def _service(metadata: Node, service: str | None) -> str:
+    namespace = metadata.find("namespace")
+    if service is not None:
+        if namespace:
+            namespace.leave("the service was given with --service")
+        return service
+    if namespace is None:
+        metadata.changed("Pyrra has no services, and here is no namespace: the service is `default`; --service sets it")
+        return "default"
+    name = plain_name(namespace.text(), "default")
+    namespace.changed(f"Pyrra has no services: the namespace is the service, {name}; --service sets another one")
+    return name
+
+
+def _duration(node: Node) -> Duration:
+    try:
+        return Duration.parse(node.text())
+    except ValueError:
+        raise MalformedError(node.problem("must be a duration, such as 4w")) from None
+
+
+def _alerting(draft: Draft, spec: Node, window: Duration, annotations: Mapping[str, str]) -> None:
+    alerting = spec.find("alerting")
+    wanted = {"burnrates": True, "absent": True, "disabled": False}
+    if alerting:
+        for key, default in wanted.items():
+            flag = alerting.find(key)
+            wanted[key] = flag.flag() if flag else default
+        named_otherwise = "alerts here are named SLOErrorBudgetBurn and SLODataAbsent: change routes and silences"
+        alerting.leave_key("name", named_otherwise)
+        alerting.leave_key("absentName", named_otherwise)
+        alerting.leave_key(
+            "severities", "alerts here carry severity page or ticket, and the windows: change the routes to these"
+        )
+    at = alerting or spec.at("window")
+    if wanted["disabled"] or not wanted["burnrates"]:
+        draft.disable("page", "ticket")
+    else:
+        for severity in ("page", "ticket"):
+            draft.annotate(severity, annotations)
+        waits = "Pyrra's alerts wait (`for`, 2m to 3h at a window of 28 days); here both windows suffice"
+        at.changed(waits, "alerting")
+        draft.follow(at, _policy(window), window)
+    if wanted["absent"] and not wanted["disabled"]:
+        draft.alerting()["absent"] = str(_absent(draft.fields["objective"], window))
+
+
+def _policy(window: Duration) -> Policy:
+    tiers = (
+        Tier(severity, Duration(_scaled(long, window)), Duration(_scaled(short, window)), factor)
+        for severity, long, short, factor in _TIERS
+        if _scaled(long, window) and _scaled(short, window)
+    )
+    return Policy(f"pyrra-{window}", tuple(tiers))
+
+
+def _scaled(minutes: Decimal | int, window: Duration) -> int:
+    """A length for 28 days scaled to another window, in milliseconds, rounded to the minute as Go rounds."""
+    scaled = Decimal(minutes) * window.milliseconds / Duration.parse("28d").milliseconds
+    return int(scaled.quantize(Decimal(1), ROUND_HALF_UP)) * MINUTE
+
+
+def _absent(objective: float, window: Duration) -> Duration:
+    """The time that a full outage takes to fire Pyrra's fastest alert: 14 x error budget x long window, and `for`."""
+    _, long, _, factor = _TIERS[0]
+    seconds = Decimal(str(factor)) * (1 - Decimal(str(objective)) / 100) * _scaled(long, window) / 1000
+    milliseconds = int(seconds) * 1000 + _scaled(_FOR, window)
+    minutes = int((Decimal(milliseconds) / MINUTE).quantize(Decimal(1), ROUND_HALF_UP))
+    return Duration(max(1, minutes) * MINUTE)
+
+
+def _indicator(node: Node) -> queries.Indicator:
+    kind = next((kind for kind in _KINDS if node.holds(kind)), None)
+    if kind is None:
+        raise MalformedError(node.problem("must have one of ratio, latency, latencyNative and bool_gauge"))
+    inside = node.at(kind)
+    grouping = inside.find("grouping")
+    by = tuple(label.text() for label in grouping.items()) if grouping else ()
+    return queries.Indicator(_KINDS[kind](inside), by)
+
+
+def _metric(node: Node) -> Selector:
+    return queries.selector(node.at("metric").text())
+
+
+def _ratio(node: Node) -> dict[str, Any]:
+    return {"events": {"total": str(_metric(node.at("total"))), "errors": str(_metric(node.at("errors")))}}
+
+
+def _latency(node: Node) -> dict[str, Any]:
+    success, total = _metric(node.at("success")), _metric(node.at("total"))
+    return queries.latency(success, total) or {"events": {"total": str(total), "good": str(success)}}
+
+
+def _latency_native(node: Node) -> dict[str, Any]:
+    histogram, threshold = str(_metric(node.at("total"))), str(_duration(node.at("latency")))
+    return {"latency": {"histogram": histogram, "threshold": threshold, "native": True}}
+
+
+def _bool_gauge(node: Node) -> dict[str, Any]:
+    node.changed("Pyrra weighs every sample; here a minute is bad once a series of the group is 0: aggregate several")
+    return {"slices": {"good": str(_metric(node))}}
+
+
+_KINDS: Mapping[str, Callable[[Node], dict[str, Any]]] = {
+    "ratio": _ratio,
+    "latency": _latency,
+    "latencyNative": _latency_native,
+    "bool_gauge": _bool_gauge,
+}

@@ -1,0 +1,393 @@
+"""The PromQL of other tools -> an ``sli`` of ours, whose selectors are plain: which counters does a query add up?
+
+Queries are read on the syntax tree. What is recognised: sums of ``rate`` or ``increase`` of one counter, with ``by`` or
+without; a counter by itself; ``or vector(0)`` around it; ``total - good``; a bucket of a histogram over its count; a
+ratio of two of these; ``histogram_fraction``. Whatever else a query does is the reason that it is not imported.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from math import isfinite
+from typing import Any
+
+import promql_parser
+
+from slo_engine.definitions.duration import Duration
+from slo_engine.definitions.promql import Matcher, PromqlError, Selector, parse_expression, selector_of
+from slo_engine.errors import SloEngineError
+
+PLACEHOLDER = "1234567ms"
+"""Stands for the window that the other tool fills in; no author writes such a range."""
+
+_GRAFANA = tuple(
+    shape.format(name)
+    for name in ("__rate_interval", "__interval", "__range", "interval", "window")
+    for shape in ("${{{}}}", "${}")
+)
+_OTHER_UNITS = {"milliseconds", "millis", "ms", "microseconds", "us", "nanoseconds", "ns", "minutes", "bytes"}
+_RATES = {"rate", "increase", "irate"}
+
+
+class CannotExpressError(SloEngineError):
+    """A query that is no plain counter, with what it is instead and what to do."""
+
+
+@dataclass(frozen=True)
+class Indicator:
+    """What a query became: the data of ``sli``, its ``by`` labels, and where it is not quite the same."""
+
+    sli: dict[str, Any]
+    by: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class _Counter:
+    """``sum by (by) (function(selector[window]))``; ``by`` is None where nothing is summed."""
+
+    selector: Selector
+    by: tuple[str, ...] | None
+    function: str | None
+    window: str | None
+    """A range that is written out; None where the tool fills it in."""
+
+
+def events(total: str, *, errors: str | None = None, good: str | None = None) -> Indicator:
+    """An SLI from a query for all events and one for either the errors or the good ones. Raises CannotExpressError."""
+    whole = _counter(_parsed(total))
+    if good is not None:
+        return _joined(whole, good=_counter(_parsed(good)))
+    assert errors is not None  # the callers have one of the two
+    return _from_errors(whole, _parsed(errors))
+
+
+def ratio(text: str, *, of: str) -> Indicator:
+    """An SLI from one query for a ratio of ``of`` ("errors" or "good") to all events. Raises CannotExpressError."""
+    tree = _bare(_parsed(text))
+    if (inverse := _one_minus(tree)) is not None:
+        tree, of = _bare(inverse), {"errors": "good", "good": "errors"}[of]
+    if (native := _fraction(tree)) is not None:
+        if of == "errors":
+            raise CannotExpressError(
+                "histogram_fraction from 0 is the share of fast events; it stands here for the slow"
+            )
+        return native
+    if not isinstance(tree, promql_parser.BinaryExpr) or str(tree.op) != "/":
+        raise CannotExpressError(
+            f"{_shown(tree)} is a ratio that is computed elsewhere: the rules need the counters behind it; name them "
+            "under sli.events, or, for a gauge that is 0 or 1, write sli: {slices: {good: ...}}"
+        )
+    _one_to_one(tree)
+    whole = _counter(tree.rhs)
+    if of == "good":
+        return _joined(whole, good=_counter(tree.lhs))
+    return _from_errors(whole, tree.lhs)
+
+
+def selector(text: str) -> Selector:
+    """One counter or gauge by itself. Raises CannotExpressError."""
+    tree = _bare(_parsed(text))
+    if not isinstance(tree, promql_parser.VectorSelector):
+        raise CannotExpressError(f"{_shown(tree)} is not one plain selector: record it as a rule, and name its series")
+    return _selector(tree)
+
+
+def latency(good: Selector, total: Selector) -> dict[str, Any] | None:
+    """``sli.latency`` when ``good`` is a bucket of the histogram that ``total`` counts, in seconds; else None."""
+    base, bounds = _base(good, "_bucket"), [m for m in good.matchers if m.name == "le"]
+    if base is None or len(bounds) != 1 or base.metric.rpartition("_")[2] in _OTHER_UNITS:
+        return None
+    bound = _bound(bounds[0])
+    threshold = None if bound is None else _duration(bound)
+    if threshold is None or _same(base) != _same(_counted(total)):
+        return None
+    return {"latency": {"histogram": str(base), "threshold": str(threshold)}}
+
+
+def score(errors: Selector, total: Selector) -> dict[str, Any] | None:
+    """``sli.score`` when ``errors`` is a bucket of the histogram that ``total`` counts; else None."""
+    base, bounds = _base(errors, "_bucket"), [m for m in errors.matchers if m.name == "le"]
+    above = _bound(bounds[0]) if len(bounds) == 1 else None
+    if base is None or above is None or _same(base) != _same(_counted(total)):
+        return None
+    return {"score": {"histogram": str(base), "above": above}}
+
+
+def slices(total: str, at_least: float, *, errors: str | None = None, good: str | None = None) -> Indicator:
+    """Minutes are good in which this share of the events is good. Raises CannotExpressError."""
+    whole, part = _counter(_parsed(total)), _counter(_parsed(errors or good or ""))
+    by = _by(part, whole)
+    if by is None:
+        raise CannotExpressError(_UNEQUAL)
+    grouped = f"sum by ({', '.join(by)})" if by else "sum"
+    ours, all_events = (f"{grouped} (rate({each.selector}[5m]))" for each in (part, whole))
+    share = f"({ours} or 0 * {all_events}) / {all_events}"  # no series of errors yet, say: no error yet
+    limit = f">= bool {at_least:g}" if good is not None else f"<= bool {float(1 - Decimal(str(at_least))):g}"
+    remark = "each minute is judged over the five minutes before it, so that a scrape interval of a minute suffices"
+    return Indicator({"slices": {"good": f"{share} {limit}"}}, by, (remark,))
+
+
+def comparison(query: str, operator: str, value: float) -> Indicator:
+    """Minutes are good in which the query compares well. Raises CannotExpressError."""
+    tree = _bare(_parsed(query, window="5m"))
+    if isinstance(tree, promql_parser.MatrixSelector | promql_parser.StringLiteral | promql_parser.NumberLiteral):
+        raise CannotExpressError(f"{_shown(tree)} has no value to compare")
+    if (judged := _judged(tree)) is not None and (operator, value) == (">=", 1):
+        return judged
+    by = tuple(tree.modifier.labels) if _groups(tree) else ()
+    left = str(_selector(tree)) if isinstance(tree, promql_parser.VectorSelector) else f"({tree.prettify()})"
+    return Indicator({"slices": {"good": f"{left} {operator} bool {value:g}"}}, by)
+
+
+def is_judgement(text: str) -> bool:
+    """Whether an expression answers 0 or 1: a comparison with ``bool``."""
+    return _judges(_bare(parse_expression(text)))
+
+
+def _judges(tree: Any) -> bool:
+    return isinstance(tree, promql_parser.BinaryExpr) and bool(tree.modifier and tree.modifier.return_bool)
+
+
+def _judged(tree: Any) -> Indicator | None:
+    """``min by (a) (x > bool 1)``: a minute is good while no series of the group says 0."""
+    if not isinstance(tree, promql_parser.AggregateExpr) or str(tree.op) != "min":
+        return None
+    inside = _bare(tree.expr)
+    if not _judges(inside) or (tree.modifier is not None and not _groups(tree)):
+        return None
+    return Indicator({"slices": {"good": inside.prettify()}}, tuple(tree.modifier.labels) if tree.modifier else ())
+
+
+TAKEN_FOR_COUNTERS = "it has neither rate nor increase and is taken for a counter: for a gauge this would be wrong"
+FIXED_RANGE = "its range is written out; here the ratio is taken over the windows of each tier"
+_UNEQUAL = "its two queries are grouped by different labels: group both by the same ones"
+
+
+def _parsed(text: str, window: str = PLACEHOLDER) -> promql_parser.Expr:
+    filled = _filled_in(text, window)
+    try:
+        return parse_expression(filled)
+    except PromqlError as error:
+        raise CannotExpressError(f"its query {' '.join(text.split())} {error}") from None
+
+
+def _filled_in(text: str, window: str) -> str:
+    """The query with the placeholders of its tool (Go templates, Grafana's variables) taken for a range."""
+    done, rest = "", text
+    while "{{" in rest:
+        before, _, behind = rest.partition("{{")
+        action, closed, rest = behind.partition("}}")
+        if not closed or action.strip(" -\t") not in (".window", "window"):
+            raise CannotExpressError(
+                f"its query holds the template {{{{{action}}}}}, and only {{{{.window}}}} is known: write its value out"
+            )
+        done += before + window
+    done += rest
+    for name in _GRAFANA:
+        done = done.replace(name, window)
+    return done
+
+
+def _bare(tree: Any) -> Any:
+    """Without brackets, ``or vector(0)`` and ``> 0`` around it, for which the rules provide themselves."""
+    while isinstance(tree, promql_parser.ParenExpr | promql_parser.BinaryExpr):
+        if isinstance(tree, promql_parser.ParenExpr):
+            tree = tree.expr
+        elif _adds_zero(tree) or _filters_zero(tree):
+            tree = tree.lhs
+        else:
+            break
+    return tree
+
+
+def _adds_zero(tree: promql_parser.BinaryExpr) -> bool:
+    return str(tree.op) == "or" and _is_zero(tree.rhs)
+
+
+def _is_zero(tree: Any) -> bool:
+    tree = _bare(tree)
+    if isinstance(tree, promql_parser.NumberLiteral):
+        return bool(tree.val == 0)
+    if isinstance(tree, promql_parser.Call) and tree.func.name == "vector":
+        return _is_zero(tree.args[0])
+    if isinstance(tree, promql_parser.BinaryExpr) and str(tree.op) == "*":
+        return _is_zero(tree.lhs) or _is_zero(tree.rhs)
+    return False
+
+
+def _filters_zero(tree: promql_parser.BinaryExpr) -> bool:
+    return str(tree.op) == ">" and _is_zero(tree.rhs) and not (tree.modifier and tree.modifier.return_bool)
+
+
+def _one_minus(tree: Any) -> Any | None:
+    if isinstance(tree, promql_parser.BinaryExpr) and str(tree.op) == "-":
+        left = _bare(tree.lhs)
+        if isinstance(left, promql_parser.NumberLiteral) and left.val == 1:
+            return tree.rhs
+    return None
+
+
+def _fraction(tree: Any) -> Indicator | None:
+    """``histogram_fraction(0, 0.2, sum(rate(h[5m])))``"""
+    if not isinstance(tree, promql_parser.Call) or tree.func.name != "histogram_fraction":
+        return None
+    low, high, inner = tree.args
+    counter = _counter(inner)
+    threshold = _duration(high.val) if isinstance(high, promql_parser.NumberLiteral) else None
+    if not _is_zero(low) or threshold is None:
+        raise CannotExpressError(f"{_shown(tree)} is not the share of events from 0 to a number of whole milliseconds")
+    sli = {"latency": {"histogram": str(counter.selector), "threshold": str(threshold), "native": True}}
+    return Indicator(sli, counter.by or (), _remarks(counter, counter))
+
+
+def _one_to_one(tree: Any) -> None:
+    if tree.modifier and str(tree.modifier.card) != "VectorMatchCardinality.OneToOne":
+        raise CannotExpressError(f"{_shown(tree)} joins several series with one: sum both sides by the same labels")
+
+
+def _from_errors(whole: _Counter, tree: Any) -> Indicator:
+    tree = _bare(tree)
+    if isinstance(tree, promql_parser.BinaryExpr) and str(tree.op) == "-":
+        _one_to_one(tree)
+        minuend, good = _counter(tree.lhs), _counter(tree.rhs)
+        if (_same(minuend.selector), minuend.by) != (_same(whole.selector), whole.by):
+            raise CannotExpressError(
+                f"its errors are {_shown(tree)}, which does not begin with the total {whole.selector}: name a counter "
+                "of the errors or of the good events"
+            )
+        return _joined(whole, good=good)
+    return _joined(whole, errors=_counter(tree))
+
+
+def _joined(whole: _Counter, *, errors: _Counter | None = None, good: _Counter | None = None) -> Indicator:
+    part = errors or good
+    assert part is not None  # the callers give one of the two
+    by = _by(part, whole)
+    if by is None:
+        raise CannotExpressError(_UNEQUAL)
+    if {part.function, whole.function} in ({"rate", "increase"}, {"irate", "increase"}):
+        raise CannotExpressError("one of its queries counts events (increase), the other events a second (rate)")
+    remarks = _remarks(part, whole)
+    if good and (sli := latency(good.selector, whole.selector)):
+        return Indicator(sli, by, remarks)
+    if errors and (sli := score(errors.selector, whole.selector)):
+        return Indicator(sli, by, remarks)
+    key = "errors" if errors else "good"
+    return Indicator({"events": {"total": str(whole.selector), key: str(part.selector)}}, by, remarks)
+
+
+def _remarks(part: _Counter, whole: _Counter) -> tuple[str, ...]:
+    found = []
+    if "irate" in (part.function, whole.function):
+        found.append("irate looks at the last two samples; here every event of a window counts")
+    if None in (part.function, whole.function):
+        found.append(TAKEN_FOR_COUNTERS)
+    elif None in (part.by, whole.by):
+        found.append("it is not summed there, which makes one ratio for each series; here it is one for all: set `by`")
+    if {part.window, whole.window} != {None} and None not in (part.function, whole.function):
+        found.append(FIXED_RANGE)
+    return tuple(found)
+
+
+def _by(part: _Counter, whole: _Counter) -> tuple[str, ...] | None:
+    """The labels that both are grouped by; None where these differ. A label with one value groups nothing."""
+    grouped = []
+    for each in (part, whole):
+        pinned = {matcher.name for matcher in each.selector.matchers if matcher.op == "=" and matcher.name == "le"}
+        grouped.append(tuple(label for label in each.by or () if label not in pinned))
+    return grouped[1] if sorted(grouped[0]) == sorted(grouped[1]) else None
+
+
+def _groups(tree: Any) -> bool:
+    return (
+        isinstance(tree, promql_parser.AggregateExpr)
+        and tree.modifier is not None
+        and str(tree.modifier.type) == "AggModifierType.By"
+    )
+
+
+def _counter(tree: Any) -> _Counter:
+    tree = _bare(tree)
+    if isinstance(tree, promql_parser.VectorSelector):
+        return _Counter(_selector(tree), None, None, None)
+    if isinstance(tree, promql_parser.AggregateExpr) and str(tree.op) == "sum":
+        return _summed(tree)
+    if isinstance(tree, promql_parser.Call) and tree.func.name in _RATES:
+        matrix = _bare(tree.args[0])
+        if isinstance(matrix, promql_parser.MatrixSelector):
+            milliseconds = round(matrix.range.total_seconds() * 1000)
+            window = None if f"{milliseconds}ms" == PLACEHOLDER else str(Duration(milliseconds))
+            return _Counter(_selector(matrix.vector_selector), None, tree.func.name, window)
+    raise CannotExpressError(
+        f"{_shown(tree)} is not the rate of one counter, summed: record it as a counter by a rule, and name that"
+    )
+
+
+def _summed(tree: Any) -> _Counter:
+    inner = _counter(tree.expr)
+    if tree.modifier is not None and not _groups(tree):
+        raise CannotExpressError(f"{_shown(tree)} sums `without` labels: name those that are left, with `by`")
+    by = tuple(dict.fromkeys(tree.modifier.labels)) if tree.modifier else ()
+    if inner.by is not None and not set(by) <= set(inner.by):
+        raise CannotExpressError(f"{_shown(tree)} groups by a label that the sum inside it has dropped")
+    return replace(inner, by=by)
+
+
+def _selector(tree: promql_parser.VectorSelector) -> Selector:
+    try:
+        found = selector_of(tree)
+    except PromqlError as error:
+        raise CannotExpressError(f"its selector {_shown(tree)} {error}") from None
+    if PLACEHOLDER in str(found):
+        raise CannotExpressError(f"its selector {_shown(tree)} holds a placeholder: write its value out")
+    return found
+
+
+def _base(found: Selector, suffix: str) -> Selector | None:
+    """The histogram that this is the bucket or the count of, without the bound."""
+    if not found.metric.endswith(suffix) or found.metric == suffix:
+        return None
+    kept = tuple(matcher for matcher in found.matchers if matcher.name != "le")
+    return Selector(found.metric.removesuffix(suffix), kept)
+
+
+def _counted(total: Selector) -> Selector | None:
+    """The histogram whose events ``total`` counts: by its count, or by its last bucket."""
+    bounds = {matcher.value for matcher in total.matchers if matcher.name == "le"}
+    if bounds:
+        return _base(total, "_bucket") if bounds == {"+Inf"} else None
+    return _base(total, "_count")
+
+
+def _same(found: Selector | None) -> tuple[str, frozenset[Matcher]] | None:
+    """A selector but for the order of its matchers."""
+    return (found.metric, frozenset(found.matchers)) if found else None
+
+
+def _bound(matcher: Matcher) -> float | None:
+    """``le="0.4"``, or the two spellings of a whole number, ``le=~"15|15\\.0"``, that the rules ask for."""
+    spellings = [matcher.value]
+    if matcher.op == "=~":
+        spellings = [each.replace("\\.", ".") for each in matcher.value.split("|")]
+    elif matcher.op != "=":
+        return None
+    try:
+        values = {float(each) for each in spellings}
+    except ValueError:
+        return None
+    value = values.pop() if len(values) == 1 else float("inf")
+    return value if isfinite(value) and set(spellings) <= {f"{value:g}", f"{value:g}.0"} else None
+
+
+def _duration(seconds: float) -> Duration | None:
+    milliseconds = round(seconds * 1000) if 0 < seconds < 1e9 else 0
+    return Duration(milliseconds) if milliseconds and milliseconds / 1000 == seconds else None
+
+
+def _shown(tree: Any) -> str:
+    text = " ".join(str(tree.prettify()).split())
+    for placeholder in (PLACEHOLDER, str(Duration.parse(PLACEHOLDER))):
+        text = text.replace(placeholder, "{{.window}}")
+    return text if len(text) <= 200 else f"{text[:200]}..."

@@ -1,0 +1,288 @@
+"""Files of other tools as trees that remember what was read of them.
+
+An importer takes from a :class:`Node` what it translates, and says with :meth:`Node.leave` what it leaves out and why.
+Whatever is neither is found by :meth:`Source.leave_the_rest`: no key of a source is lost without a word, whichever
+importer read it and whatever the key is called.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from slo_engine.definitions.document import Document, Position, read_document
+from slo_engine.definitions.problems import KeyPath, Problem, show_path
+from slo_engine.errors import SloEngineError
+
+MAX_FILE_BYTES = 2 * 1024 * 1024
+"""As large as an SLO file may be."""
+
+_LINE = re.compile(r"[^\r\n\x85\u2028\u2029]*(?:\r\n|[\r\n\x85\u2028\u2029]|\Z)")
+"""A line as libyaml counts lines."""
+
+_UNKNOWN = "nothing here stands for it: check whether it matters"
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a reader of the imported file must know. ``not imported``: nothing stands for it. ``changed``: what stands
+    for it is not quite the same."""
+
+    kind: Literal["not imported", "changed"]
+    problem: Problem
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.problem.path or 'the document'}: {self.problem.message}"
+
+
+@dataclass(frozen=True)
+class Remark:
+    """A note with what it is about: the path in the source and, where that does not tell it, the key of our SLO."""
+
+    path: KeyPath
+    note: Note
+    key: str | None = None
+
+
+class MalformedError(SloEngineError):
+    """A value of a kind that its key does not take, or one that is missing."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = problem
+        super().__init__(str(problem))
+
+
+@dataclass
+class Source:
+    """One YAML document, what was read of it, and what there is to say about it."""
+
+    document: Document
+    remarks: list[Remark] = field(default_factory=list)
+    _read: set[KeyPath] = field(default_factory=set)
+    _opened: set[KeyPath] = field(default_factory=set)
+
+    @property
+    def root(self) -> Node:
+        """The whole document."""
+        return Node(self, (), self.document.data)
+
+    def objects(self) -> Iterator[Node]:
+        """The objects of the document: itself, the items of a list of them, or those of a Kubernetes ``List``."""
+        root = self.root
+        if isinstance(root.value, list):
+            yield from root.items()
+        elif root.holds("items") and str(root.value.get("kind", "")).endswith("List"):
+            for key in ("apiVersion", "kind", "metadata"):
+                root.ignore(key)
+            yield from root.at("items").items()
+        else:
+            yield root
+
+    def leave_the_rest(self) -> None:
+        """Make a note of everything that nothing has read: of a mapping or list as a whole where no part of it was."""
+        for path in self._untouched((), self.document.data):
+            self.say("not imported", path, _UNKNOWN)
+
+    @property
+    def notes(self) -> list[Note]:
+        """The notes, in the order in which they were made."""
+        return [remark.note for remark in self.remarks]
+
+    def say(
+        self, kind: Literal["not imported", "changed"], path: KeyPath, message: str, key: str | None = None
+    ) -> None:
+        """Make a note of what stands at ``path``, once."""
+        remark = Remark(path, Note(kind, self.document.problem(path, message, at_key=True)), key)
+        if remark not in self.remarks:
+            self.remarks.append(remark)
+
+    def _untouched(self, path: KeyPath, value: Any) -> Iterator[KeyPath]:
+        if path in self._read:
+            return
+        if path not in self._opened:
+            yield path
+            return
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, child in pairs:
+            yield from self._untouched((*path, key), child)
+
+
+@dataclass(frozen=True)
+class Node:
+    """A value in a source. Taking it marks it as read."""
+
+    source: Source
+    path: KeyPath
+    value: Any
+
+    @property
+    def position(self) -> Position:
+        """Where it stands."""
+        problem = self.problem("")
+        return Position(problem.line, problem.column)
+
+    @property
+    def where(self) -> str:
+        """``file:line``"""
+        return f"{self.source.document.file}:{self.position.line}"
+
+    @property
+    def was_read(self) -> bool:
+        """Whether it, or a part of it, has been read."""
+        return self.path in self.source._opened or self.path in self.source._read
+
+    def problem(self, message: str) -> Problem:
+        """A mistake at this value."""
+        return self.source.document.problem(self.path, message)
+
+    def holds(self, *keys: str) -> bool:
+        """Whether it is a mapping with one of these keys. Reads nothing."""
+        return isinstance(self.value, dict) and any(self.value.get(key) is not None for key in keys)
+
+    def find(self, key: str) -> Node | None:
+        """The value of a key; None where there is none."""
+        if self.value is None:
+            self._mark_read()
+            return None
+        if not isinstance(self.value, dict):
+            raise MalformedError(self.problem("must be a mapping of keys and values"))
+        self.source._opened.add(self.path)
+        if key not in self.value:
+            return None
+        node = Node(self.source, (*self.path, key), self.value[key])
+        if node.value is None:
+            node._mark_read()
+            return None
+        return node
+
+    def at(self, key: str) -> Node:
+        """The value of a key. Raises MalformedError where there is none."""
+        node = self.find(key)
+        if node is None:
+            raise MalformedError(self.problem(f"{key} is missing"))
+        return node
+
+    def items(self) -> list[Node]:
+        """The items of a list."""
+        if not isinstance(self.value, list):
+            raise MalformedError(self.problem("must be a list"))
+        self.source._opened.add(self.path)
+        return [Node(self.source, (*self.path, index), item) for index, item in enumerate(self.value)]
+
+    def text(self) -> str:
+        """A text; a number or a truth value as the text that it would be."""
+        if isinstance(self.value, dict | list) or self.value is None:
+            raise MalformedError(self.problem("must be text"))
+        self._mark_read()
+        return str(self.value).lower() if isinstance(self.value, bool) else str(self.value)
+
+    def number(self) -> float:
+        """A number, in quotes or not."""
+        try:
+            number = float(self.text())
+        except ValueError:
+            number = float("nan")
+        if number != number or number in (float("inf"), float("-inf")):
+            raise MalformedError(self.problem("must be a number"))
+        return number
+
+    def flag(self) -> bool:
+        """``true`` or ``false``"""
+        if not isinstance(self.value, bool):
+            raise MalformedError(self.problem("must be true or false"))
+        self._mark_read()
+        return self.value
+
+    def entries(self) -> Mapping[str, Node]:
+        """The keys of a mapping, each with its value."""
+        if self.value is None:
+            self._mark_read()
+            return {}
+        if not isinstance(self.value, dict):
+            raise MalformedError(self.problem("must be a mapping of keys and values"))
+        self.source._opened.add(self.path)
+        return {key: Node(self.source, (*self.path, key), value) for key, value in self.value.items()}
+
+    def ignore(self, *keys: str) -> None:
+        """Read these keys, which say nothing about the SLO (the version of the format, say)."""
+        for key in keys:
+            if node := self.find(key):
+                node._mark_read()
+
+    def take(self) -> Any:
+        """All of it, as it stands."""
+        self._mark_read()
+        return self.value
+
+    def leave(self, why: str) -> None:
+        """Leave it out, with a note that says why and what to do."""
+        self._mark_read()
+        self.source.say("not imported", self.path, why)
+
+    def leave_key(self, key: str, why: str) -> None:
+        """Leave one key out, if it is there."""
+        if node := self.find(key):
+            node.leave(why)
+
+    def changed(self, message: str, key: str | None = None) -> None:
+        """What stands for it here is not quite the same. ``key``: that of our SLO, where the path does not tell it."""
+        self.source.say("changed", self.path, message, key)
+
+    def _mark_read(self) -> None:
+        self.source._read.add(self.path)
+
+    def __str__(self) -> str:
+        return show_path(self.path)
+
+
+def read_sources(file: Path) -> tuple[list[Source], list[Problem]]:
+    """The documents of a file, with their lines as the file counts them; and its mistakes."""
+    try:
+        text = _text(file)
+    except MalformedError as error:
+        return [], [error.problem]
+    documents = [read_document(file, part) for part in _documents(text)]
+    problems = [problem for document in documents for problem in document.problems]
+    return [Source(document) for document in documents if document.data is not None], problems
+
+
+def _text(file: Path) -> str:
+    def failed(message: str) -> MalformedError:
+        return MalformedError(Problem(file, 1, 1, "", message))
+
+    if not file.is_file():
+        raise failed("is no regular file: name a YAML file")
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise failed(f"cannot be read: {error.strerror}") from None
+    if len(content) > MAX_FILE_BYTES:
+        raise failed(f"is larger than {MAX_FILE_BYTES // 1024 // 1024} MiB: divide it")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise failed(f"is not UTF-8 (byte {error.start + 1} of the file): save it as UTF-8") from None
+
+
+def _documents(text: str) -> list[str]:
+    """The documents of a text. Each begins with as many empty lines as stand before it, so that positions are right."""
+    begins = [0, *_begins(text)]
+    lines = _LINE.findall(text)
+    ends = [*begins[1:], len(lines)]
+    return ["\n" * begin + "".join(lines[begin:end]) for begin, end in zip(begins, ends, strict=True) if begin < end]
+
+
+def _begins(text: str) -> Iterator[int]:
+    """The lines, but the first, at which documents begin, as far as the text can be read."""
+    try:
+        for event in yaml.parse(text, Loader=yaml.CBaseLoader):
+            if isinstance(event, yaml.DocumentStartEvent) and event.start_mark and event.start_mark.line:
+                yield event.start_mark.line
+    except yaml.YAMLError:
+        return  # what follows is read again, with the last document, for the message

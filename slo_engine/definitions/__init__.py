@@ -1,0 +1,36 @@
+"""SLO files -> SLO objects. Pure but for reading the files."""
+
+from slo_engine.definitions.duration import Duration
+from slo_engine.definitions.kinds import CostSli, EventsSli, LatencySli, ScoreSli, Sli, SlicesSli
+from slo_engine.definitions.loading import Loaded, examine, find_files, load
+from slo_engine.definitions.money import Budget
+from slo_engine.definitions.policies import Policy, Tier
+from slo_engine.definitions.problems import Problem, SpecError
+from slo_engine.definitions.slo import Group, Override, Slo, SloSet, Threshold, TierAlerting
+from slo_engine.definitions.traces import TraceQuery
+
+__all__ = [
+    "Budget",
+    "CostSli",
+    "Duration",
+    "EventsSli",
+    "Group",
+    "LatencySli",
+    "Loaded",
+    "Override",
+    "Policy",
+    "Problem",
+    "ScoreSli",
+    "Sli",
+    "SlicesSli",
+    "Slo",
+    "SloSet",
+    "SpecError",
+    "Threshold",
+    "Tier",
+    "TierAlerting",
+    "TraceQuery",
+    "examine",
+    "find_files",
+    "load",
+]

@@ -1,0 +1,98 @@
+"""The values that keys of an SLO file take: names, labels, selectors, money, templates; each with its own words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from slo_engine.definitions.labels import RESERVED_LABELS
+from slo_engine.definitions.money import Budget
+from slo_engine.definitions.promql import Selector, parse_alert_expression, parse_selector
+from slo_engine.errors import SloEngineError
+
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9_.]*[a-z0-9])?\Z")
+LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*\Z")
+_ALERT = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*\Z")
+_MONEY = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([A-Z]{3})\Z")
+
+
+def refuse(message: str) -> PydanticCustomError:
+    """The error of a validator, in words for the author of the file."""
+    return PydanticCustomError("slo", "{message}", {"message": message})
+
+
+def matching(pattern: re.Pattern[str], rule: str) -> AfterValidator:
+    """A text that has this form; ``rule`` says which."""
+
+    def check(text: str) -> str:
+        if not pattern.match(text):
+            raise refuse(rule)
+        if len(text) > 100:
+            raise refuse("must be at most 100 characters")
+        return text
+
+    return AfterValidator(check)
+
+
+def _free_label(label: str) -> str:
+    if label in RESERVED_LABELS or label.startswith("__"):
+        raise refuse(f"is a label that the rules use themselves ({label}): take another one")
+    return label
+
+
+def _parsed_by(parse: Callable[[str], Any]) -> BeforeValidator:
+    def read(value: Any) -> Any:
+        if not isinstance(value, str):
+            raise refuse("must be PromQL text: put it in quotes")
+        try:
+            return parse(value)
+        except SloEngineError as error:
+            raise refuse(str(error)) from None
+
+    return BeforeValidator(read)
+
+
+def _template(text: str) -> str:
+    """A text that Prometheus reads as a Go template. One that it cannot read makes it refuse the whole rule file, with
+    every alert of the service: what is plainly broken is found here, the rest by promtool."""
+    rest = text
+    while "{{" in rest:
+        action, closed, rest = rest.partition("{{")[2].partition("}}")
+        if not closed:
+            raise refuse("opens a template with {{ and never closes it: add }}")
+        if not action.strip(" -"):
+            raise refuse("holds an empty template {{ }}: write {{ $labels.agent_type }} or {{ $value }}, say")
+    return text
+
+
+def _money(value: Any) -> Any:
+    if isinstance(value, Budget):
+        return value
+    match = _MONEY.match(value) if isinstance(value, str) else None
+    if not match or not 0 < float(match.group(1)) < 1e12:
+        raise refuse("must be an amount above 0 with its currency, such as 3000 USD")
+    return Budget(float(match.group(1)), match.group(2))
+
+
+Name = Annotated[str, matching(_NAME, "must be lower-case letters, digits and -, _ or ., such as support-agent")]
+AnnotationName = Annotated[str, matching(LABEL, "must be a name in letters, digits and _, such as runbook_url")]
+Label = Annotated[
+    str, matching(LABEL, "must be a label name: letters, digits and _, such as team"), AfterValidator(_free_label)
+]
+AlertName = Annotated[str, matching(_ALERT, "must be an alert name in letters, digits and _, such as AgentErrors")]
+SelectorField = Annotated[Selector, _parsed_by(parse_selector)]
+ExpressionField = Annotated[str, _parsed_by(parse_alert_expression)]
+Money = Annotated[Budget, BeforeValidator(_money)]
+Objective = Annotated[float, Field(gt=1, lt=100, allow_inf_nan=False, strict=True)]
+Text = Annotated[str, Field(max_length=2_000)]
+Template = Annotated[Text, AfterValidator(_template)]
+
+
+class Strict(BaseModel):
+    """A mapping that takes its own keys and no others."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)

@@ -1,0 +1,208 @@
+"""The file format ``slo-engine/v1``: what each key takes. What crosses items and files is checked in ``loading``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from slo_engine.definitions.duration import Duration
+from slo_engine.definitions.fields import (
+    LABEL,
+    AlertName,
+    AnnotationName,
+    ExpressionField,
+    Label,
+    Money,
+    Name,
+    Objective,
+    Strict,
+    Template,
+    Text,
+    matching,
+    refuse,
+)
+from slo_engine.definitions.kinds import CostFormat, EventsFormat, LatencyFormat, ScoreFormat, Sli, SlicesFormat
+from slo_engine.definitions.policies import Severity
+from slo_engine.definitions.templates.apply import KEY, apply
+
+VERSION = "slo-engine/v1"
+
+
+class SliFormat(Strict):
+    """``sli``: exactly one kind, or a template. A new kind is a file in ``kinds`` and a line here."""
+
+    events: EventsFormat | None = None
+    latency: LatencyFormat | None = None
+    slices: SlicesFormat | None = None
+    score: ScoreFormat | None = None
+    cost: CostFormat | None = None
+    template: str | None = None
+    _of_template: Sli | None = PrivateAttr(default=None)
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if len(self._written()) != 1:
+            raise refuse(f"takes exactly one of {', '.join(type(self).model_fields)}")
+        return self
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _template(cls, data: Any, otherwise: ModelWrapValidatorHandler[Self]) -> Self:
+        # Beside `template` stand the parameters of that template, which are the keys of no kind.
+        if not (isinstance(data, dict) and KEY in data):
+            return otherwise(data)
+        made: Any = cls.model_construct(template=data[KEY])
+        made._of_template = apply(data)
+        return made  # type: ignore[no-any-return]
+
+    def sli(self) -> Sli:
+        """What the rules are made of."""
+        return self._of_template or self._written()[0].sli()
+
+    def _written(self) -> list[EventsFormat | LatencyFormat | SlicesFormat | ScoreFormat | CostFormat]:
+        kinds = (self.events, self.latency, self.slices, self.score, self.cost)
+        return [kind for kind in kinds if kind is not None]
+
+
+class OverrideFormat(Strict):
+    """One item of ``overrides``."""
+
+    match: dict[Label, str] = Field(min_length=1)
+    objective: Objective | None = None
+    budget: Money | None = None
+
+
+class TierAlertingFormat(Strict):
+    """``alerting.page`` and ``alerting.ticket``"""
+
+    disabled: bool = Field(default=False, strict=True)
+    labels: dict[Label, Template] = {}
+    annotations: dict[AnnotationName, Template] = {}
+
+
+class AlertingFormat(Strict):
+    """``alerting``"""
+
+    policy: Name | None = None
+    page: TierAlertingFormat | None = None
+    ticket: TierAlertingFormat | None = None
+    disabled: list[Duration] = []
+    min_events: Annotated[int, Field(ge=0, strict=True)] | None = None
+    keep_firing_for: Duration | None = None
+    exhausted: Severity | None = None
+    absent: Duration | None = None
+
+    def over(self, defaults: AlertingFormat) -> AlertingFormat:
+        """These keys where they are set, else those of ``defaults``."""
+        return defaults.model_copy(update={name: getattr(self, name) for name in self.model_fields_set})
+
+
+class TracesFormat(Strict):
+    """``traces``"""
+
+    tags: list[Text] = []
+    observation: Text | None = None
+
+
+class DefaultsFormat(Strict):
+    """``defaults``"""
+
+    window: Duration = Duration.parse("30d")
+    by: list[Label] = []
+    objective: Objective | None = None
+    alerting: AlertingFormat = AlertingFormat()
+    traces: TracesFormat | None = None
+
+
+class SloFormat(Strict):
+    """One item of ``slos``."""
+
+    name: Name
+    description: Text = ""
+    objective: Objective | None = None
+    window: Duration | None = None
+    by: list[Label] | None = None
+    sli: SliFormat
+    overrides: list[OverrideFormat] = []
+    alerting: AlertingFormat = AlertingFormat()
+    traces: TracesFormat | None = None
+
+
+class ThresholdFormat(Strict):
+    """One item of ``thresholds``."""
+
+    alert: AlertName
+    expr: ExpressionField
+    for_: Duration | None = Field(default=None, alias="for")
+    severity: Annotated[str, matching(LABEL, "must be one word, such as warning or critical")]
+    summary: Template
+    description: Template = ""
+    labels: dict[Label, Template] = {}
+    annotations: dict[AnnotationName, Template] = {}
+
+
+class TierFormat(Strict):
+    """One item of a policy's ``tiers``."""
+
+    severity: Severity
+    long: Duration
+    short: Duration
+    factor: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False, strict=True)]
+
+    @field_validator("short")
+    @classmethod
+    def _short_is_shorter(cls, short: Duration, info: ValidationInfo) -> Duration:
+        if (long := info.data.get("long")) and short >= long:
+            raise refuse(f"must be shorter than the long window ({long}); 1/12 of it is usual")
+        return short
+
+
+class PolicyFormat(Strict):
+    """One item of ``policies``."""
+
+    name: Name
+    tiers: list[TierFormat] = Field(min_length=1)
+
+
+class HeaderFormat(Strict):
+    """What a file says once for all its items."""
+
+    version: Literal["slo-engine/v1"]
+    service: Name | None = None
+    owner: Text | None = None
+    labels: dict[Label, Template] = {}
+    defaults: DefaultsFormat = DefaultsFormat()
+
+
+ITEMS: Mapping[str, type[Strict]] = {"slos": SloFormat, "thresholds": ThresholdFormat, "policies": PolicyFormat}
+"""The lists of a file. Each item is checked by itself, so that one mistake never hides another."""
+
+
+def keys_of_the_format() -> Mapping[str, tuple[str, ...]]:
+    """The keys that each place of a file takes: ``slos.sli.cost`` -> spend, budget. The top of the file is ``""``."""
+    places: dict[str, tuple[str, ...]] = {}
+    open_places: list[tuple[str, type[BaseModel]]] = [("", HeaderFormat), *ITEMS.items()]
+    while open_places:
+        place, model = open_places.pop(0)
+        fields = {info.alias or name: info for name, info in model.model_fields.items()}
+        places[place] = tuple(fields) if place else (*fields, *ITEMS)
+        for name, info in fields.items():
+            inner = f"{place}.{name}" if place else name
+            open_places += [(inner, each) for each in _models_in(info.annotation)]
+    return places
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for part in getattr(annotation, "__args__", ()) for model in _models_in(part)]

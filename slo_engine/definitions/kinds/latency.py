@@ -1,0 +1,84 @@
+"""``latency``: a histogram of durations; an event is good that took at most the threshold."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from pydantic import Field
+
+from slo_engine.definitions.duration import Duration
+from slo_engine.definitions.fields import Label, Strict
+from slo_engine.definitions.kinds.histogram import HistogramField
+from slo_engine.definitions.kinds.sli import (
+    DELAY,
+    Base,
+    Earlier,
+    Written,
+    bounds,
+    grouped,
+    growth,
+    rest,
+    shortest,
+    summed,
+)
+from slo_engine.definitions.promql import Selector
+
+
+@dataclass(frozen=True)
+class LatencySli:
+    """A histogram, classic (then the threshold is one of its buckets) or native (then any threshold will do)."""
+
+    histogram: Selector
+    threshold: Duration
+    native: bool = False
+    exporter_labels: tuple[str, ...] = ()
+    """All labels that the exporter itself sets: a series that is new, while another one of its target was there before,
+    differs from that in these only."""
+
+    failing = "of events are slow"
+
+    @property
+    def watched(self) -> Selector:
+        """The histogram; of a classic one the bucket, without which nothing is known."""
+        return self.histogram if self.native else self._bucket()
+
+    def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[Base, str]]:
+        """Total, then what of it took longer."""
+        if self.native:
+            # PromQL cannot compare native histograms, so theirs is the pace of the last five minutes, extrapolated.
+            raised = f"sum {grouped(by)}(increase({self.histogram}[5m] offset {DELAY}))"
+            yield Base.TOTAL, f"histogram_count({raised}) / 5 >= 0 < +Inf"
+            total = earlier(Base.TOTAL)
+            fraction = f"histogram_fraction(0, {shortest(self.threshold.seconds)}, {raised}) >= 0"
+            # Of an idle group the fraction is 0 / 0: what is left of its total is 0, not NaN.
+            yield Base.ERRORS, rest(by, total, f"({fraction}) * on ({', '.join(by)}) {total} or {total} == 0")
+            return
+        yield Base.TOTAL, summed(by, growth(self.histogram.with_suffix("_count"), self.exporter_labels))
+        total = earlier(Base.TOTAL)
+        # Not filled with zeros: a threshold that is no bucket must give no data, not a page for every event.
+        within = summed(by, growth(self._bucket(), self.exporter_labels))
+        yield Base.ERRORS, rest(by, earlier(Base.TOTAL), within)
+
+    def written(self) -> Written:
+        """As it stands in an SLO file."""
+        options: Written = {"native": True} if self.native else {}
+        if self.exporter_labels:
+            options["exporter_labels"] = list(self.exporter_labels)
+        return {"latency": {"histogram": str(self.histogram), "threshold": str(self.threshold), **options}}
+
+    def _bucket(self) -> Selector:
+        return self.histogram.with_suffix("_bucket").where("le", bounds(self.threshold.seconds), "=~")
+
+
+class LatencyFormat(Strict):
+    """``sli.latency``"""
+
+    histogram: HistogramField
+    threshold: Duration
+    native: bool = Field(default=False, strict=True)
+    exporter_labels: list[Label] = []
+
+    def sli(self) -> LatencySli:
+        """What the rules are made of."""
+        return LatencySli(self.histogram, self.threshold, self.native, tuple(self.exporter_labels))

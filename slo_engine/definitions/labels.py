@@ -1,0 +1,51 @@
+"""The labels that the generated rules set, and that an SLO file can therefore neither group by nor set itself. Changing
+one changes users' data."""
+
+from __future__ import annotations
+
+SERVICE = "slo_service"
+"""Label: the service of the SLO."""
+
+SLO = "slo"
+"""Label: the name of the SLO within its service."""
+
+WINDOW = "slo_window"
+"""Label: the window that a recorded ratio or sum covers, such as ``1h``."""
+
+HOUR = "slo_hour"
+"""Label: whether a record holds an hour that is closed, or the open one."""
+
+MONTH = "slo_month"
+"""Label: the month (1 to 12) that a stretch of five minutes belongs to, in the time zone of the SLO."""
+
+WEEK = "slo_week"
+"""Label within an expression: how many weeks ago an hour was."""
+
+SEVERITY = "severity"
+
+LONG_WINDOW = "long_window"
+
+SHORT_WINDOW = "short_window"
+
+BURN_RATE = "burn_rate"
+"""Alert label: the burn rate factor at which the tier fires."""
+
+RESERVED_LABELS = frozenset(
+    {
+        SERVICE,
+        SLO,
+        WINDOW,
+        HOUR,
+        MONTH,
+        WEEK,
+        SEVERITY,
+        LONG_WINDOW,
+        SHORT_WINDOW,
+        BURN_RATE,
+        "le",
+        "__name__",
+        "alertname",
+        "alertstate",
+    }
+)
+"""Labels that an SLO can neither group by nor set, because the rules use them."""

@@ -1,0 +1,458 @@
+"""SLO files -> :class:`~slo_engine.definitions.slo.SloSet`, with every mistake of every file in one go."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import ErrorDetails
+
+from slo_engine.definitions.document import Document, read_document
+from slo_engine.definitions.duration import Duration
+from slo_engine.definitions.format import (
+    ITEMS,
+    VERSION,
+    AlertingFormat,
+    HeaderFormat,
+    PolicyFormat,
+    SloFormat,
+    ThresholdFormat,
+    TierAlertingFormat,
+    TracesFormat,
+)
+from slo_engine.definitions.kinds import CostFormat, CostSli, EventsSli, Sli
+from slo_engine.definitions.policies import BUILT_IN, Policy, Tier, can_fire
+from slo_engine.definitions.problems import KeyPath, Problem, SpecError
+from slo_engine.definitions.slo import Override, Slo, SloSet, Threshold, TierAlerting, error_budget
+from slo_engine.definitions.traces import TraceQuery, TraceTemplateError, check_template, default_query
+from slo_engine.definitions.wording import missing_key, unknown_key, wrong_value
+
+MAX_FILE_BYTES = 2 * 1024 * 1024
+"""A larger file is no SLO file; 1,000 SLOs take about 400 KB."""
+
+GENERATED = "# Written by slo-engine from SLO files."
+"""How every file begins that is made from SLO files."""
+
+MIN_WINDOW = Duration.parse("5m")
+"""Five samples of the base, at least: of less a ratio says little."""
+
+_MONTH = Duration.parse("30d")
+"""What a calendar month counts as for burn rates."""
+
+MAX_OVERRIDES = 50
+"""For one SLO: each is a part of the same expression, and an expression has its limit."""
+
+MODEL = TypeVar("MODEL", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a set of files holds: the SLOs without a mistake, and all mistakes."""
+
+    slos: SloSet
+    problems: tuple[Problem, ...]
+    policies: Mapping[str, Policy]
+    """By name: the built-in ones and those that the files declare, whether an SLO uses them or not."""
+
+
+def load(paths: Iterable[Path]) -> SloSet:
+    """Load SLO files and folders of them. Raises SpecError with every mistake of all files."""
+    loaded = examine(paths)
+    if loaded.problems:
+        raise SpecError(loaded.problems)
+    return loaded.slos
+
+
+def examine(paths: Iterable[Path]) -> Loaded:
+    """Like :func:`load`, for those who go on with what is right: never raises for what the files hold."""
+    files, problems = find_files(paths)
+    readings = [_Reading(_read(file)) for file in files]
+    policies = dict(BUILT_IN)
+    for reading in readings:
+        policies |= reading.policies(policies)
+    slos_taken: dict[tuple[str, str], str] = {}
+    alerts_taken: dict[tuple[str, str], str] = {}
+    slos = [slo for reading in readings for slo in reading.slos(policies, slos_taken)]
+    thresholds = [threshold for reading in readings for threshold in reading.thresholds(alerts_taken)]
+    problems += [problem for reading in readings for problem in reading.document.problems]
+    return Loaded(SloSet(tuple(slos), tuple(thresholds)), tuple(sorted(set(problems))), policies)
+
+
+def find_files(paths: Iterable[Path]) -> tuple[list[Path], list[Problem]]:
+    """The YAML files at and under ``paths``, sorted; a path with none is a mistake. What is hidden under a folder stays
+    out: Kubernetes keeps the files of a ConfigMap a second time, in a folder whose name begins with two dots."""
+    files: dict[Path, None] = {}
+    problems = []
+    for path in paths:
+        found = [path]
+        if path.is_dir():
+            found = [file for pattern in ("*.yaml", "*.yml") for file in path.rglob(pattern)]
+            found = sorted(file for file in found if not _hidden(file.relative_to(path)))
+        elif not path.exists():
+            found = []
+        files |= dict.fromkeys(found)
+        if not found:
+            what = "no SLO file here" if path.exists() else "this path does not exist"
+            problems.append(Problem(path, 1, 1, "", f"{what}: name a .yaml file, or a folder that holds some"))
+    return list(files), problems
+
+
+def _hidden(path: Path) -> bool:
+    return any(part.startswith(".") for part in path.parts)
+
+
+def _read(file: Path) -> Document:
+    def failed(message: str, line: int = 1, column: int = 1) -> Document:
+        return Document(file, problems=[Problem(file, line, column, "", message)])
+
+    try:
+        content = _content(file)
+    except OSError as error:
+        return failed(f"cannot be read: {error.strerror}")
+    if content is None:
+        return failed("is no regular file: remove it")
+    if len(content) > MAX_FILE_BYTES:
+        return failed(f"is larger than {MAX_FILE_BYTES // 1024 // 1024} MiB: divide it")
+    if content.startswith(GENERATED.encode()):
+        return failed("is a generated file, not an SLO file: choose a folder for --out outside that of the SLO files")
+    try:
+        return read_document(file, content.decode())
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode()
+        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+        return failed(f"is not UTF-8 (byte {error.start + 1} of the file): save it as UTF-8", line, column)
+
+
+def _content(file: Path) -> bytes | None:
+    """What a regular file holds, at most a byte more than is allowed; None for a pipe or a device, which would make the
+    reader wait for ever."""
+    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
+    with open(descriptor, "rb") as opened:  # noqa: PTH123 - by its descriptor
+        return opened.read(MAX_FILE_BYTES + 1) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
+
+
+class _Reading:
+    """One file on its way to SLOs. Mistakes are added to its document."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self._items: dict[str, list[Any]] = {name: [] for name in ITEMS}
+        self.header: HeaderFormat | None = None
+        self._sound = False
+        if document.data is None:
+            if not document.problems:
+                self._add((), "is empty: begin with `version: slo-engine/v1`")
+            return
+        if not isinstance(document.data, dict):
+            self._add((), "must be a mapping that begins with `version: slo-engine/v1`")
+            return
+        rest = dict(document.data)
+        for name in ITEMS:
+            items = rest.pop(name, None)
+            if isinstance(items, list):
+                self._items[name] = items
+            elif items is not None:
+                self._add((name,), "must be a list: begin each item with `- `")
+        self._set_header(rest)
+
+    def _set_header(self, data: dict[str, Any]) -> None:
+        header = self._check(HeaderFormat, data, ())
+        self._sound = header is not None
+        if header is None:  # the items are checked all the same, as far as they do not depend on what is wrong
+            rest = {key: data[key] for key in ("service", "defaults") if key in data}
+            header = _model_of(HeaderFormat, {**rest, "version": VERSION})
+        if header and not header.service:
+            if self._items["slos"] or self._items["thresholds"]:
+                self._add((), "service is missing: write `service: <name>` at the top of the file")
+            self._sound = False
+            header = header.model_copy(update={"service": str(self.document.file)})
+        self.header = header
+
+    def policies(self, known: Mapping[str, Policy]) -> dict[str, Policy]:
+        """The policies that the file declares; one with a mistake has no tiers."""
+        found: dict[str, Policy] = {}
+        for path, item in self._checked("policies", PolicyFormat):
+            before = len(self.document.problems)
+            tiers = tuple(Tier(tier.severity, tier.long, tier.short, tier.factor) for tier in item.tiers)
+            if BUILT_IN.get(item.name) == Policy(item.name, tiers):
+                continue  # a built-in policy written out
+            if item.name in known or item.name in found:
+                self._add((*path, "name"), f"a policy named {item.name!r} exists already: take another name")
+                continue
+            for index, tier in enumerate(tiers):
+                for key, window in (("short", tier.short), ("long", tier.long)):
+                    self._check_window((*path, "tiers", index, key), window)
+            found[item.name] = Policy(item.name, tiers if len(self.document.problems) == before else ())
+        for item in self._items["policies"]:
+            name = item.get("name") if isinstance(item, dict) else None
+            if isinstance(name, str) and name not in known:
+                found.setdefault(name, Policy(name, ()))  # declared, if badly: its users have made no mistake
+        return found
+
+    def slos(self, policies: Mapping[str, Policy], taken: dict[tuple[str, str], str]) -> Iterator[Slo]:
+        """The SLOs of the file that hold no mistake."""
+        for path, item in self._checked("slos", SloFormat):
+            if self.header is None:
+                continue
+            before = len(self.document.problems)
+            slo = self._slo(path, item, self.header, policies)
+            at = self.document.problem((*path, "name"), "")
+            if first := taken.get(slo.key):
+                self._add((*path, "name"), f"the SLO {slo.name!r} of {slo.service} exists already, at {first}")
+            taken.setdefault(slo.key, f"{at.file}:{at.line}")
+            if self._sound and slo.policy.tiers and len(self.document.problems) == before:
+                yield slo
+
+    def thresholds(self, taken: dict[tuple[str, str], str]) -> Iterator[Threshold]:
+        """The plain alerts of the file that hold no mistake."""
+        for path, item in self._checked("thresholds", ThresholdFormat):
+            if self.header is None or self.header.service is None:
+                continue
+            key = (self.header.service, item.alert)
+            at = self.document.problem((*path, "alert"), "")
+            if first := taken.get(key):
+                self._add((*path, "alert"), f"the alert {item.alert!r} exists already, at {first}")
+                continue
+            taken[key] = f"{at.file}:{at.line}"
+            if not self._sound:
+                continue
+            described = {"description": item.description} if item.description else {}
+            yield Threshold(
+                self.header.service,
+                item.alert,
+                item.expr,
+                item.for_,
+                item.severity,
+                _frozen({**self.header.labels, **item.labels}),
+                _frozen({"summary": item.summary, **described, **item.annotations}),
+            )
+
+    def _slo(self, path: KeyPath, item: SloFormat, header: HeaderFormat, policies: Mapping[str, Policy]) -> Slo:
+        defaults = header.defaults
+        by = tuple(item.by if item.by is not None else defaults.by)
+        alerting = item.alerting.over(defaults.alerting)
+        sli = item.sli.sli()
+        objective = self._objective(path, item, sli, defaults.objective)
+        if isinstance(sli, CostSli) and "min_events" in item.alerting.model_fields_set:
+            self._add((*path, "alerting", "min_events"), "does not go with cost, which counts money: remove it")
+        slo = Slo(
+            service=header.service or "",
+            name=item.name,
+            description=item.description,
+            owner=header.owner,
+            labels=_frozen(header.labels),
+            window=_MONTH if isinstance(sli, CostSli) and sli.month else item.window or defaults.window,
+            by=by,
+            sli=sli,
+            objective=objective,
+            overrides=self._overrides(path, item, sli, by),
+            policy=self._policy(path, alerting, policies),
+            alerting={"page": _tier_alerting(alerting.page), "ticket": _tier_alerting(alerting.ticket)},
+            disabled=tuple(alerting.disabled),
+            min_events=0 if isinstance(sli, CostSli) else alerting.min_events or 0,  # money is not counted
+            keep_firing_for=alerting.keep_firing_for,
+            exhausted=alerting.exhausted,
+            absent=alerting.absent,
+            traces=self._traces(path, item.traces or defaults.traces, by),
+        )
+        for index, label in enumerate(by):
+            if label in by[:index]:
+                self._add((*self._where(path, ("by",)), index), f"names {label!r} a second time: remove it")
+        self._check_labels(path, header, alerting, by)
+        if item.window and isinstance(sli, CostSli) and sli.month:
+            self._add((*path, "window"), "does not go with cost.month, whose window is the calendar month: remove it")
+        if item.sli.cost:
+            self._check_cost(path, item.sli.cost)
+        self._check_disabled(path, slo)
+        self._check_parts(path, slo)
+        before = len(self.document.problems)
+        self._check_window(self._where(path, ("window",)), slo.window)
+        if len(self.document.problems) == before:
+            self._check_tiers(path, slo)
+        return slo
+
+    def _objective(self, path: KeyPath, item: SloFormat, sli: Sli, default: float | None) -> float | None:
+        if isinstance(sli, CostSli):
+            if item.objective is not None:
+                self._add((*path, "objective"), "does not go with cost, whose objective is its budget: remove it")
+            return None
+        objective = item.objective if item.objective is not None else default
+        if objective is None:
+            self._add(path, "objective is missing: write `objective: 98` (percent of good events)")
+        return objective
+
+    def _overrides(self, path: KeyPath, item: SloFormat, sli: Sli, by: tuple[str, ...]) -> tuple[Override, ...]:
+        if len(item.overrides) > MAX_OVERRIDES:
+            self._add(
+                (*path, "overrides"),
+                f"are {len(item.overrides)}, and one SLO takes {MAX_OVERRIDES} of them: divide it, or give more groups "
+                "the objective of the SLO itself",
+            )
+        wanted, other = ("budget", "objective") if isinstance(sli, CostSli) else ("objective", "budget")
+        for index, override in enumerate(item.overrides):
+            here = (*path, "overrides", index)
+            if getattr(override, wanted) is None:
+                self._add(here, f"{wanted} is missing: it is what the override changes")
+            if isinstance(sli, CostSli) and override.budget and override.budget.currency != sli.budget.currency:
+                self._add((*here, "budget"), f"must be in {sli.budget.currency}, like the budget of the SLI")
+            if getattr(override, other) is not None:
+                self._add((*here, other), f"does not go with this kind of SLI: write {wanted}")
+            for label in override.match:
+                if label not in by:
+                    offered = ", ".join(by) or "nothing: add the label to `by`"
+                    self._add((*here, "match", label), f"is no label of `by` ({offered})", at_key=True)
+        return tuple(Override(_frozen(o.match), o.objective, o.budget) for o in item.overrides)
+
+    def _policy(self, path: KeyPath, alerting: AlertingFormat, policies: Mapping[str, Policy]) -> Policy:
+        name = alerting.policy or "google"
+        if name not in policies:
+            known = ", ".join(sorted(policies))
+            at = self._where(path, ("alerting", "policy"))
+            self._add(at, f"there is no policy {name!r}; there are: {known}")
+        return policies.get(name, Policy(name, ()))
+
+    def _traces(self, path: KeyPath, traces: TracesFormat | None, by: tuple[str, ...]) -> TraceQuery:
+        if traces is None:
+            return default_query(by)
+        written = self._where(path, ("traces",))
+        templates: list[tuple[KeyPath, str]] = [(("tags", index), tag) for index, tag in enumerate(traces.tags)]
+        if traces.observation is not None:
+            templates.append((("observation",), traces.observation))
+        for where, template in templates:
+            try:
+                check_template(template, by)
+            except TraceTemplateError as error:
+                self._add((*written, *where), str(error))
+        return TraceQuery(tuple(traces.tags), traces.observation)
+
+    def _check_labels(self, path: KeyPath, header: HeaderFormat, alerting: AlertingFormat, by: tuple[str, ...]) -> None:
+        set_at: list[KeyPath] = [("labels", label) for label in header.labels]
+        set_at += [("owner",)] if header.owner else []
+        for severity, tier in (("page", alerting.page), ("ticket", alerting.ticket)):
+            where = self._where(path, ("alerting", severity))
+            set_at += [(*where, "labels", label) for label in tier.labels] if tier else []
+        for at in set_at:
+            if at[-1] in by:
+                self._add(
+                    at,
+                    f"{at[-1]} is a label of `by`, whose values tell the alerts of the groups apart: take another name",
+                    at_key=True,
+                )
+
+    def _check_cost(self, path: KeyPath, cost: CostFormat) -> None:
+        here = (*path, "sli", "cost")
+        for where, amount in cost.limits.amounts():
+            if amount.currency != cost.budget.currency:
+                self._add((*here, "limits", *where), f"must be in {cost.budget.currency}, like the budget")
+        if cost.limits.request and not cost.requests:
+            self._add((*here, "limits", "request"), "needs `requests`, the counter to divide by: add it beside `spend`")
+        if cost.requests and not cost.limits.request:
+            self._add((*here, "requests"), "is what limits.request divides by: add that limit, or remove this")
+
+    def _check_parts(self, path: KeyPath, slo: Slo) -> None:
+        if not isinstance(slo.sli, EventsSli):
+            return
+        for label in slo.by:
+            if label in slo.sli.labels_of_the_part:
+                self._add(
+                    self._where(path, ("by",)),
+                    f"{label} tells the errors from the rest: a group of it has nothing but errors, or none; remove it",
+                )
+
+    def _check_disabled(self, path: KeyPath, slo: Slo) -> None:
+        known = {tier.long for tier in slo.policy.tiers}
+        for index, long in enumerate(slo.disabled if slo.policy.tiers else ()):
+            if long not in known:
+                there = ", ".join(str(window) for window in sorted(known))
+                at = (*self._where(path, ("alerting", "disabled")), index)
+                self._add(at, f"policy {slo.policy.name!r} has no tier with the long window {long}; it has {there}")
+
+    def _where(self, path: KeyPath, *keys: KeyPath) -> KeyPath:
+        """Where the first of ``keys`` that is written down stands: in the item, or in the defaults it inherits."""
+        written = (
+            place for base in (path, ("defaults",)) for key in keys if self.document.holds(place := (*base, *key))
+        )
+        return next(written, path)
+
+    def _check_window(self, path: KeyPath, window: Duration) -> None:
+        if window < MIN_WINDOW or window.milliseconds % 60_000:
+            self._add(path, f"must be whole minutes and at least {MIN_WINDOW}, such as 5m, 1h or 30d; not {window}")
+
+    def _check_tiers(self, path: KeyPath, slo: Slo) -> None:
+        where = self._where(path, ("alerting", "policy"), ("window",))
+        for tier in slo.tiers:
+            if tier.long.milliseconds * tier.factor > slo.window.milliseconds:
+                share = tier.long.milliseconds * tier.factor / slo.window.milliseconds
+                self._add(
+                    where,
+                    f"the tier {tier} x{tier.factor:g} of policy {slo.policy.name!r} does not fit into a window of "
+                    f"{slo.window}: it would fire only after {share:.0%} of the budget is spent; lengthen the window, "
+                    "or declare a policy with shorter tiers",
+                )
+        if isinstance(slo.sli, CostSli) or slo.policy.adaptive:
+            return
+        objectives = [(self._where(path, ("alerting", "policy"), ("objective",)), slo.objective)]
+        objectives += [((*path, "overrides", i, "objective"), o.objective) for i, o in enumerate(slo.overrides)]
+        for at, objective in objectives:
+            for tier in slo.tiers if objective is not None else ():
+                if not can_fire(tier.factor, error_budget(objective)):
+                    self._add(
+                        at,
+                        f"the tier {tier} x{tier.factor:g} of policy {slo.policy.name!r} can never fire at an "
+                        f"objective of {objective:g} %: even a full outage burns only "
+                        f"{1 / error_budget(objective):.4g} times; raise the objective above "
+                        f"{100 - 100 / tier.factor:.4g}, lower the factor, or use the policy "
+                        "google, which adapts",
+                    )
+
+    def _checked(self, name: str, model: type[MODEL]) -> Iterator[tuple[KeyPath, MODEL]]:
+        for index, item in enumerate(self._items[name]):
+            checked = self._check(model, item, (name, index))
+            if checked is not None:
+                yield (name, index), checked
+
+    def _check(self, model: type[MODEL], data: Any, path: KeyPath) -> MODEL | None:
+        try:
+            return model.model_validate(data)
+        except ValidationError as error:
+            for detail in error.errors(include_url=False, include_context=True):
+                self._add_detail(path, detail)
+            return None
+
+    def _add_detail(self, path: KeyPath, detail: ErrorDetails) -> None:
+        where = tuple(part for part in detail["loc"] if part != "[key]")
+        kind = detail["type"]
+        if kind == "extra_forbidden":
+            place = (*path, *where[:-1])
+            shown = ".".join(part for part in place if isinstance(part, str))
+            self._add((*place, where[-1]), unknown_key(str(where[-1]), shown), at_key=True)
+        elif kind == "missing":
+            self._add((*path, *where[:-1]), missing_key(str(where[-1])))
+        else:
+            self._add((*path, *where), wrong_value(detail), at_key="[key]" in detail["loc"])
+
+    def _add(self, path: KeyPath, message: str, *, at_key: bool = False) -> None:
+        self.document.problems.append(self.document.problem(path, message, at_key=at_key))
+
+
+def _model_of(model: type[MODEL], data: Any) -> MODEL | None:
+    try:
+        return model.model_validate(data)
+    except ValidationError:
+        return None
+
+
+def _tier_alerting(tier: TierAlertingFormat | None) -> TierAlerting:
+    if tier is None:
+        return TierAlerting()
+    return TierAlerting(tier.disabled, _frozen(tier.labels), _frozen(tier.annotations))
+
+
+def _frozen(data: Mapping[str, str]) -> Mapping[str, str]:
+    return MappingProxyType(dict(data))

@@ -1,0 +1,1 @@
+"""Subject -> evidence, from sources side by side, within a time budget."""

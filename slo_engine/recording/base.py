@@ -1,0 +1,77 @@
+"""The base records of an SLO, as its kind asks for them. The raw series are read here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from slo_engine.definitions.kinds.sli import Base
+from slo_engine.definitions.labels import SERVICE, SLO
+from slo_engine.definitions.promql import Matcher, Selector
+from slo_engine.definitions.slo import Group, Slo
+from slo_engine.recording.names import ERRORS_INCREASE, EVENTS_INCREASE, REQUESTS_INCREASE, TOTAL_INCREASE
+
+RECORDS: Mapping[Base, str] = {
+    Base.EVENTS: EVENTS_INCREASE,
+    Base.TOTAL: TOTAL_INCREASE,
+    Base.ERRORS: ERRORS_INCREASE,
+    Base.REQUESTS: REQUESTS_INCREASE,
+}
+"""The base record of each count."""
+
+
+def base_records(slo: Slo) -> Iterator[tuple[str, str]]:
+    """Name and expression of each base record, in the order of their evaluation."""
+    for base, expr in slo.sli.base(slo.by, _Recorded(slo)):
+        yield RECORDS[base], expr
+
+
+def watched(slo: Slo) -> Selector:
+    """What must be there for the SLI to be known: raw series or, where only they can tell, its own records."""
+    return slo.sli.watched or recorded(slo, ERRORS_INCREASE)
+
+
+@dataclass(frozen=True)
+class RawIncreases:
+    """The events of each minute in PromQL that reads raw series only. ``total`` is None for spend."""
+
+    total: str | None
+    errors: str
+
+
+def raw_increases(slo: Slo) -> RawIncreases:
+    """What the base records would have held, for a time before there were any."""
+    written = _Written()
+    for base, expr in slo.sli.base(slo.by, written):
+        written.exprs[base] = expr
+    return RawIncreases(written.exprs.get(Base.TOTAL), written.exprs[Base.ERRORS])
+
+
+def recorded(slo: Slo, name: str, group: Group | None = None) -> Selector:
+    """The records of one SLO under one name: of all its groups, or of those with these label values."""
+    selector = Selector(name).where(SERVICE, slo.service).where(SLO, slo.name)
+    for label, value in (group or {}).items():
+        selector = selector.where(label, value)
+    return selector
+
+
+class _Recorded:
+    recorded = True
+
+    def __init__(self, slo: Slo) -> None:
+        self._slo = slo
+
+    def __call__(self, base: Base, matchers: Sequence[Matcher] = ()) -> str:
+        selector = recorded(self._slo, RECORDS[base])
+        return str(replace(selector, matchers=(*selector.matchers, *matchers)))
+
+
+class _Written:
+    recorded = False
+
+    def __init__(self) -> None:
+        self.exprs: dict[Base, str] = {}
+
+    def __call__(self, base: Base, matchers: Sequence[Matcher] = ()) -> str:
+        assert not matchers  # what is written out cannot be told apart
+        return f"({self.exprs[base]})"

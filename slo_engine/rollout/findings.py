@@ -1,0 +1,206 @@
+"""What is wrong with the rules that are in use: in a running Prometheus, or in the manifests of a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import yaml
+
+from slo_engine.definitions.duration import Duration
+from slo_engine.definitions.slo import SloSet
+from slo_engine.errors import SloEngineError
+from slo_engine.rollout.comparison import (
+    NotARuleGroupError,
+    PlainGroup,
+    PlainRule,
+    differences,
+    read_group,
+)
+from slo_engine.rules.build import build
+
+Problem = Literal["missing", "changed", "stale", "twice", "failing", "slow"]
+
+
+class NotPrometheusRulesError(SloEngineError):
+    """An answer or a manifest that holds no rules in a form that we know."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that is not as the SLO files say, and what to do about it. ``group`` is a rule group's name; ``where``
+    is the file or object that holds it, empty where there is none."""
+
+    problem: Problem
+    group: str
+    message: str
+    advice: str
+    where: str = ""
+
+    def __str__(self) -> str:
+        at = f" ({self.where})" if self.where else ""
+        return f"{self.group}{at}: {self.message}: {self.advice}"
+
+    def as_json(self) -> dict[str, str]:
+        """For scripts."""
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A group, and the file or object that it comes from."""
+
+    where: str
+    group: PlainGroup
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What a Prometheus has loaded: its groups, what it says of their health, and how many rules it has not evaluated
+    yet, of which nothing can be said."""
+
+    groups: tuple[Placed, ...]
+    failures: tuple[Finding, ...]
+    pending: int
+
+
+def wanted_groups(slos: SloSet) -> list[PlainGroup]:
+    """The groups that the SLO files give."""
+    return [read_group(group.as_data()) for groups in build(slos).values() for group in groups]
+
+
+def compared(wanted: Sequence[PlainGroup], found: Iterable[Placed], reload: str) -> list[Finding]:
+    """Missing, changed, doubled and stale groups. Groups that are not ours do not count. ``reload``: how what is
+    generated gets there, to be advised after `rules generate`."""
+    places: dict[str, list[Placed]] = {}
+    for placed in found:
+        if placed.group.is_ours:
+            places.setdefault(placed.group.name, []).append(placed)
+    findings = [finding for group in wanted for finding in _of_wanted(group, places.get(group.name, ()), reload)]
+    names = {group.name for group in wanted}
+    findings += [
+        Finding("stale", name, "none of the SLO files gives this group", f"remove it, and {reload}", placed.where)
+        for name in sorted(places.keys() - names)
+        for placed in places[name]
+    ]
+    return findings
+
+
+def _of_wanted(group: PlainGroup, places: Sequence[Placed], reload: str) -> Iterator[Finding]:
+    if not places:
+        yield Finding("missing", group.name, "is not there", f"run `slo-engine rules generate`, and {reload}")
+    if len(places) > 1:
+        all_places = ", ".join(sorted(placed.where for placed in places))
+        message = f"is there {len(places)} times ({all_places}), so its rules are evaluated more than once"
+        yield Finding("twice", group.name, message, f"keep one of them, and {reload}")
+    for placed in places:
+        for difference in differences(group, placed.group):
+            yield Finding(
+                "changed", group.name, difference, f"run `slo-engine rules generate`, and {reload}", placed.where
+            )
+
+
+def read_loaded(data: Sequence[Mapping[str, Any]]) -> Loaded:
+    """The ``groups`` of Prometheus' ``GET /api/v1/rules``. Raises NotPrometheusRulesError.
+
+    https://prometheus.io/docs/prometheus/latest/querying/api/#rules
+    """
+    try:
+        return _loaded(data)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise NotPrometheusRulesError(
+            f"the list of loaded rules has a form that is not Prometheus' ({type(error).__name__}: {error})"
+        ) from None
+
+
+def _loaded(data: Sequence[Mapping[str, Any]]) -> Loaded:
+    groups, failures, pending = [], [], 0
+    for loaded in data:
+        group = PlainGroup(
+            loaded["name"], round(loaded["interval"] * 1000), tuple(_loaded_rule(rule) for rule in loaded["rules"])
+        )
+        groups.append(Placed(loaded["file"], group))
+        if not group.is_ours:
+            continue
+        pending += sum(rule["health"] == "unknown" for rule in loaded["rules"])
+        failures += [
+            Finding(
+                "failing",
+                group.name,
+                f"{plain} fails: {rule.get('lastError') or 'Prometheus gives no reason'}",
+                "change the SLO or the metrics that it reads until this expression can be evaluated",
+                loaded["file"],
+            )
+            for plain, rule in zip(group.rules, loaded["rules"], strict=True)
+            if rule["health"] not in ("ok", "unknown")
+        ]
+        taken = float(loaded.get("evaluationTime") or 0)
+        if taken > loaded["interval"]:
+            every = Duration(round(loaded["interval"] * 1000))
+            failures.append(
+                Finding(
+                    "slow",
+                    group.name,
+                    f"one evaluation takes {taken:.3g} s, and the next one is due after {every}: some are left out",
+                    "group by fewer labels, or give Prometheus more processors",
+                    loaded["file"],
+                )
+            )
+    return Loaded(tuple(groups), tuple(failures), pending)
+
+
+def _loaded_rule(data: Mapping[str, Any]) -> PlainRule:
+    return PlainRule(
+        "alert" if data["type"] == "alerting" else "record",
+        data["name"],
+        data["query"],
+        dict(data.get("labels") or {}),
+        dict(data.get("annotations") or {}),
+        round(float(data.get("duration") or 0) * 1000),
+        round(float(data.get("keepFiringFor") or 0) * 1000),
+    )
+
+
+def read_manifests(where: str, text: str) -> Iterator[Placed]:
+    """The rule groups in PrometheusRules and ConfigMaps, lists of them included, as `kubectl get -o yaml` prints them.
+    Raises NotPrometheusRulesError for what is no manifest."""
+    try:
+        for document in yaml.load_all(text, Loader=yaml.CSafeLoader):
+            yield from _placed(where, document)
+    except (yaml.YAMLError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        reason = " ".join(str(error).split())
+        raise NotPrometheusRulesError(
+            f"{where} is no manifest of Kubernetes ({reason}): give what `kubectl get prometheusrules -o yaml` prints"
+        ) from None
+    except NotARuleGroupError as error:
+        raise NotPrometheusRulesError(f"{where}: {error}") from None
+
+
+def _placed(where: str, data: Any) -> Iterator[Placed]:
+    if data is None:
+        return
+    kind = data["kind"]
+    metadata = data.get("metadata") or {}
+    named = f"{where}: {kind} {metadata.get('namespace', 'default')}/{metadata.get('name', '?')}"
+    if kind == "PrometheusRule":
+        yield from (Placed(named, read_group(group)) for group in (data.get("spec") or {}).get("groups") or ())
+    elif kind == "ConfigMap":
+        for key, text in sorted((data.get("data") or {}).items()):
+            yield from _in_config_map(f"{named} {key}", text)
+    elif kind.endswith("List"):
+        for item in data.get("items") or ():
+            # The items of a typed list may leave out their kind.
+            yield from _placed(where, {"kind": kind.removesuffix("List"), **item})
+
+
+def _in_config_map(where: str, text: str) -> Iterator[Placed]:
+    # A ConfigMap may hold anything: what is no rule file is not ours.
+    try:
+        data = yaml.load(text, Loader=yaml.CSafeLoader)
+    except yaml.YAMLError:
+        return
+    groups = data.get("groups") if isinstance(data, dict) else None
+    for group in groups if isinstance(groups, list) else ():
+        if isinstance(group, dict) and "rules" in group:
+            yield Placed(where, read_group(group))

@@ -1,0 +1,322 @@
+"""What becomes of each format, and that Prometheus takes the rules of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from slo_engine.convert.importers import Imported, import_files
+from slo_engine.definitions import SpecError, load
+from slo_engine.rollout import write
+from tests.convert.importers.sources import (
+    ALL,
+    OPENSLO,
+    OPENSLO_ALPHA,
+    PYRRA,
+    SLOTH,
+    SLOTH_IN_KUBERNETES,
+    SLOTH_WINDOWS,
+    imported,
+)
+from tests.rules import promtool
+
+
+def data(got: Imported, file: int = 0) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(got.files[file].text)
+    return found
+
+
+def slo(got: Imported, name: str) -> dict[str, Any]:
+    (found,) = [
+        each for file in range(len(got.files)) for each in data(got, file)["slos"] or [] if each["name"] == name
+    ]
+    return dict(found)
+
+
+@pytest.mark.parametrize("name", [*ALL, "slices"])
+def test_prometheus_takes_the_rules_of_what_was_imported(tmp_path: Path, name: str) -> None:
+    got = imported(tmp_path, {**ALL, "slices": SLICES}[name])
+    folder = tmp_path / "slos"
+    folder.mkdir()
+    for file in got.files:
+        (folder / file.name).write_text(file.text, encoding="utf-8")
+    promtool.check(write(load([folder]), tmp_path / "rules").files)
+
+
+def test_sloth_is_translated(tmp_path: Path) -> None:
+    got = imported(tmp_path, SLOTH)
+    head = data(got)
+    assert (head["service"], head["owner"], head["labels"], head["defaults"]) == (
+        *("checkout", "payments", {"tier": "1"}),
+        {"window": "30d"},
+    )
+    assert slo(got, "requests-availability") == {
+        "name": "requests-availability",
+        "description": "Requests are answered.",
+        "objective": 99.9,
+        "sli": {
+            "events": {
+                "total": 'http_requests_total{job="checkout"}',
+                "errors": 'http_requests_total{job="checkout",code=~"(5..|429)"}',
+            }
+        },
+        "alerting": {
+            "page": {
+                "labels": {"category": "availability", "area": "web", "pager": "payments"},
+                "annotations": {"runbook": "https://example.org/runbook"},
+            },
+            "ticket": {"disabled": True},
+        },
+    }
+    assert slo(got, "requests-latency")["sli"] == {
+        "latency": {"histogram": 'http_request_duration_seconds{job="checkout"}', "threshold": "400ms"}
+    }
+
+
+def test_slo_that_cannot_be_expressed_is_a_comment_with_its_reason_and_the_rest_is_there(tmp_path: Path) -> None:
+    got = imported(tmp_path, SLOTH)
+    (refused,) = got.refused
+    assert (refused.name, refused.where) == ("satisfaction", f"{tmp_path / 'source.yaml'}:38")
+    assert "Sloth's plugin 'getting_started_availability'" in refused.reason
+    assert (
+        "  # - name: satisfaction\n  #   objective: 99\n  #   sli:\n  #     plugin: {id: getting" in got.files[0].text
+    )
+    assert len(got.files[0].slos) == 2
+
+
+def test_sloth_in_kubernetes_makes_a_file_a_service(tmp_path: Path) -> None:
+    got = imported(tmp_path, SLOTH_IN_KUBERNETES)
+    assert [file.name for file in got.files] == ["checkout.yaml", "search.yaml"]
+    assert data(got)["slos"][0]["by"] == ["region"]
+    assert data(got, 1)["slos"][0]["sli"] == {"events": {"total": "search_total", "good": 'search_total{code!~"5.."}'}}
+
+
+def test_keys_that_sloth_passes_over_in_kubernetes_are_not_imported(tmp_path: Path) -> None:
+    got = imported(tmp_path, SLOTH_IN_KUBERNETES.replace("pageAlert: {labels", "page_alert: {labels"))
+    assert any(note.problem.path == "spec.slos[0].alerting.page_alert" for note in got.notes)
+
+
+def test_catalogue_of_windows_is_a_policy_for_its_period(tmp_path: Path) -> None:
+    got = imported(tmp_path, f"{SLOTH}---\n{SLOTH_WINDOWS}")
+    assert data(got)["defaults"] == {"window": "7d"}
+    # 8 % of 7 days in an hour, 12.5 % in 6 hours, 20 % in a day, 42 % in 3 days.
+    (policy,) = data(got)["policies"]
+    assert [tier["factor"] for tier in policy["tiers"]] == [13.44, 3.5, 1.4, 0.98]
+    assert slo(got, "requests-latency")["alerting"] == {"policy": "sloth-7d"}
+
+
+def test_second_catalogue_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match="a second catalogue"):
+        imported(tmp_path, f"{SLOTH}---\n{SLOTH_WINDOWS}---\n{SLOTH_WINDOWS}")
+
+
+def test_policy_of_two_services_stands_in_a_file_of_its_own(tmp_path: Path) -> None:
+    got = imported(tmp_path, f"{SLOTH_IN_KUBERNETES}---\n{SLOTH_WINDOWS}")
+    assert [file.name for file in got.files] == ["checkout.yaml", "search.yaml", "burn-rate-policies.yaml"]
+    assert [policy["name"] for policy in data(got, 2)["policies"]] == ["sloth-7d"]
+
+
+def test_openslo_finds_what_its_objects_refer_to(tmp_path: Path) -> None:
+    got = imported(tmp_path, OPENSLO)
+    first, second = slo(got, "search-speed-most"), slo(got, "search-speed-nearly-all")
+    assert (first["objective"], second["objective"], first["window"]) == (99, 99.9, "28d")
+    assert first["sli"] == second["sli"] == {"latency": {"histogram": "search_seconds", "threshold": "500ms"}}
+    assert first["alerting"]["policy"] == "burns-fast-burns-slowly"
+    assert data(got)["policies"] == [
+        {
+            "name": "burns-fast-burns-slowly",
+            "tiers": [
+                {"severity": "page", "long": "2h", "short": "10m", "factor": 10},
+                {"severity": "ticket", "long": "3d", "short": "6h", "factor": 1},
+            ],
+        }
+    ]
+
+
+def test_openslo_without_alert_policies_has_no_alerts_and_says_so(tmp_path: Path) -> None:
+    got = imported(tmp_path, OPENSLO)
+    assert slo(got, "orders")["alerting"] == {"page": {"disabled": True}, "ticket": {"disabled": True}}
+    assert "    # changed: spec: it has no alert policy, so there are no alerts" in got.files[0].text
+
+
+def test_openslo_reference_to_nothing_is_explained(tmp_path: Path) -> None:
+    with pytest.raises(SpecError, match=r"source\.yaml:\d+:\d+: spec\.indicatorRef: there is no SLI named 'gone'"):
+        imported(tmp_path, OPENSLO.replace("indicatorRef: fast-searches", "indicatorRef: gone"))
+
+
+def test_openslo_objects_may_stand_in_several_files(tmp_path: Path) -> None:
+    for number, document in enumerate(OPENSLO.split("---\n")):
+        (tmp_path / f"{number}.yaml").write_text(document, encoding="utf-8")
+    got = import_files([tmp_path])
+    assert [each.name for each in got.files[0].slos] == ["search-speed-most", "search-speed-nearly-all", "orders"]
+
+
+def test_openslo_alpha_is_translated(tmp_path: Path) -> None:
+    got = imported(tmp_path, OPENSLO_ALPHA)
+    assert data(got)["defaults"] == {"window": "14d"}
+    assert slo(got, "requests-latency")["sli"] == {
+        "latency": {"histogram": 'apiserver_request_duration_seconds{verb!="WATCH"}', "threshold": "400ms"}
+    }
+
+
+@pytest.mark.parametrize(
+    ("written", "days"), [("1w", "7d"), ("1M", "30d"), ("1Q", "90d"), ("1Y", "365d"), ("36h", "1d12h")]
+)
+def test_lengths_of_openslo_are_days(tmp_path: Path, written: str, days: str) -> None:
+    got = imported(tmp_path, OPENSLO.replace("duration: 4w", f"duration: {written}"))
+    assert f"window: {days}" in got.files[0].text
+
+
+def test_pyrra_is_translated_with_its_own_alert_windows(tmp_path: Path) -> None:
+    got = imported(tmp_path, PYRRA)
+    first = slo(got, "api-errors")
+    assert (data(got)["service"], first["window"], first["by"], first["objective"]) == (
+        "shop",
+        "28d",
+        ["handler"],
+        99.5,
+    )
+    # slo.go: 14 x 0.5 % x 1 h and `for` of 2 m are 372 s, 6 minutes.
+    assert first["alerting"] == {
+        "policy": "pyrra-28d",
+        "page": {"labels": {"team": "payments"}, "annotations": {"runbook_url": "https://example.org/runbook"}},
+        "ticket": {"labels": {"team": "payments"}, "annotations": {"runbook_url": "https://example.org/runbook"}},
+        "absent": "6m",
+    }
+    assert slo(got, "api-latency")["alerting"] == {"policy": "pyrra-14d", "disabled": ["30m"]}
+    tiers = {policy["name"]: policy["tiers"] for policy in data(got)["policies"]}
+    assert [(tier["long"], tier["short"], tier["factor"]) for tier in tiers["pyrra-28d"]] == [
+        *(("1h", "5m", 14), ("6h", "30m", 7)),
+        *(("1d", "2h", 2), ("4d", "6h", 1)),
+    ]
+    # Two weeks halve the windows; none is shorter than 5 m. At 90 % no error ratio burns 14 times: disabled above.
+    assert [(tier["long"], tier["short"], tier["factor"]) for tier in tiers["pyrra-14d"]] == [
+        *(("30m", "5m", 14), ("3h", "15m", 7)),
+        *(("12h", "1h", 2), ("2d", "3h", 1)),
+    ]
+
+
+def test_pyrra_buckets_of_other_events_than_those_counted_are_no_latency(tmp_path: Path) -> None:
+    got = imported(tmp_path, PYRRA)
+    assert slo(got, "api-latency")["sli"] == {
+        "latency": {"histogram": 'http_request_duration_seconds{job="api"}', "threshold": "1s"}
+    }
+    assert list(slo(got, "api-slow-errors")["sli"]) == ["events"]
+    assert slo(got, "api-slow-errors")["alerting"] == {"page": {"disabled": True}, "ticket": {"disabled": True}}
+
+
+SLICES = """\
+apiVersion: pyrra.dev/v1alpha1
+kind: ServiceLevelObjective
+metadata: {name: probes, namespace: shop}
+spec:
+  target: "99"
+  window: 4w
+  indicator: {bool_gauge: {metric: 'probe_success{job="blackbox"}', grouping: [instance]}}
+---
+apiVersion: pyrra.dev/v1alpha1
+kind: ServiceLevelObjective
+metadata: {name: native, namespace: shop}
+spec:
+  target: "99"
+  window: 4w
+  indicator: {latencyNative: {latency: 200ms, total: {metric: 'rpc_seconds{code="ok"}'}, grouping: [method]}}
+---
+apiVersion: openslo/v1
+kind: SLO
+metadata: {name: lag}
+spec:
+  service: shop
+  indicator:
+    spec: {thresholdMetric: {metricSource: {type: Prometheus, spec: {query: max by (topic) (consumer_lag)}}}}
+  budgetingMethod: Occurrences
+  objectives: [{op: lt, value: 500, target: 0.99}]
+---
+apiVersion: openslo/v1
+kind: SLO
+metadata: {name: good-minutes}
+spec:
+  service: shop
+  indicator:
+    spec:
+      ratioMetric:
+        counter: true
+        good: {metricSource: {type: Prometheus, spec: {query: 'orders_total{state="done"}'}}}
+        total: {metricSource: {type: Prometheus, spec: {query: orders_total}}}
+  budgetingMethod: Timeslices
+  objectives: [{target: 0.99, timeSliceTarget: 0.95, timeSliceWindow: 1m}]
+"""
+
+WANTED = {
+    "probes": ({"slices": {"good": 'probe_success{job="blackbox"}'}}, ["instance"]),
+    "native": (
+        {"latency": {"histogram": 'rpc_seconds{code="ok"}', "threshold": "200ms", "native": True}},
+        ["method"],
+    ),
+    "lag": ({"slices": {"good": "(max by (topic) (consumer_lag)) < bool 500"}}, ["topic"]),
+    "good-minutes": (
+        {
+            "slices": {
+                "good": '(sum (rate(orders_total{state="done"}[5m])) or 0 * sum (rate(orders_total[5m])))'
+                " / sum (rate(orders_total[5m])) >= bool 0.95"
+            }
+        },
+        None,
+    ),
+}
+
+
+def test_gauges_and_time_slices_are_slices(tmp_path: Path) -> None:
+    got = imported(tmp_path, SLICES)
+    assert not got.refused
+    assert {each["name"]: (each["sli"], each.get("by")) for each in data(got)["slos"]} == WANTED
+
+
+def test_service_of_pyrra_can_be_given(tmp_path: Path) -> None:
+    got = imported(tmp_path, PYRRA, service="My Shop")
+    assert [file.name for file in got.files] == ["my-shop.yaml"]
+
+
+def test_what_the_loader_refuses_is_a_comment_with_the_reason_of_the_loader(tmp_path: Path) -> None:
+    got = imported(tmp_path, SLOTH.replace("objective: 95", "objective: 100"))
+    reasons = {refused.name: refused.reason for refused in got.refused}
+    assert reasons["requests-latency"].startswith("objective must be below 100")
+    assert "  # - name: requests-latency\n  #   objective: 100\n" in got.files[0].text
+
+
+def test_names_are_made_to_fit_and_told_apart(tmp_path: Path) -> None:
+    text = SLOTH.replace('"requests-latency"', '"Requests Availability!"').replace(
+        '"checkout"\nlabels', '"Check Out"\nlabels'
+    )
+    got = imported(tmp_path, text)
+    assert [each.key for each in got.files[0].slos] == [
+        ("check-out", "requests-availability"),
+        ("check-out", "requests-availability-2"),
+    ]
+    text = " ".join(line.strip(" #") for line in got.files[0].text.splitlines())
+    assert "'Check Out' is check-out here" in text
+    assert "'Requests Availability!' is requests-availability here" in text
+
+
+def test_labels_that_the_rules_set_are_left_out_with_a_comment(tmp_path: Path) -> None:
+    text = SLOTH.replace('tier: "1"', '"slo": x\n  bad-name: y\n  fine: "{{ open"')
+    got = imported(tmp_path, text)
+    assert "labels" not in data(got)
+    named = {note.problem.path for note in got.notes}
+    assert {"labels.slo", "labels.bad-name", "labels.fine"} <= named
+
+
+def test_a_source_can_hide_no_yaml_in_a_comment(tmp_path: Path) -> None:
+    hostile = '"a\\nslos:\\u2028evil: 1"'
+    got = imported(tmp_path, SLOTH.replace("slo_plugins:", f"{hostile}: x\nslo_plugins:"))
+    assert set(data(got)) == {"version", "service", "owner", "labels", "defaults", "slos"}
+
+
+def test_format_is_what_the_document_says_or_what_the_caller_says(tmp_path: Path) -> None:
+    unnamed = SLOTH.replace('version: "prometheus/v1"\n', "")
+    assert len(imported(tmp_path, unnamed, format_name="sloth").files[0].slos) == 2
+    got = imported(tmp_path, f"{SLOTH}---\n{PYRRA}", format_name="pyrra")
+    assert [file.name for file in got.files] == ["shop.yaml"]
