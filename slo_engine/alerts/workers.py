@@ -17,7 +17,7 @@ from slo_engine import telemetry
 from slo_engine.alerts.payload import MalformedError, parse
 from slo_engine.definitions.slo import SloSet
 from slo_engine.evidence.gathering import Gatherer
-from slo_engine.evidence.subject import subjects_of
+from slo_engine.alerts.subjects import subjects_of
 from slo_engine.notifications.enriched import enriched, plain
 from slo_engine.store import Database, StoreError, inbox, pages
 from slo_engine.worker import Worker

@@ -6,7 +6,8 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
-from slo_engine.traces.model import Cause, Observation, TraceLink
+from slo_engine.evidence.model import Cause, TraceLink
+from slo_engine.traces.model import Observation
 
 MAX_CAUSES = 5
 EXAMPLES = 2

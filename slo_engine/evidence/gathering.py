@@ -14,7 +14,7 @@ from slo_engine import telemetry
 from slo_engine.errors import SloEngineError
 from slo_engine.evidence.subject import Subject
 from slo_engine.status.model import SloStatus
-from slo_engine.traces import Finding
+from slo_engine.evidence.model import Finding
 
 logger = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
-"""The one door to LangFuse for reading: error traces -> findings."""
+"""The one door to LangFuse for reading."""
 
-from slo_engine.traces.langfuse import LangFuse, TracesError
-from slo_engine.traces.model import Cause, Finding, Observation, TraceLink
+from slo_engine.traces.langfuse import LangFuse, TracesError, UnsupportedError
+from slo_engine.traces.model import Observation, Observations
 
-__all__ = ["Cause", "Finding", "LangFuse", "Observation", "TraceLink", "TracesError"]
+__all__ = ["LangFuse", "Observation", "Observations", "TracesError", "UnsupportedError"]

@@ -18,8 +18,7 @@ from urllib.parse import quote, urlsplit
 import httpx
 
 from slo_engine.errors import SloEngineError
-from slo_engine.evidence.causes import culprits, group_by_cause
-from slo_engine.traces.model import Finding, Observation
+from slo_engine.traces.model import Observation, Observations
 
 T = TypeVar("T")
 
@@ -42,6 +41,10 @@ _FIELDS = "core,basic,time,model,metrics,trace_context"
 
 class TracesError(SloEngineError):
     """LangFuse gave no answer that can be used."""
+
+
+class UnsupportedError(TracesError):
+    """This server cannot answer such a question, and is not broken."""
 
 
 class LangFuse:
@@ -74,35 +77,24 @@ class LangFuse:
         """Give the connections back."""
         await self._client.aclose()
 
-    async def failures(
-        self, tags: Sequence[str], since: datetime, until: datetime, *, observation: str | None = None
-    ) -> Finding:
-        """Why runs with all these tags failed. With ``observation``, failing steps of that name count, whatever became
-        of their runs. Raises TracesError."""
-        found, is_partial = await self._read(
-            [_condition("level", "string", "=", "ERROR"), *_window(since, until)], tags
-        )
+    async def failed(self, tags: Sequence[str], since: datetime, until: datetime) -> Observations:
+        """The ERROR observations of the runs with all these tags: of runs that failed, and of steps that a run went on
+        from. Raises TracesError."""
+        return await self._read([_condition("level", "string", "=", "ERROR"), *_window(since, until)], tags)
 
-        def explain() -> Finding:
-            blamed = culprits(found, name=observation)
-            return Finding(since, until, len(blamed), group_by_cause(blamed, self._url_of), is_partial)
-
-        return await _in_a_thread(explain)
-
-    async def slow_runs(self, tags: Sequence[str], since: datetime, until: datetime, *, seconds: float) -> Finding:
-        """Which runs with all these tags took longer than ``seconds``. Raises TracesError; v3 servers cannot tell."""
+    async def slow(self, tags: Sequence[str], since: datetime, until: datetime, *, seconds: float) -> Observations:
+        """The observations, of runs with all these tags, that took longer than ``seconds``. Raises TracesError, and
+        UnsupportedError from a v3 server, which cannot filter by latency."""
         conditions = [_condition("latency", "number", ">", seconds), *_window(since, until)]
-        found, is_partial = await self._read(conditions, tags, v1=False)
-        slow = [each for each in found if each.is_root]
-        causes = group_by_cause(slow, self._url_of, message=f"took longer than {seconds:g} s")
-        return Finding(since, until, len(slow), causes, is_partial)
+        return await self._read(conditions, tags, v1=False)
 
-    def _url_of(self, observation: Observation) -> str:
+    def url_of(self, observation: Observation) -> str:
+        """Where people look at the run of an observation."""
         return f"{self._public_url}/project/{quote(observation.project_id)}/traces/{quote(observation.trace_id)}"
 
     async def _read(
         self, conditions: Sequence[Mapping[str, Any]], tags: Sequence[str], *, v1: bool = True
-    ) -> tuple[list[Observation], bool]:
+    ) -> Observations:
         wanted = [*conditions]
         if tags:
             wanted.append(_condition("traceTags", "arrayOptions", "all of", list(tags)))
@@ -113,10 +105,10 @@ class LangFuse:
             except _NotFoundError:
                 self._has_v2 = False  # a v3 server
         if not v1:
-            raise TracesError("this LangFuse server (v3) cannot list runs by latency: v4 can")
+            raise UnsupportedError("this LangFuse server (v3) cannot list runs by latency: v4 can")
         return await self._read_v1(parameters)
 
-    async def _read_v2(self, parameters: Mapping[str, Any]) -> tuple[list[Observation], bool]:
+    async def _read_v2(self, parameters: Mapping[str, Any]) -> Observations:
         found: list[Observation] = []
         more = {**parameters, "limit": PAGE_SIZE_V2}
         for _ in range(MAX_PAGES):
@@ -124,11 +116,11 @@ class LangFuse:
             found += await _in_a_thread(partial(_observations, answer))
             cursor = _meta(answer).get("cursor")
             if not cursor:  # a page may be short or empty and still have a successor
-                return found, False
+                return Observations(tuple(found), is_partial=False)
             more["cursor"] = cursor
-        return found, True
+        return Observations(tuple(found), is_partial=True)
 
-    async def _read_v1(self, parameters: Mapping[str, Any]) -> tuple[list[Observation], bool]:
+    async def _read_v1(self, parameters: Mapping[str, Any]) -> Observations:
         found: list[Observation] = []
         for page in range(1, MAX_PAGES + 1):
             try:
@@ -141,8 +133,8 @@ class LangFuse:
             found += await _in_a_thread(partial(_observations, answer))
             pages = _meta(answer).get("totalPages")
             if not isinstance(pages, int) or page >= pages:
-                return found, False
-        return found, True
+                return Observations(tuple(found), is_partial=False)
+        return Observations(tuple(found), is_partial=True)
 
     async def _get(self, path: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
         try:

@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from deploy.stack.standin.app import Mode, StandIn
-from slo_engine.traces import Finding, LangFuse, TracesError
+from slo_engine.evidence.model import Finding
+from slo_engine.traces import LangFuse, TracesError
 from tests.standin.recordings import recording
 
 T = TypeVar("T")

@@ -9,7 +9,8 @@ import pytest
 
 from slo_engine.alerts.payload import parse
 from slo_engine.definitions import load
-from slo_engine.evidence.subject import MAX_SUBJECTS, Subject, subjects_of
+from slo_engine.alerts.subjects import MAX_SUBJECTS, subjects_of
+from slo_engine.evidence.subject import Subject
 from tests.alerts.payloads import SUCCESS_LABELS, body
 
 SLOS = load([Path(__file__).parent.parent.parent / "slos"])
