@@ -18,15 +18,15 @@ from fastapi import FastAPI
 
 from slo_engine import telemetry
 from slo_engine.alerts import Enrichment, Intake
-from slo_engine.definitions.live import InForce, LiveSlos
+from slo_engine.definitions.live import ActiveSlos, LiveSlos
 from slo_engine.delivery import Courier, Sink, WebhookSink
-from slo_engine.evidence.gathering import Gatherer
+from slo_engine.evidence import Backends, Gatherer, sources
 from slo_engine.logs import configure_logging
 from slo_engine.prometheus import Prometheus
 from slo_engine.settings import PREFIX, ListenSettings, Settings, SettingsError, secret
 from slo_engine.status.board import StatusBoard
 from slo_engine.status.model import SloStatus
-from slo_engine.store import Database, StoreError, inbox, outbox, pages, retention
+from slo_engine.store import Database, StoreError, inbox, messages, outbox, retention
 from slo_engine.traces import LangFuse
 from slo_engine.web import Services, create_app
 
@@ -36,11 +36,11 @@ RELOAD_SECONDS = 5
 GAUGES_SECONDS = 15
 FORGET_SECONDS = 3600
 
-PAGES_KEPT = timedelta(days=40)
+MESSAGES_KEPT = timedelta(days=40)
 """As long as the history of the budgets they are about."""
 
 STATUS_MAX_AGE = timedelta(seconds=2)
-"""A storm of pages asks Prometheus once; older, and the status could be from before the outage the page is about."""
+"""A storm of notifications asks Prometheus once; older, and the status could be from before the outage."""
 
 DRAIN_SECONDS = 10.0
 """What is in hand at a stop may be finished for so long; what is not is in the store, and goes on at the next start."""
@@ -60,7 +60,7 @@ class Engine:
             timeout=settings.prometheus.timeout.seconds,
         )
         self._slos = LiveSlos(settings.slos, _note_slos)
-        self._board = StatusBoard(lambda: self._slos.in_force.slos, self._prometheus, self._database)
+        self._board = StatusBoard(lambda: self._slos.active.slos, self._prometheus, self._database)
         self._clock = _clock()
         self._sinks: dict[str, Sink] = {
             sink.name: WebhookSink(sink.url, secret=secret(sink.secret)) for sink in settings.sinks
@@ -69,8 +69,10 @@ class Engine:
         self._courier = Courier(self._database, self._sinks)
         self._enrichment = Enrichment(
             self._database,
-            lambda: self._slos.in_force.slos,
-            Gatherer(_BoardStatuses(self._board), self._langfuse, budget=settings.evidence.budget.seconds),
+            lambda: self._slos.active.slos,
+            Gatherer(
+                sources(Backends(_BoardStatuses(self._board), self._langfuse)), budget=settings.evidence.budget.seconds
+            ),
             tuple(self._sinks),
             self._courier.tell,
         )
@@ -107,10 +109,8 @@ class Engine:
             # Without waiting: a job that hangs on a server must not keep the process.
             stack.callback(self._clock.shutdown, wait=False)
             if not self._sinks:
-                logger.warning("no sink is configured: pages are shown on the page and sent to nobody")
-            logger.info(
-                "ready: %d SLOs, sinks: %s", len(self._slos.in_force.slos.slos), ", ".join(self._sinks) or "none"
-            )
+                logger.warning("no sink is configured: notifications are shown on the page and sent to nobody")
+            logger.info("ready: %d SLOs, sinks: %s", len(self._slos.active.slos.slos), ", ".join(self._sinks) or "none")
             yield
             logger.info("stopping")
 
@@ -135,20 +135,20 @@ class Engine:
         await asyncio.gather(*self._workers, return_exceptions=True)
 
     def _forget(self) -> None:
-        before = (datetime.now(UTC) - PAGES_KEPT).timestamp()
+        before = (datetime.now(UTC) - MESSAGES_KEPT).timestamp()
         try:
-            self._database.write(lambda connection: retention.forget_pages_before(connection, before))
+            self._database.write(lambda connection: retention.forget_messages_before(connection, before))
         except StoreError as error:
-            logger.error("old pages are not removed: %s", error)  # noqa: TRY400 - an outage, no bug
+            logger.error("old notifications are not removed: %s", error)  # noqa: TRY400 - an outage, no bug
 
     def _set_gauges(self) -> None:
         try:
             counts = self._database.read(outbox.counts)
             pending = self._database.read(lambda connection: inbox.count(connection, "pending"))
             telemetry.WAITING.labels("inbox").set(pending)
-            telemetry.WAITING.labels("evidence").set(self._database.read(pages.count_gathering))
+            telemetry.WAITING.labels("evidence").set(self._database.read(messages.count_gathering))
         except StoreError as error:
-            logger.error("what waits cannot be counted: %s", error)  # noqa: TRY400 - an outage, no bug
+            logger.error("waiting notifications cannot be counted: %s", error)  # noqa: TRY400 - an outage, no bug
             return
         for sink in self._sinks:
             for state in ("pending", "delivered", "dead"):
@@ -173,7 +173,8 @@ def serve(settings: Settings) -> None:
     server = uvicorn.Server(config)
     with suppress(KeyboardInterrupt):
         server.run()
-    # Every page is in the store. Threads that still wait for a server would hold up the end for as long as it likes.
+    # Every notification is in the store. Threads that still wait for a server would delay the end for as long as it
+    # likes.
     logging.shutdown()
     os._exit(0 if server.started else 1)
 
@@ -241,10 +242,10 @@ def _note_end(worker: asyncio.Task[None]) -> None:
         logger.critical("the worker %s has ended: restart the engine", worker.get_name(), exc_info=error)
 
 
-def _note_slos(in_force: InForce) -> None:
-    telemetry.SLO_FILES_LAST_RELOAD_SUCCESSFUL.set(0 if in_force.problems else 1)
-    telemetry.SLO_FILES_PROBLEMS.set(len(in_force.problems))
-    telemetry.SLOS.set(len(in_force.slos.slos))
+def _note_slos(active: ActiveSlos) -> None:
+    telemetry.SLO_FILES_LAST_RELOAD_SUCCESSFUL.set(0 if active.problems else 1)
+    telemetry.SLO_FILES_PROBLEMS.set(len(active.problems))
+    telemetry.SLOS.set(len(active.slos.slos))
 
 
 def _secrets(settings: Settings) -> list[str]:

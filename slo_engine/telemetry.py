@@ -25,30 +25,36 @@ BUILD.labels(__version__).set(1)
 
 SLO_FILES_LAST_RELOAD_SUCCESSFUL = Gauge(
     "slo_engine_slo_files_last_reload_successful",
-    "Whether the SLO files on disk are those in force.",
+    "Whether the SLO files on disk are those that are loaded.",
     registry=REGISTRY,
 )
 SLO_FILES_PROBLEMS = Gauge("slo_engine_slo_files_problems", "Mistakes in the SLO files on disk.", registry=REGISTRY)
-SLOS = Gauge("slo_engine_slos", "SLOs in force.", registry=REGISTRY)
+SLOS = Gauge("slo_engine_slos", "SLOs that are loaded.", registry=REGISTRY)
 
 WEBHOOKS = Counter(
-    "slo_engine_webhook_requests", "Posts of Alertmanager, by how they were answered.", ["result"], registry=REGISTRY
+    "slo_engine_webhook_requests",
+    "Requests from Alertmanager, by how they were answered.",
+    ["result"],
+    registry=REGISTRY,
 )
 INBOX_QUARANTINED = Counter(
     "slo_engine_inbox_quarantined", "Posted bodies that could not be understood.", registry=REGISTRY
 )
 WAITING = Gauge(
-    "slo_engine_waiting_pages",
-    "What has come in and is not in the outbox yet: posted bodies that nobody has read, pages that gather evidence.",
+    "slo_engine_waiting_messages",
+    "What was received and is not in the outbox yet: posted bodies not read yet, notifications that gather evidence.",
     ["step"],
     registry=REGISTRY,
 )
-PAGES = Counter(
-    "slo_engine_pages", "Pages completed, by whether all evidence came in time.", ["evidence"], registry=REGISTRY
+MESSAGES = Counter(
+    "slo_engine_messages",
+    "Notifications completed, by whether all evidence came in time.",
+    ["evidence"],
+    registry=REGISTRY,
 )
 EVIDENCE_SECONDS = Histogram(
     "slo_engine_evidence_seconds",
-    "How long gathering the evidence of a page took.",
+    "How long gathering the evidence of a notification took.",
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30),
     registry=REGISTRY,
 )
@@ -56,9 +62,9 @@ EVIDENCE_SOURCES = Counter(
     "slo_engine_evidence_requests", "Requests for evidence.", ["source", "result"], registry=REGISTRY
 )
 DELIVERIES = Counter(
-    "slo_engine_delivery_attempts", "Attempts to deliver a page.", ["sink", "result"], registry=REGISTRY
+    "slo_engine_delivery_attempts", "Attempts to deliver a notification.", ["sink", "result"], registry=REGISTRY
 )
-OUTBOX = Gauge("slo_engine_outbox_pages", "Pages in the outbox.", ["sink", "state"], registry=REGISTRY)
+OUTBOX = Gauge("slo_engine_outbox_messages", "Notifications in the outbox.", ["sink", "state"], registry=REGISTRY)
 
 EVALUATIONS = Counter("slo_engine_evaluations", "Evaluations of all SLOs.", ["result"], registry=REGISTRY)
 EVALUATION_SECONDS = Histogram(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from slo_engine.errors import SloEngineError
+from slo_engine.notifications.alertmanager import fingerprint_of
 
 MAX_DEPTH = 50
 """Alertmanager nests four levels; what is nested much deeper is made to hurt whoever writes it out again."""
@@ -20,7 +21,7 @@ MAX_ALERTS = 10_000
 
 
 class MalformedError(SloEngineError):
-    """A body that is no Alertmanager notification."""
+    """A body that is not an Alertmanager notification."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,7 @@ class Alert:
 
 
 @dataclass(frozen=True)
-class Notification:
+class AlertGroup:
     """A notification of one alert group. ``raw`` is all of it, as posted."""
 
     receiver: str
@@ -49,9 +50,15 @@ class Notification:
     raw: Mapping[str, Any]
 
     @property
-    def group_hash(self) -> str:
+    def thread(self) -> str:
         """The identity of the alert group, for ordering: ``groupKey`` has no bounded length."""
         return hashlib.sha256(f"{self.receiver}\0{self.group_key}".encode()).hexdigest()
+
+    @property
+    def severity(self) -> str | None:
+        """That of its alerts: ``page`` if one of them is a page, else that of the first that has one."""
+        found = [alert.labels["severity"] for alert in self.alerts if alert.labels.get("severity")]
+        return "page" if "page" in found else next(iter(found), None)
 
     @property
     def title(self) -> str:
@@ -62,24 +69,27 @@ class Notification:
         return f"{name[:300]}{more}"
 
 
-def parse(body: bytes) -> Notification:
+def parse(body: bytes) -> AlertGroup:
     """Read a posted body. Raises MalformedError with the reason, and nothing else, whatever it holds."""
     raw = _read(body)
     if not isinstance(raw, dict):
-        raise MalformedError("it is JSON, but no object")
+        raise MalformedError("expected a JSON object")
     if _is_deeper_than(MAX_DEPTH, raw):
-        raise MalformedError(f"it is nested deeper than {MAX_DEPTH} levels")
+        raise MalformedError(f"nested deeper than {MAX_DEPTH} levels")
+    return understood(raw)
+
+
+def understood(raw: Mapping[str, Any]) -> AlertGroup:
+    """Read a payload that is JSON already. Raises MalformedError."""
     found = raw.get("alerts")
     if not isinstance(found, list) or not found:
-        raise MalformedError("it has no list of alerts: is `payload:` set in the receiver's configuration?")
+        raise MalformedError("no list of alerts: is `payload:` set in the receiver's configuration?")
     if len(found) > MAX_ALERTS:
-        raise MalformedError(
-            f"it holds more than {MAX_ALERTS:,} alerts: set max_alerts in the receiver's configuration"
-        )
+        raise MalformedError(f"more than {MAX_ALERTS:,} alerts: set max_alerts in the receiver's configuration")
     alerts = tuple(_alert(index, alert) for index, alert in enumerate(found))
     status = raw.get("status") or ("firing" if any(alert.is_firing for alert in alerts) else "resolved")
     group_key = raw.get("groupKey") or json.dumps(raw.get("groupLabels") or {}, sort_keys=True)
-    return Notification(str(raw.get("receiver") or ""), str(status), str(group_key), alerts, raw)
+    return AlertGroup(str(raw.get("receiver") or ""), str(status), str(group_key), alerts, raw)
 
 
 def _read(body: bytes) -> Any:
@@ -90,7 +100,7 @@ def _read(body: bytes) -> Any:
         if "\\ud" in text.lower():
             raw = json.loads(json.dumps(raw, ensure_ascii=False).encode(errors="replace"))
     except (ValueError, RecursionError):
-        raise MalformedError("it is not JSON") from None
+        raise MalformedError("not JSON") from None
     return raw
 
 
@@ -116,17 +126,15 @@ def _is_deeper_than(limit: int, value: Any) -> bool:
 
 def _alert(index: int, alert: Any) -> Alert:
     if not isinstance(alert, dict):
-        raise MalformedError(f"alerts[{index}] is no object")
+        raise MalformedError(f"alerts[{index}]: expected a JSON object")
     labels = _texts(alert.get("labels"), f"alerts[{index}].labels")
     annotations = _texts(alert.get("annotations"), f"alerts[{index}].annotations")
-    canonical = json.dumps(sorted(labels.items())).encode()
-    fingerprint = alert.get("fingerprint") or hashlib.sha256(canonical).hexdigest()[:16]
-    return Alert(str(alert.get("status") or "firing"), labels, annotations, str(fingerprint))
+    return Alert(str(alert.get("status") or "firing"), labels, annotations, fingerprint_of(alert))
 
 
 def _texts(value: Any, where: str) -> Mapping[str, str]:
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise MalformedError(f"{where} is no object")
+        raise MalformedError(f"{where}: expected a JSON object")
     return {str(key): str(text) for key, text in value.items()}

@@ -7,11 +7,10 @@ from datetime import timedelta
 
 from slo_engine.alerts.payload import Alert
 from slo_engine.definitions.duration import Duration
-from slo_engine.definitions.kinds import CostSli, LatencySli
-from slo_engine.evidence.subject import Subject
 from slo_engine.definitions.labels import LONG_WINDOW, SERVICE, SLO
 from slo_engine.definitions.slo import Group, Slo, SloSet
-from slo_engine.definitions.traces import TraceQuery, TraceTemplateError
+from slo_engine.definitions.traces import Failed, TraceQuery, TraceTemplateError
+from slo_engine.evidence.subject import Subject
 
 DEFAULT_WINDOW = timedelta(hours=1)
 """How far to look back for the traces of an alert that names no window."""
@@ -46,7 +45,7 @@ def _subject(alert: Alert, slo: Slo | None, group: Group, fingerprints: list[str
         group=group,
         window=_window(alert),
         query=_query(slo, group),
-        slower_than=slo.sli.threshold.seconds if slo and isinstance(slo.sli, LatencySli) else None,
+        explained_by=slo.sli.explained_by if slo else Failed(),
         fingerprints=tuple(fingerprints),
     )
 
@@ -54,8 +53,8 @@ def _subject(alert: Alert, slo: Slo | None, group: Group, fingerprints: list[str
 def _query(slo: Slo | None, group: Group) -> TraceQuery | None:
     if slo is None:
         return TraceQuery(tuple(f"{label}:{value}" for label, value in group.items())) if group else None
-    if isinstance(slo.sli, CostSli):
-        return None  # money is spent by runs that succeed
+    if slo.sli.explained_by is None:
+        return None
     try:
         return slo.traces.render(group)
     except TraceTemplateError:

@@ -1,4 +1,4 @@
-"""Inbox -> pages -> outbox. One loop reads what was posted, in order; one gathers evidence, side by side.
+"""Inbox -> messages -> outbox. One loop reads what was posted, in order; one gathers evidence, side by side.
 
 Both find their work in the store, so a crash repeats a step and never skips one.
 """
@@ -6,20 +6,23 @@ Both find their work in the store, so a crash repeats a step and never skips one
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 from slo_engine import telemetry
-from slo_engine.alerts.payload import MalformedError, parse
-from slo_engine.definitions.slo import SloSet
-from slo_engine.evidence.gathering import Gatherer
+from slo_engine.alerts.payload import AlertGroup, MalformedError, parse, understood
 from slo_engine.alerts.subjects import subjects_of
-from slo_engine.notifications.enriched import enriched, plain
-from slo_engine.store import Database, StoreError, inbox, pages
+from slo_engine.definitions.slo import SloSet
+from slo_engine.evidence import Gatherer
+from slo_engine.notifications import Evidence, Message, Missing, restored
+from slo_engine.notifications.alertmanager import ENRICHMENT
+from slo_engine.scrub.outgoing import outgoing, outgoing_text
+from slo_engine.store import Database, StoredMessage, StoreError, inbox, messages
 from slo_engine.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -29,18 +32,18 @@ INBOX_BATCH = 5
 """Bodies may be large: only a few are in memory at once."""
 
 MOST_IN_HAND = 500
-"""Pages that are being completed; each has left within the evidence budget, whether it got a place or not."""
+"""Messages that are being completed; each has left within the evidence budget, whether it got a place or not."""
 SIDE_BY_SIDE = 32
-"""Pages whose evidence is gathered at the same time."""
+"""Messages whose evidence is gathered at the same time."""
 
 
 class Intake(Worker):
-    """Reads what was posted, in order: a page for what is understood, quarantine for what is not."""
+    """Reads what was posted, in order: a message for what is understood, quarantine for what is not."""
 
-    def __init__(self, database: Database, on_pages: Callable[[], None]) -> None:
+    def __init__(self, database: Database, on_messages: Callable[[], None]) -> None:
         super().__init__()
         self._database = database
-        self._on_pages = on_pages
+        self._on_messages = on_messages
 
     async def run(self) -> None:
         """Work until stopped."""
@@ -51,9 +54,9 @@ class Intake(Worker):
                 ):
                     for each in posted:
                         await self._take_or_quarantine(each)
-                    self._on_pages()
+                    self._on_messages()
             except StoreError as error:
-                logger.error("what was posted waits in the inbox: %s", error)  # noqa: TRY400 - an outage, no bug
+                logger.error("posted notifications wait in the inbox: %s", error)  # noqa: TRY400 - an outage, no bug
                 await asyncio.sleep(STORE_RETRY_SECONDS)
             await self.rest()
 
@@ -67,7 +70,7 @@ class Intake(Worker):
         except Exception:
             # A bug in reading one body must not end the reading of all others.
             logger.exception("inbox %d could not be read", posted.id)
-            reason = "reading it failed; the engine's log says why"
+            reason = "reading it failed; see the log of the engine"
         else:
             return
         logger.error("a posted body is quarantined as inbox %d: %s", posted.id, reason)
@@ -76,22 +79,12 @@ class Intake(Worker):
 
     async def _take(self, posted: inbox.Posted) -> None:
         # In a thread: a large body must not hold up the webhook.
-        notification = await asyncio.to_thread(parse, posted.body)
-        page = pages.NewPage(
-            posted.id,
-            posted.received_at,
-            notification.group_hash,
-            notification.receiver,
-            notification.status,
-            notification.title,
-            # What the sender calls enrichment is not ours, and is not shown as ours.
-            {key: value for key, value in notification.raw.items() if key != "enrichment"},
-        )
-        await _write(self._database, lambda connection: pages.add(connection, page))
+        new = await asyncio.to_thread(_new_message, posted)
+        await _write(self._database, lambda connection: messages.add(connection, new))
 
 
 class Enrichment(Worker):
-    """Gathers the evidence of pages, and puts them out for the sinks."""
+    """Gathers the evidence of messages, and adds them to the outbox."""
 
     def __init__(
         self,
@@ -111,70 +104,95 @@ class Enrichment(Worker):
         self._in_hand: set[int] = set()
 
     async def run(self) -> None:
-        """Work until stopped. Pages are begun in their order; the outbox keeps the order of each group."""
+        """Work until stopped. Messages are begun in their order; the outbox keeps the order of each thread."""
         async with asyncio.TaskGroup() as tasks:
             while self.begin_round():
                 try:
-                    for page in await self._waiting():
-                        self._in_hand.add(page.id)
-                        tasks.create_task(self._complete(page))
+                    for stored in await self._waiting():
+                        self._in_hand.add(stored.id)
+                        tasks.create_task(self._complete(stored))
                 except StoreError as error:
-                    logger.error("pages wait for their evidence: %s", error)  # noqa: TRY400 - an outage, no bug
+                    logger.error("messages wait for their evidence: %s", error)  # noqa: TRY400 - an outage, no bug
                 await self.rest()
 
-    async def _waiting(self) -> list[pages.Page]:
+    async def _waiting(self) -> list[StoredMessage]:
         room = MOST_IN_HAND - len(self._in_hand)
-        read = partial(pages.gathering, besides=tuple(self._in_hand), limit=room)
+        read = partial(messages.gathering, besides=tuple(self._in_hand), limit=room)
         return await asyncio.to_thread(self._database.read, read) if room > 0 else []
 
-    async def _complete(self, page: pages.Page) -> None:
-        # Nothing here may end the worker, which completes the pages of everybody else.
+    async def _complete(self, stored: StoredMessage) -> None:
+        # Nothing here may end the worker, which completes the messages of everybody else.
         try:
-            message, state = await self._message(page)
-            await self._put_out(page, message)
-            telemetry.PAGES.labels(state).inc()
+            message = restored(stored)
+            evidence, state = await self._evidence(message)
+            # Subjects were found by what stood in it before; what leaves is scrubbed.
+            content = await asyncio.to_thread(outgoing, replace(message, evidence=evidence).content())
+            await self._hand_over(stored, content)
+            telemetry.MESSAGES.labels(state).inc()
         except Exception:
-            # Whatever one page trips over, it is not lost, and the others are not held up.
-            logger.exception("page %s could not be completed; it is tried again", page.key)
+            # Whatever one message trips over, it is not lost, and the others are not held up.
+            logger.exception("message %s could not be completed; it is tried again", stored.key)
             await asyncio.sleep(STORE_RETRY_SECONDS)
         finally:
-            self._in_hand.discard(page.id)
+            self._in_hand.discard(stored.id)
             self.tell()  # there may be more than fitted into the hand
         self._on_ready()
 
-    async def _put_out(self, page: pages.Page, message: dict[str, Any]) -> None:
-        is_out = False
-        while not is_out:
+    async def _hand_over(self, stored: StoredMessage, content: Mapping[str, Any]) -> None:
+        finish = partial(messages.finish, message_id=stored.id, content=content, sinks=self._sinks, now=time.time())
+        is_stored = False
+        while not is_stored:
             try:
-                finish = partial(pages.finish, page_id=page.id, message=message, sinks=self._sinks, now=time.time())
                 await _write(self._database, finish)
-                is_out = True
+                is_stored = True
             except StoreError as error:
-                logger.error("a page waits to be put out: %s", error)  # noqa: TRY400 - an outage, no bug
+                logger.error("a message waits to be added to the outbox: %s", error)  # noqa: TRY400
                 await asyncio.sleep(STORE_RETRY_SECONDS)
 
-    async def _message(self, page: pages.Page) -> tuple[dict[str, Any], str]:
+    async def _evidence(self, message: Message) -> tuple[Evidence, str]:
+        """The evidence, and whether it is ``complete``, ``partial`` or has ``failed``."""
         started = time.monotonic()
         try:
             async with asyncio.timeout(self._gatherer.budget):
                 await self._places.acquire()
         except TimeoutError:
             telemetry.EVIDENCE_SECONDS.observe(time.monotonic() - started)
-            return plain(page.message, "too many pages at once: this one left without evidence"), "partial"
+            return _nothing("too many notifications at once: this one left without evidence", started), "partial"
         try:
-            notification = await asyncio.to_thread(parse, json.dumps(page.message).encode())
+            group = await asyncio.to_thread(understood, message.payload or {})
             left = max(0.1, self._gatherer.budget - (time.monotonic() - started))
-            subjects = subjects_of(notification.alerts, self._slos())
-            evidence = await self._gatherer.gather(subjects, within=left)
+            evidence = await self._gatherer.gather(subjects_of(group.alerts, self._slos()), within=left)
             telemetry.EVIDENCE_SECONDS.observe(time.monotonic() - started)
-            state = "partial" if evidence.missing else "complete"
-            return await asyncio.to_thread(enriched, notification, evidence), state
         except Exception:
-            # Evidence decorates. Whatever goes wrong with it, the page itself leaves.
-            logger.exception("the evidence of page %s could not be added", page.key)
-            return plain(page.message, "adding evidence failed; the engine's log says why"), "failed"
+            # Evidence decorates. Whatever goes wrong with it, the notification itself leaves.
+            logger.exception("the evidence of message %s could not be added", message.key)
+            return _nothing("adding evidence failed; see the log of the engine", started), "failed"
         finally:
             self._places.release()
+        return evidence, "partial" if evidence.missing else "complete"
+
+
+def _new_message(posted: inbox.Posted) -> messages.NewMessage:
+    group = parse(posted.body)
+    return messages.NewMessage(
+        received_at=posted.received_at,
+        thread=group.thread,
+        kind=_kind(group),
+        severity=outgoing_text(group.severity)[:100] if group.severity else None,
+        title=outgoing_text(group.title),
+        # What the sender calls enrichment is not ours, and is not shown as ours.
+        content={"evidence": None, "payload": {key: value for key, value in group.raw.items() if key != ENRICHMENT}},
+        inbox_id=posted.id,
+    )
+
+
+def _kind(group: AlertGroup) -> str:
+    return "resolved" if group.status == "resolved" else "firing"
+
+
+def _nothing(reason: str, started: float) -> Evidence:
+    seconds = round(time.monotonic() - started, 3)
+    return Evidence(datetime.now(UTC).isoformat(), seconds, missing=(Missing("engine", reason),))
 
 
 async def _write(database: Database, work: Callable[..., Any]) -> None:

@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class InForce:
+class ActiveSlos:
     """What the engine goes by. ``problems``: why the files on disk are not (all) in force."""
 
     slos: SloSet
@@ -26,7 +26,7 @@ class InForce:
 class LiveSlos:
     """The SLO set in force. Thread-safe."""
 
-    def __init__(self, paths: Iterable[Path], on_change: Callable[[InForce], None] = lambda _: None) -> None:
+    def __init__(self, paths: Iterable[Path], on_change: Callable[[ActiveSlos], None] = lambda _: None) -> None:
         """Read the files. With mistakes in them, the SLOs that have none come into force: an engine that did not start
         would lose pages, which is worse than one that knows fewer SLOs."""
         self._paths = tuple(paths)
@@ -34,10 +34,10 @@ class LiveSlos:
         self._lock = threading.Lock()
         self._seen = self._fingerprint()
         loaded = examine(self._paths)
-        self._adopt(InForce(loaded.slos, loaded.problems))
+        self._adopt(ActiveSlos(loaded.slos, loaded.problems))
 
     @property
-    def in_force(self) -> InForce:
+    def active(self) -> ActiveSlos:
         """The SLO set in force, and the mistakes on disk."""
         return self._in_force
 
@@ -51,16 +51,16 @@ class LiveSlos:
             self._seen = fingerprint
             loaded = examine(self._paths)
             slos = self._in_force.slos if loaded.problems else loaded.slos
-            self._adopt(InForce(slos, loaded.problems))
+            self._adopt(ActiveSlos(slos, loaded.problems))
             return True
 
-    def _adopt(self, in_force: InForce) -> None:
-        self._in_force = in_force
-        for problem in in_force.problems:
+    def _adopt(self, active: ActiveSlos) -> None:
+        self._in_force = active
+        for problem in active.problems:
             logger.error("SLO file not in force: %s", problem)
-        if not in_force.problems:
-            logger.info("%d SLOs in force", len(in_force.slos.slos))
-        self._on_change(in_force)
+        if not active.problems:
+            logger.info("%d SLOs in force", len(active.slos.slos))
+        self._on_change(active)
 
     def _fingerprint(self) -> tuple[tuple[str, int, int], ...]:
         found = []

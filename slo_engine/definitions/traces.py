@@ -20,6 +20,22 @@ class TraceTemplateError(SloEngineError):
 
 
 @dataclass(frozen=True)
+class Failed:
+    """Runs that failed, or failing steps, explain the errors."""
+
+
+@dataclass(frozen=True)
+class Slow:
+    """Runs that took longer explain the errors."""
+
+    seconds: float
+
+
+Explanation = Failed | Slow
+"""Which traces explain the errors of an SLI."""
+
+
+@dataclass(frozen=True)
 class TraceQuery:
     """Traces that carry all ``tags``. ``observation``: failures are the ERROR observations of this name inside them
     (a tool, say); without it, the runs that failed as a whole."""

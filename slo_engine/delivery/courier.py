@@ -1,4 +1,4 @@
-"""Outbox -> sinks: at least once, in order for each sink and alert group."""
+"""Outbox -> sinks: at least once, in order for each sink and thread."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from functools import partial
 from sqlalchemy import Connection
 
 from slo_engine import telemetry
-from slo_engine.delivery.sink import Delivered, Delivery, Outcome, Refused, Retry, Sink
+from slo_engine.delivery.sink import Delivered, Outcome, Refused, Retry, Sink
+from slo_engine.notifications import restored
 from slo_engine.store import Database, StoreError, outbox
 from slo_engine.worker import POLL_SECONDS, Worker
 
@@ -26,7 +27,7 @@ FIRST_DELAY = 1.0
 LONGEST_DELAY = 300.0
 
 GIVE_UP_SECONDS = 24 * 3600.0
-"""A page that nobody could take for a day is no page any more; it is kept as a dead letter."""
+"""What nobody could take for a day wakes nobody any more; it is kept as a dead letter."""
 
 
 class Courier(Worker):
@@ -51,7 +52,7 @@ class Courier(Worker):
                     due = await asyncio.to_thread(self._database.read, outbox.seconds_until_due)
                     wait = min(wait, max(0.05, due)) if due is not None else wait
                 except StoreError as error:
-                    logger.error("pages wait in the outbox: %s", error)  # noqa: TRY400 - an outage, no bug
+                    logger.error("messages wait in the outbox: %s", error)  # noqa: TRY400 - an outage, no bug
                 await self.rest(wait)
 
     async def _deliver(self, claim: outbox.Claim) -> None:
@@ -60,40 +61,40 @@ class Courier(Worker):
         try:
             await asyncio.wrap_future(self._database.submit(partial(_note, claim=claim, outcome=outcome)))
         except StoreError as error:
-            # The lease ends by itself; the page is then sent once more, with the same key.
+            # The lease ends by itself; the message is then sent once more, with the same key.
             logger.error("a delivery to %s could not be noted: %s", claim.sink, error)  # noqa: TRY400
             return
         if not isinstance(outcome, Delivered):
-            logger.warning("page %s to sink %s: %s", claim.page_key, claim.sink, outcome.reason)
-        self.tell()  # the next page of this group may be waiting behind this one
+            logger.warning("message %s to sink %s: %s", claim.message.key, claim.sink, outcome.reason)
+        self.tell()  # the next message of this thread may be waiting behind this one
 
     async def _send(self, claim: outbox.Claim) -> Outcome:
         sink = self._sinks.get(claim.sink)
         if sink is None:
-            return Refused("this sink is not in the settings any more")
+            return Refused("this sink is no longer in the settings")
         try:
-            return await sink.send(Delivery(claim.page_key, claim.message))
+            return await sink.send(restored(claim.message))
         except Exception:
             # A bug in one sink must not end the courier, which serves all of them.
             logger.exception("sink %s failed", claim.sink)
-            return Retry("sending failed; the engine's log says why")
+            return Retry("sending failed; see the log of the engine")
 
 
 def delay_before(attempt: int, chance: float) -> float:
     """Seconds before the next attempt: 1, 2, 4, ... up to five minutes, of which a random half is taken off so that
-    pages do not come back all at once. ``chance`` is between 0 and 1."""
+    messages do not come back all at once. ``chance`` is between 0 and 1."""
     full = min(FIRST_DELAY * 2.0 ** min(attempt, 30), LONGEST_DELAY)
     return full * (0.5 + chance / 2)
 
 
 def _note(connection: Connection, claim: outbox.Claim, outcome: Outcome) -> bool:
     match outcome:
-        case Delivered():
-            return outbox.delivered(connection, claim)
+        case Delivered(receipt):
+            return outbox.delivered(connection, claim, receipt)
         case Refused(reason):
             return outbox.bury(connection, claim, reason)
         case Retry(reason, after):
-            if time.time() - claim.created_at > GIVE_UP_SECONDS:
+            if time.time() - claim.message.received_at > GIVE_UP_SECONDS:
                 return outbox.bury(connection, claim, f"given up after a day: {reason}")
             backoff = delay_before(claim.attempts, random.random())  # noqa: S311 - jitter, no secret
             return outbox.retry_later(connection, claim, reason, backoff if after is None else max(after, backoff))

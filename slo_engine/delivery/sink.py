@@ -6,18 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-
-@dataclass(frozen=True)
-class Delivery:
-    """A page on its way. ``key`` is the same for every attempt, so that a receiver can tell a repeat."""
-
-    key: str
-    message: Mapping[str, Any]
+from slo_engine.notifications import Message
 
 
 @dataclass(frozen=True)
 class Delivered:
-    """The sink has taken it."""
+    """The sink has taken it. ``receipt``: what it said, as JSON for people and for later messages of the thread."""
+
+    receipt: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -30,7 +26,7 @@ class Retry:
 
 @dataclass(frozen=True)
 class Refused:
-    """Never: the same page would be refused again."""
+    """Never: the same message would be refused again."""
 
     reason: str
 
@@ -39,12 +35,12 @@ Outcome = Delivered | Retry | Refused
 
 
 class Sink(Protocol):
-    """Where pages go."""
+    """Where messages go."""
 
-    async def send(self, delivery: Delivery) -> Outcome:
-        """Send one page. Never raises for what the other side or the network does."""
+    async def send(self, message: Message) -> Outcome:
+        """Send one message. Never raises for what the other side or the network does."""
         ...
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections; the sink is not used afterwards."""
         ...

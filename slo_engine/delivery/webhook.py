@@ -11,21 +11,22 @@ import httpx
 from standardwebhooks.webhooks import Webhook
 
 from slo_engine import __version__
-from slo_engine.delivery.sink import Delivered, Delivery, Outcome, Refused, Retry
+from slo_engine.delivery.sink import Delivered, Outcome, Refused, Retry
+from slo_engine.notifications import Message, as_payload
 
 TIMEOUT_SECONDS = 15.0
 """The lower end of what Standard Webhooks advises; a lease is four times as long."""
 
 RETRYABLE = frozenset({408, 425, 429})
-"""4xx answers that are about the moment and not about the page."""
+"""4xx answers that are about the moment and not about the message."""
 
 MAX_RETRY_AFTER = 3600.0
 """A sink may slow us down, but not put us off until tomorrow."""
 
 
 class WebhookSink:
-    """POSTs each page as JSON. With a secret it is signed (``webhook-signature``, HMAC-SHA256); ``webhook-id`` is the
-    same for every attempt."""
+    """POSTs each message as JSON. With a secret it is signed (``webhook-signature``, HMAC-SHA256); ``webhook-id``
+    is the same for every attempt."""
 
     def __init__(
         self, url: str, *, secret: str | None = None, transport: httpx.AsyncBaseTransport | None = None
@@ -33,7 +34,7 @@ class WebhookSink:
         """Raises ValueError when ``secret`` is not base64, as Standard Webhooks has it."""
         self._url = url
         self._signer = Webhook(secret) if secret else None
-        # No redirects: a POST that is redirected arrives as a GET without a body, and its 200 would lose the page.
+        # No redirects: a POST that is redirected arrives as a GET without a body, and its 200 would lose the message.
         self._client = httpx.AsyncClient(
             timeout=TIMEOUT_SECONDS, trust_env=False, follow_redirects=False, transport=transport
         )
@@ -42,18 +43,18 @@ class WebhookSink:
         """Give the connections back."""
         await self._client.aclose()
 
-    async def send(self, delivery: Delivery) -> Outcome:
-        """Send one page. 2xx: delivered. 408, 425, 429, 5xx and network errors: again later. Anything else: refused."""
-        body = json.dumps(delivery.message)
+    async def send(self, message: Message) -> Outcome:
+        """Send one message. 2xx: delivered. 408, 425, 429, 5xx and network errors: again later. All others: refused."""
+        body = await asyncio.to_thread(lambda: json.dumps(as_payload(message)))
         now = datetime.now(UTC)
         headers = {
             "content-type": "application/json",
             "user-agent": f"slo-engine/{__version__}",
-            "webhook-id": delivery.key,
+            "webhook-id": message.key,
             "webhook-timestamp": str(int(now.timestamp())),
         }
         if self._signer is not None:
-            headers["webhook-signature"] = self._signer.sign(delivery.key, now, body)
+            headers["webhook-signature"] = self._signer.sign(message.key, now, body)
         try:
             # Streamed and not read: the answer's body says nothing that we act on, and may be endless.
             async with (
@@ -70,7 +71,7 @@ class WebhookSink:
 def _outcome(response: httpx.Response, now: datetime) -> Outcome:
     status = response.status_code
     if response.is_success:
-        return Delivered()
+        return Delivered({"status": status})
     if status in RETRYABLE or status >= 500:
         return Retry(f"HTTP {status}", _retry_after(response.headers.get("retry-after"), now))
     if response.is_redirect:

@@ -1,92 +1,42 @@
-"""Evidence for a page, within its time budget. What is late or broken is left out, and said to be."""
+"""Evidence for a message, within its time budget. What is late or broken is left out, and reported as missing."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeVar
 
 from slo_engine import telemetry
 from slo_engine.errors import SloEngineError
+from slo_engine.evidence.source import Backends, CannotTellError, Source
+from slo_engine.evidence.sources import SOURCES
 from slo_engine.evidence.subject import Subject
-from slo_engine.status.model import SloStatus
-from slo_engine.evidence.model import Finding
+from slo_engine.notifications import Evidence, Missing, Section, Topic
+from slo_engine.traces import UnsupportedError
 
 logger = logging.getLogger(__name__)
 
-T = TypeVar("T")
-
 BREAKER_FAILURES = 3
 BREAKER_SECONDS = 30.0
-"""After three failures in a row a source is not asked for half a minute: in a storm, pages leave at once."""
-
-
-class StatusSource(Protocol):
-    """What knows the status of the SLOs."""
-
-    async def statuses(self) -> Sequence[SloStatus]:
-        """The status of every SLO group, now. Raises SloEngineError."""
-        ...
-
-
-class TraceSource(Protocol):
-    """What knows the traces: :class:`slo_engine.traces.LangFuse`, or a test."""
-
-    async def failures(
-        self, tags: Sequence[str], since: datetime, until: datetime, *, observation: str | None = None
-    ) -> Finding:
-        """Why runs failed. Raises SloEngineError."""
-        ...
-
-    async def slow_runs(self, tags: Sequence[str], since: datetime, until: datetime, *, seconds: float) -> Finding:
-        """Which runs were slow. Raises SloEngineError."""
-        ...
-
-
-@dataclass(frozen=True)
-class Missing:
-    """A source that gave nothing, and why."""
-
-    source: str
-    reason: str
-
-
-@dataclass
-class SubjectEvidence:
-    """What was found out about one subject."""
-
-    subject: Subject
-    status: SloStatus | None = None
-    finding: Finding | None = None
-
-
-@dataclass
-class Evidence:
-    """What was found out for one page."""
-
-    gathered_at: datetime
-    seconds: float = 0.0
-    subjects: list[SubjectEvidence] = field(default_factory=list)
-    missing: list[Missing] = field(default_factory=list)
+"""After three messages in a row for which a backend failed it is not asked for half a minute: in a storm,
+notifications leave at once."""
 
 
 class Breaker:
-    """Lets a source rest that has failed several times in a row."""
+    """Lets a backend rest that has failed several times in a row."""
 
     def __init__(self) -> None:
         self._failures = 0
         self._closed_again_at = 0.0
 
     def is_open(self, now: float) -> bool:
-        """Whether the source should not be asked now."""
+        """Whether the backend should not be asked now."""
         return self._failures >= BREAKER_FAILURES and now < self._closed_again_at
 
     def note(self, *, success: bool, now: float) -> None:
-        """Remember how a request went."""
+        """Remember how a message fared."""
         self._failures = 0 if success else self._failures + 1
         self._closed_again_at = now + BREAKER_SECONDS
 
@@ -94,102 +44,95 @@ class Breaker:
 class Gatherer:
     """Asks all sources side by side."""
 
-    def __init__(self, statuses: StatusSource, traces: TraceSource | None, *, budget: float) -> None:
-        """``budget``: seconds after which a page leaves with what there is."""
-        self._statuses = statuses
-        self._traces = traces
+    def __init__(self, sources: Iterable[Source], *, budget: float) -> None:
+        """``budget``: seconds after which a message leaves with what there is."""
+        self._sources = tuple(sources)
         self.budget = budget
-        self._breakers = {"prometheus": Breaker(), "langfuse": Breaker()}
+        self._breakers = {source.backend: Breaker() for source in self._sources}
 
     async def gather(self, subjects: Sequence[Subject], *, within: float | None = None) -> Evidence:
         """Evidence for these subjects; takes no longer than ``within`` seconds (else the budget), and never raises for
         a source."""
-        limit = within or self.budget
-        started = time.monotonic()
-        now = datetime.now(UTC)
-        evidence = Evidence(now, subjects=[SubjectEvidence(subject) for subject in subjects])
+        started, gathered_at = time.monotonic(), datetime.now(UTC)
+        asking = _Asking(within or self.budget)
+        pairs = [(subject, source) for subject in subjects for source in self._sources if source.wants(subject)]
+        resting = {name for name, breaker in self._breakers.items() if breaker.is_open(started)}
         async with asyncio.TaskGroup() as tasks:
-            if any(each.subject.slo for each in evidence.subjects):
-                tasks.create_task(self._add_statuses(evidence, limit))
-            for each in evidence.subjects:
-                if self._traces is not None and each.subject.query is not None:
-                    tasks.create_task(self._add_finding(evidence, each, self._traces, now, limit))
-        if self._traces is None and any(each.subject.query for each in evidence.subjects):
-            evidence.missing.append(Missing("langfuse", "LangFuse is not configured"))
-        evidence.missing = list(dict.fromkeys(evidence.missing))  # ten subjects, one LangFuse that is down
-        evidence.seconds = time.monotonic() - started
-        return evidence
+            asked = [
+                None if source.backend in resting else tasks.create_task(asking.ask(source, subject))
+                for subject, source in pairs
+            ]
+        for backend in sorted({source.backend for _, source in pairs} & resting):
+            asking.missing.append(Missing(backend, "circuit breaker open after several failures in a row"))
+            telemetry.EVIDENCE_SOURCES.labels(backend, "skipped").inc()
+        # Once for each message and backend: ten subjects that wait for one server are one failure.
+        for backend, answered in asking.answered.items():
+            self._breakers[backend].note(success=answered, now=time.monotonic())
+        found = {
+            (id(subject), source.name): task.result()
+            for (subject, source), task in zip(pairs, asked, strict=True)
+            if task is not None
+        }
+        return Evidence(
+            gathered_at=gathered_at.isoformat(),
+            seconds=round(time.monotonic() - started, 3),
+            topics=tuple(_topic(subject, self._sources, found) for subject in subjects),
+            missing=tuple(dict.fromkeys(asking.missing)),
+        )
 
-    async def _add_statuses(self, evidence: Evidence, limit: float) -> None:
-        statuses = await self._ask("prometheus", evidence, limit, self._statuses.statuses)
-        by_key = {(status.service, status.slo, *status.group.items()): status for status in statuses or ()}
-        for each in evidence.subjects:
-            if each.subject.slo is not None:
-                each.status = by_key.get((*each.subject.slo.key, *each.subject.group.items()))
 
-    async def _add_finding(
-        self, evidence: Evidence, each: SubjectEvidence, traces: TraceSource, now: datetime, limit: float
-    ) -> None:
-        subject = each.subject
-        assert subject.query is not None  # asked for by gather() only then
-        query, since = subject.query, now - subject.window
-        if subject.slower_than is None:
-            each.finding = await self._ask(
-                "langfuse",
-                evidence,
-                limit,
-                lambda: traces.failures(query.tags, since, now, observation=query.observation),
-            )
-        else:
-            slower_than = subject.slower_than
-            each.finding = await self._ask(
-                "langfuse", evidence, limit, lambda: traces.slow_runs(query.tags, since, now, seconds=slower_than)
-            )
+def sources(backends: Backends) -> tuple[Source, ...]:
+    """Every source there is."""
+    return tuple(make(backends) for make in SOURCES.values())
 
-    async def _ask(self, source: str, evidence: Evidence, limit: float, ask: Callable[[], Awaitable[T]]) -> T | None:
-        breaker = self._breakers[source]
-        if breaker.is_open(time.monotonic()):
-            evidence.missing.append(Missing(source, "it failed several times in a row and is left alone for a while"))
-            telemetry.EVIDENCE_SOURCES.labels(source, "skipped").inc()
-            return None
-        answer: T | None = None
-        reason: str | None = None
+
+class _Asking:
+    """The questions for one message."""
+
+    def __init__(self, limit: float) -> None:
+        self._limit = limit
+        self.missing: list[Missing] = []
+        self.answered: dict[str, bool] = {}
+        """Backend -> whether it has answered any of the questions that it could have answered."""
+
+    async def ask(self, source: Source, subject: Subject) -> Section | None:
+        backend = source.backend
+        section: Section | None = None
         try:
-            async with asyncio.timeout(limit):
-                answer = await ask()
+            async with asyncio.timeout(self._limit):
+                section = await source.gather(subject)
+        except (CannotTellError, UnsupportedError) as error:
+            # It is not broken: the breaker stays out of it.
+            self.missing.append(Missing(backend, str(error)))
+            telemetry.EVIDENCE_SOURCES.labels(backend, "unsupported").inc()
+            return None
         except TimeoutError:
-            reason = f"no answer within {limit:.2g} s"
+            self._note_failure(backend, f"no answer within {self._limit:.2g} s")
+            return None
         except SloEngineError as error:
-            reason = str(error)
+            self._note_failure(backend, str(error))
+            return None
         except Exception:
-            # A bug in reading evidence must not hold back the page that it only decorates.
-            logger.exception("reading evidence from %s failed", source)
-            reason = "reading it failed; the engine's log says why"
-        breaker.note(success=reason is None, now=time.monotonic())
-        telemetry.EVIDENCE_SOURCES.labels(source, "success" if reason is None else "failure").inc()
-        if reason is not None:
-            evidence.missing.append(Missing(source, reason))
-        return answer
+            # A bug in reading evidence must not hold back the notification that it only decorates.
+            logger.exception("reading evidence from %s failed", backend)
+            self._note_failure(backend, "reading it failed; see the log of the engine")
+            return None
+        self.answered[backend] = True
+        telemetry.EVIDENCE_SOURCES.labels(backend, "success").inc()
+        return section
+
+    def _note_failure(self, backend: str, reason: str) -> None:
+        self.answered.setdefault(backend, False)
+        self.missing.append(Missing(backend, reason))
+        telemetry.EVIDENCE_SOURCES.labels(backend, "failure").inc()
 
 
-def as_json(evidence: Evidence) -> dict[str, Any]:
-    """The ``enrichment`` object of a page."""
-    return {
-        "version": "1",
-        "gathered_at": evidence.gathered_at.isoformat(),
-        "seconds": round(evidence.seconds, 3),
-        "missing": [{"source": each.source, "reason": each.reason} for each in evidence.missing],
-        "subjects": [_subject_as_json(each) for each in evidence.subjects],
-    }
-
-
-def _subject_as_json(each: SubjectEvidence) -> dict[str, Any]:
-    slo = each.subject.slo
-    return {
-        "service": slo.service if slo else None,
-        "slo": slo.name if slo else None,
-        "group": dict(each.subject.group),
-        "fingerprints": list(each.subject.fingerprints),
-        "status": each.status.as_json() if each.status else None,
-        "traces": each.finding.as_json() if each.finding else None,
-    }
+def _topic(subject: Subject, asked: Sequence[Source], found: dict[tuple[int, str], Section | None]) -> Topic:
+    said = (found.get((id(subject), source.name)) for source in asked)
+    return Topic(
+        subject.slo.service if subject.slo else None,
+        subject.slo.name if subject.slo else None,
+        dict(subject.group),
+        subject.fingerprints,
+        tuple(section for section in said if section is not None),
+    )

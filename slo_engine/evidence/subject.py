@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from slo_engine.definitions.slo import Group, Slo
-from slo_engine.definitions.traces import TraceQuery
+from slo_engine.definitions.traces import Explanation, TraceQuery
 
 
 @dataclass(frozen=True)
@@ -18,6 +18,11 @@ class Subject:
     window: timedelta
     query: TraceQuery | None
     """How to find its traces; None when no trace can explain it."""
-    slower_than: float | None
-    """Seconds: for a latency SLO the traces wanted are slow ones, not failing ones."""
+    explained_by: Explanation | None
+    """Which of its traces explain it."""
     fingerprints: tuple[str, ...]
+
+    def span(self) -> tuple[datetime, datetime]:
+        """The window up to now."""
+        now = datetime.now(UTC)
+        return now - self.window, now

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from slo_engine.scrub import Finding
+from slo_engine.scrub import Match
 
 ENTITIES: Final = (
     *("CREDIT_CARD", "CRYPTO", "IBAN_CODE", "MEDICAL_LICENSE", "UK_NHS"),
@@ -31,12 +31,12 @@ class PresidioFinder:
         self._threshold = threshold
         self._analyzer = _analyzer()
 
-    def __call__(self, text: str) -> Iterator[Finding]:
+    def __call__(self, text: str) -> Iterator[Match]:
         """What is in a text."""
         for found in self._analyzer.analyze(
             text, language="en", entities=self._entities, score_threshold=self._threshold
         ):
-            yield Finding(found.start, found.end, found.entity_type)
+            yield Match(found.start, found.end, found.entity_type)
 
 
 def _analyzer() -> Any:

@@ -1,5 +1,5 @@
 """Text -> text without secrets and personal data. Standard library only: agents and the engine share this one list."""
 
-from slo_engine.scrub.scrubber import Finder, Finding, Scrubber
+from slo_engine.scrub.scrubber import Finder, Match, Scrubber
 
-__all__ = ["Finder", "Finding", "Scrubber"]
+__all__ = ["Finder", "Match", "Scrubber"]

@@ -13,7 +13,7 @@ from ipaddress import AddressValueError, IPv6Address
 from typing import Final, NamedTuple
 
 
-class Finding(NamedTuple):
+class Match(NamedTuple):
     """Characters ``start`` to ``end`` (exclusive) are of this kind."""
 
     start: int
@@ -21,24 +21,32 @@ class Finding(NamedTuple):
     kind: str
 
 
-Finder = Callable[[str], Iterable[Finding]]
+Finder = Callable[[str], Iterable[Match]]
 
 
 class Scrubber:
     """Finds and masks e-mail addresses, phone and card numbers, IBANs, SSNs, IP addresses, keys and tokens.
 
     ``patterns``: regular expressions of your own, by kind; what they match becomes ``[KIND]``. Raises re.error for
-    one that is none. ``finders``: functions of your own from a text to findings, such as `presidio.PresidioFinder`.
+    one that is not a regular expression. ``finders``: functions of your own from a text to matches, such as
+    `presidio.PresidioFinder`. ``wanted``: whether to mask a match, by its kind and text; all of them if not given.
     """
 
-    def __init__(self, patterns: Mapping[str, str] = {}, finders: Sequence[Finder] = ()) -> None:
+    def __init__(
+        self,
+        patterns: Mapping[str, str] = {},
+        finders: Sequence[Finder] = (),
+        *,
+        wanted: Callable[[str, str], bool] | None = None,
+    ) -> None:
+        self._wanted = wanted
         self._others: tuple[Finder, ...] = (
             _secrets,
             *(_of_pattern(kind, re.compile(pattern)) for kind, pattern in patterns.items()),
             *finders,
         )
 
-    def find(self, text: str) -> list[Finding]:
+    def find(self, text: str) -> list[Match]:
         """What is in a text, in order; what overlapped is one."""
         # What JSON has escaped is blanked out, in the same length: the `n` of a line's end is no letter before a key.
         plain = _ESCAPED.sub(_blank, text) if "\\" in text else text
@@ -48,16 +56,18 @@ class Scrubber:
                 *(finding for finder in self._others for finding in finder(plain) if finding.end > finding.start),
             ]
         )
+        if self._wanted is not None:
+            found = [each for each in found if self._wanted(each.kind, text[each.start : each.end])]
         if not found:
             return []
-        merged: list[Finding] = [found[0]]
+        merged: list[Match] = [found[0]]
         for each in found[1:]:
             last = merged[-1]
             if each.start >= last.end:
                 merged.append(each)
             else:
                 longer = each if each.end - each.start > last.end - last.start else last
-                merged[-1] = Finding(last.start, max(last.end, each.end), longer.kind)
+                merged[-1] = Match(last.start, max(last.end, each.end), longer.kind)
         return merged
 
     def scrub(self, text: str) -> str:
@@ -81,8 +91,8 @@ def _blank(match: re.Match[str]) -> str:
 
 
 def _of_pattern(kind: str, pattern: re.Pattern[str]) -> Finder:
-    def find(text: str) -> Iterator[Finding]:
-        return (Finding(match.start(), match.end(), kind) for match in pattern.finditer(text))
+    def find(text: str) -> Iterator[Match]:
+        return (Match(match.start(), match.end(), kind) for match in pattern.finditer(text))
 
     return find
 
@@ -96,7 +106,7 @@ _DOMAIN: Final = re.compile(
 )
 
 
-def _emails(text: str) -> Iterator[Finding]:
+def _emails(text: str) -> Iterator[Match]:
     at = text.find("@")
     while at != -1:
         before = _LOCAL_PART.search(text[max(0, at - 64) : at])
@@ -107,7 +117,7 @@ def _emails(text: str) -> Iterator[Finding]:
             for mark in _LOCAL_TRIM:
                 local = local.rpartition(mark)[2] if mark not in {".", "'"} else local.lstrip(mark)
             if local and not local.endswith("."):
-                yield Finding(at - len(local), after.end(), "email")
+                yield Match(at - len(local), after.end(), "email")
         at = text.find("@", at + 1)
 
 
@@ -174,22 +184,22 @@ _PASSWORD: Final = re.compile(r"passw|pwd", re.IGNORECASE)
 _NO_PASSWORD: Final = frozenset({"null", "none", "true", "false", "required", "optional", "string", "undefined"})
 
 
-def _secrets(text: str) -> Iterator[Finding]:
+def _secrets(text: str) -> Iterator[Match]:
     for key_start in _KEY_STARTS:
         end = 0
         for at in _positions(text, key_start) if key_start in text else ():
             match = _KEYS.match(text, at) if at >= end else None  # which looks before it: `task-...` is none
             if match is not None:
                 end = match.end()
-                yield Finding(match.start(), match.end(), "secret")
+                yield Match(match.start(), match.end(), "secret")
     if "-----BEGIN" in text:
-        yield from (Finding(match.start(), match.end(), "secret") for match in _PRIVATE_KEY.finditer(text))
+        yield from (Match(match.start(), match.end(), "secret") for match in _PRIVATE_KEY.finditer(text))
     if "://" in text and "@" in text:
-        yield from (Finding(match.start(1), match.end(1), "secret") for match in _URL_PASSWORD.finditer(text))
+        yield from (Match(match.start(1), match.end(1), "secret") for match in _URL_PASSWORD.finditer(text))
     yield from _named_secrets(text)
 
 
-def _named_secrets(text: str) -> Iterator[Finding]:
+def _named_secrets(text: str) -> Iterator[Match]:
     """What the words before it say is one."""
     lowered = text.lower()
     if len(lowered) != len(text):  # some letters grow: then positions in it say nothing
@@ -198,12 +208,12 @@ def _named_secrets(text: str) -> Iterator[Finding]:
         for at in _positions(lowered, word) if word in lowered else ():
             match = _BEARER.match(text, at)
             if match is not None:
-                yield Finding(match.start(1), match.end(1), "secret")
+                yield Match(match.start(1), match.end(1), "secret")
     for word in _SECRET_NAMES:
         for at in _positions(lowered, word) if word in lowered else ():
             match = _ASSIGNED.match(text, at)
             if match is not None and _looks_secret(match, is_password=bool(_PASSWORD.match(text, at))):
-                yield Finding(match.start("value"), match.end("value"), "secret")
+                yield Match(match.start("value"), match.end("value"), "secret")
 
 
 def _looks_secret(match: re.Match[str], *, is_password: bool) -> bool:
@@ -269,7 +279,7 @@ _HARMLESS: Final = re.compile(
 _DATE: Final = re.compile(r"\d{1,2}([./ -])\d{1,2}\1(?:19|20)\d{2}|(?:19|20)\d{2}([./ -])\d{1,2}\2\d{1,2}")
 
 
-def _numbers(text: str) -> Iterator[Finding]:
+def _numbers(text: str) -> Iterator[Match]:
     # Only around what could be one is looked closely; a `+` or `(` stands before it, an extension after it.
     for candidate in _LONG_NUMBER.finditer(text):
         said, start = candidate.group(), candidate.start()
@@ -283,26 +293,26 @@ def _numbers(text: str) -> Iterator[Finding]:
             yield from _numbers_within(text, max(0, start - 3), min(len(text), candidate.end() + 24), candidate)
 
 
-def _numbers_within(text: str, start: int, end: int, candidate: re.Match[str]) -> Iterator[Finding]:
+def _numbers_within(text: str, start: int, end: int, candidate: re.Match[str]) -> Iterator[Match]:
     taken: list[tuple[int, int]] = []
     for match in _CARD.finditer(text, start, end):
         digits = re.sub(r"\D", "", match.group())
         if _ISSUER.match(digits) and luhn(digits):
-            yield Finding(match.start(), match.end(), "card")
+            yield Match(match.start(), match.end(), "card")
         taken.append(match.span())  # a number of that form is no phone either
     for match in _SSN.finditer(text, start, end):
-        yield Finding(match.start(), match.end(), "ssn")
+        yield Match(match.start(), match.end(), "ssn")
         taken.append(match.span())
     found = [match.span() for pattern in (_PHONE, _PHONE_AT_PLUS) for match in pattern.finditer(text, start, end)]
     for left, right in found:
         said = text[left:right]
         digits_said = _digits(said)
         if (digits_said >= 9 or said[0] in "+(") and _is_phone(said, digits_said) and not _meets(taken, left, right):
-            yield Finding(left, right, "phone")
+            yield Match(left, right, "phone")
     if not found and _is_labelled(text, candidate.start()):
         left, right = candidate.span()
         if _is_phone(candidate.group(), _digits(candidate.group())) and not _meets(taken, left, right):
-            yield Finding(left, right, "phone")
+            yield Match(left, right, "phone")
 
 
 def _is_labelled(text: str, start: int) -> bool:
@@ -341,7 +351,7 @@ _IBAN_LENGTHS: Final[Mapping[str, int]] = {
 _IBAN: Final = re.compile(r"[A-Za-z]{2}\d{2}(?:[ \u00a0-]?[A-Za-z0-9]){11,30}")
 
 
-def _ibans(text: str) -> Iterator[Finding]:
+def _ibans(text: str) -> Iterator[Match]:
     for match in _IBAN.finditer(text):
         length = _IBAN_LENGTHS.get(match.group()[:2].upper())
         if length is None or text[match.start() - 1 : match.start()].isalnum():
@@ -353,7 +363,7 @@ def _ibans(text: str) -> Iterator[Finding]:
             if len(compact) == length:
                 end = match.start() + offset + 1
                 if not text[end : end + 1].isalnum() and mod_97("".join(compact).upper()):
-                    yield Finding(match.start(), end, "iban")
+                    yield Match(match.start(), end, "iban")
                 break
 
 
@@ -374,16 +384,16 @@ _IPV6_BEFORE: Final = re.compile(r"[0-9A-Fa-f:]{1,35}\Z")
 _IPV6_AFTER: Final = re.compile(r"[0-9A-Fa-f:]{0,35}")
 
 
-def _addresses(text: str) -> Iterator[Finding]:
+def _addresses(text: str) -> Iterator[Match]:
     if _IPV4_GATE.search(text) is not None:
         for match in _IPV4.finditer(text):
             before = text[max(0, match.start() - 2) : match.start()]
             if not _NOT_BEFORE_IPV4.search(before) and all(int(each) < 256 for each in match.group().split(".")):
-                yield Finding(match.start(), match.end(), "ip")
+                yield Match(match.start(), match.end(), "ip")
     if _IPV6_GATE.search(text) is not None:
         for match in _IPV6_FULL.finditer(text):
             if text[match.start() - 1 : match.start()] not in _PART_OF_A_WORD and _is_ipv6(match.group()):
-                yield Finding(match.start(), match.end(), "ip")
+                yield Match(match.start(), match.end(), "ip")
     for at in _positions(text, "::") if "::" in text else ():
         yield from _compressed_ipv6(text, at)
 
@@ -391,7 +401,7 @@ def _addresses(text: str) -> Iterator[Finding]:
 _PART_OF_A_WORD: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_:.")
 
 
-def _compressed_ipv6(text: str, at: int) -> Iterator[Finding]:
+def _compressed_ipv6(text: str, at: int) -> Iterator[Match]:
     before = _IPV6_BEFORE.search(text[max(0, at - 36) : at])
     after = _IPV6_AFTER.match(text, at + 2)
     start = at - len(before.group()) if before is not None else at
@@ -403,7 +413,7 @@ def _compressed_ipv6(text: str, at: int) -> Iterator[Finding]:
     has_groups = len([group for group in said.split(":") if group]) >= 2 and any(each.isdigit() for each in said)
     stands_alone = text[start - 1 : start] not in _PART_OF_A_WORD and text[end : end + 1] not in _PART_OF_A_WORD
     if has_groups and stands_alone and _is_ipv6(said):
-        yield Finding(start, end, "ip")
+        yield Match(start, end, "ip")
 
 
 def _is_ipv6(said: str) -> bool:
@@ -414,7 +424,7 @@ def _is_ipv6(said: str) -> bool:
     return True
 
 
-def _outside_of_ids(text: str, found: Sequence[Finding]) -> Iterable[Finding]:
+def _outside_of_ids(text: str, found: Sequence[Match]) -> Iterable[Match]:
     """Digits of an id may look like anything."""
     if not found:
         return ()

@@ -1,5 +1,6 @@
-"""What must outlive a crash: posted alerts, pages, deliveries, status history."""
+"""What must outlive a crash: posted alerts, messages, deliveries, status history."""
 
 from slo_engine.store.database import Database, StoreError
+from slo_engine.store.messages import StoredMessage
 
-__all__ = ["Database", "StoreError"]
+__all__ = ["Database", "StoreError", "StoredMessage"]

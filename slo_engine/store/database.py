@@ -2,7 +2,7 @@
 
 What is written is on disk (``synchronous=FULL``) before its future is done: the webhook's 2xx and the delivery marks
 hang on that. Everything that waits while a commit runs goes into the next one, so durability costs one fsync for many
-pages in a storm.
+messages in a storm.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ def _open(url: str) -> Engine:
 
 
 def _own(file: str) -> TextIO:
-    # Two engines on one file would each work off the same inbox, and send every page twice.
+    # Two engines on one file would each work off the same inbox, and send every message twice.
     try:
         lock = Path(f"{file}.lock").open("w")  # noqa: SIM115 - held as long as the database is open
     except OSError as error:

@@ -50,7 +50,7 @@ def next_pending(connection: Connection, limit: int) -> list[Posted]:
 
 
 def mark_processed(connection: Connection, posted_id: int) -> None:
-    """The body has become a page."""
+    """The body has become a message."""
     connection.execute(update(inbox).where(inbox.c.id == posted_id).values(state="processed"))
 
 

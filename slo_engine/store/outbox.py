@@ -1,42 +1,42 @@
-"""The outbox: pages on their way to sinks.
+"""The outbox: messages on their way to sinks.
 
 A row is claimed with a lease on the database's clock and a token. Who comes back after its lease has passed on finds
-another token, and changes nothing. No transaction is open while a page is being sent.
+another token, and changes nothing. No transaction is open while a message is being sent.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Connection, Double, and_, exists, func, literal_column, select, update
 
-from slo_engine.store.tables import outbox, pages
+from slo_engine.store.messages import StoredMessage, by_id
+from slo_engine.store.tables import messages, outbox
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A page that one worker may send to one sink, until its lease ends."""
+    """A message that one worker may send to one sink, until its lease ends."""
 
     id: int
     token: str
     sink: str
-    page_key: str
     attempts: int
     """Attempts before this one."""
-    created_at: float
-    message: dict[str, Any]
+    message: StoredMessage
 
 
 def claim(connection: Connection, *, limit: int, lease: float) -> list[Claim]:
-    """Claim rows that are due, at most one for each sink and alert group: their oldest, and only when no older page of
-    the group still waits for its evidence. That keeps the order of firing and resolved."""
+    """Claim rows that are due, at most one for each sink and thread: their oldest, and only when no older message of
+    the thread still waits for its evidence. That keeps the order of firing and resolved."""
     due = (
         select(outbox.c.id)
         .where(*_IS_NEXT, outbox.c.next_at <= _NOW, outbox.c.lease_until <= _NOW)
-        .order_by(outbox.c.page_id)
+        .order_by(outbox.c.message_id)
         .limit(limit)
     )
     token = uuid4().hex
@@ -48,14 +48,12 @@ def claim(connection: Connection, *, limit: int, lease: float) -> list[Claim]:
     )
     ids = list(connection.execute(taken).scalars())
     rows = connection.execute(
-        select(outbox.c.id, outbox.c.sink, outbox.c.attempts, pages.c.key, pages.c.received_at, pages.c.message)
-        .join(pages, pages.c.id == outbox.c.page_id)
+        select(outbox.c.id, outbox.c.sink, outbox.c.attempts, outbox.c.message_id)
         .where(outbox.c.id.in_(ids))
-        .order_by(outbox.c.page_id)
-    )
-    return [
-        Claim(row.id, token, row.sink, row.key, row.attempts, row.received_at, json.loads(row.message)) for row in rows
-    ]
+        .order_by(outbox.c.message_id)
+    ).all()
+    read = by_id(connection, [row.message_id for row in rows])
+    return [Claim(row.id, token, row.sink, row.attempts, read[row.message_id]) for row in rows]
 
 
 def release_leases(connection: Connection) -> None:
@@ -63,13 +61,14 @@ def release_leases(connection: Connection) -> None:
     connection.execute(update(outbox).where(outbox.c.state == "pending").values(lease_until=0.0, lease_token=None))
 
 
-def delivered(connection: Connection, claimed: Claim) -> bool:
-    """The sink has taken the page. False when the lease has passed on, and nothing was changed."""
-    return _finish(connection, claimed, "delivered", None)
+def delivered(connection: Connection, claimed: Claim, receipt: Mapping[str, Any] | None = None) -> bool:
+    """The sink has taken the message, and said ``receipt``. False when the lease has passed on, and nothing was
+    changed."""
+    return _finish(connection, claimed, "delivered", None, receipt)
 
 
 def bury(connection: Connection, claimed: Claim, error: str) -> bool:
-    """The sink refuses the page for good: a dead letter."""
+    """The sink refuses the message for good: a dead letter."""
     return _finish(connection, claimed, "dead", error)
 
 
@@ -100,24 +99,24 @@ def counts(connection: Connection) -> dict[tuple[str, str], int]:
 _NOW = literal_column("((julianday('now') - 2440587.5) * 86400.0)", Double)
 
 _older = outbox.alias("older")
-_earlier = pages.alias("earlier")
+_earlier = messages.alias("earlier")
 
-# The oldest row of its sink and alert group, and no older page of the group still waits for its evidence.
+# The oldest row of its sink and thread, and no older message of the thread still waits for its evidence.
 _IS_NEXT = (
     outbox.c.state == "pending",
     ~exists().where(
         and_(
             _older.c.sink == outbox.c.sink,
-            _older.c.group_key == outbox.c.group_key,
+            _older.c.thread == outbox.c.thread,
             _older.c.state == "pending",
-            _older.c.page_id < outbox.c.page_id,
+            _older.c.message_id < outbox.c.message_id,
         )
     ),
     ~exists().where(
         and_(
-            _earlier.c.group_key == outbox.c.group_key,
+            _earlier.c.thread == outbox.c.thread,
             _earlier.c.state == "gathering",
-            _earlier.c.id < outbox.c.page_id,
+            _earlier.c.id < outbox.c.message_id,
         )
     ),
 )
@@ -129,10 +128,17 @@ def _held(claimed: Claim) -> Any:
     )
 
 
-def _finish(connection: Connection, claimed: Claim, state: str, error: str | None) -> bool:
+def _finish(
+    connection: Connection, claimed: Claim, state: str, error: str | None, receipt: Mapping[str, Any] | None = None
+) -> bool:
     changed = connection.execute(
         _held(claimed).values(
-            state=state, attempts=outbox.c.attempts + 1, finished_at=_NOW, lease_token=None, last_error=error
+            state=state,
+            attempts=outbox.c.attempts + 1,
+            finished_at=_NOW,
+            lease_token=None,
+            last_error=error,
+            receipt=None if receipt is None else json.dumps(receipt),
         )
     )
     return changed.rowcount == 1

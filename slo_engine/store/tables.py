@@ -37,44 +37,45 @@ inbox = Table(
     sqlite_autoincrement=True,  # an id is never used twice, even when old rows are gone
 )
 
-# One notification of one alert group: what goes out, with its evidence.
-pages = Table(
-    "pages",
+# What is sent: a notification of one alert group, or a post of our own. Rows of alerts are first without evidence.
+messages = Table(
+    "messages",
     metadata,
     Column("id", Integer, primary_key=True),
     Column("key", String(64), nullable=False, unique=True),  # the idempotency key of its deliveries
-    Column("inbox_id", ForeignKey("inbox.id"), nullable=False),
+    Column("inbox_id", ForeignKey("inbox.id")),  # where it comes from; NULL for what the engine says by itself
     Column("received_at", Double, nullable=False),
-    Column("group_key", String(64), nullable=False),  # sha256 of receiver and groupKey: orders the deliveries
-    Column("receiver", Text, nullable=False),
-    Column("status", String(16), nullable=False),  # firing, resolved
+    Column("thread", String(64), nullable=False),  # orders the deliveries: for alerts a hash of receiver and groupKey
+    Column("kind", String(16), nullable=False),  # firing, resolved, ...
+    Column("severity", String(100)),
     Column("title", Text, nullable=False),
     Column("state", String(16), nullable=False),  # gathering, ready
-    Column("message", Text, nullable=False),  # the payload; with annotations and enrichment once it is ready
+    Column("content", Text, nullable=False),  # payload and evidence: see notifications.message
     Column("ready_at", Double),
-    Index("ix_pages_group_key", "group_key", "state", "id"),
-    Index("ix_pages_state", "state", "id"),
+    Index("ix_messages_thread", "thread", "state", "id"),
+    Index("ix_messages_state", "state", "id"),
     sqlite_autoincrement=True,  # an id is never used twice, even when old rows are gone
 )
 
-# One row for each page and sink.
+# One row for each message and sink.
 outbox = Table(
     "outbox",
     metadata,
     Column("id", Integer, primary_key=True),
-    Column("page_id", ForeignKey("pages.id"), nullable=False),
+    Column("message_id", ForeignKey("messages.id"), nullable=False),
     Column("sink", String(100), nullable=False),
-    Column("group_key", String(64), nullable=False),
+    Column("thread", String(64), nullable=False),
     Column("state", String(16), nullable=False),  # pending, delivered, dead
     Column("attempts", Integer, nullable=False),
     Column("next_at", Double, nullable=False),
     Column("lease_until", Double, nullable=False),
     Column("lease_token", String(32)),  # fences off a worker that comes back after its lease has passed on
     Column("last_error", Text),
+    Column("receipt", Text),  # JSON: what the sink said when it took the message
     Column("finished_at", Double),
     Index("ix_outbox_state", "state", "next_at"),
-    Index("ix_outbox_sink", "sink", "group_key", "state", "id"),
-    Index("ix_outbox_page_id", "page_id"),
+    Index("ix_outbox_sink", "sink", "thread", "state", "id"),
+    Index("ix_outbox_message_id", "message_id"),
     sqlite_autoincrement=True,  # an id is never used twice, even when old rows are gone
 )
 

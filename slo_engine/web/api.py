@@ -1,13 +1,17 @@
-"""``/api/v1``: SLO status and pages as JSON."""
+"""``/api/v1``: SLO status and notifications as JSON."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query
 
-from slo_engine.store import history, inbox, pages
+from slo_engine.notifications import as_payload, restored
+from slo_engine.scrub.outgoing import outgoing, outgoing_text
+from slo_engine.store import StoredMessage, history, inbox, messages
 from slo_engine.web.services import NeedsServices
 
 router = APIRouter(prefix="/api/v1")
@@ -31,7 +35,7 @@ def slo_history(
     services: NeedsServices, service: str, slo: str, hours: Annotated[float, Query(gt=0, le=960)] = 24
 ) -> dict[str, Any]:
     """What the status of one SLO was."""
-    if services.slos.in_force.slos.find(service, slo) is None:
+    if services.slos.active.slos.find(service, slo) is None:
         raise HTTPException(404, f"there is no SLO {slo!r} of {service!r}")
     since = datetime.now(UTC).timestamp() - hours * 3600
     rows = services.database.read(lambda connection: history.of_slo(connection, service, slo, since))
@@ -40,36 +44,37 @@ def slo_history(
 
 @router.get("/alerts")
 def alerts(services: NeedsServices, limit: Limit = 50) -> dict[str, Any]:
-    """The newest pages with their evidence and deliveries, and what could not be understood."""
-    newest = services.database.read(lambda connection: pages.newest(connection, limit))
-    sent = services.database.read(lambda connection: pages.deliveries(connection, [page.id for page in newest]))
+    """The newest notifications with their evidence and deliveries, and what could not be understood."""
+    newest = services.database.read(lambda connection: messages.newest(connection, limit))
+    sent = services.database.read(lambda connection: messages.deliveries(connection, [each.id for each in newest]))
     bad = services.database.read(lambda connection: inbox.quarantined(connection, limit))
     return {
-        "pages": [
-            {
-                "key": page.key,
-                "received_at": _time(page.received_at),
-                "status": page.status,
-                "title": page.title,
-                "state": page.state,
-                "message": page.message,
-                "deliveries": [
-                    {"sink": each.sink, "state": each.state, "attempts": each.attempts, "last_error": each.last_error}
-                    for each in sent.get(page.id, [])
-                ],
-            }
-            for page in newest
-        ],
+        "notifications": [_notification(stored, sent.get(stored.id, [])) for stored in newest],
         "quarantined": [
             {
                 "id": each.id,
                 "received_at": _time(each.received_at),
                 "error": each.error,
-                "body": each.beginning.decode(errors="replace"),
+                "body": outgoing_text(each.beginning.decode(errors="replace")),
                 "bytes": each.size,
             }
             for each in bad
         ],
+    }
+
+
+def _notification(stored: StoredMessage, sent: Sequence[messages.DeliveryState]) -> dict[str, Any]:
+    # What still gathers its evidence is as it was posted: it is scrubbed when it is complete.
+    payload = as_payload(restored(stored))
+    return {
+        "key": stored.key,
+        "received_at": _time(stored.received_at),
+        "kind": stored.kind,
+        "severity": stored.severity,
+        "title": stored.title,
+        "state": stored.state,
+        "message": payload if stored.state == "ready" else outgoing(payload),
+        "deliveries": [asdict(each) for each in sent],
     }
 
 

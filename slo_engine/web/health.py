@@ -49,9 +49,9 @@ def _store(services: Services) -> str:
 
 
 def _slo_files(services: Services) -> dict[str, object]:
-    in_force = services.slos.in_force
-    found: dict[str, object] = {"slos": len(in_force.slos.slos), "state": "ok"}
-    if in_force.problems:
+    active = services.slos.active
+    found: dict[str, object] = {"slos": len(active.slos.slos), "state": "ok"}
+    if active.problems:
         found["state"] = "the files on disk have mistakes; the last good set stays in force"
-        found["problems"] = [str(problem) for problem in in_force.problems[:_SHOWN_PROBLEMS]]
+        found["problems"] = [str(problem) for problem in active.problems[:_SHOWN_PROBLEMS]]
     return found

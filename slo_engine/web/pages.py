@@ -1,21 +1,24 @@
-"""``/``: SLOs with their budgets, and the last pages with their evidence. Server-rendered, without scripts."""
+"""``/``: SLOs with their budgets, and the last notifications with their evidence. Server-rendered, without scripts."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from slo_engine import __version__
-from slo_engine.store import inbox, pages
+from slo_engine import __version__, amounts
+from slo_engine.notifications import as_payload, restored
+from slo_engine.notifications.alertmanager import ENRICHMENT
+from slo_engine.scrub.outgoing import outgoing_text
+from slo_engine.store import StoredMessage, inbox, messages
 from slo_engine.web.services import NeedsServices
 
 router = APIRouter()
 
-SHOWN_PAGES = 20
+SHOWN_NOTIFICATIONS = 20
 SHOWN_QUARANTINED = 5
 
 _ENVIRONMENT = Environment(
@@ -30,39 +33,22 @@ _ENVIRONMENT = Environment(
 @router.get("/", include_in_schema=False)
 def overview(services: NeedsServices) -> HTMLResponse:
     """The one page."""
-    newest = services.database.read(lambda connection: pages.newest(connection, SHOWN_PAGES))
+    newest = services.database.read(lambda connection: messages.newest(connection, SHOWN_NOTIFICATIONS))
     html = _ENVIRONMENT.get_template("overview.html.j2").render(
         version=__version__,
         board=services.board,
-        in_force=services.slos.in_force,
-        pages=newest,
-        deliveries=services.database.read(lambda found: pages.deliveries(found, [page.id for page in newest])),
+        active=services.slos.active,
+        notifications=[(stored, _enrichment(stored)) for stored in newest],
+        deliveries=services.database.read(lambda found: messages.deliveries(found, [each.id for each in newest])),
         quarantined=services.database.read(lambda found: inbox.quarantined(found, SHOWN_QUARANTINED)),
     )
     # Texts are cleaned where they come in; this is the second wall, so that one of them cannot take the page away.
     return HTMLResponse(html.encode(errors="replace"))
 
 
-def percent(value: float) -> str:
-    """0.9921 -> 99.2 %"""
-    return f"{value * 100:,.1f} %"
-
-
-def clock(value: float | datetime | str) -> str:
-    """2026-11-23 17:05:07 UTC, from whatever form a time has here."""
-    return _time(value).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def minute(value: float | datetime | str) -> str:
-    """2026-11-23 17:05 UTC: a forecast is not known to the second."""
-    return _time(value).strftime("%Y-%m-%d %H:%M UTC")
-
-
-def _time(value: float | datetime | str) -> datetime:
-    if isinstance(value, str):
-        value = datetime.fromisoformat(value)
-    time = value if isinstance(value, datetime) else datetime.fromtimestamp(value, UTC)
-    return time.astimezone(UTC)
+def _enrichment(stored: StoredMessage) -> Mapping[str, Any]:
+    """What was found out for a notification; nothing while it is being gathered."""
+    return as_payload(restored(stored)).get(ENRICHMENT, {}) if stored.state == "ready" else {}
 
 
 def is_link(value: Any) -> bool:
@@ -70,5 +56,8 @@ def is_link(value: Any) -> bool:
     return isinstance(value, str) and value.startswith(("http://", "https://"))
 
 
-_ENVIRONMENT.filters |= {"percent": percent, "clock": clock, "minute": minute}
+_ENVIRONMENT.filters |= {
+    each.__name__: each for each in (amounts.budget_left, amounts.minute, amounts.percent, amounts.second)
+}
+_ENVIRONMENT.filters["outgoing"] = outgoing_text
 _ENVIRONMENT.tests["link"] = is_link

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from slo_engine.alerts.payload import parse
-from slo_engine.definitions import load
 from slo_engine.alerts.subjects import MAX_SUBJECTS, subjects_of
+from slo_engine.definitions import load
 from slo_engine.evidence.subject import Subject
 from tests.alerts.payloads import SUCCESS_LABELS, body
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from slo_engine.definitions.live import InForce, LiveSlos
+from slo_engine.definitions.live import ActiveSlos, LiveSlos
 from tests.definitions.writing import slo, slo_file, write
 
 BROKEN = "version: ["
@@ -31,24 +31,24 @@ def folder(tmp_path: Path) -> Folder:
 
 
 def names(live: LiveSlos) -> list[str]:
-    return [f"{each.service}/{each.name}" for each in live.in_force.slos.slos]
+    return [f"{each.service}/{each.name}" for each in live.active.slos.slos]
 
 
 def files_with_mistakes(live: LiveSlos) -> list[str]:
-    return [problem.file.name for problem in live.in_force.problems]
+    return [problem.file.name for problem in live.active.problems]
 
 
 def test_a_file_that_breaks_leaves_the_last_good_set_in_force(folder: Folder) -> None:
     folder.write("a.yaml", slo_file())
     folder.write("b.yaml", slo_file(service="search"))
     live = LiveSlos([folder.path])
-    before = live.in_force.slos
+    before = live.active.slos
 
     folder.write("b.yaml", BROKEN)
     folder.write("a.yaml", slo_file(slo("renamed")))
 
     assert live.reload()
-    assert live.in_force.slos is before
+    assert live.active.slos is before
     assert files_with_mistakes(live) == ["b.yaml"]
 
 
@@ -62,7 +62,7 @@ def test_a_file_that_is_mended_comes_into_force(folder: Folder) -> None:
 
     assert live.reload()
     assert names(live) == ["agents/renamed"]
-    assert not live.in_force.problems
+    assert not live.active.problems
 
 
 def test_the_slos_of_a_file_that_is_removed_are_out_of_force(folder: Folder) -> None:
@@ -74,7 +74,7 @@ def test_the_slos_of_a_file_that_is_removed_are_out_of_force(folder: Folder) -> 
 
     assert live.reload()
     assert names(live) == ["agents/success"]
-    assert not live.in_force.problems
+    assert not live.active.problems
 
 
 def test_a_folder_that_loses_its_last_file_leaves_the_last_good_set_in_force(folder: Folder) -> None:
@@ -85,7 +85,7 @@ def test_a_folder_that_loses_its_last_file_leaves_the_last_good_set_in_force(fol
 
     assert live.reload()
     assert names(live) == ["agents/success"]
-    assert [problem.message.partition(":")[0] for problem in live.in_force.problems] == ["no SLO file here"]
+    assert [problem.message.partition(":")[0] for problem in live.active.problems] == ["no SLO file here"]
 
 
 def test_a_new_file_comes_into_force(folder: Folder) -> None:
@@ -118,10 +118,10 @@ def test_a_start_without_any_file_is_a_mistake_and_no_crash(folder: Folder) -> N
 def test_files_that_have_not_changed_are_not_read_again(text: str, folder: Folder) -> None:
     folder.write("a.yaml", text)
     live = LiveSlos([folder.path])
-    before = live.in_force
+    before = live.active
 
     assert not live.reload()
-    assert live.in_force is before
+    assert live.active is before
 
 
 def test_a_file_saved_anew_with_the_same_length_is_a_change(folder: Folder) -> None:
@@ -135,7 +135,7 @@ def test_a_file_saved_anew_with_the_same_length_is_a_change(folder: Folder) -> N
 
 
 def test_every_change_is_told_and_nothing_else(folder: Folder) -> None:
-    told: list[InForce] = []
+    told: list[ActiveSlos] = []
     folder.write("a.yaml", slo_file())
     live = LiveSlos([folder.path], told.append)
     live.reload()
@@ -144,7 +144,7 @@ def test_every_change_is_told_and_nothing_else(folder: Folder) -> None:
     live.reload()
 
     assert [len(each.problems) for each in told] == [0, 1]
-    assert told[-1] is live.in_force
+    assert told[-1] is live.active
 
 
 def test_a_pipe_in_the_folder_is_a_mistake_and_holds_up_nothing(folder: Folder) -> None:
@@ -154,4 +154,4 @@ def test_a_pipe_in_the_folder_is_a_mistake_and_holds_up_nothing(folder: Folder) 
 
     assert live.reload()
     assert names(live) == ["agents/success"]
-    assert [problem.message for problem in live.in_force.problems] == ["is no regular file: remove it"]
+    assert [problem.message for problem in live.active.problems] == ["is no regular file: remove it"]

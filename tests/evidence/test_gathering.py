@@ -9,17 +9,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from slo_engine.notifications.enriched import enriched, plain
 
 from slo_engine.alerts.payload import parse
+from slo_engine.alerts.subjects import subjects_of
 from slo_engine.definitions import load
 from slo_engine.evidence.gathering import BREAKER_FAILURES, BREAKER_SECONDS, Breaker, Evidence, Gatherer
+from slo_engine.evidence.model import Cause, Finding, TraceLink
 from slo_engine.evidence.subject import Subject
-from slo_engine.alerts.subjects import subjects_of
-from slo_engine.notifications.enriched import enriched, plain
 from slo_engine.prometheus import PrometheusError
 from slo_engine.status.evaluate import Recorded, status_of
 from slo_engine.status.model import SloStatus
-from slo_engine.evidence.model import Cause, Finding, TraceLink
 from slo_engine.traces import TracesError
 from tests.alerts.payloads import SUCCESS_LABELS, body
 

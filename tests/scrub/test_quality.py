@@ -11,14 +11,14 @@ from random import Random
 
 import pytest
 
-from slo_engine.scrub import Finding, Scrubber
+from slo_engine.scrub import Match, Scrubber
 from tests.scrub.pii import KINDS, Document, Entity, documents
 
 SEED = 20250807
 TEXTS = documents(SEED, 600)
 IDS = 6000
 
-Place = tuple[Document, Entity | Finding]
+Place = tuple[Document, Entity | Match]
 
 
 @pytest.fixture(scope="module")
@@ -27,22 +27,22 @@ def scrubber() -> Scrubber:
 
 
 @pytest.fixture(scope="module")
-def found(scrubber: Scrubber) -> list[list[Finding]]:
+def found(scrubber: Scrubber) -> list[list[Match]]:
     """Findings in each of the texts."""
     return [scrubber.find(each.text) for each in TEXTS]
 
 
-def is_found(entity: Entity, findings: Sequence[Finding]) -> bool:
+def is_found(entity: Entity, findings: Sequence[Match]) -> bool:
     """At least 90 % of its characters are inside findings, of whatever kind."""
     inside = sum(max(0, min(entity.end, each.end) - max(entity.start, each.start)) for each in findings)
     return inside >= 0.9 * (entity.end - entity.start)
 
 
-def is_right(finding: Finding, entities: Sequence[Entity]) -> bool:
+def is_right(finding: Match, entities: Sequence[Entity]) -> bool:
     return any(finding.start < each.end and each.start < finding.end for each in entities)
 
 
-def missed(found: list[list[Finding]], kinds: Sequence[str] = KINDS) -> list[tuple[Document, Entity]]:
+def missed(found: list[list[Match]], kinds: Sequence[str] = KINDS) -> list[tuple[Document, Entity]]:
     return [
         (text, entity)
         for text, findings in zip(TEXTS, found, strict=True)
@@ -62,7 +62,7 @@ def examples(places: Sequence[Place], count: int = 12) -> str:
     return "\n".join(lines)
 
 
-def test_of_all_that_is_private_93_percent_is_found(found: list[list[Finding]]) -> None:
+def test_of_all_that_is_private_93_percent_is_found(found: list[list[Match]]) -> None:
     total = sum(len(each.entities) for each in TEXTS)
     unseen = missed(found)
     recall = 1 - len(unseen) / total
@@ -70,14 +70,14 @@ def test_of_all_that_is_private_93_percent_is_found(found: list[list[Finding]]) 
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_of_every_kind_85_percent_is_found(found: list[list[Finding]], kind: str) -> None:
+def test_of_every_kind_85_percent_is_found(found: list[list[Match]], kind: str) -> None:
     total = sum(entity.kind == kind for each in TEXTS for entity in each.entities)
     unseen = missed(found, [kind])
     recall = 1 - len(unseen) / total
     assert recall >= 0.85, f"recall {recall:.3f} of {total}; missed:\n{examples(unseen, 40)}"
 
 
-def test_of_all_findings_97_percent_are_private(found: list[list[Finding]]) -> None:
+def test_of_all_findings_97_percent_are_private(found: list[list[Match]]) -> None:
     total = sum(map(len, found))
     false = [
         (text, finding)
@@ -90,7 +90,7 @@ def test_of_all_findings_97_percent_are_private(found: list[list[Finding]]) -> N
     assert precision >= 0.97, f"precision {precision:.3f} of {total}; false:\n{examples(false)}"
 
 
-def test_findings_are_in_order_of_known_kinds_and_never_overlap(found: list[list[Finding]]) -> None:
+def test_findings_are_in_order_of_known_kinds_and_never_overlap(found: list[list[Match]]) -> None:
     for text, findings in zip(TEXTS, found, strict=True):
         end = 0
         for each in findings:
@@ -99,7 +99,7 @@ def test_findings_are_in_order_of_known_kinds_and_never_overlap(found: list[list
             end = each.end
 
 
-def test_nothing_that_was_found_can_be_read_afterwards(scrubber: Scrubber, found: list[list[Finding]]) -> None:
+def test_nothing_that_was_found_can_be_read_afterwards(scrubber: Scrubber, found: list[list[Match]]) -> None:
     readable = []
     for text, findings in zip(TEXTS, found, strict=True):
         scrubbed = scrubber.scrub(text.text)
@@ -109,7 +109,7 @@ def test_nothing_that_was_found_can_be_read_afterwards(scrubber: Scrubber, found
     assert not readable, examples(readable)
 
 
-def test_scrub_replaces_what_find_found_and_nothing_else(scrubber: Scrubber, found: list[list[Finding]]) -> None:
+def test_scrub_replaces_what_find_found_and_nothing_else(scrubber: Scrubber, found: list[list[Match]]) -> None:
     for text, findings in zip(TEXTS, found, strict=True):
         starts, ends = [each.start for each in findings], [each.end for each in findings]
         between = [text.text[end:start] for end, start in zip([0, *ends], [*starts, len(text.text)], strict=True)]

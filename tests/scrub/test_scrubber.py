@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from slo_engine.monitoring import Scrubber
 from slo_engine.monitoring.content import MAX_CONTENT
 from slo_engine.monitoring.otlp import DROPPED_CONTENT, Spans
-from slo_engine.scrub import Finding
+from slo_engine.scrub import Match
 from slo_engine.scrub.scrubber import luhn, mod_97
 
 KEY = "sk-" + "a1b2c3d4" * 4
@@ -31,8 +31,8 @@ def test_overlapping_findings_become_one_and_no_tail_is_left() -> None:
 
 
 def test_own_patterns_and_finders_join_in() -> None:
-    def badges(text: str) -> Iterator[Finding]:
-        return (Finding(match.start(), match.end(), "badge") for match in re.finditer("B[0-9]{4}", text))
+    def badges(text: str) -> Iterator[Match]:
+        return (Match(match.start(), match.end(), "badge") for match in re.finditer("B[0-9]{4}", text))
 
     scrubber = Scrubber({"customer": r"C-\d+"}, finders=[badges])
     assert scrubber.scrub("C-17 wears B1234") == "[CUSTOMER] wears [BADGE]"

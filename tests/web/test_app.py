@@ -36,7 +36,7 @@ class Site:
     def __init__(self, folder: Path, *, token: str | None = None, slos: Path = SLOS) -> None:
         self.database = Database(f"sqlite:///{folder / 'store.db'}")
         self.slos = LiveSlos([slos])
-        self.board = StatusBoard(lambda: self.slos.in_force.slos, NoPrometheus(), self.database)
+        self.board = StatusBoard(lambda: self.slos.active.slos, NoPrometheus(), self.database)
         self.told = 0
         self.clock_runs = True
         self.app = create_app(

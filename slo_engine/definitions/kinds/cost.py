@@ -50,6 +50,7 @@ class CostSli:
     differs from that in these only."""
 
     failing = "of the budget is spent"
+    explained_by = None  # money is spent by runs that succeed
 
     @property
     def watched(self) -> Selector:

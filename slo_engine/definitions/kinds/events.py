@@ -12,6 +12,7 @@ from slo_engine.definitions.fields import Label, SelectorField, Strict, refuse
 from slo_engine.definitions.kinds.sli import Base, Earlier, Written, grouped, growth, or_zero, rest, summed
 from slo_engine.definitions.labels import RESERVED_LABELS
 from slo_engine.definitions.promql import Matcher, Selector
+from slo_engine.definitions.traces import Failed
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class EventsSli:
     differs from that in these only."""
 
     failing = "of events fail"
+    explained_by = Failed()
 
     @property
     def watched(self) -> Selector:

@@ -23,6 +23,7 @@ from slo_engine.definitions.kinds.sli import (
     summed,
 )
 from slo_engine.definitions.promql import Selector
+from slo_engine.definitions.traces import Slow
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,11 @@ class LatencySli:
     differs from that in these only."""
 
     failing = "of events are slow"
+
+    @property
+    def explained_by(self) -> Slow:
+        """Slow runs, not failing ones."""
+        return Slow(self.threshold.seconds)
 
     @property
     def watched(self) -> Selector:

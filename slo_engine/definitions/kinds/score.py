@@ -22,6 +22,8 @@ class ScoreSli:
     histogram: Selector
     above: float
 
+    explained_by = None  # a low score is no ERROR observation
+
     @property
     def failing(self) -> str:
         """What an error is."""

@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Any, Protocol
 
 from slo_engine.definitions.promql import Matcher, Selector
+from slo_engine.definitions.traces import Explanation
 
 DELAY = "10s"
 """How late the base looks. A scrape is stamped with its beginning and there when it has ended, up to the default
@@ -65,6 +66,11 @@ class Sli(Protocol):
     def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[Base, str]]:
         """The base records in the order of their evaluation, each with its expression, summed by the labels ``by``. The
         errors are zero where there is a total and none of them, and no value is NaN, infinite or negative."""
+        ...
+
+    @property
+    def explained_by(self) -> Explanation | None:
+        """Which traces explain its errors; None: none do."""
         ...
 
     def written(self) -> Written:

@@ -12,6 +12,7 @@ from pydantic import AfterValidator
 from slo_engine.definitions.fields import ExpressionField, Strict, refuse
 from slo_engine.definitions.kinds.sli import Base, Earlier, Written, grouped
 from slo_engine.definitions.promql import PromqlError, parse_expression
+from slo_engine.definitions.traces import Failed
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,7 @@ class SlicesSli:
     good: str
 
     failing = "of minutes are bad"
+    explained_by = Failed()
 
     watched = None
 

@@ -1,0 +1,82 @@
+"""A message as JSON: Alertmanager's payload (webhook version 4), plus annotations for people and ``enrichment`` for
+programs. Receivers that know Alertmanager see only annotations and one key that are new."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from slo_engine.notifications.message import Evidence, Message, Topic
+
+ENRICHMENT = "enrichment"
+PREFIX = "slo_engine_"
+"""What the added annotations begin with: the name of a section, ``traces`` or ``missing`` follows."""
+
+ANNOTATIONS = {"slow_runs": "causes"}
+"""Section -> its annotation, where that is not its own name."""
+
+DATA_KEYS = {"budget": "status", "causes": "traces", "slow_runs": "traces"}
+"""Section -> the key of its data in ``enrichment.subjects``, where that is not its own name."""
+
+
+def as_payload(message: Message) -> dict[str, Any]:
+    """The payload with what was found out."""
+    payload = dict(message.payload or {})
+    evidence = message.evidence
+    if evidence is None:
+        return payload
+    added: dict[str, Mapping[str, str]] = {}
+    for topic in evidence.topics:
+        added |= dict.fromkeys(topic.fingerprints, annotations_of(topic, evidence))
+    alerts = [_annotated(alert, added) for alert in payload.get("alerts", ())]
+    return {**payload, "alerts": alerts, ENRICHMENT: enrichment(evidence)}
+
+
+def annotations_of(topic: Topic, evidence: Evidence) -> dict[str, str]:
+    """The annotations of the alerts about one topic; each only where there is something to say."""
+    found = {f"{PREFIX}{ANNOTATIONS.get(section.name, section.name)}": section.text for section in topic.sections}
+    found[f"{PREFIX}traces"] = "\n".join(link.url for section in topic.sections for link in section.links)
+    found[f"{PREFIX}missing"] = "\n".join(f"Without {each.source}: {each.reason}" for each in evidence.missing)
+    return {name: text for name, text in found.items() if text}
+
+
+def enrichment(evidence: Evidence) -> dict[str, Any]:
+    """The ``enrichment`` object."""
+    return {
+        "version": "1",
+        "gathered_at": evidence.gathered_at,
+        "seconds": evidence.seconds,
+        "missing": [{"source": each.source, "reason": each.reason} for each in evidence.missing],
+        "subjects": [_subject(topic) for topic in evidence.topics],
+    }
+
+
+def fingerprint_of(alert: Mapping[str, Any]) -> str:
+    """What identifies an alert: what Alertmanager says or, from a sender that says nothing, a hash of its labels."""
+    said = alert.get("fingerprint")
+    if said:
+        return str(said)
+    labels = sorted((str(name), str(value)) for name, value in (alert.get("labels") or {}).items())
+    return hashlib.sha256(json.dumps(labels).encode()).hexdigest()[:16]
+
+
+def _annotated(alert: Mapping[str, Any], added: Mapping[str, Mapping[str, str]]) -> Mapping[str, Any]:
+    found = added.get(fingerprint_of(alert), {})
+    # A resolved alert has no topic of its own; it may share its fingerprint with one that fires.
+    if not found or alert.get("status", "firing") != "firing":
+        return alert
+    return {**alert, "annotations": {**(alert.get("annotations") or {}), **found}}
+
+
+def _subject(topic: Topic) -> dict[str, Any]:
+    data = {DATA_KEYS.get(section.name, section.name): section.data for section in topic.sections}
+    return {
+        "service": topic.service,
+        "slo": topic.slo,
+        "group": dict(topic.group),
+        "fingerprints": list(topic.fingerprints),
+        **dict.fromkeys(DATA_KEYS.values()),
+        **data,
+    }

@@ -1,0 +1,51 @@
+"""What may leave the engine: texts and JSON without secrets and personal data.
+
+Addresses of private networks stay. They name a machine of the operator, not a person, and ``instance="10.2.3.4:9100"``
+is what an engineer on call looks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ipaddress import ip_address, ip_network
+from typing import Any, Final
+
+from slo_engine.scrub.scrubber import Scrubber
+
+_PRIVATE: Final = tuple(
+    ip_network(net)
+    for net in (
+        *("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "169.254.0.0/16", "127.0.0.0/8"),
+        *("0.0.0.0/32", "::1/128", "fc00::/7", "fe80::/10"),
+    )
+)
+
+
+def _is_of_a_person(kind: str, said: str) -> bool:
+    if kind != "ip":
+        return True
+    try:
+        address = ip_address(said)
+    except ValueError:  # leading zeros, which some read as octal
+        return True
+    return not any(address in net for net in _PRIVATE)
+
+
+_SCRUBBER: Final = Scrubber(wanted=_is_of_a_person)
+
+
+def outgoing_text(text: str) -> str:
+    """The text with ``[EMAIL]``, ``[SECRET]``, ... instead of what must not leave."""
+    return _SCRUBBER.scrub(text)
+
+
+def outgoing(data: Any) -> Any:
+    """JSON with every text in it, keys included, as :func:`outgoing_text` lets it leave. What holds nothing of the kind
+    comes back equal."""
+    if isinstance(data, str):
+        return outgoing_text(data)
+    if isinstance(data, Mapping):
+        return {outgoing_text(key) if isinstance(key, str) else key: outgoing(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [outgoing(each) for each in data]
+    return data

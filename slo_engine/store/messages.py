@@ -1,0 +1,161 @@
+"""Messages: those of alerts first without their evidence; once ready, with one outbox row for each sink."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from slo_engine.store import inbox
+from slo_engine.store.tables import messages, outbox
+
+
+@dataclass(frozen=True)
+class NewMessage:
+    """A message that the store does not have yet."""
+
+    received_at: float
+    thread: str
+    kind: str
+    severity: str | None
+    title: str
+    content: Mapping[str, Any]
+    inbox_id: int | None = None
+    """The posted body that it was made from."""
+
+
+@dataclass(frozen=True)
+class StoredMessage:
+    """A message in the store."""
+
+    id: int
+    key: str
+    received_at: float
+    thread: str
+    kind: str
+    severity: str | None
+    title: str
+    state: str
+    """``gathering`` or ``ready``."""
+    content: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class DeliveryState:
+    """How far a message has come on its way to one sink."""
+
+    sink: str
+    state: str
+    attempts: int
+    last_error: str | None
+    receipt: Mapping[str, Any] | None
+
+
+def add(connection: Connection, new: NewMessage) -> int:
+    """Store a message that waits for its evidence, and mark what it was made from as processed. Returns its id."""
+    row = (
+        insert(messages)
+        .values(
+            key=f"msg_{uuid4().hex}",
+            inbox_id=new.inbox_id,
+            received_at=new.received_at,
+            thread=new.thread,
+            kind=new.kind,
+            severity=new.severity,
+            title=new.title,
+            state="gathering",
+            content=json.dumps(new.content),
+        )
+        .returning(messages.c.id)
+    )
+    if new.inbox_id is not None:
+        inbox.mark_processed(connection, new.inbox_id)
+    return int(connection.execute(row).scalar_one())
+
+
+def gathering(connection: Connection, *, besides: Iterable[int] = (), limit: int = 1000) -> list[StoredMessage]:
+    """The messages that wait for their evidence, oldest first, ``besides`` those that are in hand."""
+    unclaimed = messages.c.id.not_in(list(besides))
+    waiting = _MESSAGE.where(messages.c.state == "gathering", unclaimed).order_by(messages.c.id).limit(limit)
+    return [_message(row) for row in connection.execute(waiting)]
+
+
+def finish(
+    connection: Connection, message_id: int, content: Mapping[str, Any], sinks: Iterable[str], now: float
+) -> None:
+    """The message is complete: keep what leaves, and add an outbox row for each sink."""
+    thread = connection.execute(select(messages.c.thread).where(messages.c.id == message_id)).scalar_one()
+    connection.execute(
+        update(messages)
+        .where(messages.c.id == message_id)
+        .values(state="ready", content=json.dumps(content), ready_at=now)
+    )
+    rows = [
+        {
+            "message_id": message_id,
+            "sink": sink,
+            "thread": thread,
+            "state": "pending",
+            "attempts": 0,
+            "next_at": 0.0,
+            "lease_until": 0.0,
+        }
+        for sink in sinks
+    ]
+    if rows:
+        connection.execute(insert(outbox), rows)
+
+
+def newest(connection: Connection, limit: int) -> list[StoredMessage]:
+    """The newest messages, newest first."""
+    return [_message(row) for row in connection.execute(_MESSAGE.order_by(messages.c.id.desc()).limit(limit))]
+
+
+def by_id(connection: Connection, message_ids: Iterable[int]) -> dict[int, StoredMessage]:
+    """Messages by their ids."""
+    rows = connection.execute(_MESSAGE.where(messages.c.id.in_(set(message_ids))))
+    return {row.id: _message(row) for row in rows}
+
+
+def deliveries(connection: Connection, message_ids: Iterable[int]) -> dict[int, list[DeliveryState]]:
+    """For each message, how far it has come on its way to each sink."""
+    found: dict[int, list[DeliveryState]] = {}
+    rows = (
+        select(
+            outbox.c.message_id, outbox.c.sink, outbox.c.state, outbox.c.attempts, outbox.c.last_error, outbox.c.receipt
+        )
+        .where(outbox.c.message_id.in_(list(message_ids)))
+        .order_by(outbox.c.id)
+    )
+    for message_id, sink, state, attempts, last_error, receipt in connection.execute(rows):
+        read = None if receipt is None else json.loads(receipt)
+        found.setdefault(message_id, []).append(DeliveryState(sink, state, attempts, last_error, read))
+    return found
+
+
+def count_gathering(connection: Connection) -> int:
+    """How many messages wait for their evidence."""
+    return connection.execute(
+        select(func.count()).select_from(messages).where(messages.c.state == "gathering")
+    ).scalar_one()
+
+
+_MESSAGE = select(
+    messages.c.id,
+    messages.c.key,
+    messages.c.received_at,
+    messages.c.thread,
+    messages.c.kind,
+    messages.c.severity,
+    messages.c.title,
+    messages.c.state,
+    messages.c.content,
+)
+
+
+def _message(row: Any) -> StoredMessage:
+    return StoredMessage(**{**row._mapping, "content": json.loads(row.content)})
