@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 
-from slo_engine.evidence.model import Cause, TraceLink
-from slo_engine.traces.model import Observation
+from slo_engine.evidence.model import Cause, Causes, TraceLink
+from slo_engine.traces.model import Observation, Observations
 
 MAX_CAUSES = 5
 EXAMPLES = 2
@@ -44,6 +45,26 @@ _VARIABLE_PARTS: tuple[tuple[re.Pattern[str], str], ...] = (
 )
 
 
+UrlOf = Callable[[Observation], str]
+"""Where people look at the run of an observation."""
+
+
+def failed_runs(
+    found: Observations, since: datetime, until: datetime, url_of: UrlOf, *, name: str | None = None
+) -> Causes:
+    """Why runs failed, from their ERROR observations. With ``name``, failing steps of that name count, whatever became
+    of their runs."""
+    blamed = culprits(found.rows, name=name)
+    return Causes(since, until, len(blamed), group_by_cause(blamed, url_of), found.is_partial)
+
+
+def slow_runs(found: Observations, since: datetime, until: datetime, url_of: UrlOf, *, seconds: float) -> Causes:
+    """Which runs were slow, from the observations that took longer than ``seconds``."""
+    slow = [each for each in found.rows if each.is_root]
+    causes = group_by_cause(slow, url_of, message=f"took longer than {seconds:g} s")
+    return Causes(since, until, len(slow), causes, found.is_partial)
+
+
 def culprits(observations: Iterable[Observation], *, name: str | None = None) -> list[Observation]:
     """The one step to blame in each failing run.
 
@@ -67,9 +88,7 @@ def culprits(observations: Iterable[Observation], *, name: str | None = None) ->
     return blamed
 
 
-def group_by_cause(
-    blamed: Sequence[Observation], url_of: Callable[[Observation], str], *, message: str | None = None
-) -> tuple[Cause, ...]:
+def group_by_cause(blamed: Sequence[Observation], url_of: UrlOf, *, message: str | None = None) -> tuple[Cause, ...]:
     """The most frequent causes, with links to the newest runs of each. ``message`` stands for all of theirs."""
     alike: defaultdict[tuple[str, str], list[Observation]] = defaultdict(list)
     for observation in blamed:

@@ -47,8 +47,8 @@ def test_a_missing_key_of_an_alert_does_not_lose_the_page(missing: str) -> None:
 
 def test_groups_are_told_apart_by_receiver_and_group_key() -> None:
     first, same, other = parse(body()), parse(body(status="resolved")), parse(body(group_key="another"))
-    assert first.group_hash == same.group_hash != other.group_hash
-    assert len(first.group_hash) == 64
+    assert first.thread == same.thread != other.thread
+    assert len(first.thread) == 64
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_half_characters_do_not_get_past_the_door(name: str) -> None:
     posted = notification(group_key=name)
     posted["receiver"] = posted["alerts"][0]["annotations"]["summary"] = name or "x"
     read = parse(json.dumps(posted).encode())
-    for text in (read.title, read.receiver, read.group_hash, json.dumps(read.raw, ensure_ascii=False)):
+    for text in (read.title, read.receiver, read.thread, json.dumps(read.raw, ensure_ascii=False)):
         text.encode()
 
 

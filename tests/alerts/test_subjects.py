@@ -10,6 +10,7 @@ import pytest
 from slo_engine.alerts.payload import parse
 from slo_engine.alerts.subjects import MAX_SUBJECTS, subjects_of
 from slo_engine.definitions import load
+from slo_engine.definitions.traces import Failed, Slow
 from slo_engine.evidence.subject import Subject
 from tests.alerts.payloads import SUCCESS_LABELS, body
 
@@ -29,7 +30,7 @@ def test_a_burn_alert_is_about_its_slo_group_and_long_window() -> None:
     assert found.window == timedelta(hours=1)
     assert found.query is not None
     assert found.query.tags == ("agent_type:support_agent",)
-    assert found.slower_than is None
+    assert found.explained_by == Failed()
 
 
 def test_a_tools_alert_looks_for_the_failing_calls_of_that_tool() -> None:
@@ -40,7 +41,7 @@ def test_a_tools_alert_looks_for_the_failing_calls_of_that_tool() -> None:
 
 
 def test_a_latency_alert_looks_for_slow_runs() -> None:
-    assert subject(slo="latency").slower_than == 15.0
+    assert subject(slo="latency").explained_by == Slow(15.0)
 
 
 def test_money_is_spent_by_runs_that_succeed_so_no_trace_explains_it() -> None:

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slo_engine.delivery import Courier, Delivered, Delivery, Outcome, Refused, Retry
+from slo_engine.delivery import Courier, Delivered, Outcome, Refused, Retry
 from slo_engine.delivery.courier import LONGEST_DELAY, delay_before
-from slo_engine.store import Database, inbox, outbox, pages
+from slo_engine.notifications import Message
+from slo_engine.store import Database, inbox, messages, outbox
 
 
 class FakeSink:
@@ -21,10 +22,10 @@ class FakeSink:
     def __init__(self, *answers: Outcome | Exception, hang: asyncio.Event | None = None) -> None:
         self._answers = list(answers)
         self._hang = hang
-        self.got: list[Delivery] = []
+        self.got: list[Message] = []
 
-    async def send(self, delivery: Delivery) -> Outcome:
-        self.got.append(delivery)
+    async def send(self, message: Message) -> Outcome:
+        self.got.append(message)
         if self._hang is not None:
             await self._hang.wait()
         answer = self._answers.pop(0) if self._answers else Delivered()
@@ -43,14 +44,15 @@ def database(tmp_path: Path) -> Iterator[Database]:
     opened.close()
 
 
-def put_out(database: Database, *sinks: str, group: str = "group") -> int:
+def put_out(database: Database, *sinks: str, thread: str = "thread") -> int:
     import time
 
     posted = database.write(lambda connection: inbox.accept(connection, b"{}", time.time()))
-    new = pages.NewPage(posted, time.time(), group, "receiver", "firing", "title", {})
-    page = database.write(lambda connection: pages.add(connection, new))
-    database.write(lambda connection: pages.finish(connection, page, {"page": page}, sinks, 0.0))
-    return page
+    new = messages.NewMessage(time.time(), thread, "firing", "page", "title", {}, posted)
+    added = database.write(lambda connection: messages.add(connection, new))
+    content = {"evidence": None, "payload": {"message": added}}
+    database.write(lambda connection: messages.finish(connection, added, content, sinks, 0.0))
+    return added
 
 
 def run_until(courier: Courier, done: Callable[[], bool]) -> None:
@@ -69,15 +71,15 @@ def delivered(database: Database, sink: str) -> int:
     return database.read(outbox.counts).get((sink, "delivered"), 0)
 
 
-def test_pages_reach_every_sink_in_order(database: Database) -> None:
+def test_messages_reach_every_sink_in_order(database: Database) -> None:
     order = [put_out(database, "one", "two") for _ in range(5)]
     one, two = FakeSink(), FakeSink()
     run_until(
         Courier(database, {"one": one, "two": two}),
         lambda: delivered(database, "two") == 5 == delivered(database, "one"),
     )
-    assert [each.message["page"] for each in one.got] == order
-    assert [each.message["page"] for each in two.got] == order
+    assert [(each.payload or {})["message"] for each in one.got] == order
+    assert [(each.payload or {})["message"] for each in two.got] == order
 
 
 def test_a_sink_that_hangs_holds_up_no_other(database: Database) -> None:
@@ -97,16 +99,16 @@ def test_a_sink_that_hangs_holds_up_no_other(database: Database) -> None:
     assert len(fine.got) == 3
 
 
-def test_a_refused_page_becomes_a_dead_letter_with_its_reason(database: Database) -> None:
-    page = put_out(database, "one")
+def test_a_refused_message_becomes_a_dead_letter_with_its_reason(database: Database) -> None:
+    refused = put_out(database, "one")
     sink = FakeSink(Refused("HTTP 410"))
     run_until(Courier(database, {"one": sink}), lambda: ("one", "dead") in database.read(outbox.counts))
-    (state,) = database.read(lambda connection: pages.deliveries(connection, [page]))[page]
+    (state,) = database.read(lambda connection: messages.deliveries(connection, [refused]))[refused]
     assert (state.state, state.last_error) == ("dead", "HTTP 410")
     assert len(sink.got) == 1
 
 
-def test_a_page_is_tried_again_with_the_same_key_until_it_is_taken(database: Database) -> None:
+def test_a_message_is_tried_again_with_the_same_key_until_it_is_taken(database: Database) -> None:
     put_out(database, "one")
     sink = FakeSink(Retry("HTTP 503"), RuntimeError("a bug in the sink"))
     run_until(Courier(database, {"one": sink}), lambda: delivered(database, "one") == 1)
@@ -114,7 +116,7 @@ def test_a_page_is_tried_again_with_the_same_key_until_it_is_taken(database: Dat
     assert len({each.key for each in sink.got}) == 1
 
 
-def test_a_page_for_a_sink_that_is_gone_from_the_settings_is_a_dead_letter(database: Database) -> None:
+def test_a_message_for_a_sink_that_is_gone_from_the_settings_is_a_dead_letter(database: Database) -> None:
     put_out(database, "gone")
     run_until(Courier(database, {}), lambda: ("gone", "dead") in database.read(outbox.counts))
 

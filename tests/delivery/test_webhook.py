@@ -11,10 +11,12 @@ import httpx
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from slo_engine.delivery import Delivered, Delivery, Outcome, Refused, Retry, WebhookSink
+from slo_engine.delivery import Delivered, Outcome, Refused, Retry, WebhookSink
+from slo_engine.notifications import Message
 
 SECRET = "whsec_c2xvLWVuZ2luZS10ZXN0LXNlY3JldA=="
-PAGE = Delivery("page_1", {"version": "4", "alerts": [{"labels": {"ü": "ß"}}]})
+PAYLOAD = {"version": "4", "alerts": [{"labels": {"ü": "ß"}}]}
+MESSAGE = Message("msg_1", "thread", "firing", "page", "title", payload=PAYLOAD)
 
 
 def send(answer: httpx.Response | Exception, seen: list[httpx.Request] | None = None) -> Outcome:
@@ -27,23 +29,23 @@ def send(answer: httpx.Response | Exception, seen: list[httpx.Request] | None = 
 
     async def run() -> Outcome:
         sink = WebhookSink("http://sink/page", secret=SECRET, transport=httpx.MockTransport(transport))
-        outcome = await sink.send(PAGE)
+        outcome = await sink.send(MESSAGE)
         await sink.close()
         return outcome
 
     return asyncio.run(run())
 
 
-def test_a_page_is_sent_whole_signed_and_with_its_key() -> None:
+def test_a_message_is_sent_whole_signed_and_with_its_key() -> None:
     seen: list[httpx.Request] = []
-    assert send(httpx.Response(204), seen) == Delivered()
+    assert send(httpx.Response(204), seen) == Delivered({"status": 204})
     request = seen[0]
-    assert json.loads(request.content) == PAGE.message
-    assert request.headers["webhook-id"] == "page_1"
+    assert json.loads(request.content) == PAYLOAD
+    assert request.headers["webhook-id"] == "msg_1"
     Webhook(SECRET).verify(request.content.decode(), dict(request.headers))
 
 
-def test_a_page_that_was_changed_on_the_way_does_not_verify() -> None:
+def test_a_message_that_was_changed_on_the_way_does_not_verify() -> None:
     seen: list[httpx.Request] = []
     send(httpx.Response(204), seen)
     with pytest.raises(Exception, match="matching signature"):
@@ -52,7 +54,7 @@ def test_a_page_that_was_changed_on_the_way_does_not_verify() -> None:
 
 @pytest.mark.parametrize("status", [200, 201, 202, 204])
 def test_any_2xx_is_delivered(status: int) -> None:
-    assert send(httpx.Response(status)) == Delivered()
+    assert send(httpx.Response(status)) == Delivered({"status": status})
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])

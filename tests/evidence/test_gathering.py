@@ -5,22 +5,22 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from slo_engine.notifications.enriched import enriched, plain
 
-from slo_engine.alerts.payload import parse
+from slo_engine.alerts.payload import AlertGroup, parse
 from slo_engine.alerts.subjects import subjects_of
 from slo_engine.definitions import load
-from slo_engine.evidence.gathering import BREAKER_FAILURES, BREAKER_SECONDS, Breaker, Evidence, Gatherer
-from slo_engine.evidence.model import Cause, Finding, TraceLink
+from slo_engine.evidence import Backends, Gatherer, sources
+from slo_engine.evidence.gathering import BREAKER_FAILURES, BREAKER_SECONDS, Breaker
 from slo_engine.evidence.subject import Subject
+from slo_engine.notifications import Evidence, Message, Missing, Section, as_payload
 from slo_engine.prometheus import PrometheusError
 from slo_engine.status.evaluate import Recorded, status_of
 from slo_engine.status.model import SloStatus
-from slo_engine.traces import TracesError
+from slo_engine.traces import Observation, Observations, TracesError, UnsupportedError
 from tests.alerts.payloads import SUCCESS_LABELS, body
 
 SLOS = load([Path(__file__).parent.parent.parent / "slos"])
@@ -51,19 +51,25 @@ class Traces:
         self._error, self._hangs = error, hangs
         self.asked = 0
 
-    async def failures(
-        self, tags: Sequence[str], since: datetime, until: datetime, *, observation: str | None = None
-    ) -> Finding:
+    async def failed(self, tags: Sequence[str], since: datetime, until: datetime) -> Observations:
         self.asked += 1
         if self._hangs:
             await asyncio.Event().wait()
         if self._error:
             raise self._error
-        links = (TraceLink("abc", "http://langfuse/abc", NOW),)
-        return Finding(since, until, 4, (Cause("tool search", "boom <n>", 3, 0.75, NOW, NOW, links),), False)
+        return Observations(tuple(_failed_run(number) for number in range(4)), is_partial=False)
 
-    async def slow_runs(self, tags: Sequence[str], since: datetime, until: datetime, *, seconds: float) -> Finding:
-        return await self.failures(tags, since, until)
+    async def slow(self, tags: Sequence[str], since: datetime, until: datetime, *, seconds: float) -> Observations:
+        return await self.failed(tags, since, until)
+
+    def url_of(self, observation: Observation) -> str:
+        return f"http://langfuse/{observation.trace_id}"
+
+
+def _failed_run(number: int) -> Observation:
+    message = "boom 17" if number < 3 else "something else"
+    at = NOW + timedelta(seconds=number)
+    return Observation("o", f"t{number}", "p", True, "TOOL", "search", "ERROR", message, "", at)
 
 
 def subjects(**labels: str) -> list[Subject]:
@@ -71,24 +77,36 @@ def subjects(**labels: str) -> list[Subject]:
 
 
 def gather(statuses: Statuses, traces: Traces | None, budget: float = 5.0) -> Evidence:
-    return asyncio.run(Gatherer(statuses, traces, budget=budget).gather(subjects()))
+    return asyncio.run(gatherer(statuses, traces, budget).gather(subjects()))
+
+
+def gatherer(statuses: Statuses, traces: Traces | None, budget: float = 5.0) -> Gatherer:
+    return Gatherer(sources(Backends(statuses, traces)), budget=budget)
+
+
+def said(evidence: Evidence, name: str) -> Section | None:
+    """What a source says about the one topic."""
+    (topic,) = evidence.topics
+    return topic.section(name)
 
 
 def test_budget_and_causes_are_found_side_by_side() -> None:
     evidence = gather(Statuses(), Traces())
-    (found,) = evidence.subjects
-    assert found.status is not None
-    assert found.status.error_budget_remaining == pytest.approx(0.25)
-    assert found.finding is not None
-    assert found.finding.causes[0].what == "tool search"
-    assert evidence.missing == []
+    budget, causes = said(evidence, "budget"), said(evidence, "causes")
+    assert budget is not None
+    assert budget.data is not None
+    assert budget.data["error_budget_remaining"] == pytest.approx(0.25)
+    assert causes is not None
+    assert causes.data is not None
+    assert causes.data["causes"][0]["what"] == "tool search"
+    assert evidence.missing == ()
 
 
 def test_a_source_that_hangs_takes_no_more_than_the_budget_and_the_others_are_used() -> None:
     started = time.monotonic()
     evidence = gather(Statuses(), Traces(hangs=True), budget=0.2)
     assert time.monotonic() - started < 2.0
-    assert evidence.subjects[0].status is not None
+    assert said(evidence, "budget") is not None
     assert [(each.source, each.reason) for each in evidence.missing] == [("langfuse", "no answer within 0.2 s")]
 
 
@@ -108,8 +126,8 @@ def test_a_source_that_fails_is_left_out_and_said_so(error: Exception) -> None:
 
 def test_prometheus_down_leaves_the_causes() -> None:
     evidence = gather(Statuses(PrometheusError("unavailable", "cannot be reached")), Traces())
-    assert evidence.subjects[0].status is None
-    assert evidence.subjects[0].finding is not None
+    assert said(evidence, "budget") is None
+    assert said(evidence, "causes") is not None
 
 
 def test_without_langfuse_the_page_says_that_it_is_not_configured() -> None:
@@ -118,14 +136,14 @@ def test_without_langfuse_the_page_says_that_it_is_not_configured() -> None:
 
 def test_a_source_that_fails_again_and_again_is_left_alone_for_a_while() -> None:
     traces = Traces(TracesError("down"))
-    gatherer = Gatherer(Statuses(), traces, budget=1.0)
+    asked = gatherer(Statuses(), traces, budget=1.0)
 
     async def storm() -> list[Evidence]:
-        return [await gatherer.gather(subjects()) for _ in range(BREAKER_FAILURES + 5)]
+        return [await asked.gather(subjects()) for _ in range(BREAKER_FAILURES + 5)]
 
     last = asyncio.run(storm())[-1]
     assert traces.asked == BREAKER_FAILURES
-    assert "left alone" in last.missing[0].reason
+    assert "circuit breaker open" in last.missing[0].reason
 
 
 def test_a_breaker_closes_again_after_its_rest_and_after_a_success() -> None:
@@ -138,9 +156,13 @@ def test_a_breaker_closes_again_after_its_rest_and_after_a_success() -> None:
     assert not breaker.is_open(200.0)
 
 
+def sent(posted: AlertGroup, evidence: Evidence) -> Message:
+    return Message("key", posted.thread, "firing", "page", posted.title, evidence, posted.raw)
+
+
 def test_the_message_is_the_payload_with_annotations_and_enrichment_added() -> None:
     posted = parse(body())
-    message = enriched(posted, gather(Statuses(), Traces()))
+    message = as_payload(sent(posted, gather(Statuses(), Traces())))
     added = message["alerts"][0].pop("annotations")
     original = dict(posted.raw["alerts"][0])
     assert {key: added[key] for key in original.pop("annotations")} == posted.raw["alerts"][0]["annotations"]
@@ -149,24 +171,62 @@ def test_the_message_is_the_payload_with_annotations_and_enrichment_added() -> N
         key: posted.raw[key] for key in posted.raw if key != "alerts"
     }
     assert set(message) - set(posted.raw) == {"enrichment"}
-    assert added["slo_engine_causes"] == "3 of 4: tool search: boom <n>"
-    assert added["slo_engine_traces"] == "http://langfuse/abc"
+    assert added["slo_engine_causes"] == "3 of 4: tool search: boom <n>\n1 of 4: tool search: something else"
+    assert added["slo_engine_traces"].splitlines() == [f"http://langfuse/t{number}" for number in (2, 1, 3)]
     assert added["slo_engine_budget"] == (
         # 30 d x 0.25 / 15 = 12 h after the evaluation at 14:30.
-        "25.0 % of the error budget of 30d is left; at the rate of the last hour it is used up in 12h, "
-        "2026-11-24 02:30 UTC. Burn rate: 15x over 1h, 0.75x over 30d."
+        "Error budget of 30d: 25.0 % left; exhausts at 2026-11-24 02:30 UTC, in 12h at the current burn rate. "
+        "Burn rate: 15x over 1h, 0.75x over 30d."
     )
     assert "slo_engine_missing" not in added
 
 
 def test_resolved_alerts_are_passed_on_as_they_are() -> None:
     posted = parse(body(status="resolved"))
-    evidence = asyncio.run(Gatherer(Statuses(), Traces(), budget=1.0).gather([]))
-    assert enriched(posted, evidence)["alerts"] == posted.raw["alerts"]
+    evidence = asyncio.run(gatherer(Statuses(), Traces()).gather([]))
+    assert as_payload(sent(posted, evidence))["alerts"] == posted.raw["alerts"]
 
 
 def test_a_plain_page_says_why_it_is_plain() -> None:
     posted = parse(body())
-    message = plain(posted.raw, "a reason")
+    message = as_payload(sent(posted, Evidence("", 0.0, missing=(Missing("engine", "a reason"),))))
     assert message["alerts"] == posted.raw["alerts"]
     assert message["enrichment"]["missing"] == [{"source": "engine", "reason": "a reason"}]
+
+
+def test_three_subjects_that_wait_for_one_server_are_one_failure() -> None:
+    traces = Traces(TracesError("down"))
+    asked = gatherer(Statuses(), traces)
+    three = [each for name in ("a", "b", "c") for each in subjects(agent_type=name)]
+
+    async def twice() -> list[Evidence]:
+        return [await asked.gather(three) for _ in range(2)]
+
+    for evidence in asyncio.run(twice()):
+        assert [each.reason for each in evidence.missing] == ["down"]
+    assert traces.asked == 6
+
+
+def test_a_server_that_cannot_answer_is_no_failure_and_the_next_question_is_asked() -> None:
+    traces = Traces(UnsupportedError("v4 can"))
+    asked = gatherer(Statuses(), traces)
+
+    async def often() -> list[Evidence]:
+        return [await asked.gather(subjects(slo="latency")) for _ in range(BREAKER_FAILURES + 2)]
+
+    assert {each.reason for evidence in asyncio.run(often()) for each in evidence.missing} == {"v4 can"}
+    assert traces.asked == BREAKER_FAILURES + 2
+
+
+def test_ten_subjects_ask_prometheus_once() -> None:
+    class Counting(Statuses):
+        asked = 0
+
+        async def statuses(self) -> Sequence[SloStatus]:
+            self.asked += 1
+            return await super().statuses()
+
+    statuses = Counting()
+    many = [each for number in range(10) for each in subjects(agent_type=f"agent-{number}")]
+    asyncio.run(gatherer(statuses, None).gather(many))
+    assert statuses.asked == 1

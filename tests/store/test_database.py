@@ -76,7 +76,7 @@ def test_a_write_that_fails_takes_down_none_that_share_its_commit(database: Data
 def test_a_refused_statement_is_an_error_of_the_store_and_rolled_back(database: Database) -> None:
     def wrong(connection: Connection) -> None:
         inbox.accept(connection, b"half", 0.0)
-        connection.execute(text("INSERT INTO pages (id) VALUES (1)"))
+        connection.execute(text("INSERT INTO messages (id) VALUES (1)"))
 
     with pytest.raises(StoreError, match="NOT NULL"):
         database.write(wrong)

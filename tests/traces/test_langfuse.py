@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from deploy.stack.standin.app import Mode, StandIn
-from slo_engine.evidence.model import Finding
+from slo_engine.evidence.causes import failed_runs, slow_runs
+from slo_engine.evidence.model import Causes
 from slo_engine.traces import LangFuse, TracesError
 from tests.standin.recordings import recording
 
@@ -46,8 +47,21 @@ def ask(
     return asyncio.run(run())
 
 
-def failures(*tags: str, observation: str | None = None) -> Callable[[LangFuse], Awaitable[Finding]]:
-    return lambda door: door.failures(tags, SINCE, UNTIL, observation=observation)
+def failures(
+    *tags: str, observation: str | None = None, since: datetime = SINCE, until: datetime = UNTIL
+) -> Callable[[LangFuse], Awaitable[Causes]]:
+    async def read(door: LangFuse) -> Causes:
+        return failed_runs(await door.failed(tags, since, until), since, until, door.url_of, name=observation)
+
+    return read
+
+
+def slower_than(seconds: float) -> Callable[[LangFuse], Awaitable[Causes]]:
+    async def read(door: LangFuse) -> Causes:
+        found = await door.slow([], SINCE, UNTIL, seconds=seconds)
+        return slow_runs(found, SINCE, UNTIL, door.url_of, seconds=seconds)
+
+    return read
 
 
 @pytest.mark.parametrize("mode", ["events_only", "legacy"])
@@ -78,7 +92,7 @@ def test_failing_calls_of_a_tool_are_found_by_its_name() -> None:
 
 
 def test_nothing_outside_the_window_is_found() -> None:
-    found = ask(standin(), lambda door: door.failures([], SINCE - timedelta(days=1), SINCE))
+    found = ask(standin(), failures(since=SINCE - timedelta(days=1), until=SINCE))
     assert found.failed == 0
     assert found.causes == ()
 
@@ -136,7 +150,7 @@ def test_reading_ends_after_a_few_pages_and_says_that_there_is_more() -> None:
 
 
 def test_slow_runs_are_found_by_their_latency() -> None:
-    found = ask(standin(), lambda door: door.slow_runs([], SINCE, UNTIL, seconds=0.01))
+    found = ask(standin(), slower_than(0.01))
     recorded = recording("v4-events-only", "obs_v2_all_fields").body["data"]
     slow = {row["traceId"] for row in recorded if row["isRootObservation"] and (row["latency"] or 0) > 0.01}
     assert found.failed == len(slow) > 0
@@ -145,7 +159,7 @@ def test_slow_runs_are_found_by_their_latency() -> None:
 
 def test_a_v3_server_cannot_tell_slow_runs_and_that_is_said() -> None:
     with pytest.raises(TracesError, match="v4 can"):
-        ask(standin("legacy"), lambda door: door.slow_runs([], SINCE, UNTIL, seconds=1.0))
+        ask(standin("legacy"), slower_than(1.0))
 
 
 def test_wrong_keys_are_named_as_the_reason() -> None:
@@ -195,10 +209,10 @@ def test_half_characters_are_replaced_so_that_a_page_can_be_written() -> None:
 
 
 def test_credentials_in_the_address_do_not_go_into_links() -> None:
-    async def run() -> Finding:
+    async def run() -> Causes:
         rows = {"data": [{"traceId": "t", "startTime": "2026-11-23T07:00:00Z", "projectId": "p"}]}
         door = LangFuse("http://user:pass@langfuse:3000", *KEYS, transport=answering(200, rows))
-        found = await door.failures([], SINCE, UNTIL)
+        found = await failures()(door)
         await door.close()
         return found
 

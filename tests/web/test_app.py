@@ -16,7 +16,7 @@ from slo_engine.alerts.payload import parse
 from slo_engine.definitions.live import LiveSlos
 from slo_engine.prometheus import PrometheusError, Result
 from slo_engine.status.board import StatusBoard
-from slo_engine.store import Database, history, inbox, pages
+from slo_engine.store import Database, history, inbox, messages
 from slo_engine.web import Services, create_app
 from slo_engine.web.webhook import MAX_BODY_BYTES
 from tests.alerts.payloads import body, notification
@@ -62,13 +62,14 @@ class Site:
     def stored(self) -> list[bytes]:
         return [each.body for each in self.database.read(lambda found: inbox.next_pending(found, 100))]
 
-    def add_page(self, message: dict[str, Any], *, finished: bool = True) -> None:
+    def add_message(self, payload: dict[str, Any], *, finished: bool = True) -> None:
         read = parse(body())
         posted = self.database.write(lambda found: inbox.accept(found, b"{}", 1.0))
-        new = pages.NewPage(posted, 1.0, read.group_hash, "receiver", read.status, read.title, message)
-        page = self.database.write(lambda found: pages.add(found, new))
+        content = {"evidence": None, "payload": payload}
+        new = messages.NewMessage(1.0, read.thread, read.status, read.severity, read.title, content, posted)
+        added = self.database.write(lambda found: messages.add(found, new))
         if finished:
-            self.database.write(lambda found: pages.finish(found, page, message, ["sink"], 2.0))
+            self.database.write(lambda found: messages.finish(found, added, content, ["sink"], 2.0))
 
     def _tell(self) -> None:
         self.told += 1
@@ -157,12 +158,14 @@ def test_mistakes_in_slo_files_are_told_but_do_not_make_the_engine_unready(tmp_p
     assert "bad.yaml:1:10: version" in site.ask("GET", "/").text
 
 
-def test_pages_are_listed_with_their_evidence_and_deliveries(site: Site) -> None:
-    site.add_page({**notification(), "enrichment": {"version": "1"}})
-    site.add_page(notification(), finished=False)
-    listed = site.ask("GET", "/api/v1/alerts").json()["pages"]
+def test_notifications_are_listed_with_their_evidence_and_deliveries(site: Site) -> None:
+    site.add_message({**notification(), "enrichment": {"version": "1"}})
+    site.add_message(notification(), finished=False)
+    listed = site.ask("GET", "/api/v1/alerts").json()["notifications"]
     assert [each["state"] for each in listed] == ["gathering", "ready"]
-    assert listed[1]["deliveries"] == [{"sink": "sink", "state": "pending", "attempts": 0, "last_error": None}]
+    assert listed[1]["deliveries"] == [
+        {"sink": "sink", "state": "pending", "attempts": 0, "last_error": None, "receipt": None}
+    ]
     assert listed[1]["message"]["enrichment"] == {"version": "1"}
 
 
@@ -188,7 +191,7 @@ def test_hostile_texts_are_shown_and_never_run(site: Site) -> None:
     about = {"service": attack, "slo": attack, "group": {"a": attack}, "status": None}
     subject = {**about, "traces": {**traces, "causes": [cause]}}
     enrichment = {"seconds": 0.1, "missing": [{"source": attack, "reason": attack}], "subjects": [subject]}
-    site.add_page({**notification(), "enrichment": enrichment})
+    site.add_message({**notification(), "enrichment": enrichment})
     posted = site.database.write(lambda found: inbox.accept(found, attack.encode(), 1.0))
     site.database.write(lambda found: inbox.quarantine(found, posted, attack))
     with pytest.raises(PrometheusError):
@@ -207,7 +210,7 @@ def test_hostile_texts_are_shown_and_never_run(site: Site) -> None:
 
 def test_api_of_a_store_that_cannot_be_read_says_so(site: Site) -> None:
     site.database.write(lambda found: found.execute(text("DROP TABLE outbox")))
-    site.add_page(notification(), finished=False)
+    site.add_message(notification(), finished=False)
     answer = site.ask("GET", "/api/v1/alerts")
     assert (answer.status_code, "the store cannot be read" in answer.json()["detail"]) == (503, True)
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from slo_engine.definitions.traces import Failed
-from slo_engine.evidence.causes import culprits, group_by_cause
-from slo_engine.evidence.model import Causes
+from slo_engine.evidence.causes import failed_runs
 from slo_engine.evidence.rendering import causes_section
 from slo_engine.evidence.source import Backends, traces_of
 from slo_engine.evidence.subject import Subject
@@ -32,10 +32,6 @@ class FailedRuns:
         assert query is not None  # which wants() asks for
         since, now = subject.span()
         found = await traces.failed(query.tags, since, now)
-
-        def explain() -> Causes:
-            blamed = culprits(found.rows, name=query.observation)
-            return Causes(since, now, len(blamed), group_by_cause(blamed, traces.url_of), found.is_partial)
-
         # In a thread: thousands of rows must not hold up the webhook.
+        explain = partial(failed_runs, found, since, now, traces.url_of, name=query.observation)
         return causes_section(self.name, await asyncio.to_thread(explain))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
 from slo_engine.definitions.traces import Slow
-from slo_engine.evidence.causes import group_by_cause
-from slo_engine.evidence.model import Causes
+from slo_engine.evidence.causes import slow_runs
 from slo_engine.evidence.rendering import causes_section
 from slo_engine.evidence.source import Backends, traces_of
 from slo_engine.evidence.subject import Subject
@@ -33,10 +33,5 @@ class SlowRuns:
         assert isinstance(wanted, Slow)
         since, now = subject.span()
         found = await traces.slow(query.tags, since, now, seconds=wanted.seconds)
-
-        def explain() -> Causes:
-            slow = [each for each in found.rows if each.is_root]
-            causes = group_by_cause(slow, traces.url_of, message=f"took longer than {wanted.seconds:g} s")
-            return Causes(since, now, len(slow), causes, found.is_partial)
-
+        explain = partial(slow_runs, found, since, now, traces.url_of, seconds=wanted.seconds)
         return causes_section(self.name, await asyncio.to_thread(explain))
