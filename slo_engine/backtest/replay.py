@@ -17,7 +17,8 @@ from slo_engine.backtest.windows import MINUTE, History, Values, Windows
 from slo_engine.definitions.duration import Duration
 from slo_engine.definitions.kinds.sli import DELAY
 from slo_engine.definitions.policies import Policy, Severity, Tier
-from slo_engine.definitions.slo import Slo, error_budget
+from slo_engine.definitions.slo import Slo
+from slo_engine.definitions.targets import error_budget
 
 SEVERITIES: tuple[Severity, ...] = ("page", "ticket")
 

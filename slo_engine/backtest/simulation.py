@@ -25,7 +25,7 @@ from slo_engine.backtest.windows import MINUTE, STAGE, History, Recorded, Window
 from slo_engine.definitions.duration import Duration
 from slo_engine.definitions.kinds.sli import DELAY
 from slo_engine.definitions.policies import Policy, Tier
-from slo_engine.definitions.slo import error_budget
+from slo_engine.definitions.targets import error_budget
 
 _LATE = Duration.parse(DELAY).seconds / MINUTE
 """The share of a minute that its base record has not seen yet."""

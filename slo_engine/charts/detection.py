@@ -10,7 +10,7 @@ from slo_engine.backtest.detection import detections, exhausted_after, first
 from slo_engine.backtest.simulation import Outcome, TierOutcome
 from slo_engine.charts.svg import DASHES, PALETTE, Axis, dot, marked, path, picture, straight, text
 from slo_engine.definitions.policies import Tier
-from slo_engine.definitions.slo import error_budget
+from slo_engine.definitions.targets import error_budget
 
 WIDTH, HEIGHT = 860, 460
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 620, 40, 400

@@ -10,7 +10,7 @@ from slo_engine.backtest.windows import MINUTE, History, Values, Windows
 from slo_engine.charts.svg import PALETTE, Axis, box, path, picture, straight, text
 from slo_engine.definitions.duration import Duration
 from slo_engine.definitions.policies import Tier
-from slo_engine.definitions.slo import error_budget
+from slo_engine.definitions.targets import error_budget
 
 MOST_GROUPS = 6
 """Panels of one picture: the groups with the most alerts."""

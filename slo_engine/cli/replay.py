@@ -173,7 +173,7 @@ def _plan(
     from slo_engine.backtest.replay import Candidate, Plan
 
     # Spend has no objective but its budget.
-    held_to: Sequence[float | None] = (objectives if slo.objective is not None else None) or (None,)
+    held_to: Sequence[float | None] = (objectives if slo.target.objective is not None else None) or (None,)
     candidates = tuple(Candidate(policy, percent) for policy in tried or (slo.policy,) for percent in held_to)
     kept = kept or slo.keep_firing_for
     return Plan(candidates, *span, incidents, significant, kept.seconds if kept else 0.0)
@@ -197,7 +197,6 @@ def _replayed(
 ) -> tuple[Findings, Mapping[Values, History]]:
     from slo_engine.backtest.raw_history import fetch
     from slo_engine.backtest.replay import replay as run
-    from slo_engine.cli.narrowing import narrowed
     from slo_engine.recording.base import raw_increases
 
     # The windows that count first reach back before the start.
@@ -206,7 +205,7 @@ def _replayed(
     with _progress(f"{slo.service} {slo.name}: reading") as tell:
         histories = fetch(
             source,
-            raw_increases(narrowed(slo, group)),
+            raw_increases(slo.narrowed(group)),
             slo.by,
             start,
             datetime.fromtimestamp(plan.end, UTC),

@@ -74,8 +74,8 @@ def show(results: Sequence[Findings]) -> None:
 
 
 def _named(found: Findings, candidate: Candidate) -> str:
-    held_to = found.slo.objective if candidate.objective is None else candidate.objective
-    own = " (overrides included)" if candidate.objective is None and found.slo.overrides else ""
+    held_to = found.slo.target.objective if candidate.objective is None else candidate.objective
+    own = " (overrides included)" if candidate.objective is None and found.slo.target.overrides else ""
     return candidate.policy.name if held_to is None else f"{candidate.policy.name} at {held_to:g} %{own}"
 
 
@@ -214,7 +214,7 @@ def _replay(found: Findings, replay: Replay) -> dict[str, Any]:
     candidate = replay.candidate
     return {
         "policy": candidate.policy.name,
-        "objective": found.slo.objective if candidate.objective is None else candidate.objective,
+        "objective": found.slo.target.objective if candidate.objective is None else candidate.objective,
         "scores": {
             severity: {
                 "alerts": score.alerts,

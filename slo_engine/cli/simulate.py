@@ -101,14 +101,14 @@ def _known(paths: Sequence[Path] | None) -> Mapping[str, Policy]:
 
 def _traffic(outcome: Outcome, events_per_hour: float) -> Traffic:
     from slo_engine.backtest.detection import Traffic
-    from slo_engine.definitions.slo import error_budget
+    from slo_engine.definitions.targets import error_budget
 
     return Traffic(events_per_hour, error_budget(outcome.objective), outcome.window)
 
 
 def _as_data(outcome: Outcome, events_per_hour: float | None) -> dict[str, Any]:
     from slo_engine.backtest.detection import threshold
-    from slo_engine.definitions.slo import error_budget
+    from slo_engine.definitions.targets import error_budget
 
     data: dict[str, Any] = {
         "policy": outcome.policy.name,
@@ -203,7 +203,7 @@ def _style(outcome: Outcome, tier: TierOutcome | None) -> str | None:
 
 def _show_traffic(tell: Any, outcome: Outcome, events_per_hour: float) -> None:
     from slo_engine.backtest.detection import threshold
-    from slo_engine.definitions.slo import error_budget
+    from slo_engine.definitions.targets import error_budget
 
     traffic = _traffic(outcome, events_per_hour)
     tell(

@@ -6,7 +6,8 @@ from slo_engine.definitions.loading import Loaded, examine, find_files, load
 from slo_engine.definitions.money import Budget
 from slo_engine.definitions.policies import Policy, Tier
 from slo_engine.definitions.problems import Problem, SpecError
-from slo_engine.definitions.slo import Group, Override, Slo, SloSet, Threshold, TierAlerting
+from slo_engine.definitions.slo import Slo, SloSet, Threshold, TierAlerting
+from slo_engine.definitions.targets import Group, Override
 from slo_engine.definitions.traces import TraceQuery
 
 __all__ = [

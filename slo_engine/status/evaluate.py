@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from slo_engine.definitions.duration import Duration
-from slo_engine.definitions.kinds import CostSli
 from slo_engine.definitions.labels import LONG_WINDOW, SERVICE, SEVERITY, SHORT_WINDOW, SLO, WINDOW
 from slo_engine.definitions.money import Budget
-from slo_engine.definitions.slo import Group, Slo, SloSet, error_budget
+from slo_engine.definitions.slo import Slo, SloSet
+from slo_engine.definitions.targets import Group, begins_anew, error_budget
 from slo_engine.prometheus import Result, Sample, finite
 from slo_engine.recording.names import (
     ERROR_RATIO,
@@ -25,9 +25,6 @@ from slo_engine.recording.names import (
 )
 from slo_engine.recording.stages import SHORT_LIMIT
 from slo_engine.status.model import Events, Firing, SloStatus
-
-FORECAST_WINDOW = Duration.parse("1h")
-"""The burn rate that the forecast continues: long enough to be calm, short enough to be now."""
 
 _LOOK_BACK = "10m"
 """Long windows are recorded every five minutes: two intervals, so that one late evaluation does not blank them."""
@@ -100,7 +97,7 @@ def status_of(slo: Slo, group: Group, recorded: Recorded, at: datetime) -> SloSt
         error_budget_remaining=remaining,
         measured_over=measured_over,
         events=events,
-        exhausted_at=_within_the_month(slo, exhausted_at(remaining, _pace(slo, burn_rates), slo.window, at), at),
+        exhausted_at=_before_it_begins_anew(slo, exhausted_at(remaining, _pace(slo, burn_rates), slo.window, at), at),
         firing=tuple(sorted(recorded.firing, key=lambda each: (each.severity, each.long_window))),
         unpriced_models=tuple(sorted(recorded.unpriced_models)),
         evaluated_at=at,
@@ -108,20 +105,15 @@ def status_of(slo: Slo, group: Group, recorded: Recorded, at: datetime) -> SloSt
 
 
 def _pace(slo: Slo, burn_rates: Mapping[str, float]) -> float | None:
-    """The burn rate that a forecast continues: that of the last hour. Spend follows the day: at night a day of it says
-    more than an hour does."""
-    hour = burn_rates.get(str(FORECAST_WINDOW))
-    day = burn_rates.get("1d") if isinstance(slo.sli, CostSli) else None
-    return max((rate for rate in (hour, day) if rate is not None), default=None)
+    """The burn rate that a forecast continues."""
+    rates = (burn_rates.get(str(window)) for window in slo.target.forecast_windows)
+    return max((rate for rate in rates if rate is not None), default=None)
 
 
-def _within_the_month(slo: Slo, exhausted: datetime | None, at: datetime) -> datetime | None:
-    """A budget for the calendar month that outlasts the month is not used up: the next one begins with a new one."""
-    if exhausted is None or not isinstance(slo.sli, CostSli) or slo.sli.month is None:
-        return exhausted
-    here = at.astimezone(slo.sli.month)
-    first_of_next = (here.replace(day=1) + timedelta(days=32)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    return exhausted if exhausted < first_of_next else None
+def _before_it_begins_anew(slo: Slo, exhausted: datetime | None, at: datetime) -> datetime | None:
+    """A budget that outlasts its calendar month is not exhausted: the next month begins with a new one."""
+    anew = begins_anew(slo.target, at)
+    return exhausted if exhausted is None or anew is None or exhausted < anew else None
 
 
 def _events(recorded: Recorded, budget: Budget | None) -> Events | None:

@@ -16,6 +16,7 @@ from slo_engine.backtest.replay import Alert, Candidate, Findings, Plan, Replay,
 from slo_engine.backtest.windows import History, Windows
 from slo_engine.definitions import Duration, Slo, TierAlerting
 from slo_engine.definitions.policies import GOOGLE, Policy, Severity
+from slo_engine.definitions.targets import Objective
 from tests.rules.promtool import slos_of
 from tests.rules.shop import slo_file
 
@@ -131,7 +132,7 @@ def test_factors_are_those_of_the_slo_window(slo: Slo) -> None:
 
 
 def test_an_objective_under_a_quarter_is_no_cause_for_an_alert_while_it_is_kept(slo: Slo) -> None:
-    loose = replace(slo, objective=10)
+    loose = replace(slo, target=Objective(10))
     kept = only(replay(loose, {("chat",): history((5 * DAY, 100, 0.89))}, plan(5 * DAY, GOOGLE)))
     missed = only(replay(loose, {("chat",): history((5 * DAY, 100, 0.91))}, plan(5 * DAY, GOOGLE)))
     assert kept.alerts == ()
