@@ -44,7 +44,7 @@ def file(tmp_path: Path) -> Path:
                 "INSERT INTO inbox VALUES (?, 1.0, ?, ?, NULL)",
                 (number, b"{}", "pending" if number == 4 else "processed"),
             )
-        pages: tuple[tuple[int, str, dict[str, object], str, str], ...] = (
+        pages: tuple[tuple[int, str, object, str, str], ...] = (
             (1, "page_1", DELIVERED, "ready", "resolved"),
             (2, "page_2", WAITING, "ready", "firing"),
             (3, "page_3", GATHERING, "gathering", "firing"),
