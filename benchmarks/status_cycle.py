@@ -15,6 +15,7 @@ from pathlib import Path
 
 from benchmarks.figure import Figure
 from deploy.stack.servers import Prometheus as RealPrometheus
+from slo_engine.connect import Connection
 from slo_engine.definitions import SloSet, load
 from slo_engine.definitions.labels import SERVICE, SLO, WINDOW
 from slo_engine.prometheus import Prometheus, Result
@@ -55,7 +56,7 @@ def _measure(slos: SloSet, groups: int) -> tuple[float, float, int]:
         tempfile.TemporaryDirectory() as folder,
         _exporter(slos) as address,
         RealPrometheus(Path(folder), targets={"recorded": address}, scrape_interval="1s") as server,
-        closing(Prometheus(server.url)) as door,
+        closing(Prometheus(Connection(server.url))) as door,
     ):
         source = _Counting(door)
         deadline = time.monotonic() + 30

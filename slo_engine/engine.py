@@ -9,6 +9,7 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import uvicorn
@@ -23,7 +24,7 @@ from slo_engine.delivery import Courier, Sink, WebhookSink
 from slo_engine.evidence import Backends, Gatherer, sources
 from slo_engine.logs import configure_logging
 from slo_engine.prometheus import Prometheus
-from slo_engine.settings import PREFIX, ListenSettings, Settings, SettingsError, secret
+from slo_engine.settings import PREFIX, ListenSettings, Settings, SettingsError, secret, secrets_of
 from slo_engine.status.board import StatusBoard
 from slo_engine.status.model import SloStatus
 from slo_engine.store import Database, StoreError, inbox, messages, outbox, retention
@@ -54,16 +55,12 @@ class Engine:
         self._settings = settings
         self._database = Database(settings.store.url)
         self._database.write(outbox.release_leases)
-        self._prometheus = Prometheus(
-            settings.prometheus.url,
-            token=secret(settings.prometheus.token),
-            timeout=settings.prometheus.timeout.seconds,
-        )
+        self._prometheus = Prometheus(settings.prometheus.connection())
         self._slos = LiveSlos(settings.slos, _note_slos)
         self._board = StatusBoard(lambda: self._slos.active.slos, self._prometheus, self._database)
         self._clock = _clock()
         self._sinks: dict[str, Sink] = {
-            sink.name: WebhookSink(sink.url, secret=secret(sink.secret)) for sink in settings.sinks
+            sink.name: WebhookSink(sink.connection(), secret=secret(sink.secret)) for sink in settings.sinks
         }
         self._langfuse = _langfuse(settings)
         self._courier = Courier(self._database, self._sinks)
@@ -157,7 +154,7 @@ class Engine:
 
 def serve(settings: Settings) -> None:
     """Run the engine until it is told to stop (SIGTERM, Ctrl-C). Raises SloEngineError when it cannot start."""
-    configure_logging(_secrets(settings))
+    configure_logging(secrets_of(settings))
     _refuse_a_taken_port(settings.listen)
     engine = Engine(settings)
     config = uvicorn.Config(
@@ -222,18 +219,15 @@ def _clock() -> BackgroundScheduler:
 
 def _langfuse(settings: Settings) -> LangFuse | None:
     found = settings.langfuse
-    if found.url is None or found.public_key is None or found.secret_key is None:
+    connection = found.connection()
+    if connection is None:
         if len(found.missing) < len(("url", "public_key", "secret_key")):
             names = ", ".join(f"langfuse.{name} ({PREFIX}LANGFUSE__{name.upper()})" for name in found.missing)
             raise SettingsError(f"{names} is missing: LangFuse needs url, public_key and secret_key, or nothing at all")
         return None
-    return LangFuse(
-        found.url,
-        found.public_key,
-        found.secret_key.get_secret_value(),
-        public_url=found.public_url,
-        timeout=settings.evidence.budget.seconds,
-    )
+    # A request that cannot end within the budget would say nothing about why.
+    timeout = min(connection.timeout, settings.evidence.budget.seconds)
+    return LangFuse(replace(connection, timeout=timeout), public_url=found.public_url)
 
 
 def _note_end(worker: asyncio.Task[None]) -> None:
@@ -246,9 +240,3 @@ def _note_slos(active: ActiveSlos) -> None:
     telemetry.SLO_FILES_LAST_RELOAD_SUCCESSFUL.set(0 if active.problems else 1)
     telemetry.SLO_FILES_PROBLEMS.set(len(active.problems))
     telemetry.SLOS.set(len(active.slos.slos))
-
-
-def _secrets(settings: Settings) -> list[str]:
-    values = [settings.prometheus.token, settings.webhook.token, *(sink.secret for sink in settings.sinks)]
-    values.append(settings.langfuse.secret_key)
-    return [text for text in map(secret, values) if text]

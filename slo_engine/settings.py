@@ -9,48 +9,43 @@ from __future__ import annotations
 import base64
 import binascii
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
 
 import yaml
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     SecretStr,
     ValidationError,
+    field_validator,
     model_validator,
 )
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from pydantic_settings import SettingsError as EnvironmentValueError
 
+from slo_engine.connect import Connection
+from slo_engine.connection_settings import (
+    ConnectionSettings,
+    HttpUrl,
+    LangFuseUrl,
+    Section,
+    TransportSettings,
+)
 from slo_engine.definitions.duration import Duration
 from slo_engine.errors import SloEngineError
 
 PREFIX = "SLO_ENGINE_"
 
+LONGEST_DELIVERY_SECONDS = 30.0
+"""Half the lease of a delivery: one that outlives its lease is sent twice."""
+
 
 class SettingsError(SloEngineError):
     """Settings that cannot be used: all mistakes at once."""
-
-
-def _http_url(text: str) -> str:
-    try:
-        parts = urlsplit(text)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        usable = False
-    if not usable:
-        raise ValueError("must be an http:// or https:// address")
-    return text.rstrip("/")
-
-
-HttpUrl = Annotated[str, AfterValidator(_http_url)]
 
 
 def _as_paths(value: Any) -> Any:
@@ -58,95 +53,78 @@ def _as_paths(value: Any) -> Any:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _secrets_from_files(cls, data: Any) -> Any:
-        """``token_file: /run/secrets/token`` -> ``token``, for each key that is a secret."""
-        if not isinstance(data, dict):
-            return data
-        found = dict(data)
-        for name, field in cls.model_fields.items():
-            if SecretStr not in getattr(field.annotation, "__args__", ()):
-                continue
-            file = found.pop(f"{name}_file", None)
-            if file is not None and name in found:
-                raise ValueError(f"{name} and {name}_file: give one of them")
-            if file is not None:
-                try:
-                    found[name] = Path(str(file)).read_text().strip()
-                except (OSError, UnicodeDecodeError) as error:
-                    # Its name is not told: the secret itself is easily put there by mistake.
-                    why = error.strerror if isinstance(error, OSError) else "it is not text"
-                    raise ValueError(f"{name}_file cannot be read: {why}") from None
-            # A variable that is not set where it should be must not open the door, nor send an empty password.
-            if found.get(name) == "":
-                raise ValueError(f"{name} is empty: give one, or remove the key")
-        return found
-
-
-class PrometheusSettings(_Section):
+class PrometheusSettings(ConnectionSettings):
     """``prometheus``"""
 
     url: HttpUrl = "http://127.0.0.1:9090"
-    token: SecretStr | None = None
-    timeout: Duration = Duration.parse("10s")
 
 
-class LangFuseSettings(_Section):
+class LangFuseSettings(TransportSettings):
     """``langfuse``: all three of ``url``, ``public_key`` and ``secret_key``, or nothing."""
 
-    url: HttpUrl | None = None
+    url: LangFuseUrl | None = None
     public_key: str | None = None
     secret_key: SecretStr | None = None
-    public_url: HttpUrl | None = None
+    public_url: LangFuseUrl | None = None
 
     @property
     def missing(self) -> list[str]:
         """What LangFuse cannot be read without."""
         return [name for name in ("url", "public_key", "secret_key") if getattr(self, name) is None]
 
+    def connection(self) -> Connection | None:
+        """How LangFuse is reached: its keys are user and password. None while some are missing."""
+        if self.url is None or self.public_key is None or self.secret_key is None:
+            return None
+        return self._connection(self.url, basic_auth=(self.public_key, self.secret_key.get_secret_value()))
 
-class ListenSettings(_Section):
+
+class ListenSettings(Section):
     """``listen``"""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8090
 
 
-class WebhookSettings(_Section):
+class WebhookSettings(Section):
     """``webhook``: what Alertmanager must show to be let in."""
 
     token: SecretStr | None = None
 
 
-class StatusSettings(_Section):
+class StatusSettings(Section):
     """``status``"""
 
     interval: Duration = Duration.parse("60s")
 
 
-class EvidenceSettings(_Section):
+class EvidenceSettings(Section):
     """``evidence``"""
 
     budget: Duration = Duration.parse("5s")
 
 
-class StoreSettings(_Section):
+class StoreSettings(Section):
     """``store``"""
 
     url: str = "sqlite:///slo-engine.db"
 
 
-class WebhookSinkSettings(_Section):
+class WebhookSinkSettings(ConnectionSettings):
     """One item of ``sinks`` of ``type: webhook``."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][-a-z0-9_]{0,99}$")]
     type: Literal["webhook"]
-    url: HttpUrl
     secret: SecretStr | None = None
+    timeout: Duration = Duration.parse("15s")
+    """The lower end of what Standard Webhooks advises."""
+
+    @field_validator("timeout")
+    @classmethod
+    def _timeout_ends_before_the_lease(cls, timeout: Duration) -> Duration:
+        if timeout.seconds > LONGEST_DELIVERY_SECONDS:
+            raise ValueError(f"must be at most {LONGEST_DELIVERY_SECONDS:g}s")
+        return timeout
 
     @model_validator(mode="after")
     def _secret_is_base64(self) -> Self:
@@ -250,6 +228,27 @@ def _explained(detail: ErrorDetails, file: Path | None) -> str:
 def secret(value: SecretStr | None) -> str | None:
     """The text of a secret, for the one place that sends it."""
     return value.get_secret_value() if value else None
+
+
+def secrets_of(settings: BaseModel) -> list[str]:
+    """Every secret in the settings, found by its type, and the forms in which it is sent: what no log may show."""
+    return sorted({text for text in _secrets_in(settings) if text}, key=len, reverse=True)
+
+
+def _secrets_in(value: Any) -> Iterator[str]:
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value()
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _secrets_in(getattr(value, name))
+        if isinstance(value, TransportSettings) and (connection := value.connection()) is not None:
+            yield from connection.secrets
+    elif isinstance(value, Mapping):
+        for each in value.values():
+            yield from _secrets_in(each)
+    elif isinstance(value, list | tuple | set | frozenset):
+        for each in value:
+            yield from _secrets_in(each)
 
 
 def paths_in(settings: Settings, given: Sequence[Path] | None) -> list[Path]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -75,19 +76,15 @@ def status(paths: SloPaths = None, config: ConfigFile = None, as_json: AsJson = 
 
     from slo_engine.definitions import load
     from slo_engine.prometheus import Prometheus
-    from slo_engine.settings import load_settings, paths_in, secret
+    from slo_engine.settings import load_settings, paths_in
     from slo_engine.status.evaluate import evaluate
 
     with usage_errors():
         settings = load_settings(config or settings_here())
     with failures():
         slos = load(paths_in(settings, paths))
-        source = Prometheus(
-            settings.prometheus.url,
-            token=secret(settings.prometheus.token),
-            timeout=settings.prometheus.timeout.seconds,
-        )
-        statuses = evaluate(slos, source, datetime.now(UTC))
+        with closing(Prometheus(settings.prometheus.connection())) as source:
+            statuses = evaluate(slos, source, datetime.now(UTC))
     if as_json:
         output.json_document([each.as_json() for each in statuses])
     else:

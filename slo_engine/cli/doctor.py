@@ -20,19 +20,13 @@ def doctor(paths: SloPaths = None, config: ConfigFile = None, as_json: AsJson = 
     from slo_engine.checks.diagnosis import diagnose
     from slo_engine.definitions import load
     from slo_engine.prometheus import Prometheus
-    from slo_engine.settings import load_settings, paths_in, secret
+    from slo_engine.settings import load_settings, paths_in
 
     with usage_errors():
         settings = load_settings(config or settings_here())
     with failures():
         slos = load(paths_in(settings, paths))
-        with closing(
-            Prometheus(
-                settings.prometheus.url,
-                token=secret(settings.prometheus.token),
-                timeout=settings.prometheus.timeout.seconds,
-            )
-        ) as source:
+        with closing(Prometheus(settings.prometheus.connection())) as source:
             findings = list(diagnose(slos, source, datetime.now(UTC)))
     if as_json:
         output.json_document({"slos": len(slos.slos), "findings": [finding.as_json() for finding in findings]})

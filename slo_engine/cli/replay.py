@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from slo_engine.backtest.windows import History
     from slo_engine.definitions import Policy, Slo, SloSet
     from slo_engine.prometheus import Prometheus
-    from slo_engine.settings import Settings
 
 Names = Annotated[
     list[str] | None, typer.Option("--slo", help="An SLO, as its name or service/name; repeatable. All if none.")
@@ -91,6 +90,7 @@ def replay(
     """
     from slo_engine.cli import replay_output
     from slo_engine.definitions import SpecError, examine
+    from slo_engine.prometheus import Prometheus
     from slo_engine.settings import load_settings, paths_in
 
     with usage_errors():
@@ -108,7 +108,7 @@ def replay(
         raise typer.BadParameter(f"the folder {svg.parent} does not exist", param_hint="--svg")
     span = _span(last, begin, end)
     found = []
-    with failures(), _prometheus(settings) as source:
+    with failures(), closing(Prometheus(settings.prometheus.connection())) as source:
         for slo in chosen:
             plan = _plan(
                 slo, tried, objectives, span, marked, SIGNIFICANT if significant is None else significant, kept
@@ -177,19 +177,6 @@ def _plan(
     candidates = tuple(Candidate(policy, percent) for policy in tried or (slo.policy,) for percent in held_to)
     kept = kept or slo.keep_firing_for
     return Plan(candidates, *span, incidents, significant, kept.seconds if kept else 0.0)
-
-
-@contextmanager
-def _prometheus(settings: Settings) -> Iterator[Prometheus]:
-    from slo_engine.prometheus import Prometheus
-    from slo_engine.settings import secret
-
-    door = settings.prometheus
-    source = Prometheus(door.url, token=secret(door.token), timeout=door.timeout.seconds)
-    try:
-        yield source
-    finally:
-        source.close()
 
 
 def _replayed(

@@ -12,13 +12,24 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slo_engine.cli import diff, output, rules_push
-from slo_engine.cli.addresses import check_address
-from slo_engine.cli.arguments import AsJson, SloPathsHere
+from slo_engine.cli.arguments import AsJson, ConfigFile, SloPathsHere, settings_here
+from slo_engine.cli.connections import (
+    CaFile,
+    ClientCert,
+    ClientKey,
+    ConnectionOptions,
+    Header,
+    InsecureSkipVerify,
+    Proxy,
+    ProxyUserFile,
+    TokenFile,
+    UserFile,
+)
 from slo_engine.cli.exits import failures, usage_errors
-from slo_engine.cli.secrets import from_environment, from_file
 from slo_engine.errors import SloEngineError
 
 if TYPE_CHECKING:
+    from slo_engine.connect import Connection
     from slo_engine.definitions import SloSet
     from slo_engine.rollout import Layout
     from slo_engine.rollout.findings import Finding
@@ -60,12 +71,6 @@ Manifests = Annotated[
 PrometheusUrl = Annotated[
     str | None,
     typer.Option("--prometheus", metavar="URL", help="Compare what this Prometheus has loaded instead."),
-]
-TokenFile = Annotated[
-    Path | None,
-    typer.Option(
-        "--token-file", help="Holds the bearer token for --prometheus; else SLO_ENGINE_PROMETHEUS__TOKEN, if it is set."
-    ),
 ]
 WithTests = Annotated[
     bool, typer.Option("--tests", help="With promtool unit tests of the rule files, in the folder `tests` in theirs.")
@@ -146,28 +151,41 @@ def check(
     manifest: Manifests = None,
     prometheus: PrometheusUrl = None,
     token_file: TokenFile = None,
+    user_file: UserFile = None,
+    header: Header = None,
+    ca_file: CaFile = None,
+    client_cert: ClientCert = None,
+    client_key: ClientKey = None,
+    insecure_skip_verify: InsecureSkipVerify = False,
+    proxy: Proxy = None,
+    proxy_user_file: ProxyUserFile = None,
+    config: ConfigFile = None,
     tests: WithTests = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare the generated files, manifests of a cluster or a running Prometheus with the SLO files; exit 1 with a
-    diff or the findings where they differ."""
+    diff or the findings where they differ.
+
+    What the options of the connection to Prometheus leave open is read from `prometheus` in the settings.
+    """
     from slo_engine.definitions import load
 
+    options = ConnectionOptions(
+        token_file, user_file, header, ca_file, client_cert, client_key, insecure_skip_verify, proxy, proxy_user_file
+    )
     with usage_errors():
         layout = _layout(format_, one_file, namespace, label)
         _refuse_tests_of_other_files(layout, tests=tests)
         if manifest and prometheus:
             raise SloEngineError("--manifest and --prometheus: give one of them")
-        if token_file and not prometheus:
-            raise SloEngineError("--token-file goes with --prometheus")
-        if prometheus:
-            check_address("--prometheus", prometheus)
-        token = from_file(token_file) if token_file else from_environment("SLO_ENGINE_PROMETHEUS__TOKEN")
+        if options.are_given and not prometheus:
+            raise SloEngineError("--token-file and the other options of a connection go with --prometheus")
+        connection = _connection(prometheus, config, options) if prometheus else None
         texts = {_shown(path): _text(path) for path in manifest or ()}
     with failures():
         slos = load(paths or [Path("slos")])
-        if prometheus:
-            _report(_in_prometheus(slos, prometheus, token), "the loaded rules are what the SLO files say", as_json)
+        if connection:
+            _report(_in_prometheus(slos, connection), "the loaded rules are what the SLO files say", as_json)
         elif texts:
             _report(_in_manifests(slos, texts), "the manifests are what the SLO files say", as_json)
         else:
@@ -199,11 +217,17 @@ def _check_folder(slos: SloSet, out: Path, layout: Layout, *, tests: bool, as_js
     output.note("the rule files are what the SLO files say")
 
 
-def _in_prometheus(slos: SloSet, url: str, token: str | None) -> list[Finding]:
+def _connection(url: str, config: Path | None, options: ConnectionOptions) -> Connection:
+    from slo_engine.settings import load_settings
+
+    return options.connection("--prometheus", url, settings=load_settings(config or settings_here()).prometheus)
+
+
+def _in_prometheus(slos: SloSet, connection: Connection) -> list[Finding]:
     from slo_engine.prometheus import Prometheus
     from slo_engine.rollout.findings import compared, read_loaded, wanted_groups
 
-    with closing(Prometheus(url, token=token)) as door:
+    with closing(Prometheus(connection)) as door:
         loaded = read_loaded(door.rule_groups())
     if loaded.pending:
         output.note(f"{loaded.pending} rules have not been evaluated yet: look again after their interval")

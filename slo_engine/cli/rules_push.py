@@ -14,9 +14,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from slo_engine.cli import diff, output
-from slo_engine.cli.addresses import check_address
+from slo_engine.cli.connections import (
+    CaFile,
+    ClientCert,
+    ClientKey,
+    ConnectionOptions,
+    Header,
+    InsecureSkipVerify,
+    Proxy,
+    ProxyUserFile,
+)
 from slo_engine.cli.exits import failures, usage_errors
-from slo_engine.cli.secrets import from_environment, from_file
+from slo_engine.cli.secrets import from_environment
 from slo_engine.errors import SloEngineError
 
 if TYPE_CHECKING:
@@ -112,6 +121,13 @@ def push(
         Path | None,
         typer.Option("--user-file", help="Holds user:password; else MIMIR_API_USER and MIMIR_API_KEY."),
     ] = None,
+    header: Header = None,
+    ca_file: CaFile = None,
+    client_cert: ClientCert = None,
+    client_key: ClientKey = None,
+    insecure_skip_verify: InsecureSkipVerify = False,
+    proxy: Proxy = None,
+    proxy_user_file: ProxyUserFile = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
     """Send the groups that have changed to the ruler of Mimir or Cortex, and delete those of ours that are gone.
@@ -120,15 +136,18 @@ def push(
     """
     from slo_engine.definitions import load
     from slo_engine.rollout.pushing import namespaces
-    from slo_engine.rollout.ruler import Ruler
+    from slo_engine.rollout.ruler import TENANT_HEADER, Ruler
 
+    options = ConnectionOptions(
+        token_file, user_file, header, ca_file, client_cert, client_key, insecure_skip_verify, proxy, proxy_user_file
+    )
     tenants: Sequence[str | None] = list(dict.fromkeys(tenant or ())) or [None]
     with usage_errors():
-        check_address("--address (or MIMIR_ADDRESS)", address)
         for each in tenants:
             if each is not None and not TENANT.fullmatch(each):
                 raise SloEngineError(f"--tenant {each!r}: must be one tenant, in letters, digits and !-_.*'()")
-        token, user = _credentials(token_file, user_file, tenants)
+        credentials = None if options.credentials() else _credentials(tenants)
+        connection = options.connection("--address (or MIMIR_ADDRESS)", address, credentials=credentials)
     with failures():
         wanted = namespaces(load(paths or [Path("slos")]), namespace)
         if not wanted:
@@ -136,7 +155,8 @@ def push(
     pushes = []
     with _progress() as progress:
         for each in tenants:
-            with closing(Ruler(address, api=api.value, path=api_path, tenant=each, token=token, user=user)) as ruler:
+            place = connection if each is None else connection.with_header(TENANT_HEADER, each)
+            with closing(Ruler(place, api=api.value, path=api_path)) as ruler:
                 pushes.append(_tenant(ruler, each, wanted, progress, prune=prune, dry_run=dry_run))
     _report(pushes, dry_run=dry_run, as_json=as_json)
     has_changes = any(each.plan and each.plan.changes for each in pushes)
@@ -230,19 +250,8 @@ def _counted(changes: Sequence[Change]) -> str:
     return ", ".join(f"{number} to {action}" for action, number in numbers.items() if number) or "nothing to change"
 
 
-def _credentials(
-    token_file: Path | None, user_file: Path | None, tenants: Sequence[str | None]
-) -> tuple[str | None, tuple[str, str] | None]:
-    """The bearer token, or user and password; what a file holds goes over the environment."""
-    if token_file and user_file:
-        raise SloEngineError("--token-file and --user-file: give one of them")
-    if token_file:
-        return from_file(token_file), None
-    if user_file:
-        user, colon, password = from_file(user_file).partition(":")
-        if not colon:
-            raise SloEngineError(f"{user_file} must hold user:password")
-        return None, (user, password)
+def _credentials(tenants: Sequence[str | None]) -> dict[str, Any] | None:
+    """Of mimirtool's environment variables: ``token`` or ``basic_auth``."""
     token, key = from_environment("MIMIR_AUTH_TOKEN"), from_environment("MIMIR_API_KEY")
     if token and key:
         raise SloEngineError("MIMIR_AUTH_TOKEN and MIMIR_API_KEY: set one of them")
@@ -251,8 +260,8 @@ def _credentials(
         name = from_environment("MIMIR_API_USER") or (tenants[0] if len(tenants) == 1 else None)
         if not name:
             raise SloEngineError("MIMIR_API_KEY is a password: name its user in MIMIR_API_USER")
-        return None, (name, key)
-    return token, None
+        return {"basic_auth": {"username": name, "password": key}}
+    return {"token": token} if token else None
 
 
 @contextmanager

@@ -9,14 +9,23 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from functools import partial
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit
 
-import httpx
 import yaml
 
-from slo_engine import __version__
+from slo_engine.connect import (
+    Connection,
+    Deadline,
+    Verdict,
+    explained,
+    failure_of,
+    retry_after,
+    said_in,
+    verdict_on,
+)
+from slo_engine.connect.client import ERRORS, Answer, client, fetch
 from slo_engine.errors import SloEngineError
 
 Api = Literal["mimir", "cortex"]
@@ -24,17 +33,13 @@ Api = Literal["mimir", "cortex"]
 PATHS: Mapping[Api, str] = {"mimir": "/prometheus/config/v1/rules", "cortex": "/api/v1/rules"}
 """Where the ruler API lies below the address, with the prefixes that both have when nobody changes them."""
 
-RETRYABLE = frozenset({408, 425, 429})
-"""4xx answers that are about the moment and not about the request; 5xx are retried too."""
+TENANT_HEADER = "X-Scope-OrgID"
 
 FIRST_PAUSE = 0.5
 """Seconds before the first repetition, when the server names none; doubled each time."""
 
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024
 """1,000 SLOs are about 10 MB; beyond this something else is answering."""
-
-MAX_REASON = 300
-"""Characters of what the ruler says: it quotes expressions."""
 
 
 class RulerError(SloEngineError):
@@ -51,39 +56,29 @@ class Ruler:
 
     def __init__(
         self,
-        address: str,
+        connection: Connection,
         *,
         api: Api = "mimir",
         path: str | None = None,
-        tenant: str | None = None,
-        token: str | None = None,
-        user: tuple[str, str] | None = None,
-        timeout: float = 10.0,
         patience: float = 30.0,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """``path``: of the API, where it is not that of ``PATHS``. ``tenant``: for X-Scope-OrgID; without one, the
-        ruler must know the tenant by itself. ``token`` or ``user`` (name, password): at most one of them. ``timeout``:
-        seconds for one attempt; ``patience``: for all attempts of one request, their pauses included."""
-        parts = urlsplit(address)
-        self.name = f"the ruler at {parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+        """``connection``: its timeout is for one attempt; without the header X-Scope-OrgID, the ruler must know the
+        tenant by itself. ``path``: of the API, where it is not that of ``PATHS``. ``patience``: seconds for all
+        attempts of one request, their pauses included. Raises SloEngineError for certificates that cannot be used."""
+        self.name = f"the ruler at {connection.address}"
+        tenant = connection.header(TENANT_HEADER)
         if tenant is not None:
             self.name += f", tenant {tenant}"
-        self._url = address.rstrip("/") + (path or PATHS[api])
-        self._timeout, self._patience, self._sleep = timeout, patience, sleep
+        self._connection = connection
+        self._url = connection.url.rstrip("/") + (path or PATHS[api])
+        self._patience, self._sleep = patience, sleep
         self._is_reached = False
-        self._secrets = [secret for secret in (token, user[1] if user else None) if secret]
-        headers = {"user-agent": f"slo-engine/{__version__}"}
-        if tenant is not None:
-            headers["x-scope-orgid"] = tenant
-        if token is not None:
-            headers["authorization"] = f"Bearer {token}"
-        self._client = httpx.Client(
-            headers=headers, auth=user, timeout=timeout, trust_env=False, follow_redirects=False
-        )
+        self._deadline = Deadline("ruler")
+        self._client = client(connection)
 
     def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections; the door is not used afterwards."""
         self._client.close()
 
     def groups(self) -> Mapping[str, list[Any]]:
@@ -122,72 +117,43 @@ class Ruler:
         while True:
             wait = pause
             try:
-                response, body = self._attempt(method, path, content)
-            except (httpx.TimeoutException, _SlowError):
-                failure = RulerError(f"{self.name} did not {what} within {self._timeout:g} s: try again later")
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
-                reason = str(error) or type(error).__name__
-                failure = RulerError(f"{self.name} cannot be reached: {reason}: check the address")
-                if not self._is_reached:  # an address that was wrong a moment ago stays wrong
+                answer = self._attempt(method, path, content)
+            except ERRORS as error:
+                found = failure_of(error, self._connection)
+                failure = RulerError(found.of(self.name))
+                # An address that was wrong a moment ago stays wrong.
+                if not self._is_reached and found.reason != "timeout":
                     raise failure from None
             else:
                 self._is_reached = True
-                status = response.status_code
-                if response.is_success or (status == 404 and method != "POST"):
-                    return status, body
-                failure = self._refused(what, status, body)
-                if status < 500 and status not in RETRYABLE:
+                verdict = verdict_on(answer.status)
+                if verdict is Verdict.DELIVERED or (answer.status == 404 and method != "POST"):
+                    return answer.status, answer.body
+                failure = self._refused(what, answer, verdict)
+                if verdict is not Verdict.RETRY:
                     raise failure
-                asked = _seconds(response.headers.get("retry-after"))
+                asked = retry_after(answer.headers.get("retry-after"), datetime.now(UTC))
                 wait = pause if asked is None else asked
             if time.monotonic() + wait > deadline:
                 raise failure
             self._sleep(wait)
             pause *= 2
 
-    def _attempt(self, method: str, path: str, content: bytes | None) -> tuple[httpx.Response, bytes]:
+    def _attempt(self, method: str, path: str, content: bytes | None) -> Answer:
         headers = {"content-type": "application/yaml"} if content is not None else {}
-        deadline = time.monotonic() + self._timeout
-        body = bytearray()
-        with self._client.stream(method, self._url + path, content=content, headers=headers) as response:
-            for chunk in response.iter_bytes():
-                body += chunk
-                # httpx' own timeout counts from byte to byte.
-                if time.monotonic() > deadline or len(body) > MAX_RESPONSE_BYTES:
-                    raise _SlowError
-        return response, bytes(body)
+        request = self._client.build_request(method, self._url + path, content=content, headers=headers)
+        seconds = self._connection.timeout
+        attempt = partial(fetch, request, self._client, seconds=seconds, max_bytes=MAX_RESPONSE_BYTES)
+        return self._deadline.run(attempt, seconds)
 
-    def _refused(self, what: str, status: int, body: bytes) -> RulerError:
-        said = " ".join(body.decode(errors="replace").split())[:MAX_REASON]
-        for secret in self._secrets:
-            said = said.replace(secret, "***")  # a proxy may show what it was sent
-        said = f": {said}" if said else ""
-        if status == 401 and "no org id" in said:
-            return RulerError(f"{self.name} wants a tenant (HTTP 401{said}): name one with --tenant")
-        if status in (401, 403):
-            return RulerError(
-                f"{self.name} refuses our credentials (HTTP {status}{said}): check the token or the user, and whether "
-                "they may change rules",
-            )
-        if 300 <= status < 400:
-            return RulerError(f"{self.name} redirects (HTTP {status}): give its final address")
-        if status == 429 or status >= 500:
-            return RulerError(f"{self.name} did not {what} (HTTP {status}{said}): try again later")
+    def _refused(self, what: str, answer: Answer, verdict: Verdict) -> RulerError:
+        said = said_in(answer.body, self._connection)
+        reason = explained(answer.status, self._connection, said=said)
+        if answer.status == 401 and "no org id" in said:
+            return RulerError(f"{self.name} wants a tenant ({reason.partition(':')[0]}): set --tenant")
+        if verdict in (Verdict.AUTH, Verdict.REDIRECT):
+            return RulerError(f"{self.name} did not {what}: {reason}")
+        if verdict is Verdict.RETRY:
+            return RulerError(f"{self.name} did not {what}: {reason}: try again later")
         advice = "raise the limit of the tenant, or divide its SLOs" if "limit" in said else "see what it says"
-        return RulerError(f"{self.name} did not {what} (HTTP {status}{said}): {advice}", is_final=False)
-
-
-class _SlowError(Exception):
-    """The response is still coming in when its time is up."""
-
-
-def _seconds(value: str | None) -> float | None:
-    """Seconds, from either form of Retry-After; None when it is missing or makes no sense."""
-    if not value:
-        return None
-    if value.strip().isdigit():
-        return float(value)
-    try:
-        return max((parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds(), 0.0)
-    except (ValueError, TypeError):
-        return None
+        return RulerError(f"{self.name} did not {what}: {reason}: {advice}", is_final=False)

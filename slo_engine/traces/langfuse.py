@@ -13,10 +13,12 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx
 
+from slo_engine.connect import Connection, explained, failure_of, said_in
+from slo_engine.connect.client import ERRORS, async_client, fetch_async
 from slo_engine.errors import SloEngineError
 from slo_engine.traces.model import Observation, Observations
 
@@ -52,29 +54,22 @@ class LangFuse:
 
     def __init__(
         self,
-        url: str,
-        public_key: str,
-        secret_key: str,
+        connection: Connection,
         *,
         public_url: str | None = None,
-        timeout: float = 10.0,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """``public_url``: where people open LangFuse, if that is not ``url``. ``timeout``: seconds for one request."""
-        self._host = urlsplit(url).netloc.rpartition("@")[2]
-        self._public_url = (public_url or _without_credentials(url)).rstrip("/")
+        """``connection``: its ``basic_auth`` is the public and the secret key. ``public_url``: where people open
+        LangFuse, if that is not ``connection.url``. Raises SloEngineError for certificates that cannot be used."""
+        self._name = f"LangFuse at {connection.address}"
+        self._connection = connection
+        self._url = connection.url.rstrip("/")
+        self._public_url = (public_url or connection.url).rstrip("/")
         self._has_v2 = True
-        self._client = httpx.AsyncClient(
-            base_url=url.rstrip("/"),
-            auth=(public_key, secret_key),
-            timeout=timeout,
-            trust_env=False,
-            follow_redirects=False,
-            transport=transport,
-        )
+        self._client = async_client(connection, transport)
 
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections; the door is not used afterwards."""
         await self._client.aclose()
 
     async def failed(self, tags: Sequence[str], since: datetime, until: datetime) -> Observations:
@@ -137,35 +132,25 @@ class LangFuse:
         return Observations(tuple(found), is_partial=True)
 
     async def _get(self, path: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
+        request = self._client.build_request("GET", self._url + path, params=dict(parameters))
+        seconds = self._connection.timeout
         try:
-            async with self._client.stream("GET", path, params=dict(parameters)) as response:
-                body = bytearray()
-                async for chunk in response.aiter_bytes():
-                    body += chunk
-                    if len(body) > MAX_RESPONSE_BYTES:
-                        raise TracesError(f"LangFuse answered {path} with more than {MAX_RESPONSE_BYTES:,} bytes")
-        except httpx.TimeoutException:
-            raise TracesError("LangFuse did not answer in time") from None
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            raise TracesError(f"LangFuse at {self._host} cannot be reached ({type(error).__name__})") from None
-        if response.status_code == 404:
-            raise _NotFoundError(f"LangFuse has no {path}")
-        if response.status_code in (401, 403):
-            raise TracesError(f"LangFuse refuses our keys (HTTP {response.status_code})")
-        if response.status_code != 200:
-            raise TracesError(f"LangFuse answered HTTP {response.status_code}")
+            response = await fetch_async(request, self._client, seconds=seconds, max_bytes=MAX_RESPONSE_BYTES)
+        except ERRORS as error:
+            raise TracesError(failure_of(error, self._connection).of(self._name)) from None
+        if response.status == 404:
+            raise _NotFoundError(f"{self._name} has no {path}")
+        if response.status != 200:
+            said = said_in(response.body, self._connection)
+            reason = explained(response.status, self._connection, said=said, credentials="public_key and secret_key")
+            raise TracesError(f"{self._name} answered {reason}")
         try:
-            answer = await _in_a_thread(partial(json.loads, bytes(body)))
+            answer = await _in_a_thread(partial(json.loads, response.body))
         except (ValueError, RecursionError):
-            raise TracesError("LangFuse answered with something that is not JSON: is the address right?") from None
+            raise TracesError(f"{self._name} answered with something that is not JSON: is the address right?") from None
         if not isinstance(answer, dict):
-            raise TracesError("LangFuse answered with something that is no object: is the address right?")
+            raise TracesError(f"{self._name} answered with something that is no object: is the address right?")
         return answer
-
-
-def _without_credentials(url: str) -> str:
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 class _NotFoundError(TracesError):

@@ -12,6 +12,7 @@ import pytest
 
 from deploy.stack.servers import Prometheus as RealPrometheus
 from slo_engine.checks.diagnosis import Finding, diagnose
+from slo_engine.connect import Connection
 from slo_engine.prometheus import Prometheus
 from tests.rules.promtool import slos_of
 from tests.waiting import wait_for
@@ -81,7 +82,7 @@ def findings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, lis
         target = f"127.0.0.1:{exporter.server_port}"
         with (
             RealPrometheus(folder, targets={"agents": target}, scrape_interval="1s") as server,
-            closing(Prometheus(server.url)) as door,
+            closing(Prometheus(Connection(server.url))) as door,
         ):
             wait_for("a scrape", lambda: door.query("runs_total", datetime.now(UTC)).samples, within=30)
             found: dict[str, list[Finding]] = {}

@@ -166,7 +166,7 @@ def test_a_failure_that_is_not_the_groups_ends_the_push_of_the_tenant(tmp_path: 
     assert done.returncode == 1
     [tenant] = json.loads(done.stdout)["tenants"]
     assert [change["sent"] for change in tenant["changes"]] == [False, False]
-    assert "refuses our credentials" in tenant["changes"][0]["error"]
+    assert "HTTP 403 (read only)" in tenant["changes"][0]["error"]
     assert tenant["changes"][1]["error"] == "not sent, after this failure"
     assert len(server.requests) == 2
 
@@ -176,7 +176,7 @@ def test_a_tenant_that_fails_does_not_keep_the_others_from_theirs(tmp_path: Path
     done = push(server, written(tmp_path), "--tenant", "a", "--tenant", "b")
     assert done.returncode == 1
     assert "nothing was sent: the ruler at" in done.stderr
-    assert "tenant a refuses our credentials" in done.stderr
+    assert "tenant a did not list the rule groups: HTTP 403" in done.stderr
     assert server.names("b") == {"slo-engine:shop": [RUNS, LONG]}
 
 
@@ -195,7 +195,7 @@ def test_credentials_come_from_the_variables_of_mimirtool(tmp_path: Path, enviro
         assert push(server, written(tmp_path), **environment).returncode == 0
         wrong = push(server, written(tmp_path), **{name: f"{value}-wrong" for name, value in environment.items()})
     assert wrong.returncode == 1
-    assert "refuses our credentials" in wrong.stderr
+    assert "it does not accept" in wrong.stderr
     assert "s3cret" not in wrong.stdout + wrong.stderr
 
 

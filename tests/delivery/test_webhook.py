@@ -11,9 +11,11 @@ import httpx
 import pytest
 from standardwebhooks.webhooks import Webhook
 
+from slo_engine.connect import Connection
 from slo_engine.delivery import Delivered, Outcome, Refused, Retry, WebhookSink
 from slo_engine.notifications import Message
 
+CONNECTION = Connection("http://sink/page", timeout=15.0)
 SECRET = "whsec_c2xvLWVuZ2luZS10ZXN0LXNlY3JldA=="
 PAYLOAD = {"version": "4", "alerts": [{"labels": {"ü": "ß"}}]}
 MESSAGE = Message("msg_1", "thread", "firing", "page", "title", payload=PAYLOAD)
@@ -28,7 +30,7 @@ def send(answer: httpx.Response | Exception, seen: list[httpx.Request] | None = 
         return answer
 
     async def run() -> Outcome:
-        sink = WebhookSink("http://sink/page", secret=SECRET, transport=httpx.MockTransport(transport))
+        sink = WebhookSink(CONNECTION, secret=SECRET, transport=httpx.MockTransport(transport))
         outcome = await sink.send(MESSAGE)
         await sink.close()
         return outcome

@@ -15,7 +15,9 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from deploy.stack.processes import free_port
 from deploy.stack.servers import Prometheus as RealPrometheus
+from slo_engine.connect import Connection
 from slo_engine.prometheus import Prometheus, PrometheusError, Sample, finite
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
@@ -65,7 +67,7 @@ def saying(status: int, body: object, headers: dict[str, str] | None = None) -> 
 
 
 def failure(answer: Answer, timeout: float = 5.0) -> PrometheusError:
-    with serving(answer) as url, closing(Prometheus(url, timeout=timeout)) as door:
+    with serving(answer) as url, closing(Prometheus(Connection(url, timeout=timeout))) as door:
         with pytest.raises(PrometheusError) as caught:
             door.query("up", NOW)
         return caught.value
@@ -79,7 +81,7 @@ def real(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def door(real: str) -> Iterator[Prometheus]:
-    opened = Prometheus(real)
+    opened = Prometheus(Connection(real))
     yield opened
     opened.close()
 
@@ -117,7 +119,7 @@ def test_a_query_that_is_refused_says_why(door: Prometheus) -> None:
 def test_a_real_prometheus_that_is_too_slow_is_a_timeout(real: str) -> None:
     slow = "count(" + " or ".join([f"count_over_time((vector({n}) > 0)[30d:1s])" for n in range(20)]) + ")"
     started = time.monotonic()
-    with closing(Prometheus(real, timeout=0.5)) as door, pytest.raises(PrometheusError) as caught:
+    with closing(Prometheus(Connection(real, timeout=0.5))) as door, pytest.raises(PrometheusError) as caught:
         door.query(slow, NOW)
     assert caught.value.kind == "timeout"
     assert time.monotonic() - started < 5
@@ -125,7 +127,7 @@ def test_a_real_prometheus_that_is_too_slow_is_a_timeout(real: str) -> None:
 
 def test_warnings_come_with_the_result() -> None:
     with serving(saying(200, {**VECTOR, "warnings": ["half of it is missing"]})) as url:
-        found = Prometheus(url).query("up", NOW)
+        found = Prometheus(Connection(url)).query("up", NOW)
     assert found.warnings == ("half of it is missing",)
     assert found.samples == (Sample({"a": "b"}, 0.5),)
 
@@ -135,8 +137,10 @@ def test_warnings_come_with_the_result() -> None:
     [
         (saying(400, {"status": "error", "error": "invalid parameter"}), "bad_query", "invalid parameter"),
         (saying(422, {"status": "error", "error": "too many samples"}), "bad_query", "too many samples"),
-        (saying(401, b"no"), "auth", "credentials"),
-        (saying(403, b"no"), "auth", "credentials"),
+        (saying(401, b"no"), "auth", r"HTTP 401 (no): it wants credentials: set token or basic_auth"),
+        (saying(403, b"no"), "auth", "HTTP 403 (no): it does not allow that without credentials"),
+        (saying(407, b""), "auth", "HTTP 407: the proxy wants credentials: set proxy_auth"),
+        (saying(400, b"Client sent an HTTP request to an HTTPS server.\n"), "unavailable", "write https:// in url"),
         (saying(302, b"", {"location": "http://127.0.0.1:1/login"}), "not_prometheus", "redirects"),
         (saying(200, b"<html>login</html>"), "not_prometheus", "login page"),
         (saying(200, {"hello": "world"}), "not_prometheus", "no query result"),
@@ -162,7 +166,7 @@ def test_a_server_that_hangs_is_left_after_the_timeout() -> None:
     def hang(_: BaseHTTPRequestHandler, __: bytes) -> None:
         ended.wait(20)
 
-    with serving(hang) as url, closing(Prometheus(url, timeout=0.3)) as door:
+    with serving(hang) as url, closing(Prometheus(Connection(url, timeout=0.3))) as door:
         started = time.monotonic()
         with pytest.raises(PrometheusError) as caught:
             door.query("up", NOW)
@@ -202,9 +206,9 @@ def test_a_server_that_trickles_its_headers_is_left_after_the_timeout() -> None:
 
         thread = threading.Thread(target=trickle, daemon=True)
         thread.start()
-        door = Prometheus(f"http://127.0.0.1:{server.getsockname()[1]}", timeout=0.3)
+        door = Prometheus(Connection(f"http://127.0.0.1:{server.getsockname()[1]}", timeout=0.3))
         started = time.monotonic()
-        with pytest.raises(PrometheusError, match="did not answer a query within"):
+        with pytest.raises(PrometheusError, match="did not answer within"):
             door.query("up", NOW)
         took = time.monotonic() - started
         ended.set()
@@ -214,18 +218,14 @@ def test_a_server_that_trickles_its_headers_is_left_after_the_timeout() -> None:
 
 def test_half_characters_in_label_values_are_replaced() -> None:
     body = b'{"data": {"result": [{"metric": {"a": "x\\ud800"}, "value": [1, "1"]}]}}'
-    with serving(saying(200, body)) as url, closing(Prometheus(url)) as door:
+    with serving(saying(200, body)) as url, closing(Prometheus(Connection(url))) as door:
         assert door.query("up", NOW).samples == (Sample({"a": "x?"}, 1.0),)
 
 
-def test_a_port_where_nobody_listens_is_unavailable_and_the_reason_holds_no_credentials() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    with pytest.raises(PrometheusError, match="Connection refused") as caught:
-        Prometheus(f"http://user:hunter22@127.0.0.1:{port}").query("up", NOW)
+def test_a_port_where_nobody_listens_is_unavailable() -> None:
+    with pytest.raises(PrometheusError, match="connection refused") as caught:
+        Prometheus(Connection(f"http://127.0.0.1:{free_port()}")).query("up", NOW)
     assert caught.value.kind == "unavailable"
-    assert "hunter22" not in str(caught.value)
 
 
 def test_the_bearer_token_is_sent_whatever_netrc_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,7 +239,7 @@ def test_the_bearer_token_is_sent_whatever_netrc_says(tmp_path: Path, monkeypatc
         saying(200, VECTOR)(handler, body)
 
     with serving(answer) as url:
-        Prometheus(url, token="t0ken", timeout=3.0).query("up", NOW)
+        Prometheus(Connection(url, token="t0ken", timeout=3.0)).query("up", NOW)
     ((authorization, parameters),) = seen
     assert authorization == "Bearer t0ken"
     assert parameters == {"query": ["up"], "time": [f"{NOW.timestamp():.3f}"], "timeout": ["2850ms"]}
@@ -248,7 +248,10 @@ def test_the_bearer_token_is_sent_whatever_netrc_says(tmp_path: Path, monkeypatc
 def test_a_real_prometheus_lists_the_rules_that_it_has_loaded(tmp_path: Path) -> None:
     file = tmp_path / "rules.yaml"
     file.write_text("groups: [{name: a, interval: 1h, rules: [{record: 'a:b', expr: vector(1)}]}]")
-    with RealPrometheus(tmp_path / "prometheus", rules=[file]) as server, closing(Prometheus(server.url)) as door:
+    with (
+        RealPrometheus(tmp_path / "prometheus", rules=[file]) as server,
+        closing(Prometheus(Connection(server.url))) as door,
+    ):
         [group] = door.rule_groups()
     assert (group["name"], group["file"], group["interval"]) == ("a", str(file), 3600)
     assert group["rules"][0]["query"] == "vector(1)"
@@ -267,7 +270,7 @@ def test_a_real_prometheus_lists_the_rules_that_it_has_loaded(tmp_path: Path) ->
     ],
 )
 def test_a_list_of_rules_that_cannot_be_had_says_why(answer: Answer, kind: str) -> None:
-    with serving(answer) as url, closing(Prometheus(url)) as door, pytest.raises(PrometheusError) as caught:
+    with serving(answer) as url, closing(Prometheus(Connection(url))) as door, pytest.raises(PrometheusError) as caught:
         door.rule_groups()
     assert caught.value.kind == kind
 
@@ -287,7 +290,7 @@ def test_a_list_of_rules_that_trickles_in_ends_in_time() -> None:
     started = time.monotonic()
     with (
         serving(trickle) as url,
-        closing(Prometheus(url, timeout=0.3)) as door,
+        closing(Prometheus(Connection(url, timeout=0.3))) as door,
         pytest.raises(PrometheusError) as caught,
     ):
         door.rule_groups()

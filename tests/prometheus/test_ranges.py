@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 import pytest
 
 from deploy.stack.servers import Prometheus as RealPrometheus
+from slo_engine.connect import Connection
 from slo_engine.prometheus import Prometheus, PrometheusError, Series
 from tests.prometheus.test_client import saying, serving
 
@@ -21,7 +22,10 @@ MINUTE = timedelta(minutes=1)
 
 @pytest.fixture(scope="module")
 def door(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    with RealPrometheus(tmp_path_factory.mktemp("prometheus")) as server, closing(Prometheus(server.url)) as opened:
+    with (
+        RealPrometheus(tmp_path_factory.mktemp("prometheus")) as server,
+        closing(Prometheus(Connection(server.url))) as opened,
+    ):
         yield opened
 
 
@@ -51,7 +55,7 @@ def test_a_range_is_sent_in_the_body_with_its_deadline() -> None:
         seen.append(parse_qs(body.decode()))
         saying(200, {"status": "success", "data": {"resultType": "matrix", "result": []}})(handler, body)
 
-    with serving(answer) as url, closing(Prometheus(url, timeout=3.0)) as opened:
+    with serving(answer) as url, closing(Prometheus(Connection(url, timeout=3.0))) as opened:
         assert opened.query_range("up", START, START + MINUTE, MINUTE).series == ()
     at = int(START.timestamp())
     assert seen == [
@@ -72,7 +76,7 @@ def test_json_that_is_no_range_is_said_to_be_none(result: object, kind: str) -> 
     body = {"status": "success", "data": {"resultType": "matrix", "result": result}}
     with (
         serving(saying(200, body)) as url,
-        closing(Prometheus(url)) as opened,
+        closing(Prometheus(Connection(url))) as opened,
         pytest.raises(PrometheusError) as caught,
     ):
         opened.query_range("up", START, START + MINUTE, MINUTE)
@@ -91,7 +95,7 @@ def test_labels_and_values_of_several_series_stay_apart() -> None:
         },
         "warnings": ["half of it is missing"],
     }
-    with serving(saying(200, body)) as url, closing(Prometheus(url)) as opened:
+    with serving(saying(200, body)) as url, closing(Prometheus(Connection(url))) as opened:
         found = opened.query_range("up", START, START + MINUTE, MINUTE)
     assert [(dict(series.labels), len(series.points)) for series in found.series] == [({"a": "x"}, 2), ({"a": "y"}, 1)]
     assert found.series[1].points == ((61.0, float("inf")),)

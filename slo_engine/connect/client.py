@@ -1,0 +1,100 @@
+"""httpx clients for a connection, and answers that are read in time and no further than they may go."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+from slo_engine.connect.connection import Connection
+from slo_engine.connect.failure import TooLargeError
+
+ERRORS = (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError, TooLargeError)
+"""What a request may raise: an alert of TLS 1.3 comes with the first read, which httpx lets through as it is."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A response that was read to its end."""
+
+    status: int
+    headers: Mapping[str, str] = field(repr=False)
+    """Names in any case."""
+    body: bytes = field(repr=False)
+
+
+def client(connection: Connection) -> httpx.Client:
+    """A client that goes where the connection says and nowhere else: no redirects, no proxy and no ``.netrc`` of the
+    environment. Raises TlsError."""
+    return httpx.Client(**_options(connection), transport=None)
+
+
+def async_client(connection: Connection, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
+    """The same for asyncio. ``transport``: instead of the network, for tests. Raises TlsError."""
+    return httpx.AsyncClient(**_options(connection), transport=transport)
+
+
+def _options(connection: Connection) -> dict[str, Any]:
+    tls = connection.ssl_context()
+    proxy = None
+    if connection.proxy is not None:
+        is_tls = connection.proxy.lower().startswith("https:")
+        proxy = httpx.Proxy(connection.proxy, auth=connection.proxy_auth, ssl_context=tls if is_tls else None)
+    return {
+        "headers": dict(connection.sent_headers),
+        "timeout": connection.timeout,
+        "verify": tls,
+        "proxy": proxy,
+        "trust_env": False,
+        "follow_redirects": False,
+    }
+
+
+def fetch(request: httpx.Request, through: httpx.Client, *, seconds: float, max_bytes: int) -> Answer:
+    """The answer to a request. Raises one of ``ERRORS``. A server that trickles its headers can outlast ``seconds``:
+    see :class:`slo_engine.connect.Deadline`."""
+    deadline = time.monotonic() + seconds
+    body = bytearray()
+    response = through.send(request, stream=True)
+    try:
+        for chunk in response.iter_bytes():
+            body += chunk
+            if time.monotonic() > deadline:  # httpx' own timeout counts from byte to byte
+                raise TimeoutError
+            _check_size(body, max_bytes)
+    finally:
+        response.close()
+    return Answer(response.status_code, response.headers, bytes(body))
+
+
+async def fetch_async(request: httpx.Request, through: httpx.AsyncClient, *, seconds: float, max_bytes: int) -> Answer:
+    """The answer to a request, within ``seconds``. Raises one of ``ERRORS``."""
+    async with answered(request, through, seconds=seconds) as response:
+        body = bytearray()
+        async for chunk in response.aiter_bytes():
+            body += chunk
+            _check_size(body, max_bytes)
+    return Answer(response.status_code, response.headers, bytes(body))
+
+
+@asynccontextmanager
+async def answered(
+    request: httpx.Request, through: httpx.AsyncClient, *, seconds: float
+) -> AsyncIterator[httpx.Response]:
+    """A response whose body is still to be read, or left. All of the block within ``seconds``."""
+    async with asyncio.timeout(seconds):
+        response = await through.send(request, stream=True)
+        try:
+            yield response
+        finally:
+            await response.aclose()
+
+
+def _check_size(body: bytearray, max_bytes: int) -> None:
+    if len(body) > max_bytes:
+        raise TooLargeError(f"more than {max_bytes:,} bytes")

@@ -1,0 +1,208 @@
+"""The settings that every connection takes, and what every section of the settings shares."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, field_validator, model_validator
+
+from slo_engine.connect import PUBLIC_HEADERS, AddressError, Connection, TlsError, check_address
+from slo_engine.connect.address import BASIC_AUTH
+from slo_engine.definitions.duration import Duration
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""https://www.rfc-editor.org/rfc/rfc9110#name-tokens"""
+
+_OURS = {
+    "content-length": "it is that of the request",
+    "transfer-encoding": "it is that of the request",
+    "connection": "it is that of the request",
+    "content-type": "it is that of the request",
+    "proxy-authorization": "set proxy_auth instead",
+}
+
+
+def _address(instead: str) -> Any:
+    def check(text: str) -> str:
+        try:
+            check_address(text, instead=instead)
+        except AddressError as error:
+            raise ValueError(str(error)) from None
+        return text.rstrip("/")
+
+    return AfterValidator(check)
+
+
+HttpUrl = Annotated[str, _address(BASIC_AUTH)]
+LangFuseUrl = Annotated[str, _address("public_key and secret_key")]
+ProxyUrl = Annotated[str, _address("proxy_auth: {username: ..., password: ...}")]
+
+
+class Section(BaseModel):
+    """A part of the settings. For each key that is a secret, ``<key>_file`` names a file to read it from."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _secrets_from_files(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            return data
+        names = {name for name, field in cls.model_fields.items() if _is_secret(field.annotation)}
+        return _from_files(data, names)
+
+
+def _is_secret(annotation: Any) -> bool:
+    return annotation is SecretStr or SecretStr in getattr(annotation, "__args__", ())
+
+
+def _from_files(data: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
+    """``token_file: /run/secrets/token`` -> ``token``, for each of ``names``."""
+    found = dict(data)
+    for name in names:
+        file = found.pop(f"{name}_file", None)
+        if file is not None and name in found:
+            raise ValueError(f"{name} and {name}_file: give one of them")
+        if file is not None:
+            try:
+                found[name] = Path(str(file)).read_text().strip()
+            except (OSError, UnicodeDecodeError) as error:
+                # Its name is not shown: the secret itself is easily put there by mistake.
+                why = error.strerror if isinstance(error, OSError) else "it is not text"
+                raise ValueError(f"{name}_file cannot be read: {why}") from None
+        # A variable that is not set where it should be must not open the door, nor send an empty password.
+        if found.get(name) == "":
+            raise ValueError(f"{name} is empty: give one, or remove the key")
+    return found
+
+
+class BasicAuth(Section):
+    """``basic_auth`` and ``proxy_auth``"""
+
+    username: str
+    password: SecretStr
+
+    @field_validator("username")
+    @classmethod
+    def _username_has_no_colon(cls, username: str) -> str:
+        if not username or ":" in username or not username.isprintable():
+            raise ValueError("must not be empty, nor hold a colon or line breaks")
+        return username
+
+    def pair(self) -> tuple[str, str]:
+        """User and password."""
+        return self.username, self.password.get_secret_value()
+
+
+def _headers(value: Any) -> Any:
+    """Values as secrets, but for those that are none by their name; ``<name>_file`` as for all secrets."""
+    if not isinstance(value, dict):
+        return value
+    names = {str(name).removesuffix("_file") for name in value}
+    found = {str(name): text for name, text in _from_files(value, names).items()}
+    for name, text in found.items():
+        if not _HEADER_NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is not the name of a header: write letters, digits and -")
+        if name.lower() in _OURS:
+            raise ValueError(f"{name} cannot be set: {_OURS[name.lower()]}")
+        plain = text.get_secret_value() if isinstance(text, SecretStr) else text
+        if not isinstance(plain, str | int) or not str(plain).isascii() or not str(plain).isprintable():
+            raise ValueError(f"{name} must be one line of printable ASCII")
+    if len({name.lower() for name in found}) < len(found):
+        raise ValueError("a header is given twice: its name is the same in capitals and small letters")
+    return {name: _as_secret(name, text) for name, text in found.items()}
+
+
+def _as_secret(name: str, text: Any) -> SecretStr | str:
+    if name.lower() in PUBLIC_HEADERS:
+        return str(text)
+    return text if isinstance(text, SecretStr) else SecretStr(str(text))
+
+
+Headers = Annotated[Mapping[str, SecretStr | str], BeforeValidator(_headers)]
+
+
+class TransportSettings(Section):
+    """How a server is reached: what every connection takes beside its address and credentials."""
+
+    headers: Headers = {}
+    ca_file: str | None = None
+    client_cert: str | None = None
+    client_key: str | None = None
+    insecure_skip_verify: bool = False
+    proxy: ProxyUrl | None = None
+    proxy_auth: BasicAuth | None = None
+    timeout: Duration = Duration.parse("10s")
+
+    @model_validator(mode="after")
+    def _can_be_used(self) -> Self:
+        if self.client_key is not None and self.client_cert is None:
+            raise ValueError("client_key: set client_cert too, the certificate that it belongs to")
+        if self.proxy_auth is not None and self.proxy is None:
+            raise ValueError("proxy_auth: set proxy too, the address of the proxy")
+        connection = self.connection()
+        credentials = connection is not None and (connection.token or connection.basic_auth)
+        if credentials and connection is not None and connection.header("Authorization") is not None:
+            raise ValueError("headers.Authorization: remove it, the credentials are set already")
+        if connection is not None and (self.ca_file or self.client_cert):
+            try:
+                connection.ssl_context()
+            except TlsError as error:
+                raise ValueError(str(error)) from None
+        return self
+
+    def connection(self) -> Connection | None:
+        """How the server is reached; None while the settings do not say where it is."""
+        raise NotImplementedError
+
+    def _connection(
+        self, url: str, *, token: str | None = None, basic_auth: tuple[str, str] | None = None
+    ) -> Connection:
+        return Connection(
+            url,
+            token=token,
+            basic_auth=basic_auth,
+            headers={
+                name: text.get_secret_value() if isinstance(text, SecretStr) else text
+                for name, text in self.headers.items()
+            },
+            ca_file=self.ca_file,
+            client_cert=self.client_cert,
+            client_key=self.client_key,
+            insecure_skip_verify=self.insecure_skip_verify,
+            proxy=self.proxy,
+            proxy_auth=self.proxy_auth.pair() if self.proxy_auth else None,
+            timeout=self.timeout.seconds,
+        )
+
+
+class ConnectionSettings(TransportSettings):
+    """A connection, whole: the block that Prometheus, a ruler and sinks take."""
+
+    url: HttpUrl
+    token: SecretStr | None = None
+    basic_auth: BasicAuth | None = None
+
+    @field_validator("token")
+    @classmethod
+    def _token_fits_into_a_header(cls, token: SecretStr | None) -> SecretStr | None:
+        if token is not None and not (token.get_secret_value().isascii() and token.get_secret_value().isprintable()):
+            raise ValueError("must be one line of printable ASCII")
+        return token
+
+    @model_validator(mode="after")
+    def _one_kind_of_credentials(self) -> Self:
+        if self.token is not None and self.basic_auth is not None:
+            raise ValueError("token and basic_auth: set one of them")
+        return self
+
+    def connection(self) -> Connection:
+        """How the server is reached."""
+        return self._connection(
+            self.url,
+            token=self.token.get_secret_value() if self.token else None,
+            basic_auth=self.basic_auth.pair() if self.basic_auth else None,
+        )
