@@ -32,7 +32,7 @@ from slo_engine.connection_settings import (
     ConnectionSettings,
     HttpUrl,
     LangFuseUrl,
-    Section,
+    SettingsSection,
     TransportSettings,
 )
 from slo_engine.definitions.duration import Duration
@@ -79,32 +79,32 @@ class LangFuseSettings(TransportSettings):
         return self._connection(self.url, basic_auth=(self.public_key, self.secret_key.get_secret_value()))
 
 
-class ListenSettings(Section):
+class ListenSettings(SettingsSection):
     """``listen``"""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8090
 
 
-class WebhookSettings(Section):
+class WebhookSettings(SettingsSection):
     """``webhook``: what Alertmanager must show to be let in."""
 
     token: SecretStr | None = None
 
 
-class StatusSettings(Section):
+class StatusSettings(SettingsSection):
     """``status``"""
 
     interval: Duration = Duration.parse("60s")
 
 
-class EvidenceSettings(Section):
+class EvidenceSettings(SettingsSection):
     """``evidence``"""
 
     budget: Duration = Duration.parse("5s")
 
 
-class StoreSettings(Section):
+class StoreSettings(SettingsSection):
     """``store``"""
 
     url: str = "sqlite:///slo-engine.db"

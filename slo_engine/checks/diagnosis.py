@@ -21,7 +21,7 @@ from slo_engine.status.evaluate import QuerySource
 _FIVE_MINUTES = 300_000
 """Milliseconds that one record of the stage covers."""
 
-Problem = Literal["no-data", "no-bucket", "no-label", "no-rules", "one-failure-pages", "never-enough-events"]
+FindingKind = Literal["no-data", "no-bucket", "no-label", "no-rules", "one-failure-pages", "never-enough-events"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Finding:
 
     service: str
     slo: str
-    problem: Problem
+    problem: FindingKind
     message: str
 
     def __str__(self) -> str:

@@ -30,7 +30,7 @@ from slo_engine.definitions.format import (
 )
 from slo_engine.definitions.kinds import KINDS, KindFormat, Sli
 from slo_engine.definitions.policies import BUILT_IN, Policy, Tier, can_fire
-from slo_engine.definitions.problems import KeyPath, Problem, SpecError
+from slo_engine.definitions.problems import KeyPath, Problem, SloFileError
 from slo_engine.definitions.slo import Slo, SloSet, Threshold, TierAlerting
 from slo_engine.definitions.targets import Override, Target, error_budget, window_of
 from slo_engine.definitions.traces import TraceQuery, TraceTemplateError, check_template, default_query
@@ -65,7 +65,7 @@ def load(paths: Iterable[Path]) -> SloSet:
     """Load SLO files and folders of them. Raises SpecError with every mistake of all files."""
     loaded = examine(paths)
     if loaded.problems:
-        raise SpecError(loaded.problems)
+        raise SloFileError(loaded.problems)
     return loaded.slos
 
 

@@ -23,7 +23,7 @@ RECORDS: Mapping[Count, str] = {
 
 def base_records(slo: Slo) -> Iterator[tuple[str, str]]:
     """Name and expression of each base record, in the order of their evaluation."""
-    for count, expr in slo.sli.base(slo.by, _Recorded(slo)):
+    for count, expr in slo.sli.base(slo.by, _FromRecords(slo)):
         yield RECORDS[count], expr
 
 
@@ -42,7 +42,7 @@ class RawIncreases:
 
 def raw_increases(slo: Slo) -> RawIncreases:
     """What the base records would have held, for a time before there were any."""
-    written = _Written()
+    written = _FromExpressions()
     for count, expr in slo.sli.base(slo.by, written):
         written.exprs[count] = expr
     return RawIncreases(written.exprs.get(Count.TOTAL), written.exprs[Count.ERRORS])
@@ -56,7 +56,7 @@ def recorded(slo: Slo, name: str, group: Group | None = None) -> Selector:
     return selector
 
 
-class _Recorded:
+class _FromRecords:
     recorded = True
 
     def __init__(self, slo: Slo) -> None:
@@ -67,7 +67,7 @@ class _Recorded:
         return str(replace(selector, matchers=(*selector.matchers, *matchers)))
 
 
-class _Written:
+class _FromExpressions:
     recorded = False
 
     def __init__(self) -> None:

@@ -17,12 +17,12 @@ from slo_engine.recording.names import (
     EXHAUSTED_ALERTS,
     TOTAL_INCREASE,
 )
-from slo_engine.rules.model import Alert
+from slo_engine.rules.model import AlertRule
 from slo_engine.rules.records import burning_budget, window_ratio_selector
 from slo_engine.rules.sums import sum_over
 
 
-def burn_alerts(slo: Slo) -> Iterator[tuple[Tier, Alert]]:
+def burn_alerts(slo: Slo) -> Iterator[tuple[Tier, AlertRule]]:
     """One alert for each tier: the burn rate exceeds its factor over the long window, and still does over the short
     one. The windows, the factor and the severity are labels, so that the page says which window burns."""
     for tier in slo.tiers:
@@ -41,7 +41,7 @@ def burn_alerts(slo: Slo) -> Iterator[tuple[Tier, Alert]]:
         )
 
 
-def exhausted_alert(slo: Slo) -> Iterator[Alert]:
+def exhausted_alert(slo: Slo) -> Iterator[AlertRule]:
     """The alert for a budget of which nothing is left, when ``alerting.exhausted`` asks for it."""
     if slo.exhausted is None:
         return
@@ -63,7 +63,7 @@ def exhausted_alert(slo: Slo) -> Iterator[Alert]:
     )
 
 
-def absent_alert(slo: Slo) -> Iterator[Alert]:
+def absent_alert(slo: Slo) -> Iterator[AlertRule]:
     """The alert for an SLI that is not known at all, when ``alerting.absent`` asks for it."""
     if slo.absent is None:
         return
@@ -80,9 +80,9 @@ def absent_alert(slo: Slo) -> Iterator[Alert]:
     )
 
 
-def threshold_alert(threshold: Threshold) -> Alert:
+def threshold_alert(threshold: Threshold) -> AlertRule:
     """A plain alert, as its author wrote it."""
-    return Alert(
+    return AlertRule(
         threshold.alert,
         threshold.expr,
         {**threshold.labels, SERVICE: threshold.service, SEVERITY: threshold.severity},
@@ -98,12 +98,12 @@ def alert_of(
     expr: str,
     annotations: dict[str, str],
     labels: dict[str, str] | None = None,
-) -> Alert:
+) -> AlertRule:
     """An alert with what identifies the SLO, and what its author adds to all alerts of this severity."""
     added = slo.alerting[severity]
     owner = {"owner": _verbatim(slo.owner)} if slo.owner else {}
     identity = {**slo.labels, **owner, SERVICE: slo.service, SLO: slo.name}
-    return Alert(
+    return AlertRule(
         name,
         expr,
         {**identity, **added.labels, SEVERITY: severity, **(labels or {})},

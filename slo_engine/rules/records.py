@@ -24,7 +24,7 @@ from slo_engine.recording.names import (
     TOTAL_SUM,
 )
 from slo_engine.recording.stages import SHORT_LIMIT, SUMS
-from slo_engine.rules.model import Record
+from slo_engine.rules.model import RecordingRule
 from slo_engine.rules.month import month_records, spent_this_month
 from slo_engine.rules.sums import stage_records, sum_over
 
@@ -32,7 +32,7 @@ _BUDGET_SHOWN = "10m"
 """How long the record of a budget counts as current: twice the interval at which it is made."""
 
 
-def short_records(slo: Slo) -> Iterator[Record]:
+def short_records(slo: Slo) -> Iterator[RecordingRule]:
     """Every minute: the base, the windows that are read from it, and the objectives that alerts compare them with."""
     for name, expr in base_records(slo):
         yield _record(slo, name, expr)
@@ -43,7 +43,7 @@ def short_records(slo: Slo) -> Iterator[Record]:
         yield _record(slo, OBJECTIVE, _objective(slo))
 
 
-def long_records(slo: Slo) -> Iterator[Record]:
+def long_records(slo: Slo) -> Iterator[RecordingRule]:
     """Every five minutes: the later stages, the windows that are read from them, the budget over the SLO window."""
     whole = {WINDOW: slo.window_name}
     for name, expr, labels in stage_records(slo, _bases(slo)):
@@ -78,8 +78,8 @@ def _bases(slo: Slo) -> tuple[str, ...]:
     return tuple(RECORDS[count] for count in slo.target.counts)
 
 
-def _record(slo: Slo, name: str, expr: str, labels: Group | None = None) -> Record:
-    return Record(name, expr, {SERVICE: slo.service, SLO: slo.name, **(labels or {})})
+def _record(slo: Slo, name: str, expr: str, labels: Group | None = None) -> RecordingRule:
+    return RecordingRule(name, expr, {SERVICE: slo.service, SLO: slo.name, **(labels or {})})
 
 
 def _window_ratio(slo: Slo, window: Duration) -> str:

@@ -19,7 +19,7 @@ from slo_engine.recording.names import (
 )
 from slo_engine.recording.stages import HOUR_LENGTH
 from slo_engine.rules.alerts import alert_of, group_text
-from slo_engine.rules.model import Alert
+from slo_engine.rules.model import AlertRule
 from slo_engine.rules.sums import sum_over
 
 _WEEKS = range(1, 5)
@@ -27,7 +27,7 @@ _HOUR_OF_STAGE = "57m30s"
 """The twelve samples of the stage that make an hour, on Prometheus 2 and 3."""
 
 
-def short_spend_alerts(slo: Slo) -> Iterator[Alert]:
+def short_spend_alerts(slo: Slo) -> Iterator[AlertRule]:
     """Every minute: spend per hour, and per request."""
     limits = slo.target.limits
     spent = sum_over(slo, ERRORS_INCREASE, HOUR_LENGTH)
@@ -55,7 +55,7 @@ def short_spend_alerts(slo: Slo) -> Iterator[Alert]:
         )
 
 
-def long_spend_alerts(slo: Slo) -> Iterator[Alert]:
+def long_spend_alerts(slo: Slo) -> Iterator[AlertRule]:
     """Every five minutes: a spike, and calls without a price."""
     if spike := slo.target.limits.spike:
         hour = f"sum_over_time({recorded(slo, ERRORS_STAGE)}[{_HOUR_OF_STAGE}]"

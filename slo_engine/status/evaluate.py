@@ -41,7 +41,7 @@ class QuerySource(Protocol):
 
 
 @dataclass
-class Recorded:
+class GroupRecords:
     """What the rules have recorded for one SLO group."""
 
     ratios: dict[str, float] = field(default_factory=dict)
@@ -60,11 +60,11 @@ def evaluate(slos: SloSet, source: QuerySource, at: datetime) -> list[SloStatus]
     return [
         status_of(slo, dict(zip(slo.by, values, strict=False)), found, at)
         for slo in sorted(slos.slos, key=lambda slo: slo.key)
-        for values, found in sorted(recorded[slo.key].items() or [((), Recorded())], key=_values)
+        for values, found in sorted(recorded[slo.key].items() or [((), GroupRecords())], key=_values)
     ]
 
 
-def status_of(slo: Slo, group: Group, recorded: Recorded, at: datetime) -> SloStatus:
+def status_of(slo: Slo, group: Group, recorded: GroupRecords, at: datetime) -> SloStatus:
     """The arithmetic of one group. Burn rate = error ratio / error budget; remaining = 1 - burn rate over the SLO
     window (SRE workbook, chapter 5)."""
     allowed = error_budget(slo.objective_for(group))
@@ -116,7 +116,7 @@ def _before_it_begins_anew(slo: Slo, exhausted: datetime | None, at: datetime) -
     return exhausted if exhausted is None or anew is None or exhausted < anew else None
 
 
-def _events(recorded: Recorded, budget: Budget | None) -> Events | None:
+def _events(recorded: GroupRecords, budget: Budget | None) -> Events | None:
     total = budget.amount if budget else recorded.total
     return None if total is None or recorded.errors is None else Events(total, recorded.errors)
 
@@ -134,19 +134,19 @@ def exhausted_at(remaining: float | None, burn_rate: float | None, window: Durat
     return at + timedelta(seconds=left) if left < _LONGEST_FORECAST_DAYS * 86_400 else None
 
 
-def _values(item: tuple[tuple[str, ...], Recorded]) -> tuple[str, ...]:
+def _values(item: tuple[tuple[str, ...], GroupRecords]) -> tuple[str, ...]:
     return item[0]
 
 
-_Groups = defaultdict[tuple[str, ...], Recorded]
+_Groups = defaultdict[tuple[str, ...], GroupRecords]
 """What is recorded for the groups of an SLO, by the values of its ``by`` labels."""
 
 
 def _fetch(slos: SloSet, source: QuerySource, at: datetime) -> Mapping[tuple[str, str], _Groups]:
     labels_of = {slo.key: slo.by for slo in slos.slos}
-    found: dict[tuple[str, str], _Groups] = {slo.key: defaultdict(Recorded) for slo in slos.slos}
+    found: dict[tuple[str, str], _Groups] = {slo.key: defaultdict(GroupRecords) for slo in slos.slos}
 
-    def each(expr: str) -> Iterable[tuple[Recorded, Sample]]:
+    def each(expr: str) -> Iterable[tuple[GroupRecords, Sample]]:
         for sample in finite(source.query(expr, at).samples):
             key = (sample.labels.get(SERVICE, ""), sample.labels.get(SLO, ""))
             by = labels_of.get(key)
@@ -167,14 +167,14 @@ def _fetch(slos: SloSet, source: QuerySource, at: datetime) -> Mapping[tuple[str
     return found
 
 
-def _concerned(groups: _Groups, by: tuple[str, ...], labels: Mapping[str, str]) -> list[Recorded]:
+def _concerned(groups: _Groups, by: tuple[str, ...], labels: Mapping[str, str]) -> list[GroupRecords]:
     """The groups that an alert is about: its own or, where it is about the SLO as a whole, all of them."""
     if all(labels.get(label) for label in by):
         return [groups[tuple(labels[label] for label in by)]]
     return list(groups.values()) or [groups[()]]
 
 
-def _add_alert(recorded: Recorded, labels: Mapping[str, str]) -> None:
+def _add_alert(recorded: GroupRecords, labels: Mapping[str, str]) -> None:
     if labels.get("alertname") == UNPRICED_ALERT:
         recorded.unpriced_models.add(labels.get("model", ""))
     text = (labels.get(name, "") for name in ("alertname", SEVERITY, LONG_WINDOW, SHORT_WINDOW))

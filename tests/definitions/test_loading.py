@@ -10,7 +10,7 @@ from slo_engine.definitions import (
     EventsSli,
     Problem,
     Slo,
-    SpecError,
+    SloFileError,
     TierAlerting,
     TraceQuery,
     examine,
@@ -131,7 +131,7 @@ def test_one_error_carries_every_mistake_of_every_file_in_reading_order(tmp_path
     write(tmp_path / "a.yaml", "version: [")
     write(tmp_path / "c.yaml", slo_file(slo("fine"), service="other"))
 
-    with pytest.raises(SpecError) as failed:
+    with pytest.raises(SloFileError) as failed:
         load([tmp_path])
 
     assert places(tuple(failed.value.problems)) == ["a.yaml:1:10", "b.yaml:5:16", "b.yaml:7:13", "b.yaml:8:5"]

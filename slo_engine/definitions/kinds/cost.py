@@ -12,7 +12,7 @@ from pydantic import BeforeValidator, Field
 from slo_engine.definitions.counts import Count
 from slo_engine.definitions.fields import Label, Money, SelectorField, Strict, refuse
 from slo_engine.definitions.kinds.kind import KindFormat
-from slo_engine.definitions.kinds.sli import Earlier, Written, growth, narrowed, summed
+from slo_engine.definitions.kinds.sli import Earlier, SliData, growth, narrowed, summed
 from slo_engine.definitions.kinds.specimen import Labels, Specimen, series
 from slo_engine.definitions.money import Budget
 from slo_engine.definitions.promql import Matcher, Selector
@@ -70,16 +70,16 @@ class CostSli:
         """With these matchers in each of the counters."""
         return narrowed(self, matchers)
 
-    def written(self) -> Written:
+    def written(self) -> SliData:
         """As it stands in an SLO file."""
-        limits: Written = {}
+        limits: SliData = {}
         if self.limits.hour:
             limits["hour"] = self.limits.hour.written
         if self.limits.request:
             limits["request"] = self.limits.request.written
         if spike := self.limits.spike:
             limits["spike"] = {"factor": spike.factor, "above": spike.above.written}
-        options: Written = {
+        options: SliData = {
             "month": self.month.key if self.month else None,
             "requests": str(self.requests) if self.requests else None,
             "unpriced": str(self.unpriced) if self.unpriced else None,

@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from slo_engine.definitions.counts import Count
 from slo_engine.definitions.fields import Label, SelectorField, refuse
 from slo_engine.definitions.kinds.kind import KindFormat
-from slo_engine.definitions.kinds.sli import Earlier, OfEvents, Written, grouped, growth, or_zero, rest, summed
+from slo_engine.definitions.kinds.sli import Earlier, OfEvents, SliData, grouped, growth, or_zero, rest, summed
 from slo_engine.definitions.kinds.specimen import Labels, Specimen, series
 from slo_engine.definitions.labels import RESERVED_LABELS
 from slo_engine.definitions.promql import Matcher, Selector
@@ -82,9 +82,9 @@ class EventsSli(OfEvents):
             Specimen(good=(outside,), errors=(inside,)) if self.errors else Specimen(good=(inside,), errors=(outside,))
         )
 
-    def written(self) -> Written:
+    def written(self) -> SliData:
         """As it stands in an SLO file."""
-        options: Written = {"series_expire": True} if self.series_expire else {}
+        options: SliData = {"series_expire": True} if self.series_expire else {}
         if self.exporter_labels:
             options["exporter_labels"] = list(self.exporter_labels)
         part = {"errors": str(self.errors)} if self.errors else {"good": str(self.good)}

@@ -16,7 +16,7 @@ from slo_engine.definitions.kinds.sli import (
     DELAY,
     Earlier,
     OfEvents,
-    Written,
+    SliData,
     bounds,
     grouped,
     growth,
@@ -78,9 +78,9 @@ class LatencySli(OfEvents):
         """None of a native histogram, which promtool does not take."""
         return None if self.native else histogram_specimen(self.histogram, self._bucket(), group, good=True)
 
-    def written(self) -> Written:
+    def written(self) -> SliData:
         """As it stands in an SLO file."""
-        options: Written = {"native": True} if self.native else {}
+        options: SliData = {"native": True} if self.native else {}
         if self.exporter_labels:
             options["exporter_labels"] = list(self.exporter_labels)
         return {"latency": {"histogram": str(self.histogram), "threshold": str(self.threshold), **options}}

@@ -11,7 +11,7 @@ from pydantic import Field
 from slo_engine.definitions.counts import Count
 from slo_engine.definitions.kinds.histogram import HistogramField
 from slo_engine.definitions.kinds.kind import KindFormat
-from slo_engine.definitions.kinds.sli import Earlier, OfEvents, Written, bounds, growth, summed
+from slo_engine.definitions.kinds.sli import Earlier, OfEvents, SliData, bounds, growth, summed
 from slo_engine.definitions.kinds.specimen import Labels, Specimen, histogram_specimen
 from slo_engine.definitions.promql import Selector
 
@@ -53,7 +53,7 @@ class ScoreSli(OfEvents):
         """The bucket holds the errors."""
         return histogram_specimen(self.histogram, self._bucket(), group, good=False)
 
-    def written(self) -> Written:
+    def written(self) -> SliData:
         """As it stands in an SLO file."""
         return {"score": {"histogram": str(self.histogram), "above": self.above}}
 

@@ -23,7 +23,7 @@ DELAY = "10s"
 ``scrape_timeout`` of Prometheus later; a sample that came after it was looked for would be lost."""
 
 
-Written = dict[str, Any]
+SliData = dict[str, Any]
 """A part of an SLO file."""
 
 
@@ -96,7 +96,7 @@ class Sli(Protocol):
         """The same for the series with these labels alone."""
         ...
 
-    def written(self) -> Written:
+    def written(self) -> SliData:
         """As it stands in an SLO file, under ``sli``."""
         ...
 

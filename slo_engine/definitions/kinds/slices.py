@@ -12,7 +12,7 @@ from pydantic import AfterValidator
 from slo_engine.definitions.counts import Count
 from slo_engine.definitions.fields import ExpressionField, refuse
 from slo_engine.definitions.kinds.kind import KindFormat
-from slo_engine.definitions.kinds.sli import Earlier, OfEvents, Written, grouped
+from slo_engine.definitions.kinds.sli import Earlier, OfEvents, SliData, grouped
 from slo_engine.definitions.kinds.specimen import Labels
 from slo_engine.definitions.promql import Matcher, PromqlError, parse_expression, quote
 
@@ -43,7 +43,7 @@ class SlicesSli(OfEvents):
         labels = ", ".join(matcher.name for matcher in matchers)
         return SlicesSli(f"({self.good}) and on ({labels}) {_labelled(matchers)}")
 
-    def written(self) -> Written:
+    def written(self) -> SliData:
         """As it stands in an SLO file."""
         return {"slices": {"good": self.good}}
 
