@@ -110,6 +110,28 @@ class StoreSettings(SettingsSection):
     url: str = "sqlite:///slo-engine.db"
 
 
+class RulerSettings(ConnectionSettings):
+    """``rules.ruler``: the ruler API of Mimir or Cortex."""
+
+    api: Literal["mimir", "cortex"] = "mimir"
+    api_path: str | None = None
+    namespace: str | None = None
+
+
+class RulesSettings(SettingsSection):
+    """``rules``: where the engine rolls out the generated rules; with neither key it does not."""
+
+    write_to: Path | None = None
+    reload: bool = True
+    ruler: RulerSettings | None = None
+
+    @model_validator(mode="after")
+    def _one_place(self) -> Self:
+        if self.write_to is not None and self.ruler is not None:
+            raise ValueError("write_to and ruler: set one of them")
+        return self
+
+
 class WebhookSinkSettings(ConnectionSettings):
     """One item of ``sinks`` of ``type: webhook``."""
 
@@ -151,6 +173,7 @@ class Settings(BaseSettings):
     webhook: WebhookSettings = WebhookSettings()
     status: StatusSettings = StatusSettings()
     evidence: EvidenceSettings = EvidenceSettings()
+    rules: RulesSettings = RulesSettings()
     sinks: list[WebhookSinkSettings] = []
 
     @model_validator(mode="after")

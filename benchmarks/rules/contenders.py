@@ -25,8 +25,6 @@ TOTAL, ERRORS = METRIC, f'{METRIC}{{status="error"}}'
 
 SLOTH_WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 
-SEVERITY = "sloth_severity"
-
 
 def ours(objective: float, owner: str = OWNER, *, staggered: bool = False) -> RuleSet:
     """What slo_engine.rules makes of one events SLO by agent type, over 30 days, policy google."""

@@ -38,6 +38,11 @@ class RuleDifference:
     advice: str
     where: str = ""
 
+    @property
+    def is_of_loading(self) -> bool:
+        """Whether loading the rules again could settle it."""
+        return self.problem in ("missing", "changed", "stale")
+
     def __str__(self) -> str:
         at = f" ({self.where})" if self.where else ""
         return f"{self.group}{at}: {self.message}: {self.advice}"
@@ -45,6 +50,16 @@ class RuleDifference:
     def as_json(self) -> dict[str, str]:
         """For scripts."""
         return asdict(self)
+
+
+@dataclass(frozen=True)
+class Advice:
+    """How rules get to where they are evaluated."""
+
+    bring: str
+    """When they are not there, or others."""
+    load: str
+    """When there are too many."""
 
 
 @dataclass(frozen=True)
@@ -70,18 +85,17 @@ def wanted_groups(slos: SloSet) -> list[PlainGroup]:
     return [read_group(group.as_data()) for groups in build(slos).values() for group in groups]
 
 
-def compared(wanted: Sequence[PlainGroup], found: Iterable[Placed], reload: str) -> list[RuleDifference]:
-    """Missing, changed, doubled and stale groups. Groups that are not ours do not count. ``reload``: how what is
-    generated gets there, to be advised after `rules generate`."""
+def compared(wanted: Sequence[PlainGroup], found: Iterable[Placed], advice: Advice) -> list[RuleDifference]:
+    """Missing, changed, doubled and stale groups. Groups that are not ours do not count."""
     places: dict[str, list[Placed]] = {}
     for placed in found:
         if placed.group.is_ours:
             places.setdefault(placed.group.name, []).append(placed)
-    findings = [finding for group in wanted for finding in _of_wanted(group, places.get(group.name, ()), reload)]
+    findings = [finding for group in wanted for finding in _of_wanted(group, places.get(group.name, ()), advice)]
     names = {group.name for group in wanted}
     findings += [
         RuleDifference(
-            "stale", name, "none of the SLO files gives this group", f"remove it, and {reload}", placed.where
+            "stale", name, "none of the SLO files gives this group", f"remove it, and {advice.load}", placed.where
         )
         for name in sorted(places.keys() - names)
         for placed in places[name]
@@ -89,18 +103,16 @@ def compared(wanted: Sequence[PlainGroup], found: Iterable[Placed], reload: str)
     return findings
 
 
-def _of_wanted(group: PlainGroup, places: Sequence[Placed], reload: str) -> Iterator[RuleDifference]:
+def _of_wanted(group: PlainGroup, places: Sequence[Placed], advice: Advice) -> Iterator[RuleDifference]:
     if not places:
-        yield RuleDifference("missing", group.name, "is not there", f"run `slo-engine rules generate`, and {reload}")
+        yield RuleDifference("missing", group.name, "is not there", advice.bring)
     if len(places) > 1:
         all_places = ", ".join(sorted(placed.where for placed in places))
         message = f"is there {len(places)} times ({all_places}), so its rules are evaluated more than once"
-        yield RuleDifference("twice", group.name, message, f"keep one of them, and {reload}")
+        yield RuleDifference("twice", group.name, message, f"keep one of them, and {advice.load}")
     for placed in places:
         for difference in differences(group, placed.group):
-            yield RuleDifference(
-                "changed", group.name, difference, f"run `slo-engine rules generate`, and {reload}", placed.where
-            )
+            yield RuleDifference("changed", group.name, difference, advice.bring, placed.where)
 
 
 def read_loaded(data: Sequence[Mapping[str, Any]]) -> LoadedRules:

@@ -131,8 +131,8 @@ def test_slo_file_that_breaks_leaves_the_last_good_set_in_force_and_says_so(tmp_
         log = [json.loads(line)["message"] for line in parts.log().splitlines()]
     assert state["ready"] is True
     assert state["slo_files"]["slos"] == 5
-    assert "last good set stays in force" in state["slo_files"]["state"]
+    assert "keeping the last valid configuration" in state["slo_files"]["state"]
     assert len(said) == 1
     assert "agents.yaml:13:16: slos[0].objective: must be below 100" in said[0]
     assert "slo_engine_slo_files_last_reload_successful 0.0" in metrics
-    assert any("not in force" in message and "agents.yaml:13:16" in message for message in log)
+    assert any("SLO file rejected" in message and "agents.yaml:13:16" in message for message in log)
