@@ -60,13 +60,13 @@ __all__ = [
 
 # Loaded when they are asked for: not every agent pays for what only some use.
 _LATER = {
-    "LangFuseAgentTracer": "tracer",
-    "LangFuseTracing": "langfuse",
-    "Prices": "prices",
-    "Scrubber": "scrub",
-    "metrics_app": "server",
-    "start_metrics_server": "server",
-    "trace_agent_run": "tracer",
+    "LangFuseAgentTracer": "slo_engine.monitoring.tracer",
+    "LangFuseTracing": "slo_engine.monitoring.langfuse",
+    "Prices": "slo_engine.monitoring.prices",
+    "Scrubber": "slo_engine.scrub",
+    "metrics_app": "slo_engine.monitoring.server",
+    "start_metrics_server": "slo_engine.monitoring.server",
+    "trace_agent_run": "slo_engine.monitoring.tracer",
 }
 
 
@@ -74,6 +74,6 @@ def __getattr__(name: str) -> Any:
     if name in _LATER:
         from importlib import import_module
 
-        value = globals()[name] = getattr(import_module(f"{__name__}.{_LATER[name]}"), name)
+        value = globals()[name] = getattr(import_module(_LATER[name]), name)
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
