@@ -1,8 +1,8 @@
 """``POST /webhooks/alertmanager``: commit the bytes, answer 2xx, parse them later.
 
 Alertmanager retries 5xx and network errors, and nothing else: a 4xx is a lost notification. So whatever comes is
-stored, and the answers are 2xx, or 503 when the store cannot commit. Only a wrong token, and what no Alertmanager sends,
-gets a 4xx: a body above the cap.
+stored, and the answers are 2xx, or 503 when the store cannot commit. Only a wrong token, and what no Alertmanager
+sends, gets a 4xx: a body above the cap.
 """
 
 from __future__ import annotations
