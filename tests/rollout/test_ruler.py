@@ -158,6 +158,6 @@ def test_credentials_are_sent_and_never_shown(token: str | None, user: tuple[str
         RulerServer(token="other") as server,
         closing(Ruler(Connection(server.address, token=token, basic_auth=user, headers=TEAM))) as door,
     ):
-        with pytest.raises(RulerError, match="HTTP 401 .*it does not accept") as caught:
+        with pytest.raises(RulerError, match=r"HTTP 401 .*it does not accept") as caught:
             door.groups()
         assert "s3cret" not in str(caught.value)
