@@ -122,7 +122,7 @@ def _as_secret(name: str, text: Any) -> SecretStr | str:
     return text if isinstance(text, SecretStr) else SecretStr(str(text))
 
 
-Headers = Annotated[Mapping[str, SecretStr | str], BeforeValidator(_headers)]
+Headers = Annotated[Mapping[str, str | SecretStr], BeforeValidator(_headers)]
 
 
 class TransportSettings(SettingsSection):

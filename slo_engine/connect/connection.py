@@ -78,12 +78,11 @@ class Connection:
     @cached_property
     def sent_headers(self) -> Mapping[str, str]:
         """What goes with every request: ours, then ``headers``, then the credentials."""
-        names = {"User-Agent": USER_AGENT}
-        for name, value in self.headers.items():
-            names = {known: given for known, given in names.items() if known.lower() != name.lower()} | {name: value}
-        if self.token is not None or self.basic_auth is not None:
-            names["Authorization"] = self.authorization or ""
-        return names
+        wanted = {"User-Agent": USER_AGENT, **self.headers}
+        if self.authorization is not None:
+            wanted["Authorization"] = self.authorization
+        by_name = {name.lower(): (name, value) for name, value in wanted.items()}  # the last one of a name goes
+        return dict(by_name.values())
 
     def ssl_context(self) -> ssl.SSLContext:
         """For this server, and for a proxy that is spoken to in TLS. Raises TlsError, which names the file."""
@@ -100,6 +99,7 @@ class Connection:
     def secrets(self) -> tuple[str, ...]:
         """What must not be shown, in every form in which a server may echo it; the longest first."""
         found = {self.token, *(value for name, value in self.headers.items() if name.lower() not in PUBLIC_HEADERS)}
+        found.add((self.header("Authorization") or "").partition(" ")[2])
         for pair in (self.basic_auth, self.proxy_auth):
             if pair is not None:
                 found |= {pair[1], _basic(pair).removeprefix("Basic ")}

@@ -35,7 +35,7 @@ Reason = Literal[
 ]
 
 # OpenSSL's numbers: x509_vfy.h, X509_V_ERR_...
-_UNTRUSTED = frozenset({2, 18, 19, 20, 21})
+_UNTRUSTED = frozenset({2, 7, 18, 19, 20, 21})  # 7: a CA of the same name with another key
 _NOT_YET_VALID, _EXPIRED = 9, 10
 _WRONG_NAME = frozenset({62, 64})
 
@@ -48,8 +48,12 @@ _CLIENT_CERTIFICATE = (
     "ALERT_CERTIFICATE_UNKNOWN",
     "ALERT_UNSUPPORTED_CERTIFICATE",
     "ALERT_CERTIFICATE_REVOKED",
+    "ALERT_DECRYPT_ERROR",
 )
 _UNREACHABLE = frozenset({errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ENETDOWN, errno.EACCES})
+
+_BROKEN = ("ReadError", "WriteError", "CloseError", "RemoteProtocolError", "ProtocolError", "BrokenResourceError")
+"""Of httpx, urllib3 and anyio, where the operating system has said nothing."""
 
 
 class TooLargeError(Exception):
@@ -71,7 +75,7 @@ class Failure:
 def failure_of(error: BaseException, connection: Connection) -> Failure:
     """What went wrong when a request to this connection raised ``error``."""
     chain = [*_chain(error)]
-    for look in (_certificate, _tls, _proxy, _dns, _socket, _timeout, _too_large):
+    for look in (_certificate, _tls, _proxy, _dns, _socket, _timeout, _broken, _too_large):
         for each in chain:
             if found := look(each, connection):
                 return found
@@ -146,7 +150,7 @@ def _tls(error: BaseException, connection: Connection) -> Failure | None:
             "client_certificate", "the TLS handshake failed: if it wants a client certificate, set client_cert"
         )
     if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError) or "EOF" in reason:
-        return Failure("closed", "closed the connection during the TLS handshake")
+        return _closed("during the TLS handshake", connection)
     return _unreachable("tls", f"TLS failed: {reason.replace('_', ' ').lower() or 'unknown reason'}")
 
 
@@ -183,11 +187,21 @@ def _socket(error: BaseException, connection: Connection) -> Failure | None:
         return _unreachable("refused", f"{_behind(connection)}{why}")
     if isinstance(error, OSError) and error.errno in _UNREACHABLE:
         return _unreachable("unreachable", f"{_behind(connection)}{(error.strerror or '').lower()}")
-    if isinstance(error, ConnectionError | ssl.SSLEOFError) or _is_called(
-        error, "RemoteProtocolError", "ProtocolError"
-    ):
-        return Failure("closed", "closed the connection without a complete answer")
     return None
+
+
+def _broken(error: BaseException, connection: Connection) -> Failure | None:
+    if isinstance(error, ConnectionError) or _is_called(error, *_BROKEN):
+        return _closed("without a complete answer", connection)
+    return None
+
+
+def _closed(when: str, connection: Connection) -> Failure:
+    # In TLS 1.3 a server refuses a client after the handshake, and its reset may overtake the alert that says why.
+    hint = ""
+    if connection.url.lower().startswith("https:") and not connection.client_cert:
+        hint = ": if it wants a client certificate, set client_cert"
+    return Failure("closed", f"closed the connection {when}{hint}")
 
 
 def _timeout(error: BaseException, connection: Connection) -> Failure | None:

@@ -9,7 +9,9 @@ import time
 from typing import Any
 
 import requests
+import urllib3
 from requests.adapters import HTTPAdapter
+from urllib3.exceptions import InsecureRequestWarning
 
 from slo_engine.connect import Connection
 from slo_engine.connect.failure import TooLargeError
@@ -28,6 +30,8 @@ class Session(requests.Session):
         self.headers.update(connection.sent_headers)
         if connection.proxy is not None:
             self.proxies = {"http": connection.proxy, "https": connection.proxy}
+        if connection.insecure_skip_verify:
+            urllib3.disable_warnings(InsecureRequestWarning)  # one with each query, about what was asked for
         self._adapter = _Adapter(connection)
         self._thread = threading.local()
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import base64
 import json
+import ssl
 import subprocess
 import tempfile
 import threading
@@ -78,6 +79,10 @@ class RulerServer:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+
+    def wrap(self, context: ssl.SSLContext) -> None:
+        """Speak TLS from now on."""
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
 
     def names(self, tenant: str) -> dict[str, list[str]]:
         """The names of a tenant's groups by namespace, sorted."""
