@@ -17,7 +17,7 @@ from tests.alerts.payloads import body
 from tests.e2e.engine import get, machine
 from tests.waiting import wait_for
 
-pytestmark = [pytest.mark.stack]
+pytestmark = [pytest.mark.stack, pytest.mark.takes(seconds=40)]
 
 
 def test_engine_killed_between_the_2xx_and_the_delivery_delivers_after_its_restart(tmp_path: Path) -> None:

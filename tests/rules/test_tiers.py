@@ -18,6 +18,8 @@ from slo_engine.rules.model import AlertRule
 from tests.rules.promtool import Notified, near, nothing, replay, slos_of, true
 from tests.rules.shop import firing, first_fires, never, runs, slo_file
 
+pytestmark = pytest.mark.takes(seconds=25)
+
 BUDGET_SHARE = {"1h": 0.02, "6h": 0.05, "1d": 0.1, "3d": 0.1}
 """The part of the error budget that each tier of the google policy stands for."""
 
