@@ -23,7 +23,7 @@ from fastapi import FastAPI
 from slo_engine import telemetry
 from slo_engine.alerts import Enrichment, Intake
 from slo_engine.definitions.live import ActiveSlos, LiveSlos
-from slo_engine.delivery import Courier, Sink, WebhookSink
+from slo_engine.delivery import Courier, Sink, sink_of
 from slo_engine.evidence import Backends, Gatherer, sources
 from slo_engine.logs import configure_logging
 from slo_engine.prometheus import Prometheus
@@ -66,9 +66,7 @@ class Engine:
         self._slos = LiveSlos(settings.slos, _note_slos)
         self._board = StatusBoard(lambda: self._slos.active.slos, self._prometheus, self._database)
         self._clock = _clock()
-        self._sinks: dict[str, Sink] = {
-            sink.name: WebhookSink(sink.connection(), secret=secret(sink.secret)) for sink in settings.sinks
-        }
+        self._sinks: dict[str, Sink] = {each.name: sink_of(each) for each in settings.sinks}
         self._langfuse = _langfuse(settings)
         self._courier = Courier(self._database, self._sinks)
         self._enrichment = Enrichment(

@@ -6,12 +6,10 @@ it from. Secrets are ``SecretStr``: they print as stars.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, Union
 
 import yaml
 from pydantic import (
@@ -20,7 +18,6 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
-    field_validator,
     model_validator,
 )
 from pydantic_core import ErrorDetails
@@ -36,12 +33,11 @@ from slo_engine.connection_settings import (
     TransportSettings,
 )
 from slo_engine.definitions.duration import Duration
+from slo_engine.delivery.sink import SinkSettings
+from slo_engine.delivery.sinks import SINKS
 from slo_engine.errors import SloEngineError
 
 PREFIX = "SLO_ENGINE_"
-
-LONGEST_DELIVERY_SECONDS = 30.0
-"""Half the lease of a delivery: one that outlives its lease is sent twice."""
 
 
 class SettingsError(SloEngineError):
@@ -87,7 +83,7 @@ class ListenSettings(SettingsSection):
 
 
 class WebhookSettings(SettingsSection):
-    """``webhook``: what Alertmanager must show to be let in."""
+    """``webhook``: what Alertmanager must show to post."""
 
     token: SecretStr | None = None
 
@@ -132,30 +128,14 @@ class RulesSettings(SettingsSection):
         return self
 
 
-class WebhookSinkSettings(ConnectionSettings):
-    """One item of ``sinks`` of ``type: webhook``."""
-
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][-a-z0-9_]{0,99}$")]
-    type: Literal["webhook"]
-    secret: SecretStr | None = None
-    timeout: Duration = Duration.parse("15s")
-    """The lower end of what Standard Webhooks advises."""
-
-    @field_validator("timeout")
-    @classmethod
-    def _timeout_ends_before_the_lease(cls, timeout: Duration) -> Duration:
-        if timeout.seconds > LONGEST_DELIVERY_SECONDS:
-            raise ValueError(f"must be at most {LONGEST_DELIVERY_SECONDS:g}s")
-        return timeout
-
-    @model_validator(mode="after")
-    def _secret_is_base64(self) -> Self:
-        if self.secret is not None:
-            try:
-                base64.b64decode(self.secret.get_secret_value().removeprefix("whsec_"), validate=True)
-            except binascii.Error:
-                raise ValueError("secret must be base64, such as `openssl rand -base64 32` prints") from None
-        return self
+if TYPE_CHECKING:
+    AnySinkSettings = SinkSettings
+else:
+    # Of the types in the table, the one that `type` names.
+    AnySinkSettings = Annotated[
+        Union[tuple(row.settings for row in SINKS.values())],  # noqa: UP007 - it is made of a table
+        Field(discriminator="type"),
+    ]
 
 
 class Settings(BaseSettings):
@@ -174,7 +154,7 @@ class Settings(BaseSettings):
     status: StatusSettings = StatusSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     rules: RulesSettings = RulesSettings()
-    sinks: list[WebhookSinkSettings] = []
+    sinks: list[AnySinkSettings] = []
 
     @model_validator(mode="after")
     def _sink_names_differ(self) -> Self:
@@ -235,17 +215,28 @@ def _unknown_variables() -> list[str]:
 
 
 def _explained(detail: ErrorDetails, file: Path | None) -> str:
-    path = ".".join(str(part) for part in detail["loc"])
-    variable = PREFIX + "__".join(str(part).upper() for part in detail["loc"])
-    message = str(detail["msg"]).removeprefix("Value error, ")
-    if detail["type"] == "extra_forbidden":
-        message = "unknown key: remove it; docs/settings.md lists the keys"
-    elif detail["type"] == "missing":
-        message = "is missing: add it"
+    # pydantic puts the type of a sink into the path, where no key of that name stands.
+    place = [part for number, part in enumerate(detail["loc"]) if not (number == 2 and detail["loc"][0] == "sinks")]
+    if detail["type"].startswith("union_tag"):
+        place.append("type")
+    path = ".".join(str(part) for part in place)
+    variable = PREFIX + "__".join(str(part).upper() for part in place)
+    message = _WORDS.get(detail["type"], str(detail["msg"]).removeprefix("Value error, "))
     if variable in os.environ:
         return f"{variable}: {message}"
     where = f"{file}: " if file else ""
     return f"{where}{path}: {message}" if path else f"{where}{message}"
+
+
+_TYPES = " or ".join(SINKS)
+
+_WORDS = {
+    "extra_forbidden": "unknown key: remove it; docs/settings.md lists the keys",
+    "missing": "is missing: add it",
+    "union_tag_invalid": f"there is no such sink: write {_TYPES}",
+    "union_tag_not_found": f"is missing: write {_TYPES}",
+    "string_pattern_mismatch": "must be lower-case letters, digits, - and _",
+}
 
 
 def secret(value: SecretStr | None) -> str | None:

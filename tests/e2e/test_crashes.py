@@ -41,7 +41,9 @@ def test_engine_killed_while_the_sink_is_down_delivers_once_both_are_back(tmp_pa
         alerts = f"{parts.engine_url}/api/v1/alerts"
         wait_for(
             "a failed attempt",
-            lambda: [page for page in get(alerts)["pages"] for sent in page["deliveries"] if sent["attempts"] > 0],
+            lambda: [
+                page for page in get(alerts)["notifications"] for sent in page["deliveries"] if sent["attempts"] > 0
+            ],
             within=15,
         )
         engine.kill()
