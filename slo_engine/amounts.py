@@ -17,6 +17,11 @@ def share(ratio: float | None, otherwise: str = "-") -> str:
     return otherwise if ratio is None else f"{ratio * 100:.3g} %" if ratio < 10 else f"{ratio * 100:.0f} %"
 
 
+def significant(ratio: float) -> str:
+    """A ratio near 1 with four digits: 0.99876 -> ``99.88 %``."""
+    return f"{ratio * 100:.4g} %"
+
+
 def budget_left(remaining: float) -> str:
     """0.25 -> ``25.0 % left``; -0.2 -> ``exhausted, overspent by 20.0 %``."""
     if remaining > 0:
@@ -50,6 +55,11 @@ def second(time: float | datetime | str) -> str:
 def minute(time: float | datetime | str) -> str:
     """The same to the minute, for what is not known more exactly: ``2026-11-23 17:05 UTC``."""
     return _utc(time).strftime("%Y-%m-%d %H:%M UTC")
+
+
+def date_and_time(time: float | datetime | None, otherwise: str = "-") -> str:
+    """The same for tables whose times are all UTC: ``2026-11-23 17:05``."""
+    return otherwise if time is None else _utc(time).strftime("%Y-%m-%d %H:%M")
 
 
 def _utc(time: float | datetime | str) -> datetime:

@@ -248,7 +248,7 @@ def compared(play: Play, incidents: Sequence[Incident], severity: str) -> tuple[
 def unfounded(firing: Firing, truth: Mapping[str, Truth], *, strictly: bool = False) -> list[str]:
     """Evaluations at which an alert fires, though none of its tiers has truly burned of late.
 
-    Of late: within two intervals, at least six minutes. A window counts as burning that is no farther below the
+    Of late: within two intervals, at least six minutes. A window counts as burning that is not a farther below the
     threshold than windows are promised to be exact. ``strictly``: within two intervals, and not below it at all.
     """
     found = []

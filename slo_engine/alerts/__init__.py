@@ -1,4 +1,4 @@
-"""Alertmanager webhook -> page with its evidence."""
+"""Alertmanager webhook -> message with its evidence."""
 
 from slo_engine.alerts.workers import Enrichment, Intake
 

@@ -94,7 +94,7 @@ def understood(raw: Mapping[str, Any]) -> AlertGroup:
 
 def _read(body: bytes) -> Any:
     try:
-        # Like json.loads does it, but with what is no text replaced: a page is not lost for half a character.
+        # Like json.loads does it, but with what is not text replaced: a notification is not lost for half a character.
         text = body.decode(json.detect_encoding(body), "replace")
         raw = json.loads(text, parse_constant=_refuse_constant, parse_float=_finite)
         if "\\ud" in text.lower():

@@ -55,7 +55,7 @@ class Simulated:
     error_ratio: float
     burn_rate: float
     exhausted_seconds: float | None
-    """Until the error budget is used up; None where the objective is kept."""
+    """Until the error budget is exhausted; None where the objective is kept."""
     tiers: tuple[SimulatedTier, ...]
     first: SimulatedTier | None
     """The tier that fires first, by the formulas."""

@@ -43,7 +43,7 @@ class _Line:
 
 def draw(outcomes: Sequence[Simulated]) -> str:
     """A line a tier when there is one policy at one objective, else a line for what fires first. Dots: what the rules
-    take in Prometheus; dashed: when the budget is used up."""
+    take in Prometheus; dashed: when the budget is exhausted."""
     cases = list({(each.policy.name, each.objective): each for each in outcomes}.values())
     window = cases[0].window
     lowest = min(min(each.error_ratio for each in outcomes), 0.5)
@@ -128,7 +128,7 @@ def _grid(across: Axis, upwards: Axis) -> Iterator[str]:
 
 def _remarks(y: float) -> Iterator[str]:
     yield marked([(_RIGHT + 20, y), (_RIGHT + 48, y)])
-    yield text(_RIGHT + 56, y + 4, "error budget used up", kind="pale")
+    yield text(_RIGHT + 56, y + 4, "error budget exhausted", kind="pale")
     yield dot(_RIGHT + 34, y + 22, "#808080", "in Prometheus")
     yield text(_RIGHT + 56, y + 26, "with our rules", kind="pale")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
+from slo_engine import amounts
 from slo_engine.backtest.replay import Backtest, Candidate, Replay, tiers_of
 from slo_engine.backtest.windows import MINUTE, History, Values, Windows
 from slo_engine.charts.svg import PALETTE, Axis, box, path, picture, straight, text
@@ -128,7 +129,7 @@ def _span(start: int, end: int) -> str:
 
 
 def _minute(time: int) -> str:
-    return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M")
+    return amounts.date_and_time(time)
 
 
 def _description(found: Backtest) -> str:

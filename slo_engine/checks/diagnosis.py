@@ -79,7 +79,9 @@ def _missing(slo: Slo, source: QuerySource, at: datetime) -> Iterator[Finding]:
     bounds = _bounds(slo, source, at)
     if bounds:
         yield Finding(
-            *slo.key, "no-bucket", f"the threshold is no bucket of the histogram; its buckets are {', '.join(bounds)}"
+            *slo.key,
+            "no-bucket",
+            f"the threshold is not a bucket of the histogram, which has {', '.join(bounds)}",
         )
         return
     yield Finding(

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
 
+from slo_engine import amounts
+
 if TYPE_CHECKING:
     from slo_engine.status.model import SloStatus
 
@@ -58,7 +60,7 @@ def status_table(statuses: Sequence[SloStatus]) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in ("service", "slo", "group", "objective"):
         table.add_column(heading)
-    for heading in ("budget left", "burn 1h", "used up"):
+    for heading in ("budget left", "burn 1h", "exhausts at"):
         table.add_column(heading, justify="right")
     table.add_column("firing")
     for status in statuses:
@@ -68,9 +70,9 @@ def status_table(statuses: Sequence[SloStatus]) -> None:
             status.slo,
             status.group_text or "all",
             "-" if status.objective is None else f"{status.objective:g} %",
-            "no data" if left is None else f"{left:.1%}",
+            "no data" if left is None else amounts.budget_left(left).removesuffix(" left"),
             "-" if burn is None else f"{burn:.2f}",
-            _used_up(status),
+            _exhausts_at(status),
             ", ".join(_remarks(status)) or "-",
             style="red" if left is not None and left <= 0 else None,
         )
@@ -86,7 +88,7 @@ def _remarks(status: SloStatus) -> Iterator[str]:
         yield f"no price for {', '.join(status.unpriced_models)}"
 
 
-def _used_up(status: SloStatus) -> str:
+def _exhausts_at(status: SloStatus) -> str:
     if status.error_budget_remaining is not None and status.error_budget_remaining <= 0:
-        return "already"
-    return "-" if status.exhausted_at is None else status.exhausted_at.strftime("%Y-%m-%d %H:%M")
+        return "exhausted"
+    return amounts.date_and_time(status.exhausted_at, "not projected")

@@ -146,7 +146,7 @@ def _chosen(slos: SloSet, names: Sequence[str] | None) -> list[Slo]:
 def _group(pairs: Sequence[str] | None) -> Mapping[str, str]:
     for pair in pairs or ():
         if not pair.partition("=")[0].isidentifier() or "=" not in pair:
-            raise typer.BadParameter(f"{pair!r} is no label and value: write --group agent_type=support_agent")
+            raise typer.BadParameter(f"{pair!r} is not a label and value: write --group agent_type=support_agent")
     return {label: value for label, _, value in (pair.partition("=") for pair in pairs or ())}
 
 

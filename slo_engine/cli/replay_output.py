@@ -10,8 +10,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from slo_engine.amounts import date_and_time, length, share, significant
 from slo_engine.backtest.replay import Backtest, Candidate, Event, FiredAlert, GroupHistory, Replay
-from slo_engine.cli.amounts import length, moment, share
 
 FULL = 0.9
 """Coverage that is taken for all of it."""
@@ -46,7 +46,7 @@ def show(results: Sequence[Backtest]) -> None:
     for found in results:
         plan = found.plan
         console.print(f"[bold]{found.slo.service} {found.slo.name}[/]", highlight=False, end="")
-        console.print(f"  {moment(plan.start, '')} to {moment(plan.end, '')} UTC", highlight=False)
+        console.print(f"  {date_and_time(plan.start, '')} to {date_and_time(plan.end, '')} UTC", highlight=False)
         if not found.groups:
             console.print("no data: Prometheus has none of its series in this time\n", style="red", highlight=False)
             continue
@@ -87,8 +87,8 @@ def _histories(found: Backtest) -> Table:
             _text(each.group),
             share(each.coverage),
             f"{met.events:,.0f}" if met else "-",
-            f"{met.overall * 100:.4g} %" if met else "-",
-            f"{met.worst * 100:.4g} %" if met and met.worst is not None else "-",
+            significant(met.overall) if met else "-",
+            significant(met.worst) if met and met.worst is not None else "-",
             f"{met.objective:g} %" if met and met.objective is not None else "-",
             share(met.margin) if met else "-",
         )
@@ -123,8 +123,8 @@ def _events(found: Backtest, replay: Replay) -> Table:
         by = event.detected_by
         missed = "no data" if not event.seen else "missed"
         table.add_row(
-            moment(event.incident.start, "-"),
-            moment(event.incident.end, "-"),
+            date_and_time(event.incident.start, "-"),
+            date_and_time(event.incident.end, "-"),
             (event.incident.name or "errors") + (" (cut)" if event.cut else ""),
             _text(event.incident.group),
             share(event.budget_spent),
@@ -145,8 +145,8 @@ def _alerts(found: Backtest, replay: Replay) -> Table:
     table.add_column("for")
     for alert in replay.alerts[-LISTED:]:
         table.add_row(
-            f"before {moment(alert.fired_at, '')}" if alert.cut else moment(alert.fired_at, ""),
-            moment(alert.reset_at, "fires still"),
+            f"before {date_and_time(alert.fired_at, '')}" if alert.cut else date_and_time(alert.fired_at, ""),
+            date_and_time(alert.reset_at, "fires still"),
             length(None if alert.reset_at is None else alert.reset_at - alert.fired_at, "-"),
             f"{alert.tier} x{alert.factor:.4g}",
             _text(alert.group),

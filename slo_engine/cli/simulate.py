@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from slo_engine.amounts import length, share
 from slo_engine.cli import output, pictures, policies
-from slo_engine.cli.amounts import duration, length, objective, percent, share
+from slo_engine.cli.amounts import duration, objective, percent
 from slo_engine.cli.arguments import AsJson
 from slo_engine.cli.exits import failures
 from slo_engine.definitions.duration import Duration

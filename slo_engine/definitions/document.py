@@ -17,7 +17,7 @@ import yaml
 from slo_engine.definitions.problems import KeyPath, Problem, show_path
 
 MAX_DEPTH = 64
-"""Nesting beyond this is no SLO file; checked on the event stream, before anything recurses."""
+"""Nesting beyond this is not an SLO file; checked on the event stream, before anything recurses."""
 
 MAX_NODES = 100_000
 """Values after alias expansion. 1,000 SLOs need about 20,000; ten lines of nested aliases make 10^9."""

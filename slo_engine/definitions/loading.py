@@ -37,7 +37,7 @@ from slo_engine.definitions.traces import TraceQuery, TraceTemplateError, check_
 from slo_engine.definitions.wording import missing_key, unknown_key, wrong_value
 
 MAX_FILE_BYTES = 2 * 1024 * 1024
-"""A larger file is no SLO file; 1,000 SLOs take about 400 KB."""
+"""A larger file is not an SLO file; 1,000 SLOs take about 400 KB."""
 
 GENERATED = "# Written by slo-engine from SLO files."
 """How every file begins that is made from SLO files."""
@@ -116,7 +116,7 @@ def _read(file: Path) -> Document:
     except OSError as error:
         return failed(f"cannot be read: {error.strerror}")
     if content is None:
-        return failed("is no regular file: remove it")
+        return failed("is not a regular file: remove it")
     if len(content) > MAX_FILE_BYTES:
         return failed(f"is larger than {MAX_FILE_BYTES // 1024 // 1024} MiB: divide it")
     if content.startswith(GENERATED.encode()):
@@ -307,7 +307,7 @@ class _Reading:
             for label in override.match:
                 if label not in by:
                     offered = ", ".join(by) or "nothing: add the label to `by`"
-                    self._add((*here, "match", label), f"is no label of `by` ({offered})", at_key=True)
+                    self._add((*here, "match", label), f"is not a label of `by` ({offered})", at_key=True)
 
     def _policy(self, path: KeyPath, alerting: AlertingFormat, policies: Mapping[str, Policy]) -> Policy:
         name = alerting.policy or "google"

@@ -76,7 +76,7 @@ GOOGLE = Policy(
 )
 
 PAGE_AT_5X = Policy(
-    # Pages from a burn rate of 5 on: a budget of 30 days that would be used up in 6.
+    # Pages from a burn rate of 5 on: a budget of 30 days that would be exhausted in 6.
     "page-at-5x",
     (
         Tier("page", Duration.parse("1h"), Duration.parse("5m"), 5.0),

@@ -44,7 +44,7 @@ class Slo:
     min_events: int
     keep_firing_for: Duration | None
     exhausted: Severity | None
-    """How severe it is that the budget is used up; None: no alert."""
+    """How severe it is that the budget is exhausted; None: no alert."""
     absent: Duration | None
     traces: TraceQuery
 

@@ -44,7 +44,7 @@ def within(
         return scope
 
     if not callable(function):
-        raise TypeError(f"{function!r} is no function")
+        raise TypeError(f"{function!r} is not a function")
     if inspect.isasyncgenfunction(function):
         return _async_generator(function, begin, capture_output=capture_output)
     if _is_coroutine_function(function):

@@ -167,7 +167,7 @@ class Prometheus:
             raise PrometheusError(kind, failure.of(self._name)) from None
         except (LookupError, TypeError, ValueError, AttributeError, RecursionError):
             raise PrometheusError(
-                "not_prometheus", f"{self._name} answered with JSON that is no query result"
+                "not_prometheus", f"{self._name} answered with JSON that is not a query result"
             ) from None
 
     def _refused(self, response: requests.Response) -> PrometheusError:

@@ -40,7 +40,7 @@ OBJECTIVE = "slo:objective:ratio"
 """The objective of each group, overrides applied: 0.98."""
 
 BUDGET_REMAINING = "slo:error_budget_remaining:ratio"
-"""1 = untouched, 0 = used up, negative = overspent."""
+"""1 = untouched, 0 = exhausted, negative = overspent."""
 
 # Alerts.
 BURN_ALERT = "SLOErrorBudgetBurn"

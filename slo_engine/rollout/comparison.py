@@ -76,7 +76,7 @@ def read_group(data: Any) -> PlainGroup:
             _others(data, _GROUP_KEYS),
         )
     except (LookupError, TypeError, ValueError, AttributeError) as error:
-        raise NotARuleGroupError(f"this is no rule group ({type(error).__name__}: {error})") from None
+        raise NotARuleGroupError(f"this is not a rule group ({type(error).__name__}: {error})") from None
 
 
 def differences(wanted: PlainGroup, found: PlainGroup) -> Iterator[str]:

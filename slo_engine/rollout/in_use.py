@@ -178,14 +178,14 @@ def _loaded_rule(data: Mapping[str, Any]) -> PlainRule:
 
 def read_manifests(where: str, text: str) -> Iterator[Placed]:
     """The rule groups in PrometheusRules and ConfigMaps, lists of them included, as `kubectl get -o yaml` prints them.
-    Raises NotPrometheusRulesError for what is no manifest."""
+    Raises NotPrometheusRulesError for what is not a manifest."""
     try:
         for document in yaml.load_all(text, Loader=yaml.CSafeLoader):
             yield from _placed(where, document)
     except (yaml.YAMLError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise NotPrometheusRulesError(
-            f"{where} is no manifest of Kubernetes ({reason}): give what `kubectl get prometheusrules -o yaml` prints"
+            f"{where} is not a manifest of Kubernetes ({reason}): give the output of `kubectl get prometheusrules -o yaml`"
         ) from None
     except NotARuleGroupError as error:
         raise NotPrometheusRulesError(f"{where}: {error}") from None
@@ -209,7 +209,7 @@ def _placed(where: str, data: Any) -> Iterator[Placed]:
 
 
 def _in_config_map(where: str, text: str) -> Iterator[Placed]:
-    # A ConfigMap may hold anything: what is no rule file is not ours.
+    # A ConfigMap may hold anything: what is not a rule file is not ours.
     try:
         data = yaml.load(text, Loader=yaml.CSafeLoader)
     except yaml.YAMLError:

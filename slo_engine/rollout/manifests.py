@@ -41,11 +41,11 @@ class Metadata:
             prefix, slash, word = key.rpartition("/")
             if not _WORD.match(word) or (slash and not _DNS_SUBDOMAIN.match(prefix)):
                 raise MetadataError(
-                    f"{key!r} is no label key of Kubernetes: write one such as release or example.com/team"
+                    f"{key!r} is not a label key of Kubernetes: write one such as release or example.com/team"
                 )
             if value and not _WORD.match(value):
                 raise MetadataError(
-                    f"{value!r} is no label value of Kubernetes ({key}): write at most 63 letters, digits, -, _ and ."
+                    f"{value!r} is not a label value of Kubernetes ({key}): write up to 63 letters, digits, -, _ and ."
                 )
 
 

@@ -97,7 +97,7 @@ class Ruler:
             data = None
         if not isinstance(data, dict) or not all(isinstance(groups, list) for groups in data.values()):
             raise RulerError(
-                f"{self.name} answered with something that is no list of rule groups: is this address a login page?",
+                f"{self.name} answered with something that is not a list of rule groups: is this address a login page?",
             )
         return data
 

@@ -1,4 +1,4 @@
-"""The alerts of an SLO: one for each tier of its policy, for a budget that is used up, and for missing data."""
+"""The alerts of an SLO: one for each tier of its policy, for a budget that is exhausted, and for missing data."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def exhausted_alert(slo: Slo) -> Iterator[AlertRule]:
         slo.exhausted,
         expr,
         {
-            "summary": f"{slo.service} {slo.name}{group_text(slo)}: the budget of {slo.window_name} is used up",
+            "summary": f"{slo.service} {slo.name}{group_text(slo)}: the budget of {slo.window_name} is exhausted",
             "description": f"Of the budget for {period} {{{{ $value | humanizePercentage }}}} is left. The objective "
             "is missed; the alert ends when enough of what used the budget has left the window.",
         },

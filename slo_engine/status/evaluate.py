@@ -122,7 +122,7 @@ def _events(recorded: GroupRecords, budget: Budget | None) -> Events | None:
 
 
 def exhausted_at(remaining: float | None, burn_rate: float | None, window: Duration, at: datetime) -> datetime | None:
-    """When a budget is used up if it goes on burning at ``burn_rate``: a rate of 1 uses a whole budget in a window.
+    """When a budget is exhausted if it goes on burning at ``burn_rate``: a rate of 1 uses a whole budget in a window.
     ``at`` when nothing is left; None when it does not burn, or would last ten years."""
     if remaining is None:
         return None

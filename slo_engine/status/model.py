@@ -55,7 +55,7 @@ class SloStatus:
     """The window behind ``error_budget_remaining``: the SLO window, or the longest one recorded so far."""
     events: Events | None
     exhausted_at: datetime | None
-    """When the budget is used up at the burn rate of the last hour; ``evaluated_at`` when it is already."""
+    """When the budget is exhausted at the burn rate of the last hour; ``evaluated_at`` when it is already."""
     firing: tuple[Firing, ...]
     unpriced_models: tuple[str, ...]
     """Models whose calls have no price, for a spend SLO that watches them: it has spent more than it shows."""

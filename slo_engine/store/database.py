@@ -159,7 +159,7 @@ def _open(url: str) -> Engine:
     try:
         parsed = make_url(url)
     except ArgumentError:
-        raise StoreError("store.url is no database URL: write sqlite:///slo-engine.db, say") from None
+        raise StoreError("store.url is not a database URL: write sqlite:///slo-engine.db, say") from None
     if parsed.get_backend_name() != "sqlite":
         raise StoreError(f"store.url names {parsed.get_backend_name()}: only sqlite:///<file> is supported so far")
     if not parsed.database or parsed.database == ":memory:":

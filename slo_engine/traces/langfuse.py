@@ -123,7 +123,7 @@ class LangFuse:
                     "/api/public/observations", {**parameters, "limit": PAGE_SIZE_V1, "page": page}
                 )
             except _NotFoundError:
-                self._has_v2 = True  # neither: this is no LangFuse, or it was upgraded since; ask for v2 again
+                self._has_v2 = True  # neither: this is not a LangFuse, or it was upgraded since; ask for v2 again
                 raise
             found += await _in_a_thread(partial(_observations, answer))
             pages = _meta(answer).get("totalPages")
@@ -149,7 +149,7 @@ class LangFuse:
         except (ValueError, RecursionError):
             raise TracesError(f"{self._name} answered with something that is not JSON: is the address right?") from None
         if not isinstance(answer, dict):
-            raise TracesError(f"{self._name} answered with something that is no object: is the address right?")
+            raise TracesError(f"{self._name} answered with something that is not an object: is the address right?")
         return answer
 
 

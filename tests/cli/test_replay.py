@@ -251,10 +251,10 @@ def test_a_time_without_any_data_is_a_finding(backfilled: Backfilled) -> None:
     [
         (["--policy", "gogle"], 2, "there is no policy 'gogle'"),
         (["--slo", "rums"], 2, "there is no SLO 'rums'"),
-        (["--group", "chat"], 2, "is no label and value"),
-        (["--from", "yesterday"], 2, "is no time"),
+        (["--group", "chat"], 2, "is not a label and value"),
+        (["--from", "yesterday"], 2, "is not a time"),
         (["--last", "1d", "--from", "2026-01-01"], 2, "give one of them"),
-        (["--significant", "0"], 2, "is no percentage"),
+        (["--significant", "0"], 2, "is not a percentage"),
         (["--incidents", "nowhere.yaml"], 2, "nowhere.yaml:1:1: cannot be read: No such file or directory"),
         (["--last", "1h"], 1, "cannot be reached: Connection refused"),
     ],

@@ -178,7 +178,7 @@ def test_an_answer_that_is_not_prometheus_is_told(slos: Path, answer: Any) -> No
     with serving(saying(200, answer)) as url:
         done = check(slos, "--prometheus", url)
     assert done.returncode == 1
-    assert "that is no query result" in done.stderr or "has a form that is not Prometheus'" in done.stderr
+    assert "that is not a query result" in done.stderr or "has a form that is not Prometheus'" in done.stderr
 
 
 def test_the_token_is_sent_and_never_shown(slos: Path, tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def test_dry_run_shows_the_difference_and_sends_nothing(tmp_path: Path, server: 
     added = {line.strip("+ ") for line in changed.stdout.splitlines() if line.startswith("+")}
     assert "0.99" in removed
     assert "0.98" in added
-    assert not any("labels" in line for line in removed | added), "what did not change is no part of the difference"
+    assert not any("labels" in line for line in removed | added), "what did not change is not a part of the difference"
     assert server.changes() == before
     assert "\x1b[" not in changed.stdout, "colours are for terminals"
 

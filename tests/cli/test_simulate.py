@@ -66,10 +66,10 @@ def test_simulating_loads_neither_the_store_nor_the_way_to_prometheus() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--objective", "100"], "is no objective"),
-        (["-e", "0"], "is no percentage"),
-        (["-e", "101"], "is no percentage"),
-        (["--window", "a month"], "is no duration"),
+        (["--objective", "100"], "is not an objective"),
+        (["-e", "0"], "is not a percentage"),
+        (["-e", "101"], "is not a percentage"),
+        (["--window", "a month"], "is not a duration"),
         (["--policy", "gogle"], "there is no policy 'gogle'; there are: google"),
     ],
 )

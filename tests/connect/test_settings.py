@@ -142,7 +142,7 @@ def test_every_secret_of_the_settings_is_found(tmp_path: Path) -> None:
     assert base64.b64encode(marks["sink"].encode()).decode() in found
     for pair in (f"robot:{marks['password']}", f"robot:{marks['proxy']}", f"pk:{marks['langfuse']}"):
         assert base64.b64encode(pair.encode()).decode() in found, "as the header has it"
-    assert "team-a" not in found, "the name of a tenant is no secret"
+    assert "team-a" not in found, "the name of a tenant is not a secret"
 
 
 def test_a_secret_is_found_by_its_type_wherever_it_is() -> None:

@@ -154,4 +154,4 @@ def test_a_pipe_in_the_folder_is_a_mistake_and_holds_up_nothing(folder: Folder) 
 
     assert live.reload()
     assert names(live) == ["agents/success"]
-    assert [problem.message for problem in live.active.problems] == ["is no regular file: remove it"]
+    assert [problem.message for problem in live.active.problems] == ["is not a regular file: remove it"]

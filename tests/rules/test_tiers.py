@@ -195,7 +195,7 @@ def test_budget_that_is_used_up_says_what_is_left(tmp_path: Path) -> None:
             "SLOErrorBudgetExhausted",
             {**identity, "severity": "page"},
             {
-                "summary": "shop runs chat: the budget of 30d is used up",
+                "summary": "shop runs chat: the budget of 30d is exhausted",
                 "description": "Of the budget for the last 30d -400% is left. The objective is missed; the alert ends "
                 "when enough of what used the budget has left the window.",
             },

@@ -60,7 +60,7 @@ def export(slos: SloSet) -> Exported:
                 page.add(slo)
         for threshold in slos.thresholds:
             if threshold.service == page.service:
-                page.leave_out(threshold.alert, "a plain alert is no SLO: keep it as a rule of Prometheus")
+                page.leave_out(threshold.alert, "a plain alert is not an SLO: keep it as a rule of Prometheus")
     return Exported(
         tuple(page.file() for page in pages),
         tuple(left for page in pages for left in page.left_out),

@@ -86,7 +86,7 @@ def _drafts(sources: Iterable[Source], format_name: str | None, service: str | N
         for node in source.objects():
             name = _format_of(node, format_name)
             if name is None:
-                node.leave(f"is no document of {format_name or ', '.join(FORMATS)}: see its version or apiVersion")
+                node.leave(f"is not a document of {format_name or ', '.join(FORMATS)}: see its version or apiVersion")
             else:
                 found[name].append(node)
     for name, nodes in found.items():

@@ -31,7 +31,7 @@ _RATES = {"rate", "increase", "irate"}
 
 
 class CannotExpressError(SloEngineError):
-    """A query that is no plain counter, with what it is instead and what to do."""
+    """A query that is not a plain counter, with what it is instead and what to do."""
 
 
 @dataclass(frozen=True)

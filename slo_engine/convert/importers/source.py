@@ -256,7 +256,7 @@ def _text(file: Path) -> str:
         return MalformedError(Problem(file, 1, 1, "", message))
 
     if not file.is_file():
-        raise failed("is no regular file: name a YAML file")
+        raise failed("is not a regular file: name a YAML file")
     try:
         with file.open("rb") as opened:
             content = opened.read(MAX_FILE_BYTES + 1)

@@ -92,7 +92,7 @@ class CostSli:
 
 def _zone(name: Any) -> ZoneInfo:
     if not isinstance(name, str) or name not in available_timezones():
-        raise refuse("is no time zone: write one of the tz database, such as UTC or Europe/Berlin")
+        raise refuse("is not a time zone: write one of the tz database, such as UTC or Europe/Berlin")
     return ZoneInfo(name)
 
 

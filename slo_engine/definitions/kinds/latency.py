@@ -65,7 +65,7 @@ class LatencySli(OfEvents):
             return
         yield Count.TOTAL, summed(by, growth(self.histogram.with_suffix("_count"), self.exporter_labels))
         total = earlier(Count.TOTAL)
-        # Not filled with zeros: a threshold that is no bucket must give no data, not a page for every event.
+        # Not filled with zeros: a threshold that is not a bucket must give no data, not a page for every event.
         within = summed(by, growth(self._bucket(), self.exporter_labels))
         yield Count.ERRORS, rest(by, earlier(Count.TOTAL), within)
 

@@ -52,7 +52,7 @@ def _foreign(template: Template[Any], written: Mapping[Any, Any]) -> Iterator[In
             continue
         close = difflib.get_close_matches(str(key), template.keys, n=1)
         meant = f"did you mean {close[0]!r}?" if close else "remove it."
-        message = f"is no parameter of the template {template.name}: {meant} It takes {', '.join(template.keys)}"
+        message = f"is not a parameter of the template {template.name}: {meant} It takes {', '.join(template.keys)}"
         # "[key]" is pydantic's own mark of a mistake in a key rather than in its value.
         yield detail(message, None, str(key), "[key]")
 

@@ -94,7 +94,7 @@ class LatencyParameters(Parameters):
         below = [bound for bound in known if bound < self.threshold][-1:]
         above = [bound for bound in known if bound > self.threshold][:1]
         raise misfit(
-            f"is no bucket of {metric}: did you mean {' or '.join(map(str, below + above))}? There are "
+            f"is not a bucket of {metric}: did you mean {' or '.join(map(str, below + above))}? There are "
             f"{', '.join(map(str, known))}; where yours has others, add `own_buckets: true`",
             str(self.threshold),
             "threshold",
