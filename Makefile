@@ -4,9 +4,11 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 SHELL := /bin/bash
 .SHELLFLAGS := -o pipefail -c
-# Says what it fetches, and nothing of what is there already.
-INSTALL := $(BIN)/python -m pip install --disable-pip-version-check --root-user-action=ignore
-QUIETER := | { grep -v "already satisfied" || true; }
+INSTALL := deploy/install-locked
+# A file stays on one worker, so that each server is started once, and begins in the order of tests/conftest.py. (Not
+# loadgroup: with pytest 9.2, pytest-xdist 3.8 distributes as if there were no groups, and says nothing.) One worker
+# more than there are processors, for some tests wait for minutes to pass in Prometheus.
+ON_WORKERS := -n 3 --dist loadfile --no-loadscope-reorder
 
 .PHONY: run test lint rules rules-check bench bench-rules bench-peers prices lock clean
 
@@ -16,7 +18,7 @@ run: .venv/.run.ok ## The whole loop on this machine, until Ctrl-C
 
 test: .venv/.dev.ok ## All tests, on real Prometheus, Alertmanager and Chromium
 	@deploy/install-packages prometheus prometheus-alertmanager chromium
-	@$(BIN)/pytest -n 2 --dist loadgroup
+	@$(BIN)/pytest $(ON_WORKERS)
 
 lint: .venv/.dev.ok
 	$(BIN)/ruff check .
@@ -42,9 +44,9 @@ bench-rules: .venv/.dev.ok ## What the rules cost and how exact they are, beside
 bench-peers: .venv/.dev.ok .venv-peers/.ok ## The monitoring library beside OpenLIT, OpenLLMetry, Logfire and LangFuse
 	@$(BIN)/python -m benchmarks.peers --python .venv-peers/bin/python
 
-.venv-peers/.ok: requirements/peers.txt
+.venv-peers/.ok: requirements/peers.txt $(INSTALL)
 	@$(BIN)/python -m venv .venv-peers
-	@.venv-peers/bin/python -m pip install --disable-pip-version-check --root-user-action=ignore --quiet --require-hashes -r $<
+	@$(INSTALL) .venv-peers/bin/python $<
 	@touch $@
 
 prices: .venv/.dev.ok ## Write the bundled price table anew from the genai-prices that is installed
@@ -65,13 +67,14 @@ clean:
 	@deploy/make-venv "$(PYTHON)"
 	@touch $@
 
-.venv/.run.ok: .venv/.python.ok requirements/run.txt pyproject.toml
+# Where the packages of the tests are installed already, they follow: beside those of another lock, nothing can be
+# said of what is there. dev.txt has all that run.txt has.
+.venv/.run.ok: .venv/.python.ok requirements/run.txt pyproject.toml $(INSTALL)
 	@echo "installing the service into .venv"
-	@$(INSTALL) --require-hashes -r requirements/run.txt $(QUIETER)
-	@$(INSTALL) --quiet --no-deps --no-build-isolation --editable .
+	@$(INSTALL) $(BIN)/python requirements/$(if $(wildcard .venv/.dev.ok),dev,run).txt --editable .
 	@touch $@
 
 .venv/.dev.ok: .venv/.run.ok requirements/dev.txt
 	@echo "installing what the tests need into .venv"
-	@$(INSTALL) --require-hashes -r requirements/dev.txt $(QUIETER)
+	@$(INSTALL) $(BIN)/python requirements/dev.txt
 	@touch $@

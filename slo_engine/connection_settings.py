@@ -41,7 +41,7 @@ LangFuseUrl = Annotated[str, _address("public_key and secret_key")]
 ProxyUrl = Annotated[str, _address("proxy_auth: {username: ..., password: ...}")]
 
 
-class Section(BaseModel):
+class SettingsSection(BaseModel):
     """A part of the settings. For each key that is a secret, ``<key>_file`` names a file to read it from."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -79,7 +79,7 @@ def _from_files(data: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
     return found
 
 
-class BasicAuth(Section):
+class BasicAuth(SettingsSection):
     """``basic_auth`` and ``proxy_auth``"""
 
     username: str
@@ -125,7 +125,7 @@ def _as_secret(name: str, text: Any) -> SecretStr | str:
 Headers = Annotated[Mapping[str, str | SecretStr], BeforeValidator(_headers)]
 
 
-class TransportSettings(Section):
+class TransportSettings(SettingsSection):
     """How a server is reached: what every connection takes beside its address and credentials."""
 
     headers: Headers = {}

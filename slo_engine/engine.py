@@ -5,12 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import signal
 import socket
+import threading
 from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import uvicorn
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
@@ -20,20 +23,23 @@ from fastapi import FastAPI
 from slo_engine import telemetry
 from slo_engine.alerts import Enrichment, Intake
 from slo_engine.definitions.live import ActiveSlos, LiveSlos
-from slo_engine.delivery import Courier, Sink, WebhookSink
+from slo_engine.delivery import Courier, Sink, sink_of
 from slo_engine.evidence import Backends, Gatherer, sources
 from slo_engine.logs import configure_logging
 from slo_engine.prometheus import Prometheus
+from slo_engine.rollout.rollout import Destination, Rollout, RolloutStatus, RuleFolder, RulerNamespaces
+from slo_engine.rollout.ruler import Ruler
 from slo_engine.settings import PREFIX, ListenSettings, Settings, SettingsError, secret, secrets_of
 from slo_engine.status.board import StatusBoard
 from slo_engine.status.model import SloStatus
 from slo_engine.store import Database, StoreError, inbox, messages, outbox, retention
 from slo_engine.traces import LangFuse
-from slo_engine.web import Services, create_app
+from slo_engine.web import Reloaded, Services, create_app
 
 logger = logging.getLogger(__name__)
 
 RELOAD_SECONDS = 5
+ROLLOUT_SECONDS = 30
 GAUGES_SECONDS = 15
 FORGET_SECONDS = 3600
 
@@ -53,15 +59,14 @@ class Engine:
     def __init__(self, settings: Settings) -> None:
         """Open the store and read the SLO files. Raises SloEngineError."""
         self._settings = settings
+        self._closing = ExitStack()
         self._database = Database(settings.store.url)
         self._database.write(outbox.release_leases)
         self._prometheus = Prometheus(settings.prometheus.connection())
         self._slos = LiveSlos(settings.slos, _note_slos)
         self._board = StatusBoard(lambda: self._slos.active.slos, self._prometheus, self._database)
         self._clock = _clock()
-        self._sinks: dict[str, Sink] = {
-            sink.name: WebhookSink(sink.connection(), secret=secret(sink.secret)) for sink in settings.sinks
-        }
+        self._sinks: dict[str, Sink] = {each.name: sink_of(each) for each in settings.sinks}
         self._langfuse = _langfuse(settings)
         self._courier = Courier(self._database, self._sinks)
         self._enrichment = Enrichment(
@@ -74,6 +79,7 @@ class Engine:
             self._courier.tell,
         )
         self._intake = Intake(self._database, self._enrichment.tell)
+        self._rollout = _rollout(settings, self._prometheus, self._closing)
         self._workers: list[asyncio.Task[None]] = []
         self.app = create_app(
             Services(
@@ -81,6 +87,8 @@ class Engine:
                 slos=self._slos,
                 board=self._board,
                 webhook_token=secret(settings.webhook.token),
+                reload=partial(self._reload, force=True),
+                rollout=self._rollout,
                 on_posted=self._intake.tell,
                 clock_is_running=lambda: bool(self._clock.running),
                 workers_are_running=lambda: bool(self._workers) and not any(task.done() for task in self._workers),
@@ -93,6 +101,7 @@ class Engine:
         async with AsyncExitStack() as stack:
             stack.callback(self._database.close)
             stack.callback(self._prometheus.close)
+            stack.callback(self._closing.close)
             for sink in self._sinks.values():
                 stack.push_async_callback(sink.close)
             if self._langfuse is not None:
@@ -103,6 +112,7 @@ class Engine:
                 self._workers.append(task)
             stack.push_async_callback(self._drain)
             self._start_clock()
+            self._reload_on_sighup()
             # Without waiting: a job that hangs on a server must not keep the process.
             stack.callback(self._clock.shutdown, wait=False)
             if not self._sinks:
@@ -115,13 +125,40 @@ class Engine:
         now = datetime.now(UTC)
         jobs = (
             ("status", self._board.tick, self._settings.status.interval.seconds),
-            ("slo_files", self._slos.reload, RELOAD_SECONDS),
+            ("slo_files", self._reload, RELOAD_SECONDS),
+            ("rules", self._roll_out, ROLLOUT_SECONDS),
             ("gauges", self._set_gauges, GAUGES_SECONDS),
             ("forget", self._forget, FORGET_SECONDS),
         )
         for name, job, seconds in jobs:
             self._clock.add_job(job, "interval", seconds=seconds, id=name, next_run_time=now)
         self._clock.start()
+
+    def _reload(self, *, force: bool = False) -> Reloaded:
+        """Read the SLO files, if they have changed or in any case, and roll out what they say."""
+        is_read = self._slos.reload(force=force)
+        if is_read:
+            self._roll_out()
+        return Reloaded(self._slos.active, self._rollout.status if self._rollout else None)
+
+    def _roll_out(self) -> None:
+        if self._rollout is None:
+            return
+        active = self._slos.active
+        if active.is_whole:
+            self._rollout.roll_out(active.slos)
+        else:
+            # The rules of an earlier run may hold more SLOs than could be read now: they stay.
+            self._rollout.wait("SLO files rejected at the start: the rules stay as they are until they are corrected")
+
+    def _reload_on_sighup(self) -> None:
+        def reload() -> None:
+            logger.info("SIGHUP: reading the SLO files again")
+            threading.Thread(target=partial(self._reload, force=True), name="reload", daemon=True).start()
+
+        # Only the main thread of a process has signals, and Windows no SIGHUP.
+        with suppress(ValueError, RuntimeError, NotImplementedError, AttributeError):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
 
     async def _drain(self) -> None:
         for worker in (self._intake, self._enrichment, self._courier):
@@ -155,6 +192,9 @@ class Engine:
 def serve(settings: Settings) -> None:
     """Run the engine until it is told to stop (SIGTERM, Ctrl-C). Raises SloEngineError when it cannot start."""
     configure_logging(secrets_of(settings))
+    if hasattr(signal, "SIGHUP"):
+        # Until the engine is ready to reload, it must not end for it either.
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
     _refuse_a_taken_port(settings.listen)
     engine = Engine(settings)
     config = uvicorn.Config(
@@ -228,6 +268,26 @@ def _langfuse(settings: Settings) -> LangFuse | None:
     # A request that cannot end within the budget would say nothing about why.
     timeout = min(connection.timeout, settings.evidence.budget.seconds)
     return LangFuse(replace(connection, timeout=timeout), public_url=found.public_url)
+
+
+def _rollout(settings: Settings, prometheus: Prometheus, closing: ExitStack) -> Rollout | None:
+    """How the rules are rolled out, if the settings ask for it. What it opens is closed by ``closing``."""
+    wanted = settings.rules
+    destination: Destination
+    if wanted.write_to is not None:
+        destination = RuleFolder(wanted.write_to, prometheus, reload=wanted.reload)
+    elif wanted.ruler is not None:
+        ruler = Ruler(wanted.ruler.connection(), api=wanted.ruler.api, path=wanted.ruler.api_path)
+        closing.callback(ruler.close)
+        destination = RulerNamespaces(ruler, wanted.ruler.namespace)
+    else:
+        return None
+    return Rollout(destination, prometheus, _note_rollout)
+
+
+def _note_rollout(status: RolloutStatus) -> None:
+    telemetry.RULES_ROLLED_OUT.set(1 if status.state == "ok" else 0)
+    telemetry.RULES_DIFFERENCES.set(len(status.differences))
 
 
 def _note_end(worker: asyncio.Task[None]) -> None:

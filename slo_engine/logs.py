@@ -1,4 +1,5 @@
-"""Logs: one JSON object a line on standard error, secrets blotted out whoever writes them."""
+"""Logs: one JSON object a line on standard error, without the secrets of the settings and without what the scrubber
+knows, whoever writes it."""
 
 from __future__ import annotations
 
@@ -7,6 +8,8 @@ import logging
 import logging.config
 from collections.abc import Sequence
 from datetime import UTC, datetime
+
+from slo_engine.scrub.outgoing import outgoing_text
 
 _SHORTEST_SECRET = 6
 """Blotting out a shorter one would blot out half of every line."""
@@ -49,7 +52,9 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        for name, text in entry.items():
-            for secret in self._secrets:
-                entry[name] = text = text.replace(secret, "***")
+        for name in ("message", "exception"):
+            for secret in self._secrets if name in entry else ():
+                entry[name] = entry[name].replace(secret, "***")
+            if name in entry:
+                entry[name] = outgoing_text(entry[name])
         return json.dumps(entry, ensure_ascii=False)

@@ -6,12 +6,10 @@ it from. Secrets are ``SecretStr``: they print as stars.
 
 from __future__ import annotations
 
-import base64
-import binascii
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, Union
 
 import yaml
 from pydantic import (
@@ -20,7 +18,6 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
-    field_validator,
     model_validator,
 )
 from pydantic_core import ErrorDetails
@@ -32,16 +29,15 @@ from slo_engine.connection_settings import (
     ConnectionSettings,
     HttpUrl,
     LangFuseUrl,
-    Section,
+    SettingsSection,
     TransportSettings,
 )
 from slo_engine.definitions.duration import Duration
+from slo_engine.delivery.sink import SinkSettings
+from slo_engine.delivery.sinks import SINKS
 from slo_engine.errors import SloEngineError
 
 PREFIX = "SLO_ENGINE_"
-
-LONGEST_DELIVERY_SECONDS = 30.0
-"""Half the lease of a delivery: one that outlives its lease is sent twice."""
 
 
 class SettingsError(SloEngineError):
@@ -79,61 +75,67 @@ class LangFuseSettings(TransportSettings):
         return self._connection(self.url, basic_auth=(self.public_key, self.secret_key.get_secret_value()))
 
 
-class ListenSettings(Section):
+class ListenSettings(SettingsSection):
     """``listen``"""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8090
 
 
-class WebhookSettings(Section):
-    """``webhook``: what Alertmanager must show to be let in."""
+class WebhookSettings(SettingsSection):
+    """``webhook``: what Alertmanager must show to post."""
 
     token: SecretStr | None = None
 
 
-class StatusSettings(Section):
+class StatusSettings(SettingsSection):
     """``status``"""
 
     interval: Duration = Duration.parse("60s")
 
 
-class EvidenceSettings(Section):
+class EvidenceSettings(SettingsSection):
     """``evidence``"""
 
     budget: Duration = Duration.parse("5s")
 
 
-class StoreSettings(Section):
+class StoreSettings(SettingsSection):
     """``store``"""
 
     url: str = "sqlite:///slo-engine.db"
 
 
-class WebhookSinkSettings(ConnectionSettings):
-    """One item of ``sinks`` of ``type: webhook``."""
+class RulerSettings(ConnectionSettings):
+    """``rules.ruler``: the ruler API of Mimir or Cortex."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][-a-z0-9_]{0,99}$")]
-    type: Literal["webhook"]
-    secret: SecretStr | None = None
-    timeout: Duration = Duration.parse("15s")
-    """The lower end of what Standard Webhooks advises."""
+    api: Literal["mimir", "cortex"] = "mimir"
+    api_path: str | None = None
+    namespace: str | None = None
 
-    @field_validator("timeout")
-    @classmethod
-    def _timeout_ends_before_the_lease(cls, timeout: Duration) -> Duration:
-        if timeout.seconds > LONGEST_DELIVERY_SECONDS:
-            raise ValueError(f"must be at most {LONGEST_DELIVERY_SECONDS:g}s")
-        return timeout
+
+class RulesSettings(SettingsSection):
+    """``rules``: where the engine rolls out the generated rules; with neither key it does not."""
+
+    write_to: Path | None = None
+    reload: bool = True
+    ruler: RulerSettings | None = None
 
     @model_validator(mode="after")
-    def _secret_is_base64(self) -> Self:
-        if self.secret is not None:
-            try:
-                base64.b64decode(self.secret.get_secret_value().removeprefix("whsec_"), validate=True)
-            except binascii.Error:
-                raise ValueError("secret must be base64, such as `openssl rand -base64 32` prints") from None
+    def _one_place(self) -> Self:
+        if self.write_to is not None and self.ruler is not None:
+            raise ValueError("write_to and ruler: set one of them")
         return self
+
+
+if TYPE_CHECKING:
+    AnySinkSettings = SinkSettings
+else:
+    # Of the types in the table, the one that `type` names.
+    AnySinkSettings = Annotated[
+        Union[tuple(row.settings for row in SINKS.values())],  # noqa: UP007 - it is made of a table
+        Field(discriminator="type"),
+    ]
 
 
 class Settings(BaseSettings):
@@ -151,7 +153,8 @@ class Settings(BaseSettings):
     webhook: WebhookSettings = WebhookSettings()
     status: StatusSettings = StatusSettings()
     evidence: EvidenceSettings = EvidenceSettings()
-    sinks: list[WebhookSinkSettings] = []
+    rules: RulesSettings = RulesSettings()
+    sinks: list[AnySinkSettings] = []
 
     @model_validator(mode="after")
     def _sink_names_differ(self) -> Self:
@@ -212,17 +215,28 @@ def _unknown_variables() -> list[str]:
 
 
 def _explained(detail: ErrorDetails, file: Path | None) -> str:
-    path = ".".join(str(part) for part in detail["loc"])
-    variable = PREFIX + "__".join(str(part).upper() for part in detail["loc"])
-    message = str(detail["msg"]).removeprefix("Value error, ")
-    if detail["type"] == "extra_forbidden":
-        message = "unknown key: remove it; docs/settings.md lists the keys"
-    elif detail["type"] == "missing":
-        message = "is missing: add it"
+    # pydantic puts the type of a sink into the path, where no key of that name stands.
+    place = [part for number, part in enumerate(detail["loc"]) if not (number == 2 and detail["loc"][0] == "sinks")]
+    if detail["type"].startswith("union_tag"):
+        place.append("type")
+    path = ".".join(str(part) for part in place)
+    variable = PREFIX + "__".join(str(part).upper() for part in place)
+    message = _WORDS.get(detail["type"], str(detail["msg"]).removeprefix("Value error, "))
     if variable in os.environ:
         return f"{variable}: {message}"
     where = f"{file}: " if file else ""
     return f"{where}{path}: {message}" if path else f"{where}{message}"
+
+
+_TYPES = " or ".join(SINKS)
+
+_WORDS = {
+    "extra_forbidden": "unknown key: remove it; docs/settings.md lists the keys",
+    "missing": "is missing: add it",
+    "union_tag_invalid": f"there is no such sink: write {_TYPES}",
+    "union_tag_not_found": f"is missing: write {_TYPES}",
+    "string_pattern_mismatch": "must be lower-case letters, digits, - and _",
+}
 
 
 def secret(value: SecretStr | None) -> str | None:

@@ -31,6 +31,15 @@ SLO_FILES_LAST_RELOAD_SUCCESSFUL = Gauge(
 SLO_FILES_PROBLEMS = Gauge("slo_engine_slo_files_problems", "Mistakes in the SLO files on disk.", registry=REGISTRY)
 SLOS = Gauge("slo_engine_slos", "SLOs that are loaded.", registry=REGISTRY)
 
+RULES_ROLLED_OUT = Gauge(
+    "slo_engine_rules_rolled_out",
+    "Whether Prometheus runs exactly the rules that the SLO files give, and all of them are healthy.",
+    registry=REGISTRY,
+)
+RULES_DIFFERENCES = Gauge(
+    "slo_engine_rules_differences", "Differences between the rules that run and the SLO files.", registry=REGISTRY
+)
+
 WEBHOOKS = Counter(
     "slo_engine_webhook_requests",
     "Requests from Alertmanager, by how they were answered.",

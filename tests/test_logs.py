@@ -27,3 +27,8 @@ def test_secrets_are_blotted_out_of_messages_arguments_and_tracebacks() -> None:
     line = JsonFormatter(["sk-lf-secret"]).format(record("key %s of http://x:sk-lf-secret@host", "sk-lf-secret"))
     assert "sk-lf-secret" not in line
     assert "***" in line
+
+
+def test_what_the_scrubber_knows_is_masked_and_addresses_of_machines_stay() -> None:
+    line = JsonFormatter().format(record("sent gsk_a1B2c3D4e5F6g7H8i9J0 of jane@example.com to 10.1.2.3:9093"))
+    assert "sent [SECRET] of [EMAIL] to 10.1.2.3:9093" in line

@@ -40,7 +40,7 @@ from benchmarks.rules.wire import Series, Times, Values
 from slo_engine.definitions import Duration
 from slo_engine.definitions.labels import WINDOW
 from slo_engine.recording.names import ERROR_RATIO, ERRORS_SUM, TOTAL_SUM
-from slo_engine.rules import Record
+from slo_engine.rules import RecordingRule
 
 DAYS = 33
 OBJECTIVE = 99.0
@@ -142,7 +142,7 @@ class Recorded:
 
     def watch(self, rule: Rule, series: Sequence[Series]) -> None:
         """Keep what is a ratio or a sum; count NaN in all."""
-        if not isinstance(rule.rule, Record):
+        if not isinstance(rule.rule, RecordingRule):
             return
         for each in series:
             self.not_a_number += int(np.isnan(each.values).sum())
@@ -186,7 +186,7 @@ class Recorded:
         self._parts.clear()
 
 
-def _kinds(rule: Record, series: Series) -> Iterator[tuple[str, str]]:
+def _kinds(rule: RecordingRule, series: Series) -> Iterator[tuple[str, str]]:
     if rule.record == ERROR_RATIO:
         yield "ratio", series.labels[WINDOW]
     elif rule.record in (TOTAL_SUM, ERRORS_SUM):
@@ -326,7 +326,7 @@ def measure(histories: Sequence[History], progress: Progress) -> Played:
 
 def _look(evaluation: Evaluation, at: int) -> None:
     for index, rule in enumerate(evaluation.rules.rules):
-        if index not in evaluation.rules.kept and isinstance(rule.rule, Record):
+        if index not in evaluation.rules.kept and isinstance(rule.rule, RecordingRule):
             evaluation.at(index, at)
 
 

@@ -17,7 +17,7 @@ import yaml
 from benchmarks.rules.ruleset import RuleSet, from_file, rule_set
 from benchmarks.rules.traffic import METRIC
 from slo_engine.definitions import Duration, load
-from slo_engine.rules import Alert, Record, RuleGroup, build
+from slo_engine.rules import AlertRule, RecordingRule, RuleGroup, build
 
 OWNER = "ai-platform"
 SERVICE = "support"
@@ -57,7 +57,7 @@ def sloth_form(objective: float, owner: str = OWNER) -> RuleSet:
     labels = {**identity, "owner": owner}
     this = "{" + ", ".join(f'{name}="{value}"' for name, value in identity.items()) + "}"
     ratios = [
-        Record(
+        RecordingRule(
             f"slo:sli_error:ratio_rate{window}",
             f"(sum by (agent_type) (rate({ERRORS}[{window}]))) / (sum by (agent_type) (rate({TOTAL}[{window}])))",
             {**labels, "sloth_window": window},
@@ -66,7 +66,7 @@ def sloth_form(objective: float, owner: str = OWNER) -> RuleSet:
     ]
     base = f"slo:sli_error:ratio_rate5m{this}[30d]"
     ratios.append(
-        Record(
+        RecordingRule(
             "slo:sli_error:ratio_rate30d",
             f"sum_over_time({base}) / ignoring (sloth_window) count_over_time({base})",
             {**labels, "sloth_window": "30d"},
@@ -75,13 +75,13 @@ def sloth_form(objective: float, owner: str = OWNER) -> RuleSet:
     budget = f"/ on (sloth_id, sloth_slo, sloth_service) group_left slo:error_budget:ratio{this}"
     target = f"{objective / 100:.12g}"
     meta = [
-        Record("slo:objective:ratio", f"vector({target})", labels),
-        Record("slo:error_budget:ratio", f"vector(1-{target})", labels),
-        Record("slo:time_period:days", "vector(30)", labels),
-        Record("slo:current_burn_rate:ratio", f"slo:sli_error:ratio_rate5m{this} {budget}", labels),
-        Record("slo:period_burn_rate:ratio", f"slo:sli_error:ratio_rate30d{this} {budget}", labels),
-        Record("slo:period_error_budget_remaining:ratio", f"1 - slo:period_burn_rate:ratio{this}", labels),
-        Record("sloth_slo_info", "vector(1)", {**labels, "sloth_objective": f"{objective:g}"}),
+        RecordingRule("slo:objective:ratio", f"vector({target})", labels),
+        RecordingRule("slo:error_budget:ratio", f"vector(1-{target})", labels),
+        RecordingRule("slo:time_period:days", "vector(30)", labels),
+        RecordingRule("slo:current_burn_rate:ratio", f"slo:sli_error:ratio_rate5m{this} {budget}", labels),
+        RecordingRule("slo:period_burn_rate:ratio", f"slo:sli_error:ratio_rate30d{this} {budget}", labels),
+        RecordingRule("slo:period_error_budget_remaining:ratio", f"1 - slo:period_burn_rate:ratio{this}", labels),
+        RecordingRule("sloth_slo_info", "vector(1)", {**labels, "sloth_objective": f"{objective:g}"}),
     ]
 
     def burns(short: str, long: str, factor: float) -> str:
@@ -96,8 +96,12 @@ def sloth_form(objective: float, owner: str = OWNER) -> RuleSet:
         )
 
     alerts = [
-        Alert("HighErrorRate", f"{burns('5m', '1h', 14.4)} or {burns('30m', '6h', 6)}", {"sloth_severity": "page"}, {}),
-        Alert("HighErrorRate", f"{burns('2h', '1d', 3)} or {burns('6h', '3d', 1)}", {"sloth_severity": "ticket"}, {}),
+        AlertRule(
+            "HighErrorRate", f"{burns('5m', '1h', 14.4)} or {burns('30m', '6h', 6)}", {"sloth_severity": "page"}, {}
+        ),
+        AlertRule(
+            "HighErrorRate", f"{burns('2h', '1d', 3)} or {burns('6h', '3d', 1)}", {"sloth_severity": "ticket"}, {}
+        ),
     ]
     return rule_set(
         "Sloth's form",
@@ -127,8 +131,10 @@ def pyrra_form(objective: float) -> RuleSet:
         f"{slo}-increase",
         Duration.parse("150s"),
         (
-            Record(f"{metric}:increase30d", f"sum by (agent_type, status) (increase({TOTAL}[{window}]))", {"slo": slo}),
-            Alert("SLOMetricAbsent", f"absent({TOTAL}) == 1", {"slo": slo, "severity": "critical"}, {}),
+            RecordingRule(
+                f"{metric}:increase30d", f"sum by (agent_type, status) (increase({TOTAL}[{window}]))", {"slo": slo}
+            ),
+            AlertRule("SLOMetricAbsent", f"absent({TOTAL}) == 1", {"slo": slo, "severity": "critical"}, {}),
         ),
     )
     tiers = [
@@ -137,7 +143,7 @@ def pyrra_form(objective: float) -> RuleSet:
     ]
     windows = sorted({each for short, long, _, _ in tiers for each in (short, long)})
     rates = [
-        Record(
+        RecordingRule(
             f"{metric}:burnrate{each}",
             f"sum by (agent_type) (rate({ERRORS}[{each}])) / sum by (agent_type) (rate({TOTAL}[{each}]))",
             {"slo": slo},
@@ -146,7 +152,7 @@ def pyrra_form(objective: float) -> RuleSet:
     ]
     target = f"{objective / 100:.12g}"
     alerts = [
-        Alert(
+        AlertRule(
             "ErrorBudgetBurn",
             f'{metric}:burnrate{short}{{slo="{slo}"}} > ({factor} * (1-{target})) and '
             f'{metric}:burnrate{long}{{slo="{slo}"}} > ({factor} * (1-{target}))',

@@ -16,7 +16,7 @@ import numpy as np
 from benchmarks.rules.ruleset import Rule, RuleSet
 from benchmarks.rules.server import Answer, Cost, Prometheus, QueryError
 from benchmarks.rules.wire import STALE, Series
-from slo_engine.rules import Record
+from slo_engine.rules import RecordingRule
 
 Watch = Callable[[Rule, Sequence[Series]], None]
 """Gets what a rule gave: a record's series with their final labels, an alert's with those of its expression."""
@@ -96,7 +96,7 @@ class Evaluation:
 
     def _record(self, index: int, answer: Answer, first: int, last: int) -> None:
         rule = self.rules.rules[index]
-        if not isinstance(rule.rule, Record):
+        if not isinstance(rule.rule, RecordingRule):
             found = list(answer.series)
         else:
             found = _labelled(rule.rule, answer.series)
@@ -118,7 +118,7 @@ class Evaluation:
         return [*gone, *(_ended(each, interval, last) for each in found)]
 
 
-def _labelled(rule: Record, series: Iterable[Series]) -> list[Series]:
+def _labelled(rule: RecordingRule, series: Iterable[Series]) -> list[Series]:
     """The series as they are recorded. Raises QueryError when two are one, as Prometheus does."""
     found: dict[_Key, Series] = {}
     for each in series:

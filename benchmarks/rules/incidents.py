@@ -36,7 +36,7 @@ from benchmarks.rules.wire import Series, Times
 from slo_engine.definitions import Duration
 from slo_engine.definitions.labels import LONG_WINDOW, SEVERITY
 from slo_engine.definitions.policies import GOOGLE, Tier
-from slo_engine.rules import Alert
+from slo_engine.rules import AlertRule
 
 OBJECTIVE = 99.0
 DAYS = 21
@@ -140,7 +140,7 @@ class Firing:
 
     def watch(self, rule: Rule, series: Sequence[Series]) -> None:
         """Keep when alerts fire."""
-        if isinstance(rule.rule, Alert):
+        if isinstance(rule.rule, AlertRule):
             fired = self.alerts.setdefault((str(rule), rule.rule.expr), Fired(rule))
             for each in series:
                 fired.times[each.labels.get("agent_type", "")].append(each.times)
@@ -281,7 +281,7 @@ def _tiers(rule: Rule) -> tuple[Tier, ...]:
 
 
 def _that_alerts_read(rules: RuleSet) -> set[int]:
-    alerts = {index for index, rule in enumerate(rules.rules) if isinstance(rule.rule, Alert)}
+    alerts = {index for index, rule in enumerate(rules.rules) if isinstance(rule.rule, AlertRule)}
     return alerts.union(*(rules.sources[index] for index in alerts))
 
 

@@ -15,7 +15,7 @@ import yaml
 
 from slo_engine.definitions import Duration
 from slo_engine.definitions.promql import parse_expression
-from slo_engine.rules import Alert, Record, RuleGroup
+from slo_engine.rules import AlertRule, RecordingRule, RuleGroup
 
 DEFAULT_INTERVAL = Duration.parse("1m")
 """Prometheus' own evaluation interval, for groups that name none."""
@@ -25,14 +25,14 @@ DEFAULT_INTERVAL = Duration.parse("1m")
 class Rule:
     """A rule with the interval at which its group evaluates it."""
 
-    rule: Record | Alert
+    rule: RecordingRule | AlertRule
     interval: int
     """Milliseconds."""
     offset: int = 0
     """How long after a whole interval its group begins."""
 
     def __str__(self) -> str:
-        if isinstance(self.rule, Alert):
+        if isinstance(self.rule, AlertRule):
             return f"alert {self.rule.alert} ({', '.join(self.rule.labels.get(key, '') for key in _TELLING)})"
         told = ", ".join(value for name, value in self.rule.labels.items() if name not in _IDENTITY)
         return f"{self.rule.record}{{{told}}}"
@@ -65,7 +65,7 @@ class Read:
     def sees(self, rule: Rule) -> bool:
         """Whether it may select what ``rule`` records, going by the labels that the rule is known to set."""
         record = rule.rule
-        if isinstance(record, Alert) or record.record != self.metric:
+        if isinstance(record, AlertRule) or record.record != self.metric:
             return False
         return all(_holds(record.labels[name], op, value) for name, op, value in self.matchers if name in record.labels)
 
@@ -148,12 +148,12 @@ def subqueries(expr: str) -> list[promql_parser.SubqueryExpr]:
     return list(_subqueries(parse_expression(expr)))
 
 
-def _rule(data: Mapping[str, Any]) -> Record | Alert:
+def _rule(data: Mapping[str, Any]) -> RecordingRule | AlertRule:
     labels = data.get("labels", {})
     if "record" in data:
-        return Record(data["record"], data["expr"], labels)
+        return RecordingRule(data["record"], data["expr"], labels)
     held = Duration.parse(data["for"]) if data.get("for") else None
-    return Alert(data["alert"], data["expr"], labels, data.get("annotations", {}), held)
+    return AlertRule(data["alert"], data["expr"], labels, data.get("annotations", {}), held)
 
 
 def _reads(tree: Any, *, in_subquery: bool) -> Iterator[Read]:

@@ -35,7 +35,6 @@ class Options:
     """Use the stand-in for LangFuse even where `LANGFUSE_*` names a real one."""
     engine_port: int = 0
     slos: Path = REPOSITORY / "slos"
-    rules: Path = REPOSITORY / "rules"
     on_progress: Callable[[str], None] = lambda _: None
 
 
@@ -98,9 +97,10 @@ class Stack:
         self.alertmanager = Alertmanager(self.folder / "alertmanager", webhook=webhook)
         self._add(self.alertmanager)
         progress("Prometheus")
+        self.rules = self.folder / "rules"
         self.prometheus = Prometheus(
             self.folder / "prometheus",
-            rules=sorted(self._options.rules.glob("*.yaml")),
+            rules=[self.rules / "*.yaml"],  # the engine writes them
             targets={"agents": f"127.0.0.1:{agents}", "slo-engine": f"127.0.0.1:{engine_port}"},
             alertmanager=self.alertmanager.address,
         )
@@ -145,6 +145,7 @@ class Stack:
         config = {
             "slos": [str(self._options.slos)],
             "prometheus": {"url": self.prometheus.url},
+            "rules": {"write_to": str(self.rules), "reload": True},
             "langfuse": {"url": self.langfuse_url, "public_key": self._environment["LANGFUSE_PUBLIC_KEY"]},
             "store": {"url": f"sqlite:///{self.folder / 'slo-engine.db'}"},
             "listen": {"port": port},

@@ -8,7 +8,8 @@ from datetime import timedelta
 from slo_engine.alerts.payload import Alert
 from slo_engine.definitions.duration import Duration
 from slo_engine.definitions.labels import LONG_WINDOW, SERVICE, SLO
-from slo_engine.definitions.slo import Group, Slo, SloSet
+from slo_engine.definitions.slo import Slo, SloSet
+from slo_engine.definitions.targets import Group
 from slo_engine.definitions.traces import Failed, TraceQuery, TraceTemplateError
 from slo_engine.evidence.subject import Subject
 

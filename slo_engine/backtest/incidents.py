@@ -13,7 +13,7 @@ from typing import Any
 from slo_engine.backtest.windows import MINUTE, History, Values, Windows
 from slo_engine.definitions.document import Document, read_document
 from slo_engine.definitions.duration import Duration
-from slo_engine.definitions.problems import KeyPath, Problem, SpecError
+from slo_engine.definitions.problems import KeyPath, Problem, SloFileError
 
 PAUSE = 60
 """Minutes: stretches of errors with a shorter pause between them are one."""
@@ -70,14 +70,14 @@ def read_incidents(file: Path) -> tuple[Incident, ...]:
         document = read_document(file, file.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise SpecError([Problem(file, 1, 1, "", f"cannot be read: {why}")]) from None
+        raise SloFileError([Problem(file, 1, 1, "", f"cannot be read: {why}")]) from None
     if not document.problems and (not isinstance(document.data, list) or not document.data):
         document.problems.append(document.problem((), "must be a list: `- {start: ..., end: ..., name: ...}`"))
     found = []
     if not document.problems:
         found = [_incident(document, (index,), item) for index, item in enumerate(document.data)]
     if document.problems:
-        raise SpecError(document.problems)
+        raise SloFileError(document.problems)
     return tuple(incident for incident in found if incident is not None)
 
 

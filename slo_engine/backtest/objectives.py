@@ -7,7 +7,7 @@ from itertools import accumulate
 
 from slo_engine.backtest.windows import MINUTE, STAGE, History
 from slo_engine.definitions.duration import Duration
-from slo_engine.definitions.slo import error_budget
+from slo_engine.definitions.targets import error_budget
 
 SENSIBLE = (50, 60, 70, 75, 80, 85, 90, 92, 95, 97, 98, 99, 99.5, 99.8, 99.9, 99.95, 99.99, 99.999)
 """Objectives that people write, in percent."""

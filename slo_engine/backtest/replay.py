@@ -17,7 +17,8 @@ from slo_engine.backtest.windows import MINUTE, History, Values, Windows
 from slo_engine.definitions.duration import Duration
 from slo_engine.definitions.kinds.sli import DELAY
 from slo_engine.definitions.policies import Policy, Severity, Tier
-from slo_engine.definitions.slo import Slo, error_budget
+from slo_engine.definitions.slo import Slo
+from slo_engine.definitions.targets import error_budget
 
 SEVERITIES: tuple[Severity, ...] = ("page", "ticket")
 
@@ -34,7 +35,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Plan:
+class ReplayPlan:
     """What to replay, and what to hold it to. Times are Unix seconds."""
 
     candidates: tuple[Candidate, ...]
@@ -49,7 +50,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Alert:
+class FiredAlert:
     """One time that an alert would have fired."""
 
     group: Mapping[str, str]
@@ -77,7 +78,7 @@ class Event:
     """There is data of it; else no alert can be blamed for missing it."""
     budget_spent: float | None
     """The share of the error budget that it spent in the group that it cost most."""
-    detected_by: Alert | None
+    detected_by: FiredAlert | None
     """The alert that fired first."""
     detected_after: int | None
     """Seconds from its start until then; 0 when an alert was firing already."""
@@ -85,7 +86,7 @@ class Event:
 
 
 @dataclass(frozen=True)
-class Score:
+class AlertQuality:
     """How good the alerts of one severity were."""
 
     alerts: int
@@ -111,9 +112,9 @@ class Replay:
     """One candidate over one history."""
 
     candidate: Candidate
-    alerts: tuple[Alert, ...]
+    alerts: tuple[FiredAlert, ...]
     events: tuple[Event, ...]
-    scores: Mapping[str, Score]
+    scores: Mapping[str, AlertQuality]
     """By severity; ``all`` for all alerts."""
 
 
@@ -131,11 +132,11 @@ class GroupHistory:
 
 
 @dataclass(frozen=True)
-class Findings:
+class Backtest:
     """What a replay of one SLO has found."""
 
     slo: Slo
-    plan: Plan
+    plan: ReplayPlan
     groups: tuple[GroupHistory, ...]
     replays: tuple[Replay, ...]
     outside: tuple[Incident, ...]
@@ -152,13 +153,13 @@ class Findings:
 def replay(
     slo: Slo,
     histories: Mapping[tuple[str, ...], History],
-    plan: Plan,
+    plan: ReplayPlan,
     *,
     on_progress: Callable[[float], None] | None = None,
-) -> Findings:
+) -> Backtest:
     """Run every candidate over every group. ``histories``: by the values of the SLO's ``by`` labels; all of one
     length."""
-    alerts: list[list[Alert]] = [[] for _ in plan.candidates]
+    alerts: list[list[FiredAlert]] = [[] for _ in plan.candidates]
     stretches: list[list[Incident]] = [[] for _ in plan.candidates]
     groups, tracks = [], []
     for done, (values, history) in enumerate(histories.items(), start=1):
@@ -180,7 +181,7 @@ def replay(
         if on_progress is not None:
             on_progress(done / len(histories))
     marked = [each for each in plan.incidents or () if each.start <= plan.end and each.end >= plan.start]
-    return Findings(
+    return Backtest(
         slo=slo,
         plan=plan,
         groups=tuple(groups),
@@ -200,7 +201,7 @@ def tiers_of(slo: Slo, candidate: Candidate) -> list[Tier]:
 class _Track:
     """The history of one group, with what is worked out of it."""
 
-    def __init__(self, slo: Slo, group: Mapping[str, str], history: History, plan: Plan) -> None:
+    def __init__(self, slo: Slo, group: Mapping[str, str], history: History, plan: ReplayPlan) -> None:
         self.group = group
         self._slo = slo
         self._history = history
@@ -233,7 +234,7 @@ class _Track:
             return 1.0
         return error_budget(self._slo.objective_for(self.group) if candidate.objective is None else candidate.objective)
 
-    def alerts(self, candidate: Candidate) -> Iterator[Alert]:
+    def alerts(self, candidate: Candidate) -> Iterator[FiredAlert]:
         """When each tier would have fired within the time that counts, without what it was for."""
         budget = self.error_budget(candidate)
         for tier in tiers_of(self._slo, candidate):
@@ -245,7 +246,7 @@ class _Track:
                 if stretch.end is not None and stretch.end <= self.begin:
                     continue
                 fired = max(stretch.begin, self.begin)
-                yield Alert(
+                yield FiredAlert(
                     self.group,
                     tier,
                     factor,
@@ -294,7 +295,11 @@ class _Track:
 
 
 def _judged(
-    plan: Plan, candidate: Candidate, alerts: Sequence[Alert], incidents: Iterable[Incident], tracks: Sequence[_Track]
+    plan: ReplayPlan,
+    candidate: Candidate,
+    alerts: Sequence[FiredAlert],
+    incidents: Iterable[Incident],
+    tracks: Sequence[_Track],
 ) -> Replay:
     fired = sorted(alerts, key=lambda alert: (alert.fired_at, alert.tier.severity, alert.tier.long))
     expected = sorted(incidents, key=lambda incident: (incident.start, incident.end))
@@ -303,11 +308,11 @@ def _judged(
         for alert in fired
     )
     events = tuple(_event(plan, candidate, incident, judged, tracks) for incident in expected)
-    scores: dict[str, Score] = {severity: _score(events, judged, (severity,)) for severity in SEVERITIES}
+    scores: dict[str, AlertQuality] = {severity: _score(events, judged, (severity,)) for severity in SEVERITIES}
     return Replay(candidate, judged, events, {**scores, "all": _score(events, judged, SEVERITIES)})
 
 
-def is_for(alert: Alert, incident: Incident) -> bool:
+def is_for(alert: FiredAlert, incident: Incident) -> bool:
     """Whether an alert was for an incident: it fired in a group that was hit, while the incident went on or while the
     short window still saw it."""
     if not incident.hit(alert.group):
@@ -317,7 +322,7 @@ def is_for(alert: Alert, incident: Incident) -> bool:
 
 
 def _event(
-    plan: Plan, candidate: Candidate, incident: Incident, fired: Sequence[Alert], tracks: Sequence[_Track]
+    plan: ReplayPlan, candidate: Candidate, incident: Incident, fired: Sequence[FiredAlert], tracks: Sequence[_Track]
 ) -> Event:
     hit = [track for track in tracks if incident.hit(track.group) and track.has_data(incident)]
     detected = next((alert for alert in fired if is_for(alert, incident)), None)
@@ -343,11 +348,11 @@ def _known(values: Values) -> float:
     return sum(value == value for value in values) / len(values) if len(values) else 0.0
 
 
-def _score(events: Sequence[Event], alerts: Sequence[Alert], severities: Iterable[str]) -> Score:
+def _score(events: Sequence[Event], alerts: Sequence[FiredAlert], severities: Iterable[str]) -> AlertQuality:
     counted = [alert for alert in alerts if alert.tier.severity in severities]
     seen = {number for number, event in enumerate(events) if event.seen}
     detected = {number for alert in counted for number in alert.events}
-    return Score(
+    return AlertQuality(
         alerts=len(counted),
         significant=sum(bool(alert.events) for alert in counted),
         events=len(seen),

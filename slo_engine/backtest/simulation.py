@@ -21,18 +21,18 @@ from slo_engine.backtest.detection import (
     first,
     threshold,
 )
-from slo_engine.backtest.windows import MINUTE, STAGE, History, Recorded, Windows
+from slo_engine.backtest.windows import MINUTE, STAGE, History, RecordedSeries, Windows
 from slo_engine.definitions.duration import Duration
 from slo_engine.definitions.kinds.sli import DELAY
 from slo_engine.definitions.policies import Policy, Tier
-from slo_engine.definitions.slo import error_budget
+from slo_engine.definitions.targets import error_budget
 
 _LATE = Duration.parse(DELAY).seconds / MINUTE
 """The share of a minute that its base record has not seen yet."""
 
 
 @dataclass(frozen=True)
-class TierOutcome:
+class SimulatedTier:
     """What one tier makes of an outage: by the formulas (``ideal``), and as the rules see it. None: it never fires."""
 
     ideal: Detection
@@ -45,7 +45,7 @@ class TierOutcome:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class Simulated:
     """What a policy makes of one outage."""
 
     objective: float
@@ -56,8 +56,8 @@ class Outcome:
     burn_rate: float
     exhausted_seconds: float | None
     """Until the error budget is used up; None where the objective is kept."""
-    tiers: tuple[TierOutcome, ...]
-    first: TierOutcome | None
+    tiers: tuple[SimulatedTier, ...]
+    first: SimulatedTier | None
     """The tier that fires first, by the formulas."""
 
 
@@ -68,7 +68,7 @@ def simulate(
     window: Duration,
     *,
     held: float = 0.0,
-) -> Iterator[Outcome]:
+) -> Iterator[Simulated]:
     """Every policy at every objective (in percent), met by an outage of every error ratio (0 to 1)."""
     for policy in policies:
         for objective in objectives:
@@ -76,14 +76,14 @@ def simulate(
                 yield outcome(policy, objective, error_ratio, window, held=held)
 
 
-def outcome(policy: Policy, objective: float, error_ratio: float, window: Duration, *, held: float = 0.0) -> Outcome:
+def outcome(policy: Policy, objective: float, error_ratio: float, window: Duration, *, held: float = 0.0) -> Simulated:
     """One policy at one objective, met by one outage of a service that was healthy for all of the long windows."""
     budget = error_budget(objective)
     tiers = [tier for tier in policy.tiers_for(window) if tier.long <= window]
     found = detections(policy, budget, error_ratio, window, tiers=tiers, held=held)
     outcomes = {each: _in_prometheus(each, budget, error_ratio, window, held) for each in found}
     soonest = first(found)
-    return Outcome(
+    return Simulated(
         objective=objective,
         policy=policy,
         window=window,
@@ -95,9 +95,9 @@ def outcome(policy: Policy, objective: float, error_ratio: float, window: Durati
     )
 
 
-def _in_prometheus(ideal: Detection, budget: float, error_ratio: float, window: Duration, held: float) -> TierOutcome:
+def _in_prometheus(ideal: Detection, budget: float, error_ratio: float, window: Duration, held: float) -> SimulatedTier:
     if ideal.seconds is None:
-        return TierOutcome(ideal, None, None, None)
+        return SimulatedTier(ideal, None, None, None)
     share = threshold(ideal.factor, budget) / error_ratio
     tier = ideal.tier
     rising, falling = _rising(tier, window), _falling(tier, window)
@@ -106,13 +106,13 @@ def _in_prometheus(ideal: Detection, budget: float, error_ratio: float, window: 
     over = next((i for i, seen in enumerate(falling.values) if seen <= share), None)
     # A threshold so close to the error ratio that only sums in another order exceed it.
     if fires is None or over is None:
-        return TierOutcome(ideal, None, None, None)
+        return SimulatedTier(ideal, None, None, None)
     seconds = float(fires * step + -(-held // step) * step)
-    return TierOutcome(ideal, seconds, budget_spent(error_ratio, seconds, budget, window), float(over * step))
+    return SimulatedTier(ideal, seconds, budget_spent(error_ratio, seconds, budget, window), float(over * step))
 
 
 @cache
-def _rising(tier: Tier, window: Duration) -> Recorded:
+def _rising(tier: Tier, window: Duration) -> RecordedSeries:
     """The share of full outage that both windows of a tier see, from the begin of an outage on."""
     healthy, failing = _minutes(tier), _minutes(tier)
     # The first minute is seen but for what the base leaves for later.
@@ -121,7 +121,7 @@ def _rising(tier: Tier, window: Duration) -> Recorded:
 
 
 @cache
-def _falling(tier: Tier, window: Duration) -> Recorded:
+def _falling(tier: Tier, window: Duration) -> RecordedSeries:
     """The share of full outage that both windows of a tier see, from the end of a long outage on."""
     failing, healthy = _minutes(tier), _minutes(tier)
     shares = [1.0] * (failing + 1) + [_LATE] + [0.0] * (healthy - 1)
@@ -133,10 +133,10 @@ def _minutes(tier: Tier) -> int:
     return (tier.long.milliseconds // 300_000 + 2) * STAGE
 
 
-def _smaller(shares: Sequence[float], tier: Tier, window: Duration, begin: int) -> Recorded:
+def _smaller(shares: Sequence[float], tier: Tier, window: Duration, begin: int) -> RecordedSeries:
     """The smaller of the two windows at each evaluation of the alert, from minute ``begin`` on: both must exceed the
     threshold. Traffic is steady, so what an outage of a smaller error ratio gives is in proportion."""
     windows = Windows(History(0, [1.0] * len(shares), shares), window)
     long, short = windows.ratio(tier.long), windows.ratio(tier.short)
     every = max(long.every, short.every)
-    return Recorded(every, [min(long.at(at), short.at(at)) for at in range(begin, len(shares), every)])
+    return RecordedSeries(every, [min(long.at(at), short.at(at)) for at in range(begin, len(shares), every)])

@@ -52,7 +52,7 @@ class History:
 
 
 @dataclass(frozen=True)
-class Recorded:
+class RecordedSeries:
     """A recorded series: ``values[i]`` stands at minute ``i * every`` of the history."""
 
     every: int
@@ -72,19 +72,19 @@ class Windows:
         self._slo_window = slo_window
         self._budget = budget
         self._sums: dict[str, _Sums] = {}
-        self._ratios: dict[Duration, Recorded] = {}
+        self._ratios: dict[Duration, RecordedSeries] = {}
 
-    def ratio(self, window: Duration) -> Recorded:
+    def ratio(self, window: Duration) -> RecordedSeries:
         """The error ratio over a window; for spend, its share of what the budget allows for so long a time."""
         if window not in self._ratios:
             every = self.every(window)
-            self._ratios[window] = Recorded(every, self.ratios(window, every))
+            self._ratios[window] = RecordedSeries(every, self.ratios(window, every))
         return self._ratios[window]
 
-    def events(self, window: Duration) -> Recorded:
+    def events(self, window: Duration) -> RecordedSeries:
         """The number of events over a window."""
         every = self.every(window)
-        return Recorded(every, self._slide("total", window, every))
+        return RecordedSeries(every, self._slide("total", window, every))
 
     def every(self, window: Duration) -> int:
         """Minutes between the records of a window."""

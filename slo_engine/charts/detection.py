@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from slo_engine.backtest.detection import detections, exhausted_after, first
-from slo_engine.backtest.simulation import Outcome, TierOutcome
+from slo_engine.backtest.simulation import Simulated, SimulatedTier
 from slo_engine.charts.svg import DASHES, PALETTE, Axis, dot, marked, path, picture, straight, text
 from slo_engine.definitions.policies import Tier
-from slo_engine.definitions.slo import error_budget
+from slo_engine.definitions.targets import error_budget
 
 WIDTH, HEIGHT = 860, 460
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 620, 40, 400
@@ -37,11 +37,11 @@ class _Line:
     name: str
     times: Callable[[float], float | None]
     """Seconds until the alert, for an error ratio."""
-    dots: tuple[tuple[float, TierOutcome], ...]
+    dots: tuple[tuple[float, SimulatedTier], ...]
     """Error ratios, and what the rules make of them."""
 
 
-def draw(outcomes: Sequence[Outcome]) -> str:
+def draw(outcomes: Sequence[Simulated]) -> str:
     """A line a tier when there is one policy at one objective, else a line for what fires first. Dots: what the rules
     take in Prometheus; dashed: when the budget is used up."""
     cases = list({(each.policy.name, each.objective): each for each in outcomes}.values())
@@ -78,7 +78,7 @@ def draw(outcomes: Sequence[Outcome]) -> str:
     return picture(WIDTH, HEIGHT, title, _description(outcomes), parts)
 
 
-def _tiers(outcomes: Sequence[Outcome]) -> Iterator[_Line]:
+def _tiers(outcomes: Sequence[Simulated]) -> Iterator[_Line]:
     case = outcomes[0]
     budget = error_budget(case.objective)
     for index, tier in enumerate(each.ideal.tier for each in case.tiers):
@@ -91,10 +91,10 @@ def _tiers(outcomes: Sequence[Outcome]) -> Iterator[_Line]:
         yield _Line(f"{tier} x{case.policy.factor(tier, budget):.4g}", times, dots)
 
 
-def _firsts(cases: Sequence[Outcome], outcomes: Sequence[Outcome]) -> Iterator[_Line]:
+def _firsts(cases: Sequence[Simulated], outcomes: Sequence[Simulated]) -> Iterator[_Line]:
     for case in cases:
 
-        def times(error_ratio: float, case: Outcome = case) -> float | None:
+        def times(error_ratio: float, case: Simulated = case) -> float | None:
             tiers = [each.ideal.tier for each in case.tiers]
             found = first(detections(case.policy, error_budget(case.objective), error_ratio, case.window, tiers=tiers))
             return found.seconds if found else None
@@ -133,7 +133,7 @@ def _remarks(y: float) -> Iterator[str]:
     yield text(_RIGHT + 56, y + 26, "with our rules", kind="pale")
 
 
-def _description(outcomes: Sequence[Outcome]) -> str:
+def _description(outcomes: Sequence[Simulated]) -> str:
     """The picture in words, for those who do not see it."""
     said = []
     for each in outcomes:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 
-from slo_engine.backtest.replay import Candidate, Findings, Replay, tiers_of
+from slo_engine.backtest.replay import Backtest, Candidate, Replay, tiers_of
 from slo_engine.backtest.windows import MINUTE, History, Values, Windows
 from slo_engine.charts.svg import PALETTE, Axis, box, path, picture, straight, text
 from slo_engine.definitions.duration import Duration
 from slo_engine.definitions.policies import Tier
-from slo_engine.definitions.slo import error_budget
+from slo_engine.definitions.targets import error_budget
 
 MOST_GROUPS = 6
 """Panels of one picture: the groups with the most alerts."""
@@ -22,7 +22,7 @@ _BURN = Duration.parse("1h")
 _TICKS = (0.1, 1.0, 10.0, 100.0)
 
 
-def draw(found: Findings, histories: Mapping[tuple[str, ...], History]) -> str:
+def draw(found: Backtest, histories: Mapping[tuple[str, ...], History]) -> str:
     """One panel a group: the burn rate over 1 h (logarithmic), bands for events, a strip for each tier of each
     policy."""
     plan = found.plan
@@ -42,7 +42,7 @@ def draw(found: Findings, histories: Mapping[tuple[str, ...], History]) -> str:
     return picture(WIDTH, int(top), title, _description(found), parts)
 
 
-def _panel(found: Findings, group: Mapping[str, str], history: History, across: Axis, top: float) -> Iterator[str]:
+def _panel(found: Backtest, group: Mapping[str, str], history: History, across: Axis, top: float) -> Iterator[str]:
     bottom, rows = top + _CURVE, _rows(found)
     strips = bottom + 12
     end = strips + _STRIP * len(rows)
@@ -72,7 +72,7 @@ def _panel(found: Findings, group: Mapping[str, str], history: History, across: 
     yield from _days(across, end + 16)
 
 
-def _burn_rates(found: Findings, group: Mapping[str, str], history: History) -> Values:
+def _burn_rates(found: Backtest, group: Mapping[str, str], history: History) -> Values:
     candidate, money = found.replays[0].candidate, found.slo.budget_for(group)
     windows = Windows(history, found.slo.window, budget=money.amount if money else None)
     recorded = windows.ratio(_BURN)
@@ -96,16 +96,16 @@ def _runs(rates: Values, start: int, across: Axis, upwards: Axis) -> Iterator[li
         yield [(x, upwards.at(value)) for x, value in run.items()]
 
 
-def _rows(found: Findings) -> list[tuple[Replay, Tier]]:
+def _rows(found: Backtest) -> list[tuple[Replay, Tier]]:
     return [(replay, tier) for replay in found.replays for tier in tiers_of(found.slo, replay.candidate)]
 
 
-def _named(found: Findings, candidate: Candidate) -> str:
+def _named(found: Backtest, candidate: Candidate) -> str:
     several = len({each.candidate.objective for each in found.replays}) > 1
     return f"{candidate.policy.name} {candidate.objective:g} %" if several else candidate.policy.name
 
 
-def _busiest(found: Findings, groups: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
+def _busiest(found: Backtest, groups: list[tuple[str, ...]]) -> list[tuple[str, ...]]:
     def alerts(values: tuple[str, ...]) -> int:
         group = dict(zip(found.slo.by, values, strict=True))
         return sum(alert.group == group for replay in found.replays for alert in replay.alerts)
@@ -131,7 +131,7 @@ def _minute(time: int) -> str:
     return datetime.fromtimestamp(time, UTC).strftime("%Y-%m-%d %H:%M")
 
 
-def _description(found: Findings) -> str:
+def _description(found: Backtest) -> str:
     """The picture in words, for those who do not see it."""
     said = []
     for replay in found.replays:

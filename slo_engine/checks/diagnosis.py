@@ -9,11 +9,11 @@ from datetime import datetime
 from typing import Literal
 
 from slo_engine.definitions.duration import Duration
-from slo_engine.definitions.kinds import CostSli, LatencySli, ScoreSli
 from slo_engine.definitions.labels import SERVICE, SLO
 from slo_engine.definitions.policies import Tier
 from slo_engine.definitions.promql import Selector
-from slo_engine.definitions.slo import Group, Slo, SloSet, error_budget
+from slo_engine.definitions.slo import Slo, SloSet
+from slo_engine.definitions.targets import Group, error_budget
 from slo_engine.prometheus import finite
 from slo_engine.recording.names import ERRORS_INCREASE, TOTAL_STAGE
 from slo_engine.status.evaluate import QuerySource
@@ -21,7 +21,7 @@ from slo_engine.status.evaluate import QuerySource
 _FIVE_MINUTES = 300_000
 """Milliseconds that one record of the stage covers."""
 
-Problem = Literal["no-data", "no-bucket", "no-label", "no-rules", "one-failure-pages", "never-enough-events"]
+FindingKind = Literal["no-data", "no-bucket", "no-label", "no-rules", "one-failure-pages", "never-enough-events"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Finding:
 
     service: str
     slo: str
-    problem: Problem
+    problem: FindingKind
     message: str
 
     def __str__(self) -> str:
@@ -91,13 +91,9 @@ def _missing(slo: Slo, source: QuerySource, at: datetime) -> Iterator[Finding]:
 
 def _bounds(slo: Slo, source: QuerySource, at: datetime) -> list[str]:
     """The buckets of the histogram of an SLO; none when it is not there, or not of that kind."""
-    match slo.sli:
-        case LatencySli(histogram, _, False):
-            buckets = histogram.with_suffix("_bucket")
-        case ScoreSli(histogram):
-            buckets = histogram.with_suffix("_bucket")
-        case _:
-            return []
+    buckets = slo.sli.buckets
+    if buckets is None:
+        return []
     found = {labels.get("le", "") for labels, _ in _ask(source, f"count by (le) ({buckets})", at)}
     return sorted(found - {""}, key=float)
 
@@ -116,7 +112,7 @@ def _events_of_five_minutes(slos: SloSet, source: QuerySource, at: datetime) -> 
 
 
 def _low_traffic(slo: Slo, pace: _Pace) -> Iterator[Finding]:
-    if isinstance(slo.sli, CostSli) or not pace:
+    if not pace:
         return
     longest = max((tier.long for tier in slo.tiers), default=None)
     if longest and slo.min_events > max(_in_window(events, longest) for events in pace.values()):

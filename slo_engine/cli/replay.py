@@ -19,7 +19,7 @@ from slo_engine.definitions.duration import Duration
 if TYPE_CHECKING:
     from slo_engine.backtest.incidents import Incident
     from slo_engine.backtest.raw_history import Values
-    from slo_engine.backtest.replay import Findings, Plan
+    from slo_engine.backtest.replay import Backtest, ReplayPlan
     from slo_engine.backtest.windows import History
     from slo_engine.definitions import Policy, Slo, SloSet
     from slo_engine.prometheus import Prometheus
@@ -89,7 +89,7 @@ def replay(
     Needs only the raw series, so it works before any rule is rolled out.
     """
     from slo_engine.cli import replay_output
-    from slo_engine.definitions import SpecError, examine
+    from slo_engine.definitions import SloFileError, examine
     from slo_engine.prometheus import Prometheus
     from slo_engine.settings import load_settings, paths_in
 
@@ -99,7 +99,7 @@ def replay(
     with failures():
         loaded = examine(paths_in(settings, paths))
         if loaded.problems:
-            raise SpecError(loaded.problems)
+            raise SloFileError(loaded.problems)
     chosen = _chosen(loaded.slos, names)
     tried = policies.named(policy or [], loaded.policies)
     if svg is not None and len(chosen) > 1:
@@ -169,22 +169,21 @@ def _plan(
     incidents: tuple[Incident, ...] | None,
     significant: float,
     kept: Duration | None,
-) -> Plan:
-    from slo_engine.backtest.replay import Candidate, Plan
+) -> ReplayPlan:
+    from slo_engine.backtest.replay import Candidate, ReplayPlan
 
     # Spend has no objective but its budget.
-    held_to: Sequence[float | None] = (objectives if slo.objective is not None else None) or (None,)
+    held_to: Sequence[float | None] = (objectives if slo.target.objective is not None else None) or (None,)
     candidates = tuple(Candidate(policy, percent) for policy in tried or (slo.policy,) for percent in held_to)
     kept = kept or slo.keep_firing_for
-    return Plan(candidates, *span, incidents, significant, kept.seconds if kept else 0.0)
+    return ReplayPlan(candidates, *span, incidents, significant, kept.seconds if kept else 0.0)
 
 
 def _replayed(
-    source: Prometheus, slo: Slo, plan: Plan, group: Mapping[str, str]
-) -> tuple[Findings, Mapping[Values, History]]:
+    source: Prometheus, slo: Slo, plan: ReplayPlan, group: Mapping[str, str]
+) -> tuple[Backtest, Mapping[Values, History]]:
     from slo_engine.backtest.raw_history import fetch
     from slo_engine.backtest.replay import replay as run
-    from slo_engine.cli.narrowing import narrowed
     from slo_engine.recording.base import raw_increases
 
     # The windows that count first reach back before the start.
@@ -193,7 +192,7 @@ def _replayed(
     with _progress(f"{slo.service} {slo.name}: reading") as tell:
         histories = fetch(
             source,
-            raw_increases(narrowed(slo, group)),
+            raw_increases(slo.narrowed(group)),
             slo.by,
             start,
             datetime.fromtimestamp(plan.end, UTC),

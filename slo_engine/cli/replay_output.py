@@ -10,7 +10,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from slo_engine.backtest.replay import Alert, Candidate, Event, Findings, GroupHistory, Replay
+from slo_engine.backtest.replay import Backtest, Candidate, Event, FiredAlert, GroupHistory, Replay
 from slo_engine.cli.amounts import length, moment, share
 
 FULL = 0.9
@@ -20,7 +20,7 @@ LISTED = 20
 """Alerts and events shown of each candidate; `--json` has all."""
 
 
-def as_data(found: Findings) -> dict[str, Any]:
+def as_data(found: Backtest) -> dict[str, Any]:
     """For JSON: times in RFC 3339, only finite numbers."""
     plan = found.plan
     return {
@@ -38,7 +38,7 @@ def as_data(found: Findings) -> dict[str, Any]:
     }
 
 
-def show(results: Sequence[Findings]) -> None:
+def show(results: Sequence[Backtest]) -> None:
     """For a person."""
     console = Console()
     # A pipe has no width: nothing is cut there.
@@ -73,13 +73,13 @@ def show(results: Sequence[Findings]) -> None:
             console.print(f"{incident.name}: outside this history, not counted", highlight=False, markup=False)
 
 
-def _named(found: Findings, candidate: Candidate) -> str:
-    held_to = found.slo.objective if candidate.objective is None else candidate.objective
-    own = " (overrides included)" if candidate.objective is None and found.slo.overrides else ""
+def _named(found: Backtest, candidate: Candidate) -> str:
+    held_to = found.slo.target.objective if candidate.objective is None else candidate.objective
+    own = " (overrides included)" if candidate.objective is None and found.slo.target.overrides else ""
     return candidate.policy.name if held_to is None else f"{candidate.policy.name} at {held_to:g} %{own}"
 
 
-def _histories(found: Findings) -> Table:
+def _histories(found: Backtest) -> Table:
     table = _table("history", "group", ">data", ">events", ">good", ">worst window", "met", ">budget left by that")
     for each in found.groups:
         met = each.met
@@ -95,7 +95,7 @@ def _histories(found: Findings) -> Table:
     return table
 
 
-def _scores(found: Findings) -> Table:
+def _scores(found: Backtest) -> Table:
     events = "events" if found.plan.incidents is not None else f"events of {share(found.plan.significant)} budget"
     table = _table("policies", "policy", "severity", ">alerts", ">for something", ">precision", f">{events}", ">recall")
     table.add_column("found after, median", justify="right")
@@ -114,7 +114,7 @@ def _scores(found: Findings) -> Table:
     return table
 
 
-def _events(found: Findings, replay: Replay) -> Table:
+def _events(found: Backtest, replay: Replay) -> Table:
     table = _table(f"events, {_named(found, replay.candidate)}", "start", "end", "what", "group", ">budget spent")
     table.add_column("found by")
     table.add_column("after", justify="right")
@@ -137,7 +137,7 @@ def _events(found: Findings, replay: Replay) -> Table:
     return table
 
 
-def _alerts(found: Findings, replay: Replay) -> Table:
+def _alerts(found: Backtest, replay: Replay) -> Table:
     newest = f"the newest {LISTED} " if len(replay.alerts) > LISTED else ""
     table = _table(
         f"{newest}alerts, {_named(found, replay.candidate)}", "fired", "over", ">for", "tier", "group", ">budget spent"
@@ -210,11 +210,11 @@ def _group(each: GroupHistory) -> dict[str, Any]:
     }
 
 
-def _replay(found: Findings, replay: Replay) -> dict[str, Any]:
+def _replay(found: Backtest, replay: Replay) -> dict[str, Any]:
     candidate = replay.candidate
     return {
         "policy": candidate.policy.name,
-        "objective": found.slo.objective if candidate.objective is None else candidate.objective,
+        "objective": found.slo.target.objective if candidate.objective is None else candidate.objective,
         "scores": {
             severity: {
                 "alerts": score.alerts,
@@ -247,7 +247,7 @@ def _event(event: Event) -> dict[str, Any]:
     }
 
 
-def _alert(alert: Alert) -> dict[str, Any]:
+def _alert(alert: FiredAlert) -> dict[str, Any]:
     return {
         "group": dict(alert.group),
         "severity": alert.tier.severity,

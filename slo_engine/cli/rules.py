@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from slo_engine.connect import Connection
     from slo_engine.definitions import SloSet
     from slo_engine.rollout import Layout
-    from slo_engine.rollout.findings import Finding
+    from slo_engine.rollout.in_use import Advice, RuleDifference
 
 app = typer.Typer(help="Rules for Prometheus: written, checked and pushed.", no_args_is_help=True)
 app.command("push")(rules_push.push)
@@ -223,25 +223,31 @@ def _connection(url: str, config: Path | None, options: ConnectionOptions) -> Co
     return options.connection("--prometheus", url, settings=load_settings(config or settings_here()).prometheus)
 
 
-def _in_prometheus(slos: SloSet, connection: Connection) -> list[Finding]:
+def _in_prometheus(slos: SloSet, connection: Connection) -> list[RuleDifference]:
     from slo_engine.prometheus import Prometheus
-    from slo_engine.rollout.findings import compared, read_loaded, wanted_groups
+    from slo_engine.rollout.in_use import compared, read_loaded, wanted_groups
 
     with closing(Prometheus(connection)) as door:
         loaded = read_loaded(door.rule_groups())
     if loaded.pending:
         output.note(f"{loaded.pending} rules have not been evaluated yet: look again after their interval")
-    return [*compared(wanted_groups(slos), loaded.groups, "reload Prometheus"), *loaded.failures]
+    return [*compared(wanted_groups(slos), loaded.groups, _advice("reload Prometheus")), *loaded.failures]
 
 
-def _in_manifests(slos: SloSet, texts: Mapping[str, str]) -> list[Finding]:
-    from slo_engine.rollout.findings import compared, read_manifests, wanted_groups
+def _in_manifests(slos: SloSet, texts: Mapping[str, str]) -> list[RuleDifference]:
+    from slo_engine.rollout.in_use import compared, read_manifests, wanted_groups
 
     found = [placed for name, text in texts.items() for placed in read_manifests(name, text)]
-    return compared(wanted_groups(slos), found, "apply the manifests")
+    return compared(wanted_groups(slos), found, _advice("apply the manifests"))
 
 
-def _report(findings: Sequence[Finding], fine: str, as_json: bool) -> None:
+def _advice(load: str) -> Advice:
+    from slo_engine.rollout.in_use import Advice
+
+    return Advice(f"run `slo-engine rules generate`, and {load}", load)
+
+
+def _report(findings: Sequence[RuleDifference], fine: str, as_json: bool) -> None:
     if as_json:
         output.json_document({"findings": [finding.as_json() for finding in findings]})
     else:

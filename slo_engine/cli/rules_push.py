@@ -29,7 +29,7 @@ from slo_engine.cli.secrets import from_environment
 from slo_engine.errors import SloEngineError
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress
 
     from slo_engine.rollout.pushing import Change, Plan
     from slo_engine.rollout.ruler import Ruler
@@ -175,6 +175,7 @@ def _tenant(
 ) -> _Push:
     from slo_engine.rollout.pushing import plan
     from slo_engine.rollout.ruler import RulerError
+    from slo_engine.rollout.sending import send
 
     push = _Push(tenant)
     try:
@@ -184,29 +185,9 @@ def _tenant(
         return push
     if not dry_run:
         task = progress.add_task(push.title, total=len(push.plan.changes))
-        _send(ruler, push, push.plan.changes, progress, task)
+        sent = send(ruler, push.plan.changes, lambda: progress.advance(task))
+        push.outcomes = [(each.change, each.error) for each in sent]
     return push
-
-
-def _send(ruler: Ruler, push: _Push, changes: Sequence[Change], progress: Progress, task: TaskID) -> None:
-    from slo_engine.rollout.ruler import RulerError
-
-    stopped = ""
-    for change in changes:
-        reason = stopped
-        if not reason and change.action == "delete" and push.failed:
-            reason = "not deleted, because other groups could not be sent"
-        if not reason:
-            try:
-                if change.action == "delete":
-                    ruler.delete(change.namespace, change.group)
-                else:
-                    ruler.put(change.namespace, change.group, change.text)
-            except RulerError as error:
-                reason = str(error)
-                stopped = "not sent, after this failure" if error.is_final else ""
-        push.outcomes.append((change, reason))
-        progress.advance(task)
 
 
 def _report(pushes: Sequence[_Push], *, dry_run: bool, as_json: bool) -> None:

@@ -16,7 +16,7 @@ from slo_engine.definitions.duration import Duration
 
 if TYPE_CHECKING:
     from slo_engine.backtest.detection import Traffic
-    from slo_engine.backtest.simulation import Outcome, TierOutcome
+    from slo_engine.backtest.simulation import Simulated, SimulatedTier
     from slo_engine.definitions import Policy
 
 SloPaths = Annotated[
@@ -89,26 +89,26 @@ def simulate(
 
 
 def _known(paths: Sequence[Path] | None) -> Mapping[str, Policy]:
-    from slo_engine.definitions import SpecError, examine
+    from slo_engine.definitions import SloFileError, examine
 
     here = Path("slos")
     loaded = examine(paths or ([here] if here.is_dir() else []))
     if loaded.problems:
-        output.complain(str(SpecError(loaded.problems)))
+        output.complain(str(SloFileError(loaded.problems)))
         raise typer.Exit(1)
     return loaded.policies
 
 
-def _traffic(outcome: Outcome, events_per_hour: float) -> Traffic:
+def _traffic(outcome: Simulated, events_per_hour: float) -> Traffic:
     from slo_engine.backtest.detection import Traffic
-    from slo_engine.definitions.slo import error_budget
+    from slo_engine.definitions.targets import error_budget
 
     return Traffic(events_per_hour, error_budget(outcome.objective), outcome.window)
 
 
-def _as_data(outcome: Outcome, events_per_hour: float | None) -> dict[str, Any]:
+def _as_data(outcome: Simulated, events_per_hour: float | None) -> dict[str, Any]:
     from slo_engine.backtest.detection import threshold
-    from slo_engine.definitions.slo import error_budget
+    from slo_engine.definitions.targets import error_budget
 
     data: dict[str, Any] = {
         "policy": outcome.policy.name,
@@ -149,14 +149,14 @@ def _as_data(outcome: Outcome, events_per_hour: float | None) -> dict[str, Any]:
     return data
 
 
-def _show(found: Sequence[Outcome], *, every_tier: bool, events_per_hour: float | None) -> None:
+def _show(found: Sequence[Simulated], *, every_tier: bool, events_per_hour: float | None) -> None:
     from rich.console import Console
     from rich.table import Table
 
     # A pipe has no width: nothing is cut there.
     console = Console()
     console = console if console.is_terminal else Console(width=200)
-    tables: dict[tuple[str, float], list[Outcome]] = {}
+    tables: dict[tuple[str, float], list[Simulated]] = {}
     for each in found:
         tables.setdefault((each.policy.name, each.objective), []).append(each)
     for (name, percent_good), outcomes in tables.items():
@@ -177,7 +177,7 @@ def _show(found: Sequence[Outcome], *, every_tier: bool, events_per_hour: float 
         console.print()
 
 
-def _row(outcome: Outcome, tier: TierOutcome | None, *, repeated: bool) -> list[str]:
+def _row(outcome: Simulated, tier: SimulatedTier | None, *, repeated: bool) -> list[str]:
     about = ["", ""] if repeated else [share(outcome.error_ratio), f"{outcome.burn_rate:.4g}"]
     gone = "" if repeated else length(outcome.exhausted_seconds)
     if tier is None:
@@ -196,14 +196,14 @@ def _row(outcome: Outcome, tier: TierOutcome | None, *, repeated: bool) -> list[
     ]
 
 
-def _style(outcome: Outcome, tier: TierOutcome | None) -> str | None:
+def _style(outcome: Simulated, tier: SimulatedTier | None) -> str | None:
     """Red: nobody is told, and the budget goes."""
     return "red" if outcome.exhausted_seconds is not None and tier is None else None
 
 
-def _show_traffic(tell: Any, outcome: Outcome, events_per_hour: float) -> None:
+def _show_traffic(tell: Any, outcome: Simulated, events_per_hour: float) -> None:
     from slo_engine.backtest.detection import threshold
-    from slo_engine.definitions.slo import error_budget
+    from slo_engine.definitions.targets import error_budget
 
     traffic = _traffic(outcome, events_per_hour)
     tell(

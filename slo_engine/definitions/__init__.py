@@ -5,8 +5,9 @@ from slo_engine.definitions.kinds import CostSli, EventsSli, LatencySli, ScoreSl
 from slo_engine.definitions.loading import Loaded, examine, find_files, load
 from slo_engine.definitions.money import Budget
 from slo_engine.definitions.policies import Policy, Tier
-from slo_engine.definitions.problems import Problem, SpecError
-from slo_engine.definitions.slo import Group, Override, Slo, SloSet, Threshold, TierAlerting
+from slo_engine.definitions.problems import Problem, SloFileError
+from slo_engine.definitions.slo import Slo, SloSet, Threshold, TierAlerting
+from slo_engine.definitions.targets import Group, Override
 from slo_engine.definitions.traces import TraceQuery
 
 __all__ = [
@@ -24,8 +25,8 @@ __all__ = [
     "Sli",
     "SlicesSli",
     "Slo",
+    "SloFileError",
     "SloSet",
-    "SpecError",
     "Threshold",
     "Tier",
     "TierAlerting",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -11,6 +11,7 @@ from pydantic import (
     ModelWrapValidatorHandler,
     PrivateAttr,
     ValidationInfo,
+    create_model,
     field_validator,
     model_validator,
 )
@@ -31,27 +32,35 @@ from slo_engine.definitions.fields import (
     matching,
     refuse,
 )
-from slo_engine.definitions.kinds import CostFormat, EventsFormat, LatencyFormat, ScoreFormat, Sli, SlicesFormat
+from slo_engine.definitions.kinds import KINDS, KindFormat, Sli
 from slo_engine.definitions.policies import Severity
 from slo_engine.definitions.templates.apply import KEY, apply
 
 VERSION = "slo-engine/v1"
 
 
-class SliFormat(Strict):
-    """``sli``: exactly one kind, or a template. A new kind is a file in ``kinds`` and a line here."""
+class _Kinds(Strict):
+    """A key for each kind of the table."""
 
-    events: EventsFormat | None = None
-    latency: LatencyFormat | None = None
-    slices: SlicesFormat | None = None
-    score: ScoreFormat | None = None
-    cost: CostFormat | None = None
+    def written(self) -> list[KindFormat]:
+        """The kinds that the file gives."""
+        found = (getattr(self, name) for name in KINDS)
+        return [kind for kind in found if kind is not None]
+
+
+if not TYPE_CHECKING:
+    _Kinds = create_model("_Kinds", __base__=_Kinds, **{name: (kind | None, None) for name, kind in KINDS.items()})
+
+
+class SliFormat(_Kinds):
+    """``sli``: exactly one kind, or a template."""
+
     template: str | None = None
     _of_template: Sli | None = PrivateAttr(default=None)
 
     @model_validator(mode="after")
     def _one_kind(self) -> Self:
-        if len(self._written()) != 1:
+        if len(self.written()) != 1:
             raise refuse(f"takes exactly one of {', '.join(type(self).model_fields)}")
         return self
 
@@ -67,11 +76,7 @@ class SliFormat(Strict):
 
     def sli(self) -> Sli:
         """What the rules are made of."""
-        return self._of_template or self._written()[0].sli()
-
-    def _written(self) -> list[EventsFormat | LatencyFormat | SlicesFormat | ScoreFormat | CostFormat]:
-        kinds = (self.events, self.latency, self.slices, self.score, self.cost)
-        return [kind for kind in kinds if kind is not None]
+        return self._of_template or self.written()[0].sli()
 
 
 class OverrideFormat(Strict):

@@ -1,11 +1,11 @@
-"""The SLO files of a running engine: read again when they change, and the last good set stays in force."""
+"""The SLO files of a running engine: read again when they change; one that has mistakes changes nothing."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from slo_engine.definitions.loading import examine, find_files
@@ -17,49 +17,55 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ActiveSlos:
-    """What the engine goes by. ``problems``: why the files on disk are not (all) in force."""
+    """What the engine goes by."""
 
     slos: SloSet
     problems: Sequence[Problem] = ()
+    """Why the files on disk are not (all) used."""
+    is_whole: bool = True
+    """Whether ``slos`` is all that the files held at some time, without a mistake; else there were mistakes at the
+    start, and it is what was right."""
 
 
 class LiveSlos:
-    """The SLO set in force. Thread-safe."""
+    """The SLO set that is used. Thread-safe."""
 
     def __init__(self, paths: Iterable[Path], on_change: Callable[[ActiveSlos], None] = lambda _: None) -> None:
-        """Read the files. With mistakes in them, the SLOs that have none come into force: an engine that did not start
-        would lose pages, which is worse than one that knows fewer SLOs."""
+        """Read the files. With mistakes in them, the SLOs that have none are used: an engine that did not start would
+        lose notifications, which is worse than one that knows fewer SLOs."""
         self._paths = tuple(paths)
         self._on_change = on_change
         self._lock = threading.Lock()
         self._seen = self._fingerprint()
         loaded = examine(self._paths)
-        self._adopt(ActiveSlos(loaded.slos, loaded.problems))
+        self._adopt(ActiveSlos(loaded.slos, loaded.problems, is_whole=not loaded.problems))
 
     @property
     def active(self) -> ActiveSlos:
-        """The SLO set in force, and the mistakes on disk."""
-        return self._in_force
+        """The SLO set that is used, and the mistakes on disk."""
+        return self._active
 
-    def reload(self) -> bool:
-        """Read the files if they have changed. Returns whether they had. With mistakes in them nothing changes but the
-        list of mistakes."""
+    def reload(self, *, force: bool = False) -> bool:
+        """Read the files if they have changed, or in any case. Returns whether they were read. With mistakes in them
+        nothing changes but the list of mistakes."""
         with self._lock:
             fingerprint = self._fingerprint()
-            if fingerprint == self._seen:
+            if fingerprint == self._seen and not force:
                 return False
             self._seen = fingerprint
             loaded = examine(self._paths)
-            slos = self._in_force.slos if loaded.problems else loaded.slos
-            self._adopt(ActiveSlos(slos, loaded.problems))
+            if loaded.problems:
+                self._adopt(replace(self._active, problems=loaded.problems))
+            else:
+                self._adopt(ActiveSlos(loaded.slos))
             return True
 
     def _adopt(self, active: ActiveSlos) -> None:
-        self._in_force = active
+        self._active = active
         for problem in active.problems:
-            logger.error("SLO file not in force: %s", problem)
+            logger.error("SLO file rejected; keeping the last valid configuration: %s", problem)
         if not active.problems:
-            logger.info("%d SLOs in force", len(active.slos.slos))
+            logger.info("%d SLOs loaded", len(active.slos.slos))
         self._on_change(active)
 
     def _fingerprint(self) -> tuple[tuple[str, int, int], ...]:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from slo_engine.definitions.counts import Count
 from slo_engine.definitions.document import Document, read_document
 from slo_engine.definitions.duration import Duration
 from slo_engine.definitions.format import (
@@ -21,15 +22,17 @@ from slo_engine.definitions.format import (
     AlertingFormat,
     HeaderFormat,
     PolicyFormat,
+    SliFormat,
     SloFormat,
     ThresholdFormat,
     TierAlertingFormat,
     TracesFormat,
 )
-from slo_engine.definitions.kinds import CostFormat, CostSli, EventsSli, Sli
+from slo_engine.definitions.kinds import KINDS, KindFormat, Sli
 from slo_engine.definitions.policies import BUILT_IN, Policy, Tier, can_fire
-from slo_engine.definitions.problems import KeyPath, Problem, SpecError
-from slo_engine.definitions.slo import Override, Slo, SloSet, Threshold, TierAlerting, error_budget
+from slo_engine.definitions.problems import KeyPath, Problem, SloFileError
+from slo_engine.definitions.slo import Slo, SloSet, Threshold, TierAlerting
+from slo_engine.definitions.targets import Override, Target, error_budget, window_of
 from slo_engine.definitions.traces import TraceQuery, TraceTemplateError, check_template, default_query
 from slo_engine.definitions.wording import missing_key, unknown_key, wrong_value
 
@@ -41,9 +44,6 @@ GENERATED = "# Written by slo-engine from SLO files."
 
 MIN_WINDOW = Duration.parse("5m")
 """Five samples of the base, at least: of less a ratio says little."""
-
-_MONTH = Duration.parse("30d")
-"""What a calendar month counts as for burn rates."""
 
 MAX_OVERRIDES = 50
 """For one SLO: each is a part of the same expression, and an expression has its limit."""
@@ -65,7 +65,7 @@ def load(paths: Iterable[Path]) -> SloSet:
     """Load SLO files and folders of them. Raises SpecError with every mistake of all files."""
     loaded = examine(paths)
     if loaded.problems:
-        raise SpecError(loaded.problems)
+        raise SloFileError(loaded.problems)
     return loaded.slos
 
 
@@ -238,8 +238,9 @@ class _Reading:
         by = tuple(item.by if item.by is not None else defaults.by)
         alerting = item.alerting.over(defaults.alerting)
         sli = item.sli.sli()
-        objective = self._objective(path, item, sli, defaults.objective)
-        if isinstance(sli, CostSli) and "min_events" in item.alerting.model_fields_set:
+        target = self._target(path, item, sli, defaults.objective, by)
+        counts_events = Count.TOTAL in target.counts
+        if not counts_events and "min_events" in item.alerting.model_fields_set:
             self._add((*path, "alerting", "min_events"), "does not go with cost, which counts money: remove it")
         slo = Slo(
             service=header.service or "",
@@ -247,15 +248,14 @@ class _Reading:
             description=item.description,
             owner=header.owner,
             labels=_frozen(header.labels),
-            window=_MONTH if isinstance(sli, CostSli) and sli.month else item.window or defaults.window,
+            window=window_of(target) or item.window or defaults.window,
             by=by,
             sli=sli,
-            objective=objective,
-            overrides=self._overrides(path, item, sli, by),
+            target=target,
             policy=self._policy(path, alerting, policies),
             alerting={"page": _tier_alerting(alerting.page), "ticket": _tier_alerting(alerting.ticket)},
             disabled=tuple(alerting.disabled),
-            min_events=0 if isinstance(sli, CostSli) else alerting.min_events or 0,  # money is not counted
+            min_events=alerting.min_events or 0 if counts_events else 0,  # money is not counted
             keep_firing_for=alerting.keep_firing_for,
             exhausted=alerting.exhausted,
             absent=alerting.absent,
@@ -265,10 +265,9 @@ class _Reading:
             if label in by[:index]:
                 self._add((*self._where(path, ("by",)), index), f"names {label!r} a second time: remove it")
         self._check_labels(path, header, alerting, by)
-        if item.window and isinstance(sli, CostSli) and sli.month:
+        if item.window and target.month:
             self._add((*path, "window"), "does not go with cost.month, whose window is the calendar month: remove it")
-        if item.sli.cost:
-            self._check_cost(path, item.sli.cost)
+        self._check_kind(path, item.sli)
         self._check_disabled(path, slo)
         self._check_parts(path, slo)
         before = len(self.document.problems)
@@ -277,37 +276,38 @@ class _Reading:
             self._check_tiers(path, slo)
         return slo
 
-    def _objective(self, path: KeyPath, item: SloFormat, sli: Sli, default: float | None) -> float | None:
-        if isinstance(sli, CostSli):
+    def _target(self, path: KeyPath, item: SloFormat, sli: Sli, default: float | None, by: tuple[str, ...]) -> Target:
+        objective = item.objective if item.objective is not None else default
+        if sli.target_key != "objective":
             if item.objective is not None:
                 self._add((*path, "objective"), "does not go with cost, whose objective is its budget: remove it")
-            return None
-        objective = item.objective if item.objective is not None else default
-        if objective is None:
+        elif objective is None:
             self._add(path, "objective is missing: write `objective: 98` (percent of good events)")
-        return objective
+        overrides = tuple(Override(_frozen(each.match), each.objective, each.budget) for each in item.overrides)
+        target = sli.target(objective, overrides)
+        self._check_overrides(path, item, target, by)
+        return target
 
-    def _overrides(self, path: KeyPath, item: SloFormat, sli: Sli, by: tuple[str, ...]) -> tuple[Override, ...]:
+    def _check_overrides(self, path: KeyPath, item: SloFormat, target: Target, by: tuple[str, ...]) -> None:
         if len(item.overrides) > MAX_OVERRIDES:
             self._add(
                 (*path, "overrides"),
                 f"are {len(item.overrides)}, and one SLO takes {MAX_OVERRIDES} of them: divide it, or give more groups "
                 "the objective of the SLO itself",
             )
-        wanted, other = ("budget", "objective") if isinstance(sli, CostSli) else ("objective", "budget")
+        other = next(key for key in ("objective", "budget") if key != target.key)
         for index, override in enumerate(item.overrides):
             here = (*path, "overrides", index)
-            if getattr(override, wanted) is None:
-                self._add(here, f"{wanted} is missing: it is what the override changes")
-            if isinstance(sli, CostSli) and override.budget and override.budget.currency != sli.budget.currency:
-                self._add((*here, "budget"), f"must be in {sli.budget.currency}, like the budget of the SLI")
+            if getattr(override, target.key) is None:
+                self._add(here, f"{target.key} is missing: it is what the override changes")
+            if target.budget and override.budget and override.budget.currency != target.budget.currency:
+                self._add((*here, "budget"), f"must be in {target.budget.currency}, like the budget of the SLI")
             if getattr(override, other) is not None:
-                self._add((*here, other), f"does not go with this kind of SLI: write {wanted}")
+                self._add((*here, other), f"does not go with this kind of SLI: write {target.key}")
             for label in override.match:
                 if label not in by:
                     offered = ", ".join(by) or "nothing: add the label to `by`"
                     self._add((*here, "match", label), f"is no label of `by` ({offered})", at_key=True)
-        return tuple(Override(_frozen(o.match), o.objective, o.budget) for o in item.overrides)
 
     def _policy(self, path: KeyPath, alerting: AlertingFormat, policies: Mapping[str, Policy]) -> Policy:
         name = alerting.policy or "google"
@@ -345,21 +345,15 @@ class _Reading:
                     at_key=True,
                 )
 
-    def _check_cost(self, path: KeyPath, cost: CostFormat) -> None:
-        here = (*path, "sli", "cost")
-        for where, amount in cost.limits.amounts():
-            if amount.currency != cost.budget.currency:
-                self._add((*here, "limits", *where), f"must be in {cost.budget.currency}, like the budget")
-        if cost.limits.request and not cost.requests:
-            self._add((*here, "limits", "request"), "needs `requests`, the counter to divide by: add it beside `spend`")
-        if cost.requests and not cost.limits.request:
-            self._add((*here, "requests"), "is what limits.request divides by: add that limit, or remove this")
+    def _check_kind(self, path: KeyPath, sli: SliFormat) -> None:
+        for name in KINDS:
+            kind: KindFormat | None = getattr(sli, name)
+            for where, message in kind.mistakes() if kind else ():
+                self._add((*path, "sli", name, *where), message)
 
     def _check_parts(self, path: KeyPath, slo: Slo) -> None:
-        if not isinstance(slo.sli, EventsSli):
-            return
         for label in slo.by:
-            if label in slo.sli.labels_of_the_part:
+            if label in slo.sli.parted_by:
                 self._add(
                     self._where(path, ("by",)),
                     f"{label} tells the errors from the rest: a group of it has nothing but errors, or none; remove it",
@@ -395,10 +389,12 @@ class _Reading:
                     f"{slo.window}: it would fire only after {share:.0%} of the budget is spent; lengthen the window, "
                     "or declare a policy with shorter tiers",
                 )
-        if isinstance(slo.sli, CostSli) or slo.policy.adaptive:
+        if slo.policy.adaptive:
             return
-        objectives = [(self._where(path, ("alerting", "policy"), ("objective",)), slo.objective)]
-        objectives += [((*path, "overrides", i, "objective"), o.objective) for i, o in enumerate(slo.overrides)]
+        objectives = [(self._where(path, ("alerting", "policy"), ("objective",)), slo.target.objective)]
+        objectives += [
+            ((*path, "overrides", i, "objective"), each.objective) for i, each in enumerate(slo.target.overrides)
+        ]
         for at, objective in objectives:
             for tier in slo.tiers if objective is not None else ():
                 if not can_fire(tier.factor, error_budget(objective)):

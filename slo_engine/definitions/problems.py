@@ -37,7 +37,7 @@ class Problem:
         return f"{where}{self.path}: {self.message}" if self.path else f"{where}{self.message}"
 
 
-class SpecError(SloEngineError):
+class SloFileError(SloEngineError):
     """SLO files with mistakes: all mistakes of all files, in reading order."""
 
     def __init__(self, problems: Iterable[Problem]) -> None:

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from decimal import Decimal
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
 from slo_engine.definitions.duration import Duration
-from slo_engine.definitions.kinds import CostSli, Sli
+from slo_engine.definitions.kinds.sli import Sli
 from slo_engine.definitions.money import Budget
 from slo_engine.definitions.policies import Policy, Severity, Tier
+from slo_engine.definitions.promql import Matcher
+from slo_engine.definitions.targets import Group, Target, amount_for
 from slo_engine.definitions.traces import TraceQuery
-
-Group = Mapping[str, str]
-"""One value for each label an SLO is divided by: ``{"agent_type": "support_agent"}``."""
-
-
-@dataclass(frozen=True)
-class Override:
-    """Another objective (in percent) or budget for the groups that carry these label values."""
-
-    match: Group
-    objective: float | None = None
-    budget: Budget | None = None
 
 
 @dataclass(frozen=True)
@@ -47,9 +36,7 @@ class Slo:
     window: Duration
     by: tuple[str, ...]
     sli: Sli
-    objective: float | None
-    """In percent; None for spend, which has a budget instead."""
-    overrides: tuple[Override, ...]
+    target: Target
     policy: Policy
     alerting: Mapping[Severity, TierAlerting]
     disabled: tuple[Duration, ...]
@@ -78,7 +65,7 @@ class Slo:
     @property
     def window_name(self) -> str:
         """The SLO window as labels and people name it: ``30d``, or ``month`` for the calendar month."""
-        return "month" if isinstance(self.sli, CostSli) and self.sli.month else str(self.window)
+        return "month" if self.target.month else str(self.window)
 
     @property
     def windows(self) -> tuple[Duration, ...]:
@@ -90,43 +77,18 @@ class Slo:
 
     def objective_for(self, group: Group) -> float | None:
         """The objective of one group, in percent; None for spend."""
-        return None if isinstance(self.sli, CostSli) else self._target_for(group)
+        return None if self.target.objective is None else amount_for(self.target, group)
 
     def budget_for(self, group: Group) -> Budget | None:
         """The money of one group for the SLO window; None for all kinds but spend."""
-        if not isinstance(self.sli, CostSli):
+        if self.target.budget is None:
             return None
-        return Budget(self._target_for(group), self.sli.budget.currency)
+        return Budget(amount_for(self.target, group), self.target.budget.currency)
 
-    def _target_for(self, group: Group) -> float:
-        return next(
-            target
-            for match, target in targets(self)
-            if all(group.get(label) == value for label, value in match.items())
-        )
-
-
-def targets(slo: Slo) -> Iterator[tuple[Group, float]]:
-    """What each group is held to: an objective in percent or, for spend, an amount of money. The first entry that
-    matches a group counts; the last one matches every group."""
-    for override in slo.overrides:
-        own = override.budget.amount if override.budget else override.objective
-        if own is not None:
-            yield override.match, own
-    if isinstance(slo.sli, CostSli):
-        yield {}, slo.sli.budget.amount
-    elif slo.objective is not None:
-        yield {}, slo.objective
-
-
-def error_budget(objective: float | None) -> float:
-    """``98`` -> ``0.02``, without the noise of binary fractions. None (spend) -> ``1``."""
-    return 1.0 if objective is None else float(1 - Decimal(str(objective)) / 100)
-
-
-def ratio(percent: float) -> float:
-    """``98`` -> ``0.98``, without the noise of binary fractions."""
-    return float(Decimal(str(percent)) / 100)
+    def narrowed(self, group: Group) -> Slo:
+        """The same SLO for the series with these label values alone."""
+        matchers = [Matcher(label, "=", value) for label, value in group.items()]
+        return replace(self, sli=self.sli.narrowed(matchers)) if matchers else self
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from slo_engine.definitions.kinds import CostSli
 from slo_engine.definitions.policies import BUILT_IN, Policy
-from slo_engine.definitions.slo import Override, Slo, SloSet, Threshold, TierAlerting
+from slo_engine.definitions.slo import Slo, SloSet, Threshold, TierAlerting
+from slo_engine.definitions.targets import Override, window_of
 from slo_engine.definitions.yaml_text import mapping
 
 
@@ -53,15 +53,15 @@ def _text(data: Mapping[str, Any]) -> str:
 def _slo(slo: Slo) -> dict[str, Any]:
     data: dict[str, Any] = {"name": slo.name}
     data |= {"description": slo.description} if slo.description else {}
-    data |= {"objective": slo.objective} if slo.objective is not None else {}
-    data |= {} if isinstance(slo.sli, CostSli) and slo.sli.month else {"window": str(slo.window)}
+    data |= {"objective": slo.target.objective} if slo.target.objective is not None else {}
+    data |= {} if window_of(slo.target) else {"window": str(slo.window)}
     data |= {"by": list(slo.by), "sli": slo.sli.written()}
-    data |= {"overrides": [_override(override) for override in slo.overrides]} if slo.overrides else {}
+    data |= {"overrides": [_override(override) for override in slo.target.overrides]} if slo.target.overrides else {}
     alerting: dict[str, Any] = {"policy": slo.policy.name}
     for severity, tier in slo.alerting.items():
         alerting |= {severity: _tier_alerting(tier)} if tier != TierAlerting() else {}
     alerting |= {"disabled": [str(long) for long in slo.disabled]} if slo.disabled else {}
-    alerting |= {"min_events": slo.min_events} if slo.min_events and not isinstance(slo.sli, CostSli) else {}
+    alerting |= {"min_events": slo.min_events} if slo.min_events else {}
     for key, value in (
         ("keep_firing_for", slo.keep_firing_for),
         ("exhausted", slo.exhausted),

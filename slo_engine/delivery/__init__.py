@@ -2,6 +2,6 @@
 
 from slo_engine.delivery.courier import Courier
 from slo_engine.delivery.sink import Delivered, Outcome, Refused, Retry, Sink
-from slo_engine.delivery.webhook import WebhookSink
+from slo_engine.delivery.sinks import SINKS, WebhookSink, sink_of
 
-__all__ = ["Courier", "Delivered", "Outcome", "Refused", "Retry", "Sink", "WebhookSink"]
+__all__ = ["SINKS", "Courier", "Delivered", "Outcome", "Refused", "Retry", "Sink", "WebhookSink", "sink_of"]

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol
 
+from pydantic import Field
+
+from slo_engine.connection_settings import SettingsSection
 from slo_engine.notifications import Message
+
+
+class SinkSettings(SettingsSection):
+    """What every item of ``sinks`` takes, beside a ``type`` of its own."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][-a-z0-9_]{0,99}$")]
 
 
 @dataclass(frozen=True)
@@ -44,3 +53,13 @@ class Sink(Protocol):
     async def close(self) -> None:
         """Close the connections; the sink is not used afterwards."""
         ...
+
+
+@dataclass(frozen=True)
+class SinkType:
+    """A row of the table of sinks."""
+
+    settings: type[SinkSettings]
+    """An item of ``sinks`` of this type: its key ``type`` is a Literal, and tells it from the others."""
+    make: Callable[[Any], Sink]
+    """The sink of such settings. Raises SloEngineError where they cannot be used."""

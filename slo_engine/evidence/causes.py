@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 
 from slo_engine.evidence.model import Cause, Causes, TraceLink
+from slo_engine.scrub.outgoing import outgoing_text
 from slo_engine.traces.model import Observation, Observations
 
 MAX_CAUSES = 5
@@ -19,25 +20,16 @@ _MAX_MESSAGE = 200
 _NO_MESSAGE = "no message"
 
 _MAX_NAME = 100
+_LONGEST_SCRUBBED = 4000
 _LONGEST_READ = 500
-"""Characters of a message that are looked at: the rest is cut off before any pattern runs over it."""
+"""Characters of a message that are looked at for secrets, and of the result for what varies."""
 
-_SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
-    # Secrets and personal data first, whatever else they look like: a page must not carry them anywhere. No pattern
-    # may take more than one pass over a text: LangFuse holds whatever an agent put into an exception.
-    (re.compile(r"(?i)\b(?:bearer|basic)\s+\S+"), "<secret>"),
-    (re.compile(r"\b(?:sk|pk|rk|ghp|gho|glpat|xox[abprs])[-_][A-Za-z0-9_-]{8,}|\bAKIA[A-Z0-9]{12,}"), "<secret>"),
-    (re.compile(r"\beyJ[\w-]{8,}(?:\.[\w-]+)+"), "<secret>"),
-    (
-        re.compile(r"(?i)\b\w{0,40}(?:api[-_]?key|token|password|passwd|secret)\w{0,40}(?:\s*[=:]\s*|\s+is\s+)\S+"),
-        "<secret>",
-    ),
-    (re.compile(r"(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}\.[\w.-]{0,100}\w"), "<email>"),
-    (re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://\S+"), "<url>"),
-)
+_MASKED = re.compile(r"\[([A-Z]{2,12})\]")
+"""What the scrubber leaves behind."""
 
 _VARIABLE_PARTS: tuple[tuple[re.Pattern[str], str], ...] = (
-    *_SECRETS,
+    # No pattern may take more than one pass over a text: LangFuse holds whatever an agent put into an exception.
+    (re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://\S+"), "<url>"),
     (re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b"), "<id>"),
     (re.compile(r"\b(?=\d*[a-fA-F])(?=[a-fA-F]*\d)[0-9a-fA-F]{12,}\b"), "<id>"),
     (re.compile(r"'[^']{1,200}'|\"[^\"]{1,200}\""), "<text>"),
@@ -114,21 +106,23 @@ def group_by_cause(blamed: Sequence[Observation], url_of: UrlOf, *, message: str
 def without_variable_parts(message: str) -> str:
     """A message without ids, numbers, quotations, addresses and secrets: equal for failures that are alike, and fit to
     leave the house."""
-    lines = message.strip().splitlines()
-    text = _replaced(lines[0][:_LONGEST_READ] if lines else "", _VARIABLE_PARTS)
+    lines = message.strip()[:_LONGEST_SCRUBBED].splitlines()
+    text = _scrubbed(lines[0])[:_LONGEST_READ] if lines else ""
+    for pattern, replacement in _VARIABLE_PARTS:
+        text = pattern.sub(replacement, text)
     return _cut(" ".join(text.split()), _MAX_MESSAGE) or _NO_MESSAGE
 
 
 def _what(observation: Observation) -> str:
     kind = {"GENERATION": "model", "TOOL": "tool", "AGENT": "agent"}.get(observation.type, observation.type.lower())
     name = observation.model if observation.type == "GENERATION" and observation.model else observation.name
-    return _cut(_replaced(f"{kind} {name}".strip()[:_LONGEST_READ], _SECRETS), _MAX_NAME)
+    return _cut(_scrubbed(f"{kind} {name}".strip()[:_LONGEST_SCRUBBED]), _MAX_NAME)
 
 
-def _replaced(text: str, patterns: Iterable[tuple[re.Pattern[str], str]]) -> str:
-    for pattern, replacement in patterns:
-        text = pattern.sub(replacement, text)
-    return text
+def _scrubbed(text: str) -> str:
+    """Without secrets and personal data, whatever else they look like; before anything is cut off, or half a secret
+    would not be known for one."""
+    return _MASKED.sub(lambda match: f"<{match.group(1).lower()}>", outgoing_text(text))
 
 
 def _cut(text: str, length: int) -> str:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from slo_engine.definitions.slo import Group, Slo
+from slo_engine.definitions.slo import Slo
+from slo_engine.definitions.targets import Group
 from slo_engine.definitions.traces import Explanation, TraceQuery
 
 

@@ -20,7 +20,8 @@ from slo_engine.monitoring.classify import (
     register_error_category,
 )
 from slo_engine.monitoring.decorator import monitor_agent, monitor_tool
-from slo_engine.monitoring.defaults import configure, default_metrics, flush_traces
+from slo_engine.monitoring.defaults import configure, default_metrics
+from slo_engine.monitoring.environment import flush_traces
 from slo_engine.monitoring.metrics import AgentMetrics
 from slo_engine.monitoring.run import AgentMonitor, count_error, current_run
 from slo_engine.monitoring.tracing import Tracing

@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from functools import partial
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
 from slo_engine.monitoring.classify import is_timeout, mark_as_llm_failure, mark_as_tool_failure
 from slo_engine.monitoring.defaults import default_metrics
+from slo_engine.monitoring.functions import decorator
 from slo_engine.monitoring.metrics import AgentMetrics
 from slo_engine.monitoring.quiet import complaints
 from slo_engine.monitoring.run_trace import fail
-from slo_engine.monitoring.scope import Scope, current
+from slo_engine.monitoring.scope import Run, Scope, current
+from slo_engine.monitoring.streams import monitored_stream
 from slo_engine.monitoring.tracing import Step
 from slo_engine.monitoring.usage import UNKNOWN_MODEL, LLMUsage, is_stream, usage_of
-
-if TYPE_CHECKING:
-    from slo_engine.monitoring.run import AgentMonitor
 
 T = TypeVar("T")
 F = TypeVar("F", bound=Callable[..., Any])
@@ -36,7 +34,7 @@ class ToolCall(Scope):
     _step: Step | None = None
     _is_over = False
 
-    def __init__(self, tool_name: str, *, run: AgentMonitor | None = None, metrics: AgentMetrics | None = None) -> None:
+    def __init__(self, tool_name: str, *, run: Run | None = None, metrics: AgentMetrics | None = None) -> None:
         self.tool_name = tool_name
         self._run = run
         if metrics is not None:
@@ -90,8 +88,6 @@ class ToolCall(Scope):
 
     def __call__(self, function: F) -> F:
         """A function each call of which is a call of this tool."""
-        from slo_engine.monitoring.decorator import decorator  # which builds on this module
-
         again = partial(ToolCall, self.tool_name, run=self._run, metrics=self._metrics)
         return decorator(again, capture_input=True, capture_output=True)(function)
 
@@ -121,7 +117,7 @@ class LLMCall(Scope):
 
     def __init__(
         self,
-        run: AgentMonitor,
+        run: Run,
         model: str | None,
         call_type: str | None,
         input: Any,  # noqa: A002 - LangFuse's name
@@ -155,8 +151,6 @@ class LLMCall(Scope):
         """Take tokens, model and answer from a provider's response, which is returned; or from a stream of one, which
         is returned wrapped, and ends the call when it ends."""
         if is_stream(response):
-            from slo_engine.monitoring.streams import monitored_stream  # which builds on this module
-
             self._is_streamed = True
             return cast("T", monitored_stream(response, self))
         self.record_usage(usage_of(response) or LLMUsage(self._model))
@@ -210,23 +204,3 @@ class LLMCall(Scope):
         """Say more about the call in the trace."""
         if self._step is not None:
             self._step.describe(input, output, metadata)
-
-
-abandoned: Final[deque[LLMCall]] = deque()
-"""Calls that are over, and not yet counted."""
-
-
-def abandon(call: LLMCall) -> None:
-    """Finish a call later, with the next run that ends: for ``__del__``, which may come in the middle of anything, a
-    counter's lock held by this very thread included."""
-    abandoned.append(call)
-
-
-def settle_abandoned() -> None:
-    """Finish what was abandoned."""
-    while abandoned:
-        try:
-            call = abandoned.popleft()
-        except IndexError:  # another thread was faster
-            return
-        call.finish()

@@ -1,9 +1,13 @@
-"""What is used where nothing is given: one set of metrics, tracing and prices for the process."""
+"""What is used where nothing is given: one set of metrics, tracing and prices for the process.
+
+Tracing that nobody has configured is created in `environment`, above this module: LangFuse's sender counts what it
+loses with the default metrics, so it has to stand between the two.
+"""
 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from slo_engine.monitoring.forks import renew_after_fork
 from slo_engine.monitoring.metrics import AgentMetrics
@@ -25,7 +29,8 @@ class _Defaults:
         renew_after_fork(self, "lock", threading.RLock)
 
 
-_defaults = _Defaults()
+chosen: Final = _Defaults()
+"""What `configure` was given, or what was created when it was first asked for."""
 
 
 def configure(
@@ -36,52 +41,31 @@ def configure(
     ``metrics``: on another registry, or with other buckets. ``tracing``: a `LangFuseTracing` with other options than
     the environment's. ``prices``: with own ones. What is left out stays as it is.
     """
-    with _defaults.lock:
+    with chosen.lock:
         if metrics is not None:
-            _defaults.metrics = metrics
+            chosen.metrics = metrics
         if prices is not None:
-            _defaults.prices = prices
+            chosen.prices = prices
         if tracing is not None:
-            _defaults.tracing = tracing
-            _defaults.is_tracing_known = True
-
-
-def flush_traces(timeout: float = 2.0) -> bool:
-    """Wait until all traces are sent, ``timeout`` seconds at most. Whether they were; True when tracing is off.
-
-    Done at exit by itself, but Python runs no exit handlers when a signal ends it: see docs/monitoring.md.
-    """
-    tracing = default_tracing()
-    return tracing is None or tracing.flush(timeout)
+            chosen.tracing = tracing
+            chosen.is_tracing_known = True
 
 
 def default_metrics() -> AgentMetrics:
     """Those of `configure`, else metrics on prometheus_client's default registry."""
-    found = _defaults.metrics
+    found = chosen.metrics
     if found is None:
-        with _defaults.lock:
-            found = _defaults.metrics = _defaults.metrics or AgentMetrics()
+        with chosen.lock:
+            found = chosen.metrics = chosen.metrics or AgentMetrics()
     return found
 
 
 def default_prices() -> Prices:
     """Those of `configure`, else the prices of genai-prices or the bundled ones."""
-    found = _defaults.prices
+    found = chosen.prices
     if found is None:
         from slo_engine.monitoring.prices import Prices
 
-        with _defaults.lock:
-            found = _defaults.prices = _defaults.prices or Prices()
+        with chosen.lock:
+            found = chosen.prices = chosen.prices or Prices()
     return found
-
-
-def default_tracing() -> Tracing | None:
-    """That of `configure`, else to the LangFuse that ``LANGFUSE_*`` names, else None."""
-    if not _defaults.is_tracing_known:
-        from slo_engine.monitoring.langfuse import tracing_from_environment
-
-        with _defaults.lock:
-            if not _defaults.is_tracing_known:
-                _defaults.tracing = tracing_from_environment()
-                _defaults.is_tracing_known = True
-    return _defaults.tracing

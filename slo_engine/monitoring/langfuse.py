@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from slo_engine.monitoring.defaults import default_metrics
 from slo_engine.monitoring.metrics import AgentMetrics
 from slo_engine.monitoring.outbox import MAX_BYTES, SENDER, Outbox, Parcel
-from slo_engine.monitoring.quiet import complaints, warn
+from slo_engine.monitoring.quiet import complaints
 from slo_engine.monitoring.tracing import Score, Step, Trace, Tracing
 from slo_engine.scrub import Scrubber
 
@@ -297,21 +297,6 @@ class LangFuseSink:
 
     def _count(self, reason: str) -> None:
         (self._metrics or default_metrics()).dropped.labels(reason).inc()
-
-
-def tracing_from_environment() -> Tracing | None:
-    """Tracing to the LangFuse of ``LANGFUSE_*``; None without keys, or with ``LANGFUSE_TRACING_ENABLED=false``."""
-    if os.environ.get("LANGFUSE_TRACING_ENABLED", "true").lower() == "false":
-        return None
-    if not (os.environ.get("LANGFUSE_PUBLIC_KEY") and os.environ.get("LANGFUSE_SECRET_KEY")):
-        return None
-    try:
-        return LangFuseTracing()
-    except ImportError:
-        warn("LANGFUSE_* is set, but the SDK is not installed: pip install 'slo-engine[langfuse]'")
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with a tracing backend, the agent starts
-        warn(f"LangFuse cannot be used ({type(error).__name__}: {error}); the agent is not affected")
-    return None
 
 
 def _sample_rate() -> float:

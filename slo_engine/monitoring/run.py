@@ -8,15 +8,16 @@ from collections.abc import Mapping, Sequence
 from math import inf
 from typing import TYPE_CHECKING, Any, TypeVar, overload
 
-from slo_engine.monitoring.calls import LLMCall, ToolCall, abandoned, settle_abandoned
+from slo_engine.monitoring.calls import LLMCall, ToolCall
 from slo_engine.monitoring.classify import classify_error
-from slo_engine.monitoring.defaults import default_metrics, default_prices, default_tracing
+from slo_engine.monitoring.defaults import default_metrics, default_prices
 from slo_engine.monitoring.endings import ending, told
+from slo_engine.monitoring.environment import default_tracing
 from slo_engine.monitoring.metrics import TOKEN_PARTS, AgentMetrics
 from slo_engine.monitoring.quiet import complaints
 from slo_engine.monitoring.run_trace import RunTrace, fail
 from slo_engine.monitoring.scope import Scope, current
-from slo_engine.monitoring.streams import monitored_stream
+from slo_engine.monitoring.streams import abandoned, monitored_stream, settle_abandoned
 from slo_engine.monitoring.tracing import Tracing, ambient_exemplar
 from slo_engine.monitoring.usage import LLMUsage, is_stream, usage_of
 
@@ -29,7 +30,7 @@ T = TypeVar("T")
 def current_run() -> AgentMonitor | None:
     """The run that the calling code is part of."""
     place = current.get()
-    return place[0] if place is not None else None
+    return place[0] if place is not None else None  # type: ignore[return-value]  # AgentMonitor is the only Run
 
 
 class AgentMonitor(Scope):

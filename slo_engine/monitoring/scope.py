@@ -5,16 +5,60 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextvars import ContextVar, Token
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
 
 if TYPE_CHECKING:
-    from slo_engine.monitoring.run import AgentMonitor
-    from slo_engine.monitoring.tracing import Step
+    from slo_engine.monitoring.tracing import Kind, Step, Trace
 
 
-Place: TypeAlias = "tuple[AgentMonitor, Step | None]"
+class PartOfTrace(Protocol):
+    """A run's part of a trace: `run_trace.RunTrace`."""
+
+    trace: Trace
+
+    def parent_of_steps(self) -> Step:
+        """The observation that the calling code is in: a tool call of this run, or the run."""
+
+    def start(self, kind: Kind, name: str, start_ns: int = 0) -> Step:
+        """Begin an observation inside what is going on in this run. May raise."""
+
+
+class Run(Protocol):
+    """What its calls need of a run: `run.AgentMonitor`, which is built from them and therefore above them."""
+
+    wants_content: bool
+
+    @property
+    def traced(self) -> PartOfTrace | None:
+        """Its part of a trace; None when tracing is off."""
+
+    def count_tool_call(self, tool_name: str, status: str) -> None:
+        """Count a tool call without tracing it. May raise."""
+
+    def count_llm_call(
+        self,
+        model: str,
+        call_type: str,
+        input_tokens: int,
+        output_tokens: int,
+        cached_tokens: int,
+        cache_write_tokens: int,
+        reasoning_tokens: int,
+        cost_usd: float | None,
+        seconds: float | None,
+        time_to_first_token: float | None,
+    ) -> float | None:
+        """Count a model call without tracing it, and answer what it cost. May raise."""
+
+    def complain(self, what: str, error: BaseException) -> None:
+        """Count a failure of the monitoring's own, and say so once a minute: the agent goes on."""
+
+
+Place: TypeAlias = "tuple[Run, Step | None]"
 """Where the calling code is: in a run, and perhaps in a tool call of it. A plain tuple: one is made for every run."""
 
+# Defined beside `Scope`, which uses it for every item of a generator: CPython 3.11 compiles calls of methods of an
+# imported name to a slower instruction, and an item would take 0.4 us more.
 current: ContextVar[Place | None] = ContextVar("slo_engine_place", default=None)
 
 

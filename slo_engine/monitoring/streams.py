@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from collections import deque
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Final, Protocol, Self
 
-from slo_engine.monitoring.calls import LLMCall, abandon
-from slo_engine.monitoring.usage import StreamReader
+from slo_engine.monitoring.usage import LLMUsage, StreamReader
 
 
-def monitored_stream(stream: Any, call: LLMCall) -> Any:
+class StreamedCall(Protocol):
+    """The model call that a stream answers: `calls.LLMCall`, which wraps its streams with this module."""
+
+    wants_content: bool
+
+    def first_token(self) -> None:
+        """The first token is here; later calls change nothing."""
+
+    def record_usage(self, usage: LLMUsage) -> None:
+        """Take tokens and model as they are."""
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """The model has answered, or failed."""
+
+
+def monitored_stream(stream: Any, call: StreamedCall) -> Any:
     """The stream, wrapped: ``call`` (begun) is finished when the stream ends, fails, or is closed or dropped."""
     is_async = hasattr(type(stream), "__anext__") or hasattr(type(stream), "__aiter__")
     is_sync = hasattr(type(stream), "__next__") or hasattr(type(stream), "__iter__")
@@ -18,10 +33,24 @@ def monitored_stream(stream: Any, call: LLMCall) -> Any:
     return _AsyncStream(stream, call) if is_async else _Stream(stream, call)
 
 
+abandoned: Final[deque[StreamedCall]] = deque()
+"""Calls whose streams were dropped: over, and not yet counted."""
+
+
+def settle_abandoned() -> None:
+    """Finish what was abandoned."""
+    while abandoned:
+        try:
+            call = abandoned.popleft()
+        except IndexError:  # another thread was faster
+            return
+        call.finish()
+
+
 class _Recording:
     """What both kinds of streams do with a chunk, and at the end."""
 
-    def __init__(self, stream: Any, call: LLMCall) -> None:
+    def __init__(self, stream: Any, call: StreamedCall) -> None:
         self._stream = stream
         self._call = call
         self._reader = StreamReader()
@@ -38,7 +67,9 @@ class _Recording:
         if not self.__dict__.get("_is_over", True):
             self._is_over = True
             self._call.record_usage(self._reader.usage(keep_text=self._call.wants_content))
-            abandon(self._call)
+            # Finished with the next run that ends: this may come in the middle of anything, a counter's lock held by
+            # this very thread included.
+            abandoned.append(self._call)
 
     def _take(self, chunk: Any) -> None:
         if self._reader.read(chunk):

@@ -100,6 +100,11 @@ class Prometheus:
         timeout = self._timeout
         return self._in_time(partial(self._ask_for_rules, timeout), timeout)
 
+    def reload(self) -> None:
+        """Have it read its configuration and rule files again. Raises PrometheusError, and nothing else."""
+        timeout = self._timeout
+        self._in_time(partial(self._ask_to_reload, timeout), timeout)
+
     def close(self) -> None:
         """Close the connections; the door is not used afterwards."""
         self._connect.close()
@@ -130,6 +135,20 @@ class Prometheus:
             if response.status_code != requests.codes.ok:
                 raise self._refused(response)
             return _groups(response.json())
+
+    def _ask_to_reload(self, timeout: float) -> None:
+        with self._explained():
+            response = self._session.request("POST", f"{self._url}/-/reload", timeout=timeout)
+            if response.status_code == requests.codes.forbidden and b"ifecycle" in response.content:
+                raise PrometheusError(
+                    "auth", f"{self._name} does not reload over HTTP: start it with --web.enable-lifecycle"
+                )
+            if response.status_code != requests.codes.ok:
+                said = said_in(response.content, self._connection)
+                raise PrometheusError(
+                    "unavailable",
+                    f"{self._name} did not reload: {explained(response.status_code, self._connection, said=said)}",
+                )
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

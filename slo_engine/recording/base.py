@@ -5,25 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from slo_engine.definitions.kinds.sli import Base
+from slo_engine.definitions.counts import Count
 from slo_engine.definitions.labels import SERVICE, SLO
 from slo_engine.definitions.promql import Matcher, Selector
-from slo_engine.definitions.slo import Group, Slo
+from slo_engine.definitions.slo import Slo
+from slo_engine.definitions.targets import Group
 from slo_engine.recording.names import ERRORS_INCREASE, EVENTS_INCREASE, REQUESTS_INCREASE, TOTAL_INCREASE
 
-RECORDS: Mapping[Base, str] = {
-    Base.EVENTS: EVENTS_INCREASE,
-    Base.TOTAL: TOTAL_INCREASE,
-    Base.ERRORS: ERRORS_INCREASE,
-    Base.REQUESTS: REQUESTS_INCREASE,
+RECORDS: Mapping[Count, str] = {
+    Count.EVENTS: EVENTS_INCREASE,
+    Count.TOTAL: TOTAL_INCREASE,
+    Count.ERRORS: ERRORS_INCREASE,
+    Count.REQUESTS: REQUESTS_INCREASE,
 }
 """The base record of each count."""
 
 
 def base_records(slo: Slo) -> Iterator[tuple[str, str]]:
     """Name and expression of each base record, in the order of their evaluation."""
-    for base, expr in slo.sli.base(slo.by, _Recorded(slo)):
-        yield RECORDS[base], expr
+    for count, expr in slo.sli.base(slo.by, _FromRecords(slo)):
+        yield RECORDS[count], expr
 
 
 def watched(slo: Slo) -> Selector:
@@ -41,10 +42,10 @@ class RawIncreases:
 
 def raw_increases(slo: Slo) -> RawIncreases:
     """What the base records would have held, for a time before there were any."""
-    written = _Written()
-    for base, expr in slo.sli.base(slo.by, written):
-        written.exprs[base] = expr
-    return RawIncreases(written.exprs.get(Base.TOTAL), written.exprs[Base.ERRORS])
+    written = _FromExpressions()
+    for count, expr in slo.sli.base(slo.by, written):
+        written.exprs[count] = expr
+    return RawIncreases(written.exprs.get(Count.TOTAL), written.exprs[Count.ERRORS])
 
 
 def recorded(slo: Slo, name: str, group: Group | None = None) -> Selector:
@@ -55,23 +56,23 @@ def recorded(slo: Slo, name: str, group: Group | None = None) -> Selector:
     return selector
 
 
-class _Recorded:
+class _FromRecords:
     recorded = True
 
     def __init__(self, slo: Slo) -> None:
         self._slo = slo
 
-    def __call__(self, base: Base, matchers: Sequence[Matcher] = ()) -> str:
-        selector = recorded(self._slo, RECORDS[base])
+    def __call__(self, count: Count, matchers: Sequence[Matcher] = ()) -> str:
+        selector = recorded(self._slo, RECORDS[count])
         return str(replace(selector, matchers=(*selector.matchers, *matchers)))
 
 
-class _Written:
+class _FromExpressions:
     recorded = False
 
     def __init__(self) -> None:
-        self.exprs: dict[Base, str] = {}
+        self.exprs: dict[Count, str] = {}
 
-    def __call__(self, base: Base, matchers: Sequence[Matcher] = ()) -> str:
+    def __call__(self, count: Count, matchers: Sequence[Matcher] = ()) -> str:
         assert not matchers  # what is written out cannot be told apart
-        return f"({self.exprs[base]})"
+        return f"({self.exprs[count]})"

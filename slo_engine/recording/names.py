@@ -3,6 +3,8 @@ data."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 # Records. Level "slo"; what is recorded; how it was made.
 EVENTS_INCREASE = "slo:sli_events:increase1m"
 """For events whose errors (or good ones) are among the series of the total: the events of each minute, by the group and
@@ -50,3 +52,7 @@ SPEND_PER_HOUR_ALERT = "SLOSpendPerHour"
 COST_PER_REQUEST_ALERT = "SLOCostPerRequest"
 SPEND_SPIKE_ALERT = "SLOSpendSpike"
 UNPRICED_ALERT = "SLOSpendUnpriced"
+
+BURN_ALERTS: Mapping[str, str] = {"objective": BURN_ALERT, "budget": SPEND_ALERT}
+EXHAUSTED_ALERTS: Mapping[str, str] = {"objective": EXHAUSTED_ALERT, "budget": SPEND_EXHAUSTED_ALERT}
+"""By what an SLO is held to."""

@@ -14,9 +14,11 @@ from slo_engine.recording.names import (
     ERRORS_HOURS,
     ERRORS_INCREASE,
     ERRORS_STAGE,
+    ERRORS_SUM,
     TOTAL_HOURS,
     TOTAL_INCREASE,
     TOTAL_STAGE,
+    TOTAL_SUM,
 )
 
 SHORT_INTERVAL = Duration.parse("1m")
@@ -32,3 +34,6 @@ STAGE_LIMIT = Duration.parse("3d")
 STAGES: Mapping[str, str] = {TOTAL_INCREASE: TOTAL_STAGE, ERRORS_INCREASE: ERRORS_STAGE}
 HOURS: Mapping[str, str] = {TOTAL_INCREASE: TOTAL_HOURS, ERRORS_INCREASE: ERRORS_HOURS}
 """Base record -> the record of the same events at a later stage."""
+
+SUMS: Mapping[str, str] = {TOTAL_INCREASE: TOTAL_SUM, ERRORS_INCREASE: ERRORS_SUM}
+"""Base record -> its sum over the whole SLO window."""

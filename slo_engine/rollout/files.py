@@ -52,10 +52,7 @@ def _replaced(folder: Path, files: Mapping[str, str]) -> Written:
     stale = {path.name for path in folder.glob("*.yaml") if _is_ours(path)} - files.keys()
     if foreign := [folder / name for name in files if _exists(folder / name) and not _is_ours(folder / name)]:
         raise SloEngineError(
-            "\n".join(
-                f"{path} was not written by slo-engine: move it, or choose another folder with --out"
-                for path in foreign
-            )
+            "\n".join(f"{path} was not written by slo-engine: move it, or choose another folder" for path in foreign)
         )
     unfinished = {folder / f".{name}.part": folder / name for name in files}
     try:

@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 from slo_engine.definitions.slo import SloSet
 from slo_engine.errors import SloEngineError
-from slo_engine.rollout.manifests import Metadata, config_map, object_name, prometheus_rule
+from slo_engine.rollout.manifests import Metadata, object_name
+from slo_engine.rollout.outputs import OUTPUTS, Output, Part
 from slo_engine.rules.build import build
 from slo_engine.rules.yaml_text import HEADER, as_yaml
 
-PROMETHEUS_RULE_BYTES = 400 * 1024
-"""Of rules in one PrometheusRule. The operator refuses a rule file of more than 512 KiB, as it writes it (half of what
-a ConfigMap holds: maxConfigMapDataSize in prometheus-operator), and etcd an object of more than 1.5 MiB."""
-
-CONFIG_MAP_BYTES = 1_000_000
-"""Of rules in one ConfigMap; Kubernetes takes 1 MiB of data, names included."""
-
-Format = Literal["files", "prometheusrule", "configmap"]
 FILE_NAME = re.compile(r"[a-z0-9]([-a-z0-9_.]*[a-z0-9])?\Z")
 
 
@@ -37,16 +30,27 @@ class Layout:
     """What the files are. ``one_file``: the name, without ``.yaml``, of the one that holds the rules of all services.
     ``metadata``: of each manifest; rule files have none."""
 
-    format: Format = "files"
+    format: str = "files"
+    """One of :data:`OUTPUTS`."""
     one_file: str | None = None
     metadata: Metadata = field(default_factory=Metadata)
 
     def __post_init__(self) -> None:
+        if self.format not in OUTPUTS:
+            raise LayoutError(f"there is no format {self.format!r}; there are: {', '.join(OUTPUTS)}")
+        if not self.output.has_metadata and self.metadata != Metadata():
+            forms = " or ".join(name for name, output in OUTPUTS.items() if output.has_metadata)
+            raise LayoutError(f"a namespace and labels are for manifests: choose the format {forms}")
         if self.one_file is not None and not FILE_NAME.match(self.one_file):
             raise LayoutError(
                 f"{self.one_file!r} cannot be the name of the one file: write it without .yaml, in lower-case letters, "
                 "digits and -, _ or ., such as slos"
             )
+
+    @property
+    def output(self) -> Output:
+        """The form of the files."""
+        return OUTPUTS[self.format]
 
 
 def render(slos: SloSet, layout: Layout | None = None) -> Mapping[str, str]:
@@ -67,21 +71,12 @@ def render(slos: SloSet, layout: Layout | None = None) -> Mapping[str, str]:
 
 
 def _file(layout: Layout, name: str, manifest: str, groups: list[str]) -> str:
-    match layout.format:
-        case "files":
-            return f"{HEADER}groups:\n{''.join(groups)}"
-        case "prometheusrule":
-            parts = _parts(groups, PROMETHEUS_RULE_BYTES)
-            manifests = [
-                prometheus_rule(f"{manifest}{suffix}", layout.metadata, "".join(part)) for suffix, part in parts
-            ]
-        case "configmap":
-            parts = _parts(groups, CONFIG_MAP_BYTES)
-            manifests = [
-                config_map(f"{manifest}{suffix}", layout.metadata, f"{name}{suffix}.yaml", f"groups:\n{''.join(part)}")
-                for suffix, part in parts
-            ]
-    return HEADER + "---\n".join(manifests)
+    output = layout.output
+    parts = (
+        Part(f"{name}{suffix}", f"{manifest}{suffix}", layout.metadata, part)
+        for suffix, part in _parts(groups, output.most_bytes or sys.maxsize)
+    )
+    return HEADER + "---\n".join(output.written(part) for part in parts)
 
 
 def _parts(groups: list[str], limit: int) -> Iterator[tuple[str, list[str]]]:

@@ -1,6 +1,4 @@
-"""Rules as objects of Kubernetes: PrometheusRule for the Prometheus operator, ConfigMap for everybody else.
-
-The forms are those of monitoring.coreos.com/v1 and v1; the names obey
+"""What objects of Kubernetes have in common: names and metadata. They obey
 https://kubernetes.io/docs/concepts/overview/working-with-objects/names/ (RFC 1123).
 """
 
@@ -12,7 +10,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from slo_engine.errors import SloEngineError
-from slo_engine.rules.yaml_text import as_yaml, indented
 
 MANAGED_BY = {"app.kubernetes.io/managed-by": "slo-engine"}
 
@@ -60,18 +57,7 @@ def object_name(name: str, prefix: str = "") -> str:
     return f"{prefix}{plain}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
 
 
-def prometheus_rule(name: str, metadata: Metadata, groups: str) -> str:
-    """A PrometheusRule. ``groups``: the YAML of its list of groups."""
-    head = {"apiVersion": "monitoring.coreos.com/v1", "kind": "PrometheusRule", "metadata": _metadata(name, metadata)}
-    return f"{as_yaml(head)}spec:\n  groups:\n{indented(groups, 1)}"
-
-
-def config_map(name: str, metadata: Metadata, key: str, rules: str) -> str:
-    """A ConfigMap with one rule file, ``rules``, under ``key``."""
-    head = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": _metadata(name, metadata)}
-    return f"{as_yaml(head)}data:\n  {key}: |\n{indented(rules, 2)}"
-
-
-def _metadata(name: str, metadata: Metadata) -> dict[str, object]:
+def metadata_of(name: str, metadata: Metadata) -> dict[str, object]:
+    """The ``metadata`` of an object."""
     namespace = {"namespace": metadata.namespace} if metadata.namespace else {}
     return {"name": name, **namespace, "labels": {**MANAGED_BY, **metadata.labels}}

@@ -1,6 +1,6 @@
 """SLOs -> Prometheus recording and alert rules, and their unit tests. Pure."""
 
 from slo_engine.rules.build import build
-from slo_engine.rules.model import Alert, Record, RuleGroup
+from slo_engine.rules.model import AlertRule, RecordingRule, RuleGroup
 
-__all__ = ["Alert", "Record", "RuleGroup", "build"]
+__all__ = ["AlertRule", "RecordingRule", "RuleGroup", "build"]

@@ -5,47 +5,54 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from slo_engine.definitions.duration import Duration
-from slo_engine.definitions.kinds import CostSli
 from slo_engine.definitions.labels import BURN_RATE, LONG_WINDOW, SERVICE, SEVERITY, SHORT_WINDOW, SLO, WINDOW
 from slo_engine.definitions.policies import REACH, Severity, Tier
-from slo_engine.definitions.slo import Slo, Threshold, error_budget, targets
+from slo_engine.definitions.slo import Slo, Threshold
+from slo_engine.definitions.targets import error_budget
 from slo_engine.recording.base import recorded, watched
 from slo_engine.recording.names import (
     ABSENT_ALERT,
     BUDGET_REMAINING,
-    BURN_ALERT,
-    EXHAUSTED_ALERT,
-    SPEND_ALERT,
-    SPEND_EXHAUSTED_ALERT,
+    BURN_ALERTS,
+    EXHAUSTED_ALERTS,
     TOTAL_INCREASE,
 )
-from slo_engine.rules.model import Alert
+from slo_engine.rules.model import AlertRule
 from slo_engine.rules.records import burning_budget, window_ratio_selector
 from slo_engine.rules.sums import sum_over
 
 
-def burn_alerts(slo: Slo) -> Iterator[tuple[Tier, Alert]]:
+def burn_alerts(slo: Slo) -> Iterator[tuple[Tier, AlertRule]]:
     """One alert for each tier: the burn rate exceeds its factor over the long window, and still does over the short
     one. The windows, the factor and the severity are labels, so that the page says which window burns."""
     for tier in slo.tiers:
         factor = _factor(slo, tier)
         windows = {LONG_WINDOW: str(tier.long), SHORT_WINDOW: str(tier.short), BURN_RATE: f"{factor:.4g}"}
-        name = SPEND_ALERT if isinstance(slo.sli, CostSli) else BURN_ALERT
-        yield tier, alert_of(slo, name, tier.severity, _burns(slo, tier), _explained(slo, tier, factor), windows)
+        yield (
+            tier,
+            alert_of(
+                slo,
+                BURN_ALERTS[slo.target.key],
+                tier.severity,
+                _burns(slo, tier),
+                _explained(slo, tier, factor),
+                windows,
+            ),
+        )
 
 
-def exhausted_alert(slo: Slo) -> Iterator[Alert]:
+def exhausted_alert(slo: Slo) -> Iterator[AlertRule]:
     """The alert for a budget of which nothing is left, when ``alerting.exhausted`` asks for it."""
     if slo.exhausted is None:
         return
     whole = f"{recorded(slo, BUDGET_REMAINING)}"
     expr = f"max without ({WINDOW}) ({whole}) <= 0"
-    if slo.min_events and not isinstance(slo.sli, CostSli):
+    if slo.min_events:
         expr += f" and {sum_over(slo, TOTAL_INCREASE, slo.window)} >= {slo.min_events}"
     period = "this month" if slo.window_name == "month" else f"the last {slo.window}"
     yield alert_of(
         slo,
-        SPEND_EXHAUSTED_ALERT if isinstance(slo.sli, CostSli) else EXHAUSTED_ALERT,
+        EXHAUSTED_ALERTS[slo.target.key],
         slo.exhausted,
         expr,
         {
@@ -56,7 +63,7 @@ def exhausted_alert(slo: Slo) -> Iterator[Alert]:
     )
 
 
-def absent_alert(slo: Slo) -> Iterator[Alert]:
+def absent_alert(slo: Slo) -> Iterator[AlertRule]:
     """The alert for an SLI that is not known at all, when ``alerting.absent`` asks for it."""
     if slo.absent is None:
         return
@@ -73,9 +80,9 @@ def absent_alert(slo: Slo) -> Iterator[Alert]:
     )
 
 
-def threshold_alert(threshold: Threshold) -> Alert:
+def threshold_alert(threshold: Threshold) -> AlertRule:
     """A plain alert, as its author wrote it."""
-    return Alert(
+    return AlertRule(
         threshold.alert,
         threshold.expr,
         {**threshold.labels, SERVICE: threshold.service, SEVERITY: threshold.severity},
@@ -91,12 +98,12 @@ def alert_of(
     expr: str,
     annotations: dict[str, str],
     labels: dict[str, str] | None = None,
-) -> Alert:
+) -> AlertRule:
     """An alert with what identifies the SLO, and what its author adds to all alerts of this severity."""
     added = slo.alerting[severity]
     owner = {"owner": _verbatim(slo.owner)} if slo.owner else {}
     identity = {**slo.labels, **owner, SERVICE: slo.service, SLO: slo.name}
-    return Alert(
+    return AlertRule(
         name,
         expr,
         {**identity, **added.labels, SEVERITY: severity, **(labels or {})},
@@ -117,19 +124,16 @@ def _verbatim(text: str) -> str:
 
 def threshold_of(slo: Slo, tier: Tier) -> float:
     """The error ratio at which a tier fires for the objective of the SLO itself; for spend, the burn rate."""
-    factor = _factor(slo, tier)
-    return factor if isinstance(slo.sli, CostSli) else factor * error_budget(slo.objective)
+    return _factor(slo, tier) * slo.target.error_budget
 
 
 def _factor(slo: Slo, tier: Tier) -> float:
-    if isinstance(slo.sli, CostSli):
-        return tier.factor  # spend has no ceiling: every factor can be reached
-    return slo.policy.factor(tier, error_budget(slo.objective))
+    return slo.target.factor(slo.policy, tier)
 
 
 def _burns(slo: Slo, tier: Tier) -> str:
     both = " and ".join(f"{_ratio(slo, window)} > {_threshold(slo, tier)}" for window in (tier.long, tier.short))
-    if slo.min_events and not isinstance(slo.sli, CostSli):
+    if slo.min_events:
         both += f" and {sum_over(slo, TOTAL_INCREASE, tier.long)} >= {slo.min_events}"
     return both
 
@@ -141,11 +145,11 @@ def _ratio(slo: Slo, window: Duration) -> str:
 
 
 def _threshold(slo: Slo, tier: Tier) -> str:
-    if slo.overrides and slo.policy.adaptive and not isinstance(slo.sli, CostSli):
+    if slo.target.overrides and slo.policy.adaptive and slo.target.objective is not None:
         budget = burning_budget(slo)
         lowered = f"clamp_max({tier.factor:.12g} * {budget}, {REACH:g})"
         # Under an objective of 25 % that would fire although the objective is kept.
-        low = any(error_budget(objective) > REACH for _, objective in targets(slo))
+        low = any(error_budget(objective) > REACH for _, objective in slo.target.amounts())
         return f"({lowered} > {budget} or {budget})" if low else lowered
     return f"{_factor(slo, tier):.12g} * {burning_budget(slo)}"
 
@@ -155,10 +159,10 @@ def _explained(slo: Slo, tier: Tier, factor: float) -> dict[str, str]:
     adapted = ""
     if factor < tier.factor:
         adapted = (
-            f" The factor is {factor:.4g} instead of {tier.factor:.4g}, which an objective of {slo.objective:g} % puts "
-            "out of reach."
+            f" The factor is {factor:.4g} instead of {tier.factor:.4g}, which an objective of "
+            f"{slo.target.objective:g} % puts out of reach."
         )
-    if isinstance(slo.sli, CostSli):
+    if slo.target.budget is not None:
         return {
             "summary": f"{slo.service} {slo.name}{group_text(slo)}: spends {{{{ $value | humanize }}}} times its "
             f"budget over {tier.long}",

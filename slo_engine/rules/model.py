@@ -10,7 +10,7 @@ from slo_engine.definitions.promql import parse_expression
 
 
 @dataclass(frozen=True)
-class Record:
+class RecordingRule:
     """A recording rule."""
 
     record: str
@@ -23,7 +23,7 @@ class Record:
 
 
 @dataclass(frozen=True)
-class Alert:
+class AlertRule:
     """An alerting rule."""
 
     alert: str
@@ -56,7 +56,7 @@ class RuleGroup:
 
     name: str
     interval: Duration | None
-    rules: tuple[Record | Alert, ...] = field(default=())
+    rules: tuple[RecordingRule | AlertRule, ...] = field(default=())
 
     def as_data(self) -> dict[str, object]:
         """As Prometheus reads it."""

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from slo_engine.definitions.kinds import CostSli
 from slo_engine.definitions.labels import WEEK
 from slo_engine.definitions.money import CENTS_COUNT, Budget
 from slo_engine.definitions.slo import Slo
-from slo_engine.recording.base import recorded
+from slo_engine.recording.base import recorded, watched
 from slo_engine.recording.names import (
     COST_PER_REQUEST_ALERT,
     ERRORS_INCREASE,
@@ -20,7 +19,7 @@ from slo_engine.recording.names import (
 )
 from slo_engine.recording.stages import HOUR_LENGTH
 from slo_engine.rules.alerts import alert_of, group_text
-from slo_engine.rules.model import Alert
+from slo_engine.rules.model import AlertRule
 from slo_engine.rules.sums import sum_over
 
 _WEEKS = range(1, 5)
@@ -28,12 +27,11 @@ _HOUR_OF_STAGE = "57m30s"
 """The twelve samples of the stage that make an hour, on Prometheus 2 and 3."""
 
 
-def short_spend_alerts(slo: Slo) -> Iterator[Alert]:
+def short_spend_alerts(slo: Slo) -> Iterator[AlertRule]:
     """Every minute: spend per hour, and per request."""
-    if not isinstance(slo.sli, CostSli):
-        return
+    limits = slo.target.limits
     spent = sum_over(slo, ERRORS_INCREASE, HOUR_LENGTH)
-    if limit := slo.sli.limits.hour:
+    if limit := limits.hour:
         yield alert_of(
             slo,
             SPEND_PER_HOUR_ALERT,
@@ -44,7 +42,7 @@ def short_spend_alerts(slo: Slo) -> Iterator[Alert]:
                 "description": f"The limit is {limit} an hour.",
             },
         )
-    if limit := slo.sli.limits.request:
+    if limit := limits.request:
         yield alert_of(
             slo,
             COST_PER_REQUEST_ALERT,
@@ -57,11 +55,9 @@ def short_spend_alerts(slo: Slo) -> Iterator[Alert]:
         )
 
 
-def long_spend_alerts(slo: Slo) -> Iterator[Alert]:
+def long_spend_alerts(slo: Slo) -> Iterator[AlertRule]:
     """Every five minutes: a spike, and calls without a price."""
-    if not isinstance(slo.sli, CostSli):
-        return
-    if spike := slo.sli.limits.spike:
+    if spike := slo.target.limits.spike:
         hour = f"sum_over_time({recorded(slo, ERRORS_STAGE)}[{_HOUR_OF_STAGE}]"
         weeks = " or ".join(f'label_replace({hour} offset {week}w), "{WEEK}", "{week}", "", "")' for week in _WEEKS)
         yield alert_of(
@@ -76,11 +72,10 @@ def long_spend_alerts(slo: Slo) -> Iterator[Alert]:
                 "weeks (in as many of them as there are records).",
             },
         )
-    if slo.sli.unpriced:
-        calls = slo.sli.unpriced
+    if calls := slo.target.unpriced:
         # The first call of a model makes its series, which increase() cannot see; but after a gap in which nothing was
         # scraped every series looks new.
-        raised = f"({calls} unless {calls} offset 1h and on () {slo.sli.spend} offset 1h) or increase({calls}[1h])"
+        raised = f"({calls} unless {calls} offset 1h and on () {watched(slo)} offset 1h) or increase({calls}[1h])"
         yield alert_of(
             slo,
             UNPRICED_ALERT,

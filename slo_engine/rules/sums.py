@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 from slo_engine.definitions.duration import Duration
 from slo_engine.definitions.labels import HOUR
-from slo_engine.definitions.slo import Group, Slo
+from slo_engine.definitions.slo import Slo
+from slo_engine.definitions.targets import Group
 from slo_engine.recording.base import recorded
 from slo_engine.recording.stages import (
     HOUR_LENGTH,

@@ -17,8 +17,9 @@ from typing import Any
 
 import yaml
 
+from slo_engine.definitions.counts import Count
 from slo_engine.definitions.duration import Duration
-from slo_engine.definitions.kinds import CostSli
+from slo_engine.definitions.kinds.specimen import Specimen
 from slo_engine.definitions.labels import LONG_WINDOW, SERVICE, SEVERITY, SHORT_WINDOW, SLO
 from slo_engine.definitions.policies import Tier
 from slo_engine.definitions.slo import Slo, SloSet
@@ -27,7 +28,7 @@ from slo_engine.recording.names import ABSENT_ALERT, ERROR_RATIO
 from slo_engine.recording.stages import LONG_INTERVAL, SHORT_INTERVAL, SHORT_LIMIT
 from slo_engine.rules.alerts import threshold_of
 from slo_engine.rules.build import build
-from slo_engine.rules.specimens import Specimen, group_of, histories, specimen
+from slo_engine.rules.specimens import group_labels, histories, specimen
 from slo_engine.rules.yaml_text import HEADER
 
 SLACK = 3
@@ -138,7 +139,7 @@ class _Scenario:
 def _tests(slo: Slo, speed: Speed) -> Iterator[_Test]:
     """One test in which each scenario is a group of its own; where there is one group only a test for each."""
     found = list(_scenarios(slo, speed))
-    groups = {tuple(group_of(slo, scenario.name).items()) for scenario in found}
+    groups = {tuple(group_labels(slo, scenario.name).items()) for scenario in found}
     for several in [found] if len(groups) == len(found) else [[scenario] for scenario in found]:
         series: dict[str, str] = {}
         expected: list[dict[str, Any]] = []
@@ -160,15 +161,16 @@ def _tests(slo: Slo, speed: Speed) -> Iterator[_Test]:
 def _scenarios(slo: Slo, speed: Speed) -> Iterator[_Scenario]:
     tiers = [tier for tier in slo.tiers if speed.has(tier)]
     clean = max(tier.long for tier in tiers).milliseconds // 60_000
-    is_money = isinstance(slo.sli, CostSli)
-    worst = 2 * max(tier.factor for tier in slo.tiers) if is_money else 1.0
+    counts_events = Count.TOTAL in slo.target.counts
+    # Money has no ceiling: an outage of it is whatever fires every tier.
+    worst = 1.0 if counts_events else 2 * max(tier.factor for tier in slo.tiers)
     lowest = min(threshold_of(slo, tier) for tier in slo.tiers)
     slow = min(1.5 * min(threshold_of(slo, tier) for tier in tiers), worst)
     yield _Scenario("outage", ((clean, 0.0), (_outage(slo, speed, worst), worst)))
     yield _Scenario("slow-burn", ((clean, 0.0), (_outage(slo, speed, slow), slow)))
     yield _Scenario("healthy", ((clean, lowest / 2),))
     yield _Scenario("idle", ((clean, 0.0),), is_idle=True)
-    if not is_money:
+    if counts_events:
         yield _Scenario("late-errors", ((clean, 0.0), (_outage(slo, speed, worst), worst)), errors_are_late=True)
 
 
@@ -179,9 +181,9 @@ def _outage(slo: Slo, speed: Speed, failing: float) -> int:
 
 def _series(slo: Slo, raw: Specimen, scenario: _Scenario, speed: Speed) -> dict[str, str]:
     events = 0.0 if scenario.is_idle else float(max(EVENTS_A_MINUTE, slo.min_events))
-    if isinstance(slo.sli, CostSli):
-        # What the budget allows a minute; of five minutes a rule sees one when it is evaluated each five minutes.
-        events = slo.sli.budget.amount / (slo.window.milliseconds / 60_000) * speed.minutes
+    # What the budget allows a minute; of five minutes a rule sees one when it is evaluated each five minutes.
+    allowed = slo.target.allowance(60_000 / slo.window.milliseconds * speed.minutes)
+    events = events if allowed is None else allowed
     series = histories(raw, [(minutes, events, failing) for minutes, failing in scenario.stretches])
     if scenario.errors_are_late:
         clean = scenario.stretches[0][0]
@@ -191,7 +193,7 @@ def _series(slo: Slo, raw: Specimen, scenario: _Scenario, speed: Speed) -> dict[
 
 
 def _expected(slo: Slo, scenario: _Scenario, speed: Speed) -> Iterator[dict[str, Any]]:
-    group = group_of(slo, scenario.name)
+    group = group_labels(slo, scenario.name)
     if len(scenario.stretches) == 1:
         end = f"{scenario.minutes}m"
         burns = _matchers(slo, group)

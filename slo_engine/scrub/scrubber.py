@@ -159,7 +159,15 @@ _PRIVATE_KEY: Final = re.compile(
     re.DOTALL,
 )
 _URL_PASSWORD: Final = re.compile(r"://[^\s/:@\"'<>]{0,64}:([^\s/@\"'<>]{1,256})@")
-_BEARER: Final = re.compile(r"(?:bearer|basic)\s+(?=[A-Za-z0-9._~+/=-]*\d)([A-Za-z0-9._~+/=-]{12,})", re.IGNORECASE)
+_BEARER: Final = re.compile(
+    # With a digit, or with the beginning of a key: "basic authentication" is neither.
+    r"(?:bearer|basic)\s+((?:(?=[A-Za-z0-9._~+/=-]{0,2000}\d)|(?=[sp]k-))[A-Za-z0-9._~+/=-]{12,})",
+    re.IGNORECASE,
+)
+_AUTHORIZATION: Final = re.compile(
+    r"authorization[\\\"']{0,4}\s{0,3}[:=]\s{0,3}[\\\"']{0,4}(?:bearer|basic|token|apikey)\s{1,3}([A-Za-z0-9._~+/=-]{6,})",
+    re.IGNORECASE,
+)
 
 # `password = ...`, `"api_key": "..."`, `AWS_SECRET_ACCESS_KEY=...`: what a name says is secret.
 _SECRET_NAMES: Final = (
@@ -176,11 +184,11 @@ _SECRET_NAMES: Final = (
 )
 _ASSIGNED: Final = re.compile(
     r"(?:password|passwd|pwd|secret|api[_-]?key|access_?key|token)(?:[_-]?(?:access)?[_-]?key|_?id)?"
-    r"(?P<sign>[\\\"']{0,4}\s{0,3}(?::|=>?)\s{0,3}[\\\"']{0,4})"
+    r"(?P<sign>[\\\"']{0,4}\s{0,3}(?::|=>?|(?<=\s)is(?=\s))\s{0,3}[\\\"']{0,4})"
     r"(?P<value>(?:[^\s\"'\\,;&<>{}()\[\]]|&(?!\w{1,30}=)){4,256})",
     re.IGNORECASE,
 )
-_PASSWORD: Final = re.compile(r"passw|pwd", re.IGNORECASE)
+_PASSWORD: Final = re.compile(r"passw|pwd|secret_access_key=|SECRET[A-Z_]{0,20}=", re.IGNORECASE)
 _NO_PASSWORD: Final = frozenset({"null", "none", "true", "false", "required", "optional", "string", "undefined"})
 
 
@@ -209,6 +217,10 @@ def _named_secrets(text: str) -> Iterator[Match]:
             match = _BEARER.match(text, at)
             if match is not None:
                 yield Match(match.start(1), match.end(1), "secret")
+    for at in _positions(lowered, "authorization") if "authorization" in lowered else ():
+        match = _AUTHORIZATION.match(text, at)
+        if match is not None:
+            yield Match(match.start(1), match.end(1), "secret")
     for word in _SECRET_NAMES:
         for at in _positions(lowered, word) if word in lowered else ():
             match = _ASSIGNED.match(text, at)

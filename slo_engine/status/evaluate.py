@@ -10,10 +10,10 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from slo_engine.definitions.duration import Duration
-from slo_engine.definitions.kinds import CostSli
 from slo_engine.definitions.labels import LONG_WINDOW, SERVICE, SEVERITY, SHORT_WINDOW, SLO, WINDOW
 from slo_engine.definitions.money import Budget
-from slo_engine.definitions.slo import Group, Slo, SloSet, error_budget
+from slo_engine.definitions.slo import Slo, SloSet
+from slo_engine.definitions.targets import Group, begins_anew, error_budget
 from slo_engine.prometheus import Result, Sample, finite
 from slo_engine.recording.names import (
     ERROR_RATIO,
@@ -25,9 +25,6 @@ from slo_engine.recording.names import (
 )
 from slo_engine.recording.stages import SHORT_LIMIT
 from slo_engine.status.model import Events, Firing, SloStatus
-
-FORECAST_WINDOW = Duration.parse("1h")
-"""The burn rate that the forecast continues: long enough to be calm, short enough to be now."""
 
 _LOOK_BACK = "10m"
 """Long windows are recorded every five minutes: two intervals, so that one late evaluation does not blank them."""
@@ -44,7 +41,7 @@ class QuerySource(Protocol):
 
 
 @dataclass
-class Recorded:
+class GroupRecords:
     """What the rules have recorded for one SLO group."""
 
     ratios: dict[str, float] = field(default_factory=dict)
@@ -63,11 +60,11 @@ def evaluate(slos: SloSet, source: QuerySource, at: datetime) -> list[SloStatus]
     return [
         status_of(slo, dict(zip(slo.by, values, strict=False)), found, at)
         for slo in sorted(slos.slos, key=lambda slo: slo.key)
-        for values, found in sorted(recorded[slo.key].items() or [((), Recorded())], key=_values)
+        for values, found in sorted(recorded[slo.key].items() or [((), GroupRecords())], key=_values)
     ]
 
 
-def status_of(slo: Slo, group: Group, recorded: Recorded, at: datetime) -> SloStatus:
+def status_of(slo: Slo, group: Group, recorded: GroupRecords, at: datetime) -> SloStatus:
     """The arithmetic of one group. Burn rate = error ratio / error budget; remaining = 1 - burn rate over the SLO
     window (SRE workbook, chapter 5)."""
     allowed = error_budget(slo.objective_for(group))
@@ -100,7 +97,7 @@ def status_of(slo: Slo, group: Group, recorded: Recorded, at: datetime) -> SloSt
         error_budget_remaining=remaining,
         measured_over=measured_over,
         events=events,
-        exhausted_at=_within_the_month(slo, exhausted_at(remaining, _pace(slo, burn_rates), slo.window, at), at),
+        exhausted_at=_before_it_begins_anew(slo, exhausted_at(remaining, _pace(slo, burn_rates), slo.window, at), at),
         firing=tuple(sorted(recorded.firing, key=lambda each: (each.severity, each.long_window))),
         unpriced_models=tuple(sorted(recorded.unpriced_models)),
         evaluated_at=at,
@@ -108,23 +105,18 @@ def status_of(slo: Slo, group: Group, recorded: Recorded, at: datetime) -> SloSt
 
 
 def _pace(slo: Slo, burn_rates: Mapping[str, float]) -> float | None:
-    """The burn rate that a forecast continues: that of the last hour. Spend follows the day: at night a day of it says
-    more than an hour does."""
-    hour = burn_rates.get(str(FORECAST_WINDOW))
-    day = burn_rates.get("1d") if isinstance(slo.sli, CostSli) else None
-    return max((rate for rate in (hour, day) if rate is not None), default=None)
+    """The burn rate that a forecast continues."""
+    rates = (burn_rates.get(str(window)) for window in slo.target.forecast_windows)
+    return max((rate for rate in rates if rate is not None), default=None)
 
 
-def _within_the_month(slo: Slo, exhausted: datetime | None, at: datetime) -> datetime | None:
-    """A budget for the calendar month that outlasts the month is not used up: the next one begins with a new one."""
-    if exhausted is None or not isinstance(slo.sli, CostSli) or slo.sli.month is None:
-        return exhausted
-    here = at.astimezone(slo.sli.month)
-    first_of_next = (here.replace(day=1) + timedelta(days=32)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    return exhausted if exhausted < first_of_next else None
+def _before_it_begins_anew(slo: Slo, exhausted: datetime | None, at: datetime) -> datetime | None:
+    """A budget that outlasts its calendar month is not exhausted: the next month begins with a new one."""
+    anew = begins_anew(slo.target, at)
+    return exhausted if exhausted is None or anew is None or exhausted < anew else None
 
 
-def _events(recorded: Recorded, budget: Budget | None) -> Events | None:
+def _events(recorded: GroupRecords, budget: Budget | None) -> Events | None:
     total = budget.amount if budget else recorded.total
     return None if total is None or recorded.errors is None else Events(total, recorded.errors)
 
@@ -142,19 +134,19 @@ def exhausted_at(remaining: float | None, burn_rate: float | None, window: Durat
     return at + timedelta(seconds=left) if left < _LONGEST_FORECAST_DAYS * 86_400 else None
 
 
-def _values(item: tuple[tuple[str, ...], Recorded]) -> tuple[str, ...]:
+def _values(item: tuple[tuple[str, ...], GroupRecords]) -> tuple[str, ...]:
     return item[0]
 
 
-_Groups = defaultdict[tuple[str, ...], Recorded]
+_Groups = defaultdict[tuple[str, ...], GroupRecords]
 """What is recorded for the groups of an SLO, by the values of its ``by`` labels."""
 
 
 def _fetch(slos: SloSet, source: QuerySource, at: datetime) -> Mapping[tuple[str, str], _Groups]:
     labels_of = {slo.key: slo.by for slo in slos.slos}
-    found: dict[tuple[str, str], _Groups] = {slo.key: defaultdict(Recorded) for slo in slos.slos}
+    found: dict[tuple[str, str], _Groups] = {slo.key: defaultdict(GroupRecords) for slo in slos.slos}
 
-    def each(expr: str) -> Iterable[tuple[Recorded, Sample]]:
+    def each(expr: str) -> Iterable[tuple[GroupRecords, Sample]]:
         for sample in finite(source.query(expr, at).samples):
             key = (sample.labels.get(SERVICE, ""), sample.labels.get(SLO, ""))
             by = labels_of.get(key)
@@ -175,14 +167,14 @@ def _fetch(slos: SloSet, source: QuerySource, at: datetime) -> Mapping[tuple[str
     return found
 
 
-def _concerned(groups: _Groups, by: tuple[str, ...], labels: Mapping[str, str]) -> list[Recorded]:
+def _concerned(groups: _Groups, by: tuple[str, ...], labels: Mapping[str, str]) -> list[GroupRecords]:
     """The groups that an alert is about: its own or, where it is about the SLO as a whole, all of them."""
     if all(labels.get(label) for label in by):
         return [groups[tuple(labels[label] for label in by)]]
     return list(groups.values()) or [groups[()]]
 
 
-def _add_alert(recorded: Recorded, labels: Mapping[str, str]) -> None:
+def _add_alert(recorded: GroupRecords, labels: Mapping[str, str]) -> None:
     if labels.get("alertname") == UNPRICED_ALERT:
         recorded.unpriced_models.add(labels.get("model", ""))
     text = (labels.get(name, "") for name in ("alertname", SEVERITY, LONG_WINDOW, SHORT_WINDOW))

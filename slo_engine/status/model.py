@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from slo_engine.definitions.money import Budget
-from slo_engine.definitions.slo import Group
+from slo_engine.definitions.targets import Group
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 
 from slo_engine import __version__
 from slo_engine.errors import SloEngineError
-from slo_engine.web import api, health, pages, webhook
+from slo_engine.web import api, health, pages, reload, webhook
 from slo_engine.web.services import Services
 
 _SECURITY_HEADERS = {
@@ -38,8 +38,8 @@ def create_app(
         redirect_slashes=False,  # a redirected webhook arrives as a GET without a body
     )
     app.state.services = services
-    for room in (webhook, api, health, pages):
-        app.include_router(room.router)
+    for part in (webhook, api, health, reload, pages):
+        app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
 
     @app.exception_handler(SloEngineError)

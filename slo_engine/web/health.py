@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse
 from prometheus_client.exposition import choose_encoder
 
 from slo_engine import telemetry
+from slo_engine.definitions.live import ActiveSlos
 from slo_engine.web.services import NeedsServices, Services
 
 router = APIRouter()
@@ -22,8 +23,8 @@ def healthz() -> dict[str, str]:
 
 @router.get("/readyz")
 def readyz(services: NeedsServices) -> JSONResponse:
-    """200 when pages can be taken in and worked off, and the clock runs. SLO files with mistakes do not make the engine
-    unready, as the last good set is in force; they are told here."""
+    """200 when notifications can be received and processed, and the clock runs. Mistakes in SLO files and rules that
+    have drifted do not make the engine unready; they are reported here."""
     checks = {
         "store": _store(services),
         "clock": "ok" if services.clock_is_running() else "the clock does not run",
@@ -31,7 +32,13 @@ def readyz(services: NeedsServices) -> JSONResponse:
     }
     ready = all(check == "ok" for check in checks.values())
     return JSONResponse(
-        {"ready": ready, "checks": checks, "slo_files": _slo_files(services)}, status_code=200 if ready else 503
+        {
+            "ready": ready,
+            "checks": checks,
+            "slo_files": slo_files(services.slos.active),
+            "rules": None if services.rollout is None else services.rollout.status.as_json(),
+        },
+        status_code=200 if ready else 503,
     )
 
 
@@ -48,10 +55,10 @@ def _store(services: Services) -> str:
     return "ok" if services.database.failure is None else f"the last commit failed: {services.database.failure}"
 
 
-def _slo_files(services: Services) -> dict[str, object]:
-    active = services.slos.active
+def slo_files(active: ActiveSlos) -> dict[str, object]:
+    """How many SLOs are used, and why the files on disk are not."""
     found: dict[str, object] = {"slos": len(active.slos.slos), "state": "ok"}
     if active.problems:
-        found["state"] = "the files on disk have mistakes; the last good set stays in force"
+        found["state"] = "SLO files rejected; keeping the last valid configuration"
         found["problems"] = [str(problem) for problem in active.problems[:_SHOWN_PROBLEMS]]
     return found

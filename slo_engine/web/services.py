@@ -8,9 +8,18 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
-from slo_engine.definitions.live import LiveSlos
+from slo_engine.definitions.live import ActiveSlos, LiveSlos
+from slo_engine.rollout.rollout import Rollout, RolloutStatus
 from slo_engine.status.board import StatusBoard
 from slo_engine.store import Database
+
+
+@dataclass(frozen=True)
+class Reloaded:
+    """What came of reading the SLO files again."""
+
+    active: ActiveSlos
+    rules: RolloutStatus | None
 
 
 @dataclass(frozen=True)
@@ -22,6 +31,10 @@ class Services:
     board: StatusBoard
     webhook_token: str | None
     on_posted: Callable[[], None]
+    reload: Callable[[], Reloaded]
+    """Read the SLO files again, and roll out their rules."""
+    rollout: Rollout | None
+    """None: rules are rolled out by somebody else."""
     clock_is_running: Callable[[], bool]
     workers_are_running: Callable[[], bool]
 

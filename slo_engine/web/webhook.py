@@ -1,14 +1,13 @@
-"""``POST /webhooks/alertmanager``: commit the bytes, answer 2xx, look at them later.
+"""``POST /webhooks/alertmanager``: commit the bytes, answer 2xx, parse them later.
 
-Alertmanager retries 5xx and network errors, and nothing else: a 4xx is a lost page. So whatever comes is stored, and
-the answers are 2xx, or 503 when the store cannot commit. Only who is not let in, and what no Alertmanager sends, gets
-a 4xx: a wrong token, a body above the cap.
+Alertmanager retries 5xx and network errors, and nothing else: a 4xx is a lost notification. So whatever comes is
+stored, and the answers are 2xx, or 503 when the store cannot commit. Only a wrong token, and what no Alertmanager
+sends, gets a 4xx: a body above the cap.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hmac
 import time
 
 from fastapi import APIRouter, Request
@@ -17,6 +16,7 @@ from starlette.requests import ClientDisconnect
 
 from slo_engine import telemetry
 from slo_engine.store import StoreError, inbox
+from slo_engine.web.authorization import is_authorized
 from slo_engine.web.services import NeedsServices
 
 router = APIRouter()
@@ -33,8 +33,8 @@ COMMIT_SECONDS = 5.0
 
 @router.post("/webhooks/alertmanager")
 async def take(request: Request, services: NeedsServices) -> JSONResponse:
-    """Take in a notification of Alertmanager (webhook version 4)."""
-    if not _is_let_in(request, services.webhook_token):
+    """Receive a notification of Alertmanager (webhook version 4)."""
+    if not is_authorized(request, services.webhook_token):
         return _answer(401, "refused", "the bearer token is missing or wrong: set http_config.authorization")
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -42,7 +42,7 @@ async def take(request: Request, services: NeedsServices) -> JSONResponse:
     except TimeoutError:
         return _answer(503, "failed", f"the body did not arrive within {BODY_SECONDS:g} s")
     except ClientDisconnect:
-        return _answer(400, "failed", "the sender has hung up")  # nobody reads it; a sender that is there tries again
+        return _answer(400, "failed", "client disconnected")  # nobody reads it; a sender that is there tries again
     if body is None:
         return _answer(413, "refused", f"the body is larger than {MAX_BODY_BYTES} bytes: set max_alerts")
     try:
@@ -53,13 +53,6 @@ async def take(request: Request, services: NeedsServices) -> JSONResponse:
         return _answer(503, "failed", "the store cannot commit now: send it again")
     services.on_posted()
     return _answer(200, "accepted", "stored")
-
-
-def _is_let_in(request: Request, token: str | None) -> bool:
-    if token is None:
-        return True
-    scheme, _, shown = request.headers.get("authorization", "").partition(" ")
-    return scheme.lower() == "bearer" and hmac.compare_digest(shown.strip().encode(), token.encode())
 
 
 async def _read(request: Request) -> bytes | None:

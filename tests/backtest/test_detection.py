@@ -21,7 +21,7 @@ from slo_engine.backtest.detection import (
 )
 from slo_engine.definitions.duration import Duration
 from slo_engine.definitions.policies import BUILT_IN, Policy
-from slo_engine.definitions.slo import error_budget
+from slo_engine.definitions.targets import error_budget
 
 MONTH = Duration.parse("30d")
 BUDGET = error_budget(99.9)

@@ -8,7 +8,7 @@ import pytest
 
 from slo_engine.backtest.incidents import Incident, errors_between, read_incidents
 from slo_engine.backtest.windows import History
-from slo_engine.definitions import SpecError
+from slo_engine.definitions import SloFileError
 
 
 def test_incidents_are_read_with_their_zone(tmp_path: Path) -> None:
@@ -47,13 +47,13 @@ def test_incidents_are_read_with_their_zone(tmp_path: Path) -> None:
 def test_a_mistake_is_told_where_it_is(tmp_path: Path, text: str, said: str) -> None:
     file = tmp_path / "incidents.yaml"
     file.write_text(text)
-    with pytest.raises(SpecError) as caught:
+    with pytest.raises(SloFileError) as caught:
         read_incidents(file)
     assert said in str(caught.value)
 
 
 def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="cannot be read: No such file"):
+    with pytest.raises(SloFileError, match="cannot be read: No such file"):
         read_incidents(tmp_path / "nowhere.yaml")
 
 

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from slo_engine.backtest.incidents import Incident
 from slo_engine.backtest.objectives import met
-from slo_engine.backtest.replay import Alert, Candidate, Findings, Plan, Replay, is_for, replay
+from slo_engine.backtest.replay import Backtest, Candidate, FiredAlert, Replay, ReplayPlan, is_for, replay
 from slo_engine.backtest.windows import History, Windows
 from slo_engine.definitions import Duration, Slo, TierAlerting
 from slo_engine.definitions.policies import GOOGLE, Policy, Severity
+from slo_engine.definitions.targets import Objective
 from tests.rules.promtool import slos_of
 from tests.rules.shop import slo_file
 
@@ -41,17 +42,17 @@ def history(*stretches: tuple[int, float, float], lead: int = 0) -> History:
     return History(START - lead * 60, total, errors)
 
 
-def plan(minutes: int, *policies: Policy, begin: int = 0, **more: object) -> Plan:
+def plan(minutes: int, *policies: Policy, begin: int = 0, **more: object) -> ReplayPlan:
     candidates = tuple(Candidate(policy) for policy in policies or (PAGE_1H,))
-    return Plan(candidates, START + begin * 60, START + (minutes - 1) * 60, **more)  # type: ignore[arg-type]
+    return ReplayPlan(candidates, START + begin * 60, START + (minutes - 1) * 60, **more)  # type: ignore[arg-type]
 
 
-def only(findings: Findings) -> Replay:
+def only(findings: Backtest) -> Replay:
     (found,) = findings.replays
     return found
 
 
-def minutes(alert: Alert) -> tuple[float, float | None]:
+def minutes(alert: FiredAlert) -> tuple[float, float | None]:
     over = None if alert.reset_at is None else (alert.reset_at - START) / 60
     return ((alert.fired_at - START) / 60, over)
 
@@ -131,7 +132,7 @@ def test_factors_are_those_of_the_slo_window(slo: Slo) -> None:
 
 
 def test_an_objective_under_a_quarter_is_no_cause_for_an_alert_while_it_is_kept(slo: Slo) -> None:
-    loose = replace(slo, objective=10)
+    loose = replace(slo, target=Objective(10))
     kept = only(replay(loose, {("chat",): history((5 * DAY, 100, 0.89))}, plan(5 * DAY, GOOGLE)))
     missed = only(replay(loose, {("chat",): history((5 * DAY, 100, 0.91))}, plan(5 * DAY, GOOGLE)))
     assert kept.alerts == ()
@@ -174,7 +175,7 @@ def test_overlapping_incidents_are_two_events_of_one_alert(slo: Slo) -> None:
 def test_an_alert_is_for_an_incident_while_its_short_window_sees_it(fired: int, over: int | None, wanted: bool) -> None:
     tier = PAGE_1H.tiers[0]  # its short window is 5 minutes, and the base sees a minute 10 s after its end
     reset = None if over is None else START + over
-    alert = Alert({"agent_type": "chat"}, tier, 14.4, START + fired, reset, False, None, ())
+    alert = FiredAlert({"agent_type": "chat"}, tier, 14.4, START + fired, reset, False, None, ())
     assert is_for(alert, Incident("", START, START + 3600, {"agent_type": "chat"})) is wanted
 
 

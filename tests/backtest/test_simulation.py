@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slo_engine.backtest.simulation import Outcome, TierOutcome, outcome
+from slo_engine.backtest.simulation import Simulated, SimulatedTier, outcome
 from slo_engine.definitions.duration import Duration
 from slo_engine.definitions.policies import BUILT_IN, Policy
 from tests.rules.promtool import Expectation, near, replay, slos_of, true
@@ -26,7 +26,7 @@ def _scrapes(*stretches: tuple[int, float, float]) -> dict[str, str]:
     return runs(*((minutes * 6, a_minute / 6, failing) for minutes, a_minute, failing in stretches))
 
 
-def _tier(found: Outcome, long: str) -> TierOutcome:
+def _tier(found: Simulated, long: str) -> SimulatedTier:
     return next(tier for tier in found.tiers if str(tier.ideal.tier.long) == long)
 
 
@@ -99,7 +99,7 @@ def test_a_for_clause_waits_in_whole_evaluations() -> None:
     assert [_seconds(held, long) - _seconds(plain, long) for long in ("1h", "1d")] == [120, 300]
 
 
-def _seconds(found: Outcome, long: str) -> float:
+def _seconds(found: Simulated, long: str) -> float:
     seconds = _tier(found, long).seconds
     assert seconds is not None
     return seconds

@@ -5,10 +5,14 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import pytest
+
 from slo_engine.backtest.windows import History, Windows
 from slo_engine.definitions import Duration
 from tests.rules.promtool import Expectation, near, replay, slos_of
 from tests.rules.shop import slo_file
+
+pytestmark = pytest.mark.takes(seconds=35)
 
 MINUTES = 5 * 1440
 POLICY = """

@@ -23,7 +23,7 @@ from tests.rules import promtool
 from tests.rules.promtool import Expectation, near, nothing, slos_of
 from tests.rules.shop import firing, slo_file
 
-pytestmark = pytest.mark.stack
+pytestmark = [pytest.mark.stack, pytest.mark.takes(seconds=25)]
 
 MINUTES = 3600
 SLO_FILE = slo_file(

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from pydantic import BaseModel, SecretStr
 
+from slo_engine.delivery.sinks.webhook import WebhookSinkSettings
 from slo_engine.settings import Settings, SettingsError, load_settings, secrets_of
 
 CREDENTIALS = "must not hold credentials: remove them from the address and write "
@@ -47,10 +48,12 @@ def test_the_whole_block_reaches_the_connection(tmp_path: Path) -> None:
     assert connection.headers == {"X-Scope-OrgID": "team", "X-Key": "k3y-of-the-gateway", "X-Number": "7"}
     assert (connection.proxy, connection.proxy_auth) == ("http://proxy:3128", ("me", "pr0xy-pass"))
     assert (connection.insecure_skip_verify, connection.timeout) == (True, 60.0)
-    assert settings.sinks[0].connection().timeout == 15.0
+    hook = settings.sinks[0]
+    assert isinstance(hook, WebhookSinkSettings)
+    assert hook.connection().timeout == 15.0
     for secret in ("hunter22", "k3y-of-the-gateway", "pr0xy-pass"):
         assert secret not in repr(settings) + repr(connection)
-    assert "abc" not in repr(settings.sinks[0].connection())
+    assert "abc" not in repr(hook.connection())
 
 
 def test_langfuse_takes_the_block_with_its_keys_as_credentials(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from slo_engine.definitions import (
     EventsSli,
     Problem,
     Slo,
-    SpecError,
+    SloFileError,
     TierAlerting,
     TraceQuery,
     examine,
@@ -81,7 +81,7 @@ slos:
 
     assert loaded.budget_for({"agent_type": "batch"}) == Budget(99.5, "USD")
     assert loaded.budget_for({"agent_type": "support"}) == Budget(3000, "USD")
-    assert loaded.objective is None
+    assert loaded.target.objective is None
     assert loaded.objective_for({"agent_type": "batch"}) is None
 
 
@@ -101,7 +101,7 @@ def test_an_slo_takes_what_it_does_not_say_from_the_defaults(tmp_path: Path) -> 
     item = f"  - {{name: success, sli: {{{EVENTS}}}}}"
     loaded = only_slo(write(tmp_path / "a.yaml", slo_file(item, head=DEFAULTS)))
 
-    assert (loaded.objective, loaded.window, loaded.by) == (99, Duration.parse("14d"), ("agent_type",))
+    assert (loaded.target.objective, loaded.window, loaded.by) == (99, Duration.parse("14d"), ("agent_type",))
     assert (loaded.owner, loaded.labels) == ("ai", {"team": "ai"})
     assert (loaded.policy.name, loaded.min_events, loaded.absent) == ("google", 10, Duration.parse("10m"))
     assert loaded.alerting["page"] == TierAlerting(labels={"route": "phone"})
@@ -112,7 +112,7 @@ def test_what_an_slo_says_itself_goes_over_the_defaults_key_by_key(tmp_path: Pat
     item = slo("success", "window: 7d", "by: []", "alerting: {min_events: 0, ticket: {disabled: true}}", objective=97)
     loaded = only_slo(write(tmp_path / "a.yaml", slo_file(item, head=DEFAULTS)))
 
-    assert (loaded.objective, loaded.window, loaded.by) == (97, Duration.parse("7d"), ())
+    assert (loaded.target.objective, loaded.window, loaded.by) == (97, Duration.parse("7d"), ())
     assert (loaded.min_events, loaded.absent) == (0, Duration.parse("10m"))
     assert loaded.alerting["page"].labels == {"route": "phone"}
     assert {tier.severity for tier in loaded.tiers} == {"page"}
@@ -131,7 +131,7 @@ def test_one_error_carries_every_mistake_of_every_file_in_reading_order(tmp_path
     write(tmp_path / "a.yaml", "version: [")
     write(tmp_path / "c.yaml", slo_file(slo("fine"), service="other"))
 
-    with pytest.raises(SpecError) as failed:
+    with pytest.raises(SloFileError) as failed:
         load([tmp_path])
 
     assert places(tuple(failed.value.problems)) == ["a.yaml:1:10", "b.yaml:5:16", "b.yaml:7:13", "b.yaml:8:5"]
@@ -172,7 +172,7 @@ def test_the_second_of_two_slos_with_one_name_in_two_files_names_the_first(tmp_p
     assert f"exists already, at {first}:7" in loaded.problems[0].message
     kept = loaded.slos.find("agents", "success")
     assert kept is not None
-    assert kept.objective == 98
+    assert kept.target.objective == 98
 
 
 def test_two_services_may_use_the_same_names(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from slo_engine.definitions import Duration, Policy, Tier
 from slo_engine.definitions.policies import BUILT_IN, GOOGLE, REACH, can_fire
-from slo_engine.definitions.slo import error_budget
+from slo_engine.definitions.targets import error_budget
 
 OBJECTIVES = st.floats(0, 100, exclude_min=True, exclude_max=True)
 WRITTEN = st.floats(1, 100, exclude_max=True)

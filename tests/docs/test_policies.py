@@ -9,7 +9,7 @@ import pytest
 
 from slo_engine.definitions import Duration, examine, load
 from slo_engine.definitions.policies import BUILT_IN, GOOGLE, PAGE_AT_5X, REACH, Policy, Tier
-from slo_engine.definitions.slo import error_budget
+from slo_engine.definitions.targets import error_budget
 from slo_engine.rules.inhibitions import inhibitions
 from tests.definitions.writing import slo_file, write
 from tests.docs.page import FOLDER, Table, page

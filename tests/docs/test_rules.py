@@ -12,7 +12,7 @@ import pytest
 from slo_engine.definitions import load
 from slo_engine.definitions.labels import RESERVED_LABELS, SERVICE, SEVERITY, SLO
 from slo_engine.recording.stages import SHORT_LIMIT, STAGE_LIMIT
-from slo_engine.rules import Alert, Record, RuleGroup, build
+from slo_engine.rules import AlertRule, RecordingRule, RuleGroup, build
 from tests.definitions.writing import slo, slo_file, write
 from tests.docs.page import names, page
 from tests.rules.promtool import near, nothing, replay, slos_of
@@ -55,7 +55,7 @@ def test_every_record_is_documented_with_its_labels_and_interval(groups: list[Ru
     labels, each = defaultdict[str, set[str]](set), defaultdict[str, list[str]](list)
     for group in groups:
         for rule in group.rules:
-            if isinstance(rule, Record):
+            if isinstance(rule, RecordingRule):
                 labels[rule.record] |= set(rule.labels) - {SERVICE, SLO}
                 each[rule.record].append(str(group.interval))
 
@@ -71,7 +71,7 @@ def test_every_alert_is_documented_with_its_severity_and_interval(groups: list[R
     found: Mapping[str, set[tuple[str, str]]] = defaultdict(set)
     for group in groups:
         for rule in group.rules:
-            if isinstance(rule, Alert):
+            if isinstance(rule, AlertRule):
                 found[rule.alert].add((rule.labels[SEVERITY], str(group.interval)))
 
     documented = {names(name)[0]: (severity, written(each)) for name, severity, each, _ in PAGE.table("Alerts").body}

@@ -18,7 +18,7 @@ from tests.e2e.engine import get
 from tests.waiting import wait_for
 
 # The rules are evaluated once a minute, whatever the test would like: the loop takes two to three.
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(420), pytest.mark.xdist_group("loop")]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(420), pytest.mark.takes(seconds=200)]
 
 
 @pytest.fixture(scope="module")

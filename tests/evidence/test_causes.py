@@ -82,12 +82,15 @@ def test_only_the_most_frequent_causes_are_told() -> None:
     [
         ("mail to jane.doe+x@mail.example.co.uk failed", "mail to <email> failed"),
         ("Incorrect API key provided: sk-proj-abc123DEF456ghi", "Incorrect API key provided: <secret>"),
-        ("401 for Authorization: Bearer eyJhbGciOi.eyJzdWIi.sig", "<n> for Authorization: <secret>"),
-        ("token=abcdefg123 refused", "<secret> refused"),
-        ("AWS_SECRET_ACCESS_KEY=abc/def refused", "<secret> refused"),
-        ("Authorization: Basic dXNlcjpwYXNz refused", "Authorization: <secret> refused"),
+        ("401 for Authorization: Bearer eyJhbGciOi.eyJzdWIi.sig", "<n> for Authorization: Bearer <secret>"),
+        ("token=abcdefg123 refused", "token=<secret> refused"),
+        ("AWS_SECRET_ACCESS_KEY=abc/def refused", "AWS_SECRET_ACCESS_KEY=<secret> refused"),
+        ("Authorization: Basic dXNlcjpwYXNz refused", "Authorization: Basic <secret> refused"),
         ("connect to postgres://user:pass@db/x failed", "connect to <url> failed"),
-        ("the password is hunter2!", "the <secret>"),
+        ("the password is hunter2!", "the password is <secret>"),
+        ("key gsk_a1B2c3D4e5F6g7H8i9J0k1L2 refused", "key <secret> refused"),
+        ("key AIzaSyA1234567890abcdefghijklmnopqrstuv refused", "key <secret> refused"),
+        ("key hf_AbCdEfGhIjKlMnOpQrStUvWxYz1234 refused", "key <secret> refused"),
         ("AKIAIOSFODNN7EXAMPLE is not allowed", "<secret> is not allowed"),
         ("run 119a72d174c9df6acc011cdd9474031b failed", "run <id> failed"),
         ("job 7b0f7e2e-8a35-4b6a-9f57-3f6b0f1a2c3d failed", "job <id> failed"),
@@ -115,7 +118,7 @@ def test_numbers_never_make_two_causes_of_one(one: int, other: int) -> None:
 
 
 def test_secrets_in_the_name_of_a_step_are_taken_out_and_long_names_cut() -> None:
-    assert group_by_cause([step("t", "Bearer sk-lf-abcdefghijkl")], url_of)[0].what == "tool <secret>"
+    assert group_by_cause([step("t", "Bearer sk-lf-abcdefghijkl")], url_of)[0].what == "tool Bearer <secret>"
     assert len(group_by_cause([step("t", "x" * 10**6)], url_of)[0].what) == 100
 
 

@@ -18,7 +18,7 @@ from slo_engine.evidence.gathering import BREAKER_FAILURES, BREAKER_SECONDS, Bre
 from slo_engine.evidence.subject import Subject
 from slo_engine.notifications import Evidence, Message, Missing, Section, as_payload
 from slo_engine.prometheus import PrometheusError
-from slo_engine.status.evaluate import Recorded, status_of
+from slo_engine.status.evaluate import GroupRecords, status_of
 from slo_engine.status.model import SloStatus
 from slo_engine.traces import Observation, Observations, TracesError, UnsupportedError
 from tests.alerts.payloads import SUCCESS_LABELS, body
@@ -40,7 +40,7 @@ class Statuses:
             raise self._error
         slo = SLOS.find("agents", "success")
         assert slo is not None
-        recorded = Recorded(ratios={"1h": 0.3}, total=1000.0, errors=15.0)
+        recorded = GroupRecords(ratios={"1h": 0.3}, total=1000.0, errors=15.0)
         return [status_of(slo, {"agent_type": "support_agent"}, recorded, NOW)]
 
 

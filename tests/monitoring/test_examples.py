@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +15,17 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.stack.standin.app import StandIn
 from tests.monitoring.provider import FakeProvider, Usage
+from tests.monitoring.warm import WarmProgram
 from tests.monitoring.world import PUBLIC_KEY, SECRET_KEY, langfuse
 
 ROOT = Path(__file__).parent.parent.parent
-# Runs the example as a program, and then shows what Prometheus would scrape.
+# What Prometheus would scrape.
 AND_SHOW = """
-import runpy, sys
-try:
-    runpy.run_path(sys.argv[1], run_name="__main__")
-finally:
-    from prometheus_client import generate_latest
-    print("--- metrics")
-    print(generate_latest().decode())
+from prometheus_client import generate_latest
+
+pytestmark = pytest.mark.takes(seconds=60)
+print("--- metrics")
+print(generate_latest().decode())
 """
 INPUT, CACHED, OUTPUT, REASONING = 1000, 400, 50, 20
 
@@ -59,7 +58,25 @@ def provider() -> Iterator[FakeProvider]:
         yield provider
 
 
-def run(example: str, provider: FakeProvider) -> Outcome:
+Run = Callable[[str, FakeProvider], Outcome]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """Runs an example as a program."""
+    programs: dict[str, WarmProgram] = {}
+    with ExitStack() as stack:
+
+        def run(example: str, provider: FakeProvider) -> Outcome:
+            if example not in programs:
+                folder, file = tmp_path_factory.mktemp(example), ROOT / "examples" / f"{example}.py"
+                programs[example] = stack.enter_context(WarmProgram(file, AND_SHOW, folder=folder, cwd=ROOT))
+            return _run(programs[example], provider)
+
+        yield run
+
+
+def _run(program: WarmProgram, provider: FakeProvider) -> Outcome:
     with langfuse() as (standin, url):
         environment = {
             "PATH": "",
@@ -74,15 +91,7 @@ def run(example: str, provider: FakeProvider) -> Outcome:
             "LANGFUSE_SECRET_KEY": SECRET_KEY,
             "LANGFUSE_BASE_URL": url,
         }
-        done = subprocess.run(
-            [sys.executable, "-c", AND_SHOW, str(ROOT / "examples" / f"{example}.py")],
-            capture_output=True,
-            text=True,
-            check=False,
-            env=environment,
-            timeout=120,
-            cwd=ROOT,
-        )
+        done = program.run(environment)
         return Outcome(done, standin)
 
 
@@ -113,7 +122,7 @@ def counted(outcome: Outcome, agent: str, model: str, calls: dict[str, int], too
             assert row["totalCost"] > 0
 
 
-def test_openai_with_a_tool_and_a_stream(provider: FakeProvider) -> None:
+def test_openai_with_a_tool_and_a_stream(run: Run, provider: FakeProvider) -> None:
     outcome = run("openai_client", provider)
     counted(outcome, "support_agent", "gpt-5-mini", {"tool_call": 1, "completion": 1}, tools=1)
     assert outcome.value("llm_time_to_first_token_seconds_count", model="gpt-5-mini") == 1
@@ -121,12 +130,12 @@ def test_openai_with_a_tool_and_a_stream(provider: FakeProvider) -> None:
     assert answers == [outcome.answer.strip()]
 
 
-def test_anthropic_with_a_tool_and_a_stream(provider: FakeProvider) -> None:
+def test_anthropic_with_a_tool_and_a_stream(run: Run, provider: FakeProvider) -> None:
     outcome = run("anthropic_client", provider)
     counted(outcome, "support_agent", "claude-sonnet-5", {"tool_call": 1, "completion": 1}, tools=1)
 
 
-def test_litellm_over_two_providers(provider: FakeProvider) -> None:
+def test_litellm_over_two_providers(run: Run, provider: FakeProvider) -> None:
     outcome = run("litellm_calls", provider)
     assert not outcome.failed, outcome.stderr
     for model in ("gpt-5-mini", "claude-sonnet-5"):
@@ -137,12 +146,12 @@ def test_litellm_over_two_providers(provider: FakeProvider) -> None:
     assert outcome.value("agent_score_count", agent_type="jury_agent", score_name="agreement") == 1
 
 
-def test_the_openai_agents_sdk(provider: FakeProvider) -> None:
+def test_the_openai_agents_sdk(run: Run, provider: FakeProvider) -> None:
     outcome = run("openai_agents_sdk", provider)
     counted(outcome, "support_agent", "gpt-5-mini", {"tool_call": 1, "completion": 1}, tools=1)
 
 
-def test_langgraph(provider: FakeProvider) -> None:
+def test_langgraph(run: Run, provider: FakeProvider) -> None:
     outcome = run("langgraph_agent", provider)
     counted(outcome, "support_agent", "gpt-5-mini", {"tool_call": 1, "completion": 1}, tools=1)
 
@@ -161,7 +170,7 @@ def test_langgraph(provider: FakeProvider) -> None:
     "example", ["openai_client", "anthropic_client", "litellm_calls", "openai_agents_sdk", "langgraph_agent"]
 )
 def test_what_a_provider_refuses_is_counted_by_its_category(
-    provider: FakeProvider, example: str, failure: Any, category: str, status: str
+    run: Run, provider: FakeProvider, example: str, failure: Any, category: str, status: str
 ) -> None:
     for _ in range(6):  # the SDKs try again by themselves
         provider.fail_next(failure)

@@ -603,11 +603,11 @@ def test_a_forked_child_finds_no_lock_held() -> None:
     source = """
 import os, threading
 from slo_engine.monitoring import AgentMonitor, defaults, quiet
-from slo_engine.monitoring.defaults import _defaults, default_metrics
+from slo_engine.monitoring.defaults import chosen, default_metrics
 default_metrics()
 held = threading.Event()
 def hold():
-    with _defaults.lock, quiet.complaints._lock, default_metrics()._lock:
+    with chosen.lock, quiet.complaints._lock, default_metrics()._lock:
         held.set()
         threading.Event().wait(30)
 threading.Thread(target=hold, daemon=True).start()

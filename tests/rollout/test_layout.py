@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from slo_engine.definitions import SloSet, load
 from slo_engine.errors import SloEngineError
-from slo_engine.rollout import Layout, Metadata, check, layout, render, write
+from slo_engine.rollout import Layout, Metadata, check, render, write
 from slo_engine.rollout.manifests import object_name
+from slo_engine.rollout.outputs import ConfigMaps, PrometheusRules
 from slo_engine.rules import build
 from slo_engine.rules.yaml_text import HEADER
 from tests.rules import promtool
@@ -105,8 +106,8 @@ def test_what_one_object_cannot_hold_goes_into_the_next(
     tmp_path: Path, kind: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = slos(tmp_path, "shop")
-    monkeypatch.setattr(layout, "PROMETHEUS_RULE_BYTES", 9000)
-    monkeypatch.setattr(layout, "CONFIG_MAP_BYTES", 9000)
+    monkeypatch.setattr(PrometheusRules, "most_bytes", 9000)
+    monkeypatch.setattr(ConfigMaps, "most_bytes", 9000)
     [text] = render(found, Layout(kind)).values()
     objects = documents(text)
     names = [each["metadata"]["name"] for each in objects]
@@ -121,7 +122,7 @@ def test_what_one_object_cannot_hold_goes_into_the_next(
 
 
 def test_a_group_that_no_object_holds_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(layout, "PROMETHEUS_RULE_BYTES", 500)
+    monkeypatch.setattr(PrometheusRules, "most_bytes", 500)
     with pytest.raises(SloEngineError, match=r"the rule group slo-engine:shop:others has [0-9,]+ bytes"):
         render(slos(tmp_path, "shop"), Layout("prometheusrule"))
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests.rules.histories import counter
 from tests.rules.promtool import Expectation, near, nothing, replay, slos_of, true
 from tests.rules.shop import firing, first_fires, never, runs, slo_file
+
+pytestmark = pytest.mark.takes(seconds=50)
 
 SPEND = """
 version: slo-engine/v1

@@ -7,7 +7,7 @@ import pytest
 from benchmarks.rules.incidents import DAYS, INCIDENTS, Play, compared, measure, unfounded
 from benchmarks.rules.progress import Progress
 
-pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("differential")]
+pytestmark = [pytest.mark.stack, pytest.mark.takes(seconds=50)]
 
 SEVERITIES = ("page", "ticket")
 

@@ -10,6 +10,8 @@ import pytest
 from tests.rules.histories import counter, late
 from tests.rules.promtool import Expectation, near, nothing, replay, slos_of, true
 
+pytestmark = pytest.mark.takes(seconds=20)
+
 EVENTS = """
 version: slo-engine/v1
 service: shop

@@ -13,8 +13,8 @@ import pytest
 
 from deploy.stack.servers import Prometheus
 from slo_engine.definitions import SloSet
-from slo_engine.rules import Record, build
-from slo_engine.rules.model import Alert
+from slo_engine.rules import RecordingRule, build
+from slo_engine.rules.model import AlertRule
 from tests.e2e.engine import get
 from tests.rules.backfilled import backfill
 from tests.rules.histories import counter
@@ -45,7 +45,8 @@ def expression(slos: SloSet, name: str) -> str:
     return next(
         str(rule.as_data()["expr"])
         for rule in rules
-        if (isinstance(rule, Record) and rule.record == name) or (isinstance(rule, Alert) and rule.alert == name)
+        if (isinstance(rule, RecordingRule) and rule.record == name)
+        or (isinstance(rule, AlertRule) and rule.alert == name)
     )
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from deploy.stack.servers import Prometheus
 from slo_engine.rules import build
-from slo_engine.rules.model import Alert
+from slo_engine.rules.model import AlertRule
 from tests.e2e.engine import get
 from tests.rules.backfilled import backfill
 from tests.rules.promtool import slos_of
@@ -65,7 +65,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
 
 def test_hour_that_costs_far_more_than_the_same_hour_of_the_last_weeks(tmp_path: Path, server: Prometheus) -> None:
     (groups,) = build(slos_of(tmp_path, SPEND)).values()
-    rules = [rule for group in groups for rule in group.rules if isinstance(rule, Alert)]
+    rules = [rule for group in groups for rule in group.rules if isinstance(rule, AlertRule)]
     (spike,) = [rule for rule in rules if rule.alert == "SLOSpendSpike"]
     asked = urllib.parse.urlencode({"query": spike.as_data()["expr"], "time": NOW})
     found = get(f"{server.url}/api/v1/query?{asked}")["data"]["result"]

@@ -13,6 +13,8 @@ from tests.rules.histories import counter, late
 from tests.rules.promtool import Expectation, near, nothing, replay, slos_of, true
 from tests.rules.shop import first_fires
 
+pytestmark = pytest.mark.takes(seconds=30)
+
 DAY = 24 * 60
 
 

@@ -14,18 +14,20 @@ from slo_engine.definitions.loading import examine
 from slo_engine.definitions.policies import GOOGLE, REACH
 from slo_engine.rollout import render
 from slo_engine.rules import build
-from slo_engine.rules.model import Alert
+from slo_engine.rules.model import AlertRule
 from tests.rules.promtool import Notified, near, nothing, replay, slos_of, true
 from tests.rules.shop import firing, first_fires, never, runs, slo_file
+
+pytestmark = pytest.mark.takes(seconds=25)
 
 BUDGET_SHARE = {"1h": 0.02, "6h": 0.05, "1d": 0.1, "3d": 0.1}
 """The part of the error budget that each tier of the google policy stands for."""
 
 
-def alerts(slos: SloSet) -> dict[str, Alert]:
+def alerts(slos: SloSet) -> dict[str, AlertRule]:
     """By the long window."""
     rules = [rule for groups in build(slos).values() for group in groups for rule in group.rules]
-    return {rule.labels["long_window"]: rule for rule in rules if isinstance(rule, Alert)}
+    return {rule.labels["long_window"]: rule for rule in rules if isinstance(rule, AlertRule)}
 
 
 @pytest.mark.parametrize("days", [7, 14, 28, 30, 90])

@@ -15,6 +15,8 @@ from slo_engine.rollout.promtool import Verdict, run_tests
 from slo_engine.rules.unit_tests import unit_tests
 from tests.rules.promtool import slos_of
 
+pytestmark = pytest.mark.takes(seconds=70)
+
 HEADER = "{version: slo-engine/v1, service: shop, defaults: {objective: 99, alerting: {policy: quick}}, slos: [%s], "
 POLICY = "policies: [{name: quick, tiers: [{severity: page, long: 1h, short: 5m, factor: 5}]}]}"
 RUNS = "{name: runs, sli: {events: {total: runs_total, errors: 'runs_total{status=\"error\"}'}}}"

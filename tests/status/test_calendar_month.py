@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from slo_engine.definitions import Slo, load
-from slo_engine.status.evaluate import Recorded, status_of
+from slo_engine.status.evaluate import GroupRecords, status_of
 from slo_engine.status.model import SloStatus
 
 FILE = """
@@ -34,7 +34,7 @@ def spend(tmp_path: Path) -> Slo:
 
 
 def status(slo: Slo, spent: float, at: datetime = MIDDLE, agent: str = "chat", **pace: float) -> SloStatus:
-    recorded = Recorded(ratios={f"{window[1:]}": ratio for window, ratio in pace.items()}, errors=spent)
+    recorded = GroupRecords(ratios={f"{window[1:]}": ratio for window, ratio in pace.items()}, errors=spent)
     return status_of(slo, {"agent_type": agent}, recorded, at)
 
 
@@ -101,6 +101,6 @@ def test_overspent_budget_is_used_up_now(spend: Slo) -> None:
 
 
 def test_before_the_sum_is_recorded_a_part_of_the_month_has_spent_that_part(spend: Slo) -> None:
-    found = status_of(spend, {"agent_type": "chat"}, Recorded(ratios={"6h": 2.0}), MIDDLE)
+    found = status_of(spend, {"agent_type": "chat"}, GroupRecords(ratios={"6h": 2.0}), MIDDLE)
     assert (found.window, found.measured_over) == ("month", "6h")
     assert found.error_budget_remaining == pytest.approx(1 - 2 * 6 / 720)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from slo_engine.definitions import Duration, Slo, SloSet, load
 from slo_engine.prometheus import Result, Sample
 from slo_engine.recording.names import ERROR_RATIO, ERRORS_SUM, TOTAL_SUM, UNPRICED_ALERT
-from slo_engine.status.evaluate import Recorded, evaluate, exhausted_at, status_of
+from slo_engine.status.evaluate import GroupRecords, evaluate, exhausted_at, status_of
 from slo_engine.status.model import SloStatus
 
 SLOS = load([Path(__file__).parent.parent.parent / "slos"])
@@ -45,12 +45,12 @@ def slo(name: str) -> Slo:
     return found
 
 
-def status(recorded: Recorded, name: str = "success", agent: str = "support_agent") -> SloStatus:
+def status(recorded: GroupRecords, name: str = "success", agent: str = "support_agent") -> SloStatus:
     return status_of(slo(name), {"agent_type": agent}, recorded, NOW)
 
 
 def test_budget_is_what_the_window_has_not_spent() -> None:
-    found = status(Recorded(ratios={"1h": 0.04}, total=10_000.0, errors=50.0))
+    found = status(GroupRecords(ratios={"1h": 0.04}, total=10_000.0, errors=50.0))
     assert found.error_ratio == {"1h": 0.04, "30d": 0.005}
     assert found.burn_rate == pytest.approx({"1h": 2.0, "30d": 0.25})
     assert found.error_budget_remaining == pytest.approx(0.75)
@@ -58,20 +58,20 @@ def test_budget_is_what_the_window_has_not_spent() -> None:
 
 
 def test_an_override_has_its_own_objective() -> None:
-    found = status(Recorded(total=1000.0, errors=25.0), agent="batch_agent")
+    found = status(GroupRecords(total=1000.0, errors=25.0), agent="batch_agent")
     assert found.objective == 95.0
     assert found.error_budget_remaining == pytest.approx(0.5)
 
 
 def test_a_quiet_agent_has_an_untouched_budget_and_never_a_nan() -> None:
-    found = status(Recorded(total=0.0, errors=0.0))
+    found = status(GroupRecords(total=0.0, errors=0.0))
     assert found.error_budget_remaining == 1.0
     assert found.error_ratio == {"30d": 0.0}
     assert found.exhausted_at is None
 
 
 def test_before_the_slo_window_is_recorded_the_longest_window_stands_in_and_is_named() -> None:
-    found = status(Recorded(ratios={"5m": 0.5, "1h": 0.1, "6h": 0.01}))
+    found = status(GroupRecords(ratios={"5m": 0.5, "1h": 0.1, "6h": 0.01}))
     assert found.error_budget_remaining == pytest.approx(0.5)
     assert found.measured_over == "6h"
     assert found.events is None
@@ -79,27 +79,27 @@ def test_before_the_slo_window_is_recorded_the_longest_window_stands_in_and_is_n
 
 def test_money_spent_over_a_part_of_the_window_has_spent_that_part_of_the_budget() -> None:
     # 25 USD in 6 h, where 3000 USD in 30 d allow 25: a burn rate of 1, and 1/120 of the budget.
-    found = status(Recorded(ratios={"6h": 1.0}), "spend")
+    found = status(GroupRecords(ratios={"6h": 1.0}), "spend")
     assert found.burn_rate["6h"] == 1.0
     assert found.error_budget_remaining == pytest.approx(1 - 25 / 3000)
     assert found.objective is None
 
 
 def test_money_over_the_whole_window_is_measured_against_the_budget() -> None:
-    found = status(Recorded(errors=750.0), "spend")
+    found = status(GroupRecords(errors=750.0), "spend")
     assert found.error_budget_remaining == pytest.approx(0.75)
     assert found.events is not None
     assert (found.events.total, found.events.errors) == (3000.0, 750.0)
 
 
 def test_a_total_next_to_nothing_is_no_infinite_burn_rate() -> None:
-    found = status(Recorded(ratios={"1h": 0.5}, total=1e-302, errors=40_872.0))
+    found = status(GroupRecords(ratios={"1h": 0.5}, total=1e-302, errors=40_872.0))
     assert found.measured_over == "1h"
     json.dumps(found.as_json(), allow_nan=False)
 
 
 def test_no_data_is_no_number() -> None:
-    found = status(Recorded())
+    found = status(GroupRecords())
     assert (found.error_budget_remaining, found.measured_over, found.events) == (None, None, None)
 
 
@@ -185,7 +185,7 @@ def test_nan_and_infinity_from_prometheus_are_no_facts() -> None:
 def test_whatever_is_recorded_gives_json_with_finite_numbers(
     ratios: dict[str, float], total: float | None, errors: float | None
 ) -> None:
-    found = status(Recorded(ratios, total, errors))
+    found = status(GroupRecords(ratios, total, errors))
     text = json.dumps(found.as_json(), allow_nan=False)
     assert json.loads(text)["service"] == "agents"
     if found.error_budget_remaining is not None:

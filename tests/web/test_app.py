@@ -17,7 +17,7 @@ from slo_engine.definitions.live import LiveSlos
 from slo_engine.prometheus import PrometheusError, Result
 from slo_engine.status.board import StatusBoard
 from slo_engine.store import Database, history, inbox, messages
-from slo_engine.web import Services, create_app
+from slo_engine.web import Reloaded, Services, create_app
 from slo_engine.web.webhook import MAX_BODY_BYTES
 from tests.alerts.payloads import body, notification
 
@@ -46,6 +46,8 @@ class Site:
                 board=self.board,
                 webhook_token=token,
                 on_posted=self._tell,
+                reload=self._reload,
+                rollout=None,
                 clock_is_running=lambda: self.clock_runs,
                 workers_are_running=lambda: True,
             )
@@ -70,6 +72,10 @@ class Site:
         added = self.database.write(lambda found: messages.add(found, new))
         if finished:
             self.database.write(lambda found: messages.finish(found, added, content, ["sink"], 2.0))
+
+    def _reload(self) -> Reloaded:
+        self.slos.reload(force=True)
+        return Reloaded(self.slos.active, None)
 
     def _tell(self) -> None:
         self.told += 1

@@ -16,8 +16,9 @@ from slo_engine.definitions import yaml_text
 from slo_engine.definitions.duration import Duration
 from slo_engine.definitions.kinds import EventsSli, LatencySli, ScoreSli, SlicesSli
 from slo_engine.definitions.policies import Tier
-from slo_engine.definitions.promql import Selector
-from slo_engine.definitions.slo import Group, Slo, SloSet, error_budget, ratio
+from slo_engine.definitions.promql import Matcher, Selector
+from slo_engine.definitions.slo import Slo, SloSet
+from slo_engine.definitions.targets import Group, Objective, ratio
 from slo_engine.errors import SloEngineError
 
 _VERSION = "openslo/v1"
@@ -92,8 +93,8 @@ class _Page:
             self.slos.append(_slo(each, indicator(each), self._policies_of(each)))
         for key, said in _unsaid(slo).items():
             self.leave_out(slo.name, f"{key} ({said}) has no field in OpenSLO: it is an annotation")
-        if slo.overrides:
-            names = ", ".join(_override_name(slo, override.match) for override in slo.overrides)
+        if slo.target.overrides:
+            names = ", ".join(_override_name(slo, override.match) for override in slo.target.overrides)
             self.leave_out(slo.name, f"OpenSLO has no overrides: their groups are SLOs of their own ({names})")
 
     def file(self) -> OpensloFile:
@@ -109,7 +110,7 @@ class _Page:
     def _policies_of(self, slo: Slo) -> list[str]:
         names = []
         for tier in slo.tiers:
-            factor = slo.policy.factor(tier, error_budget(slo.objective))
+            factor = slo.target.factor(slo.policy, tier)
             adapted = "" if replace(tier, factor=factor) in slo.policy.tiers else f"-{factor:.4g}x"
             name = f"{slo.policy.name}-{tier.severity}-{tier.long}{adapted}"
             self.policies[name] = _policy(name, slo.policy.name, tier, factor)
@@ -124,7 +125,7 @@ def _slo(slo: Slo, indicator: Mapping[str, Any], policies: Iterable[str]) -> dic
         metadata["labels"] = labels
     if annotations := _unsaid(slo):
         metadata["annotations"] = {f"slo-engine/{key}": text for key, text in annotations.items()}
-    assert slo.objective is not None  # only spend has none
+    assert slo.target.objective is not None  # only spend has none, which has no row in the table
     return {
         "apiVersion": _VERSION,
         "kind": "SLO",
@@ -134,14 +135,14 @@ def _slo(slo: Slo, indicator: Mapping[str, Any], policies: Iterable[str]) -> dic
             "service": slo.service,
             "indicator": {"metadata": {"name": slo.name}, "spec": indicator},
             "timeWindow": [{"duration": _shorthand(slo.window), "isRolling": True}],
-            **_budgeted(slo, ratio(slo.objective)),
+            **_budgeted(slo, ratio(slo.target.objective)),
             "alertPolicies": [{"alertPolicyRef": name} for name in policies],
         },
     }
 
 
 def _budgeted(slo: Slo, target: float) -> dict[str, Any]:
-    if isinstance(slo.sli, SlicesSli):
+    if type(slo.sli) in _TIMESLICES:
         slices = {"op": "gte", "value": 1, "target": target, "timeSliceTarget": 1, "timeSliceWindow": "1m"}
         return {"budgetingMethod": "Timeslices", "objectives": [slices]}
     return {"budgetingMethod": "Occurrences", "objectives": [{"target": target}]}
@@ -195,14 +196,16 @@ def _unsaid(slo: Slo) -> dict[str, str]:
 def _with_overrides(slo: Slo) -> Iterator[Slo]:
     """The SLO without the groups that have an objective of their own, and each of these: the first match counts."""
     taken: list[Group] = []
-    for override in slo.overrides:
+    target = slo.target
+    assert isinstance(target, Objective)  # which every kind in the table is held to
+    for override in target.overrides:
         name = _override_name(slo, override.match)
-        own = replace(slo, name=name, objective=override.objective, overrides=())
+        own = replace(slo, name=name, target=Objective(override.objective or target.objective))
         for label, value in override.match.items():
             own = _where(own, label, value, "=")
         yield _without(own, taken)
         taken.append(override.match)
-    yield _without(replace(slo, overrides=()), taken)
+    yield _without(replace(slo, target=Objective(target.objective)), taken)
 
 
 def _override_name(slo: Slo, match: Group) -> str:
@@ -218,17 +221,12 @@ def _without(slo: Slo, groups: Iterable[Group]) -> Slo:
 
 
 def _where(slo: Slo, label: str, value: str, op: str) -> Slo:
-    match slo.sli:
-        case EventsSli(total, errors, good):
-            narrowed = [each and each.where(label, value, op) for each in (errors, good)]
-            return replace(slo, sli=EventsSli(total.where(label, value, op), narrowed[0], narrowed[1]))
-        case LatencySli(histogram=histogram) | ScoreSli(histogram=histogram):
-            return replace(slo, sli=replace(slo.sli, histogram=histogram.where(label, value, op)))
-        case _:
-            raise SloEngineError(
-                f"{slo.service} {slo.name}: the overrides of this kind of SLI cannot be said in OpenSLO: make SLOs of "
-                "them, or export without this one"
-            )
+    if not slo.sli.selectors():
+        raise SloEngineError(
+            f"{slo.service} {slo.name}: the overrides of this kind of SLI cannot be said in OpenSLO: make SLOs of "
+            "them, or export without this one"
+        )
+    return replace(slo, sli=slo.sli.narrowed([Matcher(label, op, value)]))
 
 
 def _events(slo: Slo) -> dict[str, Any]:
@@ -279,3 +277,6 @@ _INDICATORS: Mapping[type, Callable[[Slo], dict[str, Any]]] = {
     SlicesSli: _slices,
 }
 """A kind that is not here has no equivalent: spend, say."""
+
+_TIMESLICES = frozenset({SlicesSli})
+"""Kinds whose budget is one of minutes, not of events."""

@@ -16,7 +16,7 @@ from slo_engine.convert.importers.draft import Draft, plain_name
 from slo_engine.convert.importers.files import Refused, SloFile, files_of
 from slo_engine.convert.importers.source import MalformedError, Node, Note, Source, read_sources
 from slo_engine.definitions.loading import find_files
-from slo_engine.definitions.problems import SpecError
+from slo_engine.definitions.problems import SloFileError
 from slo_engine.errors import SloEngineError
 
 __all__ = ["FORMATS", "Imported", "Note", "NothingToImportError", "Refused", "SloFile", "import_files"]
@@ -65,11 +65,11 @@ def import_files(paths: Iterable[Path], format_name: str | None = None, service:
         sources += found
         problems += mistakes
     if problems:
-        raise SpecError(problems)
+        raise SloFileError(problems)
     try:
         drafts = list(_drafts(sources, format_name, None if service is None else plain_name(service)))
     except MalformedError as error:
-        raise SpecError([error.problem]) from None
+        raise SloFileError([error.problem]) from None
     for source in sources:
         source.leave_the_rest()
     if not drafts:

@@ -16,7 +16,7 @@ from slo_engine.definitions.fields import AnnotationName, Label, Template
 from slo_engine.definitions.loading import MIN_WINDOW
 from slo_engine.definitions.policies import BUILT_IN, Policy, Severity, Tier, can_fire
 from slo_engine.definitions.problems import KeyPath
-from slo_engine.definitions.slo import error_budget
+from slo_engine.definitions.targets import error_budget
 from slo_engine.errors import SloEngineError
 
 MINUTE = 60_000

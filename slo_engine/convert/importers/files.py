@@ -17,7 +17,7 @@ from slo_engine.convert.importers.source import Source
 from slo_engine.definitions import yaml_text
 from slo_engine.definitions.loading import examine
 from slo_engine.definitions.policies import BUILT_IN, Policy
-from slo_engine.definitions.problems import Problem, SpecError
+from slo_engine.definitions.problems import Problem, SloFileError
 from slo_engine.definitions.slo import Slo
 
 _POLICIES_FILE = "burn-rate-policies.yaml"
@@ -237,7 +237,7 @@ def _checked(pages: Sequence[_Page], shared: Sequence[Policy]) -> tuple[Slo, ...
                     active[index].refused = f"{problem.path.partition('.')[2] or 'slo'} {problem.message}"
                     refused = True
         if not refused:
-            raise SpecError(problems)  # nothing that an SLO could be blamed for
+            raise SloFileError(problems)  # nothing that an SLO could be blamed for
 
 
 def _loaded(texts: Mapping[str, str]) -> tuple[tuple[Slo, ...], tuple[Problem, ...]]:

@@ -9,27 +9,14 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import BeforeValidator, Field
 
+from slo_engine.definitions.counts import Count
 from slo_engine.definitions.fields import Label, Money, SelectorField, Strict, refuse
-from slo_engine.definitions.kinds.sli import Base, Earlier, Written, growth, summed
+from slo_engine.definitions.kinds.kind import KindFormat
+from slo_engine.definitions.kinds.sli import Earlier, SliData, growth, narrowed, summed
+from slo_engine.definitions.kinds.specimen import Labels, Specimen, series
 from slo_engine.definitions.money import Budget
-from slo_engine.definitions.promql import Selector
-
-
-@dataclass(frozen=True)
-class Spike:
-    """An hour that costs ``factor`` times the same hour of the last four weeks, and more than ``above``."""
-
-    factor: float
-    above: Budget
-
-
-@dataclass(frozen=True)
-class SpendLimits:
-    """Alerts on spend beside those on the budget; None: not wanted."""
-
-    hour: Budget | None = None
-    request: Budget | None = None
-    spike: Spike | None = None
+from slo_engine.definitions.promql import Matcher, Selector
+from slo_engine.definitions.targets import Override, Spend, SpendLimits, Spike
 
 
 @dataclass(frozen=True)
@@ -51,28 +38,48 @@ class CostSli:
 
     failing = "of the budget is spent"
     explained_by = None  # money is spent by runs that succeed
+    buckets = None
+    parted_by = ()
+    target_key = "budget"
 
     @property
     def watched(self) -> Selector:
         """The counter of money."""
         return self.spend
 
-    def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[Base, str]]:
+    def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[Count, str]]:
         """The spend. There is no total: that is the budget, a constant."""
-        yield Base.ERRORS, summed(by, growth(self.spend, self.exporter_labels))
+        yield Count.ERRORS, summed(by, growth(self.spend, self.exporter_labels))
         if self.requests and self.limits.request:
-            yield Base.REQUESTS, summed(by, growth(self.requests))
+            yield Count.REQUESTS, summed(by, growth(self.requests))
 
-    def written(self) -> Written:
+    def target(self, objective: float | None, overrides: tuple[Override, ...]) -> Spend:
+        """The budget."""
+        return Spend(self.budget, self.month, self.limits, self.unpriced, overrides)
+
+    def selectors(self) -> tuple[Selector, ...]:
+        """The counter of money; the others need not have its labels."""
+        return (self.spend,)
+
+    def specimen(self, group: Labels) -> Specimen | None:
+        """The counter of money, which is all errors."""
+        found = series(self.spend, group)
+        return Specimen(errors=(found,)) if found else None
+
+    def narrowed(self, matchers: Sequence[Matcher]) -> CostSli:
+        """With these matchers in each of the counters."""
+        return narrowed(self, matchers)
+
+    def written(self) -> SliData:
         """As it stands in an SLO file."""
-        limits: Written = {}
+        limits: SliData = {}
         if self.limits.hour:
             limits["hour"] = self.limits.hour.written
         if self.limits.request:
             limits["request"] = self.limits.request.written
         if spike := self.limits.spike:
             limits["spike"] = {"factor": spike.factor, "above": spike.above.written}
-        options: Written = {
+        options: SliData = {
             "month": self.month.key if self.month else None,
             "requests": str(self.requests) if self.requests else None,
             "unpriced": str(self.unpriced) if self.unpriced else None,
@@ -120,7 +127,7 @@ class LimitsFormat(Strict):
             yield ("spike", "above"), self.spike.above
 
 
-class CostFormat(Strict):
+class CostFormat(KindFormat):
     """``sli.cost``"""
 
     spend: SelectorField
@@ -130,6 +137,16 @@ class CostFormat(Strict):
     unpriced: SelectorField | None = None
     limits: LimitsFormat = LimitsFormat()
     exporter_labels: list[Label] = []
+
+    def mistakes(self) -> Iterator[tuple[tuple[str, ...], str]]:
+        """Amounts in different currencies, and a limit on requests that are not counted."""
+        for where, amount in self.limits.amounts():
+            if amount.currency != self.budget.currency:
+                yield ("limits", *where), f"must be in {self.budget.currency}, like the budget"
+        if self.limits.request and not self.requests:
+            yield ("limits", "request"), "needs `requests`, the counter to divide by: add it beside `spend`"
+        if self.requests and not self.limits.request:
+            yield ("requests",), "is what limits.request divides by: add that limit, or remove this"
 
     def sli(self) -> CostSli:
         """What the rules are made of."""

@@ -8,15 +8,17 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
-from slo_engine.definitions.fields import Label, SelectorField, Strict, refuse
-from slo_engine.definitions.kinds.sli import Base, Earlier, Written, grouped, growth, or_zero, rest, summed
+from slo_engine.definitions.counts import Count
+from slo_engine.definitions.fields import Label, SelectorField, refuse
+from slo_engine.definitions.kinds.kind import KindFormat
+from slo_engine.definitions.kinds.sli import Earlier, OfEvents, SliData, grouped, growth, or_zero, rest, summed
+from slo_engine.definitions.kinds.specimen import Labels, Specimen, series
 from slo_engine.definitions.labels import RESERVED_LABELS
 from slo_engine.definitions.promql import Matcher, Selector
-from slo_engine.definitions.traces import Failed
 
 
 @dataclass(frozen=True)
-class EventsSli:
+class EventsSli(OfEvents):
     """Counters of events: all of them, and either the errors or the good ones."""
 
     total: Selector
@@ -29,14 +31,13 @@ class EventsSli:
     differs from that in these only."""
 
     failing = "of events fail"
-    explained_by = Failed()
 
     @property
     def watched(self) -> Selector:
         """The counter of all events."""
         return self.total
 
-    def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[Base, str]]:
+    def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[Count, str]]:
         """Total, then errors: themselves, or what of the total is not good."""
         part = self.errors or self.good
         assert part is not None  # the format takes exactly one of them
@@ -45,27 +46,45 @@ class EventsSli:
         known_without = () if self.series_expire else tuple(dict.fromkeys((*labels, *self.exporter_labels)))
         if earlier.recorded and self._is_within_total(part) and not RESERVED_LABELS.intersection(labels):
             # One reading of the raw series for both sides.
-            yield Base.EVENTS, summed((*by, *labels), growth(self.total, known_without))
-            yield Base.TOTAL, f"sum {grouped(by)}({earlier(Base.EVENTS)})"
-            counted = f"sum {grouped(by)}({earlier(Base.EVENTS, added)})"
+            yield Count.EVENTS, summed((*by, *labels), growth(self.total, known_without))
+            yield Count.TOTAL, f"sum {grouped(by)}({earlier(Count.EVENTS)})"
+            counted = f"sum {grouped(by)}({earlier(Count.EVENTS, added)})"
         else:
             same = part.metric == self.total.metric or self.exporter_labels
-            yield Base.TOTAL, summed(by, growth(self.total, known_without if same else ()))
+            yield Count.TOTAL, summed(by, growth(self.total, known_without if same else ()))
             counted = summed(by, growth(part, known_without))
-        total = earlier(Base.TOTAL)
+        total = earlier(Count.TOTAL)
         zero_filled = or_zero(by, counted, total)
-        yield Base.ERRORS, zero_filled if self.errors else rest(by, total, zero_filled)
+        yield Count.ERRORS, zero_filled if self.errors else rest(by, total, zero_filled)
 
     @property
-    def labels_of_the_part(self) -> tuple[str, ...]:
+    def parted_by(self) -> tuple[str, ...]:
         """The labels that tell the errors (or the good ones) from the rest of the total."""
         part = self.errors or self.good
         same = part is not None and part.metric == self.total.metric
         return tuple(matcher.name for matcher in self._added(part)) if part and same else ()
 
-    def written(self) -> Written:
+    def specimen(self, group: Labels) -> Specimen | None:
+        """One series of the part and one beside it or, where the part is another metric, of the whole."""
+        part = self.errors or self.good
+        assert part is not None  # the format takes exactly one of them
+        inside = series(part, group)
+        if part.metric != self.total.metric:
+            whole = series(self.total, group)
+            if not whole or not inside:
+                return None
+            return Specimen(each=(whole,), **{"errors" if self.errors else "good": (inside,)})
+        flipped = (matcher for matcher in part.matchers if matcher not in self.total.matchers)
+        outside = next((found for matcher in flipped if (found := series(self.total, group, unlike=matcher))), None)
+        if not inside or not outside:
+            return None
+        return (
+            Specimen(good=(outside,), errors=(inside,)) if self.errors else Specimen(good=(inside,), errors=(outside,))
+        )
+
+    def written(self) -> SliData:
         """As it stands in an SLO file."""
-        options: Written = {"series_expire": True} if self.series_expire else {}
+        options: SliData = {"series_expire": True} if self.series_expire else {}
         if self.exporter_labels:
             options["exporter_labels"] = list(self.exporter_labels)
         part = {"errors": str(self.errors)} if self.errors else {"good": str(self.good)}
@@ -80,7 +99,7 @@ class EventsSli:
         return part.metric == self.total.metric and set(self.total.matchers) <= set(part.matchers)
 
 
-class EventsFormat(Strict):
+class EventsFormat(KindFormat):
     """``sli.events``"""
 
     total: SelectorField

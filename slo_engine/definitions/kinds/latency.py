@@ -7,14 +7,16 @@ from dataclasses import dataclass
 
 from pydantic import Field
 
+from slo_engine.definitions.counts import Count
 from slo_engine.definitions.duration import Duration
-from slo_engine.definitions.fields import Label, Strict
+from slo_engine.definitions.fields import Label
 from slo_engine.definitions.kinds.histogram import HistogramField
+from slo_engine.definitions.kinds.kind import KindFormat
 from slo_engine.definitions.kinds.sli import (
     DELAY,
-    Base,
     Earlier,
-    Written,
+    OfEvents,
+    SliData,
     bounds,
     grouped,
     growth,
@@ -22,12 +24,13 @@ from slo_engine.definitions.kinds.sli import (
     shortest,
     summed,
 )
+from slo_engine.definitions.kinds.specimen import Labels, Specimen, histogram_specimen
 from slo_engine.definitions.promql import Selector
 from slo_engine.definitions.traces import Slow
 
 
 @dataclass(frozen=True)
-class LatencySli:
+class LatencySli(OfEvents):
     """A histogram, classic (then the threshold is one of its buckets) or native (then any threshold will do)."""
 
     histogram: Selector
@@ -49,26 +52,35 @@ class LatencySli:
         """The histogram; of a classic one the bucket, without which nothing is known."""
         return self.histogram if self.native else self._bucket()
 
-    def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[Base, str]]:
+    def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[Count, str]]:
         """Total, then what of it took longer."""
         if self.native:
             # PromQL cannot compare native histograms, so theirs is the pace of the last five minutes, extrapolated.
             raised = f"sum {grouped(by)}(increase({self.histogram}[5m] offset {DELAY}))"
-            yield Base.TOTAL, f"histogram_count({raised}) / 5 >= 0 < +Inf"
-            total = earlier(Base.TOTAL)
+            yield Count.TOTAL, f"histogram_count({raised}) / 5 >= 0 < +Inf"
+            total = earlier(Count.TOTAL)
             fraction = f"histogram_fraction(0, {shortest(self.threshold.seconds)}, {raised}) >= 0"
             # Of an idle group the fraction is 0 / 0: what is left of its total is 0, not NaN.
-            yield Base.ERRORS, rest(by, total, f"({fraction}) * on ({', '.join(by)}) {total} or {total} == 0")
+            yield Count.ERRORS, rest(by, total, f"({fraction}) * on ({', '.join(by)}) {total} or {total} == 0")
             return
-        yield Base.TOTAL, summed(by, growth(self.histogram.with_suffix("_count"), self.exporter_labels))
-        total = earlier(Base.TOTAL)
+        yield Count.TOTAL, summed(by, growth(self.histogram.with_suffix("_count"), self.exporter_labels))
+        total = earlier(Count.TOTAL)
         # Not filled with zeros: a threshold that is no bucket must give no data, not a page for every event.
         within = summed(by, growth(self._bucket(), self.exporter_labels))
-        yield Base.ERRORS, rest(by, earlier(Base.TOTAL), within)
+        yield Count.ERRORS, rest(by, earlier(Count.TOTAL), within)
 
-    def written(self) -> Written:
+    @property
+    def buckets(self) -> Selector | None:
+        """Those of a classic histogram."""
+        return None if self.native else self.histogram.with_suffix("_bucket")
+
+    def specimen(self, group: Labels) -> Specimen | None:
+        """None of a native histogram, which promtool does not take."""
+        return None if self.native else histogram_specimen(self.histogram, self._bucket(), group, good=True)
+
+    def written(self) -> SliData:
         """As it stands in an SLO file."""
-        options: Written = {"native": True} if self.native else {}
+        options: SliData = {"native": True} if self.native else {}
         if self.exporter_labels:
             options["exporter_labels"] = list(self.exporter_labels)
         return {"latency": {"histogram": str(self.histogram), "threshold": str(self.threshold), **options}}
@@ -77,7 +89,7 @@ class LatencySli:
         return self.histogram.with_suffix("_bucket").where("le", bounds(self.threshold.seconds), "=~")
 
 
-class LatencyFormat(Strict):
+class LatencyFormat(KindFormat):
     """``sli.latency``"""
 
     histogram: HistogramField

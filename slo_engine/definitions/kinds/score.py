@@ -8,21 +8,26 @@ from typing import Annotated
 
 from pydantic import Field
 
-from slo_engine.definitions.fields import Strict
+from slo_engine.definitions.counts import Count
 from slo_engine.definitions.kinds.histogram import HistogramField
-from slo_engine.definitions.kinds.sli import Base, Earlier, Written, bounds, growth, summed
+from slo_engine.definitions.kinds.kind import KindFormat
+from slo_engine.definitions.kinds.sli import Earlier, OfEvents, SliData, bounds, growth, summed
+from slo_engine.definitions.kinds.specimen import Labels, Specimen, histogram_specimen
 from slo_engine.definitions.promql import Selector
 
 
 @dataclass(frozen=True)
-class ScoreSli:
+class ScoreSli(OfEvents):
     """A classic histogram, one of whose buckets ends at the threshold. A bucket holds its upper bound, so a score that
     is exactly the threshold counts as an error."""
 
     histogram: Selector
     above: float
 
-    explained_by = None  # a low score is no ERROR observation
+    @property
+    def explained_by(self) -> None:
+        """A low score is not an ERROR observation."""
+        return
 
     @property
     def failing(self) -> str:
@@ -34,12 +39,21 @@ class ScoreSli:
         """The bucket without which nothing is known."""
         return self._bucket()
 
-    def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[Base, str]]:
+    def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[Count, str]]:
         """Total, then the scores that are too low. Not filled with zeros: without the bucket nothing is known."""
-        yield Base.TOTAL, summed(by, growth(self.histogram.with_suffix("_count")))
-        yield Base.ERRORS, summed(by, growth(self._bucket()))
+        yield Count.TOTAL, summed(by, growth(self.histogram.with_suffix("_count")))
+        yield Count.ERRORS, summed(by, growth(self._bucket()))
 
-    def written(self) -> Written:
+    @property
+    def buckets(self) -> Selector:
+        """Those of the histogram."""
+        return self.histogram.with_suffix("_bucket")
+
+    def specimen(self, group: Labels) -> Specimen | None:
+        """The bucket holds the errors."""
+        return histogram_specimen(self.histogram, self._bucket(), group, good=False)
+
+    def written(self) -> SliData:
         """As it stands in an SLO file."""
         return {"score": {"histogram": str(self.histogram), "above": self.above}}
 
@@ -47,7 +61,7 @@ class ScoreSli:
         return self.histogram.with_suffix("_bucket").where("le", bounds(self.above), "=~")
 
 
-class ScoreFormat(Strict):
+class ScoreFormat(KindFormat):
     """``sli.score``"""
 
     histogram: HistogramField

@@ -8,35 +8,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import fields, replace
 from decimal import Decimal
-from enum import Enum
-from typing import Any, Protocol
+from typing import Any, Protocol, Self, TypeVar
 
+from slo_engine.definitions.counts import Count
+from slo_engine.definitions.kinds.specimen import Labels, Specimen
 from slo_engine.definitions.promql import Matcher, Selector
-from slo_engine.definitions.traces import Explanation
+from slo_engine.definitions.targets import Objective, Override, Target
+from slo_engine.definitions.traces import Explanation, Failed
 
 DELAY = "10s"
 """How late the base looks. A scrape is stamped with its beginning and there when it has ended, up to the default
 ``scrape_timeout`` of Prometheus later; a sample that came after it was looked for would be lost."""
 
 
-Written = dict[str, Any]
+SliData = dict[str, Any]
 """A part of an SLO file."""
 
 
-class Base(Enum):
-    """What a kind counts in each minute, summed by the group. :mod:`slo_engine.recording` gives each its record."""
-
-    EVENTS = "events"
-    """Total and errors in one reading, where the errors (or the good ones) are among the series of the total: by the
-    group and the labels that tell the part from the rest."""
-
-    TOTAL = "total"
-    ERRORS = "errors"
-    """0 where there are events and no errors. For spend: money."""
-
-    REQUESTS = "requests"
-    """For spend with a limit on what a request costs."""
+SLI = TypeVar("SLI")
 
 
 class Earlier(Protocol):
@@ -45,7 +36,7 @@ class Earlier(Protocol):
     recorded: bool
     """Whether it is recorded; else it is written out, and the series in it cannot be told apart by their labels."""
 
-    def __call__(self, base: Base, matchers: Sequence[Matcher] = ()) -> str:
+    def __call__(self, count: Count, matchers: Sequence[Matcher] = ()) -> str:
         """The record of this: all its series, or those that match."""
         ...
 
@@ -63,7 +54,7 @@ class Sli(Protocol):
         """What must be there for the SLI to be known; None: only its own records tell."""
         ...
 
-    def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[Base, str]]:
+    def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[Count, str]]:
         """The base records in the order of their evaluation, each with its expression, summed by the labels ``by``. The
         errors are zero where there is a total and none of them, and no value is NaN, infinite or negative."""
         ...
@@ -73,9 +64,90 @@ class Sli(Protocol):
         """Which traces explain its errors; None: none do."""
         ...
 
-    def written(self) -> Written:
+    @property
+    def buckets(self) -> Selector | None:
+        """All buckets of the classic histogram that the threshold must be one of."""
+        ...
+
+    @property
+    def parted_by(self) -> tuple[str, ...]:
+        """The labels that tell the errors (or the good ones) from the rest of the total: no group can be made by
+        them."""
+        ...
+
+    @property
+    def target_key(self) -> str:
+        """What its target is called in an SLO file: ``objective``, or ``budget``, which stands in the SLI itself."""
+        ...
+
+    def target(self, objective: float | None, overrides: tuple[Override, ...]) -> Target:
+        """What an SLO with this SLI is held to. ``objective``: in percent, where the file gives one."""
+        ...
+
+    def selectors(self) -> tuple[Selector, ...]:
+        """The raw series that it counts, where they are known."""
+        ...
+
+    def specimen(self, group: Labels) -> Specimen | None:
+        """Series of a group, for the unit tests of the rules; None where none can be made up."""
+        ...
+
+    def narrowed(self, matchers: Sequence[Matcher]) -> Sli:
+        """The same for the series with these labels alone."""
+        ...
+
+    def written(self) -> SliData:
         """As it stands in an SLO file, under ``sli``."""
         ...
+
+
+class OfEvents:
+    """What a kind that counts events answers unless it says otherwise: it is held to an objective, its failing runs
+    explain it, and its selectors are its fields."""
+
+    target_key = "objective"
+
+    @property
+    def explained_by(self) -> Explanation | None:
+        """Runs that failed."""
+        return Failed()
+
+    @property
+    def buckets(self) -> Selector | None:
+        """No histogram, no buckets."""
+        return None
+
+    @property
+    def parted_by(self) -> tuple[str, ...]:
+        """No label."""
+        return ()
+
+    def target(self, objective: float | None, overrides: tuple[Override, ...]) -> Target:
+        """An objective. One that is missing is a mistake, which is reported elsewhere."""
+        return Objective(50.0 if objective is None else objective, overrides)
+
+    def selectors(self) -> tuple[Selector, ...]:
+        """The fields that are selectors."""
+        return tuple(selectors_of(self).values())
+
+    def narrowed(self, matchers: Sequence[Matcher]) -> Self:
+        """With these matchers in each of them."""
+        return narrowed(self, matchers)
+
+
+def selectors_of(sli: Any) -> dict[str, Selector]:
+    """The fields of a kind that are selectors."""
+    found = {each.name: getattr(sli, each.name) for each in fields(sli)}
+    return {name: value for name, value in found.items() if isinstance(value, Selector)}
+
+
+def narrowed(sli: SLI, matchers: Sequence[Matcher]) -> SLI:
+    """A kind with further matchers in each of its selectors."""
+    chosen: Any = {
+        name: replace(selector, matchers=(*selector.matchers, *matchers))
+        for name, selector in selectors_of(sli).items()
+    }
+    return replace(sli, **chosen)  # type: ignore[type-var]
 
 
 def grouped(by: Sequence[str]) -> str:

@@ -9,32 +9,53 @@ from typing import Annotated, Any
 import promql_parser
 from pydantic import AfterValidator
 
-from slo_engine.definitions.fields import ExpressionField, Strict, refuse
-from slo_engine.definitions.kinds.sli import Base, Earlier, Written, grouped
-from slo_engine.definitions.promql import PromqlError, parse_expression
-from slo_engine.definitions.traces import Failed
+from slo_engine.definitions.counts import Count
+from slo_engine.definitions.fields import ExpressionField, refuse
+from slo_engine.definitions.kinds.kind import KindFormat
+from slo_engine.definitions.kinds.sli import Earlier, OfEvents, SliData, grouped
+from slo_engine.definitions.kinds.specimen import Labels
+from slo_engine.definitions.promql import Matcher, PromqlError, parse_expression, quote
 
 
 @dataclass(frozen=True)
-class SlicesSli:
+class SlicesSli(OfEvents):
     """A minute is good while the condition is not 0 for any series of the group. One without an answer (no series, 0/0
     in an idle minute) is neither good nor bad."""
 
     good: str
 
     failing = "of minutes are bad"
-    explained_by = Failed()
 
     watched = None
 
-    def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[Base, str]]:
+    def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[Count, str]]:
         """Whether the minute was bad, and that it was a minute."""
-        yield Base.ERRORS, f"max {grouped(by)}((({_answered(self.good)}) >= 0) == bool 0)"
-        yield Base.TOTAL, f"0 * {earlier(Base.ERRORS)} + 1"
+        yield Count.ERRORS, f"max {grouped(by)}((({_answered(self.good)}) >= 0) == bool 0)"
+        yield Count.TOTAL, f"0 * {earlier(Count.ERRORS)} + 1"
 
-    def written(self) -> Written:
+    def specimen(self, group: Labels) -> None:
+        """A condition may ask for anything."""
+        return
+
+    def narrowed(self, matchers: Sequence[Matcher]) -> SlicesSli:
+        """Of the condition the results are chosen by their labels: the series in it may carry others. Only for
+        matchers that name one value."""
+        labels = ", ".join(matcher.name for matcher in matchers)
+        return SlicesSli(f"({self.good}) and on ({labels}) {_labelled(matchers)}")
+
+    def written(self) -> SliData:
         """As it stands in an SLO file."""
         return {"slices": {"good": self.good}}
+
+
+def _labelled(matchers: Sequence[Matcher]) -> str:
+    """A sample that carries these labels."""
+    sample = "vector(1)"
+    for matcher in matchers:
+        assert matcher.op == "="
+        kept = matcher.value.replace("$", "$$")  # a dollar begins what a pattern has matched
+        sample = f'label_replace({sample}, "{matcher.name}", {quote(kept)}, "", "")'
+    return sample
 
 
 def _comparison(condition: str) -> Any:
@@ -72,7 +93,7 @@ def _condition(text: str) -> str:
     return condition
 
 
-class SlicesFormat(Strict):
+class SlicesFormat(KindFormat):
     """``sli.slices``"""
 
     good: Annotated[ExpressionField, AfterValidator(_condition)]

@@ -84,7 +84,12 @@ def test_what_was_exported_is_imported_as_the_same_slos(tmp_path: Path) -> None:
     for one in slos.slos:
         same = back[one.name]
         sli = SlicesSli("(probe_success) != bool 0") if one.name == "probe" else one.sli  # which is the same
-        assert (same.sli, same.objective, same.window, same.by) == (sli, one.objective, one.window, one.by)
+        assert (same.sli, same.target.objective, same.window, same.by) == (
+            sli,
+            one.target.objective,
+            one.window,
+            one.by,
+        )
         assert (same.service, same.owner, dict(same.labels)) == (one.service, one.owner, dict(one.labels))
         assert same.tiers == one.tiers
         assert same.description == one.description
@@ -127,7 +132,7 @@ def test_group_with_its_own_objective_is_an_slo_of_its_own(tmp_path: Path) -> No
     text = slo_file(slo("success", "by: [kind]", "overrides: [{match: {kind: batch}, objective: 95}]"))
     slos = loaded(tmp_path, text)
     back = and_back(tmp_path, slos)
-    assert {name: each.objective for name, each in back.items()} == {"success-batch": 95, "success": 98}
+    assert {name: each.target.objective for name, each in back.items()} == {"success-batch": 95, "success": 98}
     assert [str(each.sli.total) for each in back.values() if isinstance(each.sli, EventsSli)] == [
         'runs_total{kind="batch"}',
         'runs_total{kind!="batch"}',

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from slo_engine.convert.importers import Imported, import_files
-from slo_engine.definitions import SpecError, load
+from slo_engine.definitions import SloFileError, load
 from slo_engine.rollout import write
 from tests.convert.importers.sources import (
     ALL,
@@ -109,7 +109,7 @@ def test_catalogue_of_windows_is_a_policy_for_its_period(tmp_path: Path) -> None
 
 
 def test_second_catalogue_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match="a second catalogue"):
+    with pytest.raises(SloFileError, match="a second catalogue"):
         imported(tmp_path, f"{SLOTH}---\n{SLOTH_WINDOWS}---\n{SLOTH_WINDOWS}")
 
 
@@ -143,7 +143,7 @@ def test_openslo_without_alert_policies_has_no_alerts_and_says_so(tmp_path: Path
 
 
 def test_openslo_reference_to_nothing_is_explained(tmp_path: Path) -> None:
-    with pytest.raises(SpecError, match=r"source\.yaml:\d+:\d+: spec\.indicatorRef: there is no SLI named 'gone'"):
+    with pytest.raises(SloFileError, match=r"source\.yaml:\d+:\d+: spec\.indicatorRef: there is no SLI named 'gone'"):
         imported(tmp_path, OPENSLO.replace("indicatorRef: fast-searches", "indicatorRef: gone"))
 
 

@@ -18,6 +18,8 @@ from slo_engine.definitions.problems import KeyPath, show_path
 from slo_engine.errors import SloEngineError
 from tests.convert.importers.sources import ALL, imported
 
+pytestmark = pytest.mark.takes(seconds=45)
+
 UNKNOWN = "zz_unknown"
 
 
@@ -118,7 +120,7 @@ def test_no_value_makes_a_traceback_or_a_file_that_does_not_load(tmp_path: Path,
             for _ in range(4):
                 changed = copy.deepcopy(whole)
                 at(changed[number], path[:-1])[path[-1]] = next(values)
-                text = yaml.safe_dump_all(changed, sort_keys=False, allow_unicode=True)
+                text = yaml.dump_all(changed, Dumper=yaml.CSafeDumper, sort_keys=False, allow_unicode=True)
                 if (got := _imported_or_explained(tmp_path, text)) is not None:
                     loads(tmp_path, got)
 

@@ -1,21 +1,56 @@
-"""The generic webhook sink: the payload of Alertmanager with its evidence, as Standard Webhooks 1.0."""
+"""``type: webhook``: the payload of Alertmanager with its evidence, as Standard Webhooks 1.0."""
 
 from __future__ import annotations
 
 import asyncio
+import base64
+import binascii
 import json
 from datetime import UTC, datetime
+from typing import Literal, Self
 
 import httpx
+from pydantic import SecretStr, field_validator, model_validator
 from standardwebhooks.webhooks import Webhook
 
 from slo_engine.connect import Connection, Verdict, explained, failure_of, retry_after, verdict_on
 from slo_engine.connect.client import ERRORS, answered, async_client
-from slo_engine.delivery.sink import Delivered, Outcome, Refused, Retry
+from slo_engine.connection_settings import ConnectionSettings
+from slo_engine.definitions.duration import Duration
+from slo_engine.delivery.sink import Delivered, Outcome, Refused, Retry, SinkSettings
 from slo_engine.notifications import Message, as_payload
 
 MAX_RETRY_AFTER = 3600.0
 """A sink may slow us down, but not put us off until tomorrow."""
+
+
+LONGEST_DELIVERY_SECONDS = 30.0
+"""Half the lease of a delivery: one that outlives its lease is sent twice."""
+
+
+class WebhookSinkSettings(SinkSettings, ConnectionSettings):
+    """One item of ``sinks``."""
+
+    type: Literal["webhook"]
+    secret: SecretStr | None = None
+    timeout: Duration = Duration.parse("15s")
+    """The lower end of what Standard Webhooks advises."""
+
+    @field_validator("timeout")
+    @classmethod
+    def _timeout_ends_before_the_lease(cls, timeout: Duration) -> Duration:
+        if timeout.seconds > LONGEST_DELIVERY_SECONDS:
+            raise ValueError(f"must be at most {LONGEST_DELIVERY_SECONDS:g}s")
+        return timeout
+
+    @model_validator(mode="after")
+    def _secret_is_base64(self) -> Self:
+        if self.secret is not None:
+            try:
+                base64.b64decode(self.secret.get_secret_value().removeprefix("whsec_"), validate=True)
+            except binascii.Error:
+                raise ValueError("secret must be base64, such as `openssl rand -base64 32` prints") from None
+        return self
 
 
 class WebhookSink:
@@ -32,8 +67,14 @@ class WebhookSink:
         # No redirects: a POST that is redirected arrives as a GET without a body, and its 200 would lose the message.
         self._client = async_client(connection, transport)
 
+    @classmethod
+    def of(cls, settings: WebhookSinkSettings) -> WebhookSink:
+        """The sink that the settings ask for."""
+        secret = settings.secret.get_secret_value() if settings.secret else None
+        return cls(settings.connection(), secret=secret)
+
     async def close(self) -> None:
-        """Give the connections back."""
+        """Close the connections; the sink is not used afterwards."""
         await self._client.aclose()
 
     async def send(self, message: Message) -> Outcome:

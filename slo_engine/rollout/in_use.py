@@ -20,7 +20,7 @@ from slo_engine.rollout.comparison import (
 )
 from slo_engine.rules.build import build
 
-Problem = Literal["missing", "changed", "stale", "twice", "failing", "slow"]
+DifferenceKind = Literal["missing", "changed", "stale", "twice", "failing", "slow"]
 
 
 class NotPrometheusRulesError(SloEngineError):
@@ -28,15 +28,20 @@ class NotPrometheusRulesError(SloEngineError):
 
 
 @dataclass(frozen=True)
-class Finding:
+class RuleDifference:
     """One thing that is not as the SLO files say, and what to do about it. ``group`` is a rule group's name; ``where``
     is the file or object that holds it, empty where there is none."""
 
-    problem: Problem
+    problem: DifferenceKind
     group: str
     message: str
     advice: str
     where: str = ""
+
+    @property
+    def is_of_loading(self) -> bool:
+        """Whether loading the rules again could settle it."""
+        return self.problem in ("missing", "changed", "stale")
 
     def __str__(self) -> str:
         at = f" ({self.where})" if self.where else ""
@@ -48,6 +53,16 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Advice:
+    """How rules get to where they are evaluated."""
+
+    bring: str
+    """When they are not there, or others."""
+    load: str
+    """When there are too many."""
+
+
+@dataclass(frozen=True)
 class Placed:
     """A group, and the file or object that it comes from."""
 
@@ -56,12 +71,12 @@ class Placed:
 
 
 @dataclass(frozen=True)
-class Loaded:
+class LoadedRules:
     """What a Prometheus has loaded: its groups, what it says of their health, and how many rules it has not evaluated
     yet, of which nothing can be said."""
 
     groups: tuple[Placed, ...]
-    failures: tuple[Finding, ...]
+    failures: tuple[RuleDifference, ...]
     pending: int
 
 
@@ -70,38 +85,37 @@ def wanted_groups(slos: SloSet) -> list[PlainGroup]:
     return [read_group(group.as_data()) for groups in build(slos).values() for group in groups]
 
 
-def compared(wanted: Sequence[PlainGroup], found: Iterable[Placed], reload: str) -> list[Finding]:
-    """Missing, changed, doubled and stale groups. Groups that are not ours do not count. ``reload``: how what is
-    generated gets there, to be advised after `rules generate`."""
+def compared(wanted: Sequence[PlainGroup], found: Iterable[Placed], advice: Advice) -> list[RuleDifference]:
+    """Missing, changed, doubled and stale groups. Groups that are not ours do not count."""
     places: dict[str, list[Placed]] = {}
     for placed in found:
         if placed.group.is_ours:
             places.setdefault(placed.group.name, []).append(placed)
-    findings = [finding for group in wanted for finding in _of_wanted(group, places.get(group.name, ()), reload)]
+    findings = [finding for group in wanted for finding in _of_wanted(group, places.get(group.name, ()), advice)]
     names = {group.name for group in wanted}
     findings += [
-        Finding("stale", name, "none of the SLO files gives this group", f"remove it, and {reload}", placed.where)
+        RuleDifference(
+            "stale", name, "none of the SLO files gives this group", f"remove it, and {advice.load}", placed.where
+        )
         for name in sorted(places.keys() - names)
         for placed in places[name]
     ]
     return findings
 
 
-def _of_wanted(group: PlainGroup, places: Sequence[Placed], reload: str) -> Iterator[Finding]:
+def _of_wanted(group: PlainGroup, places: Sequence[Placed], advice: Advice) -> Iterator[RuleDifference]:
     if not places:
-        yield Finding("missing", group.name, "is not there", f"run `slo-engine rules generate`, and {reload}")
+        yield RuleDifference("missing", group.name, "is not there", advice.bring)
     if len(places) > 1:
         all_places = ", ".join(sorted(placed.where for placed in places))
         message = f"is there {len(places)} times ({all_places}), so its rules are evaluated more than once"
-        yield Finding("twice", group.name, message, f"keep one of them, and {reload}")
+        yield RuleDifference("twice", group.name, message, f"keep one of them, and {advice.load}")
     for placed in places:
         for difference in differences(group, placed.group):
-            yield Finding(
-                "changed", group.name, difference, f"run `slo-engine rules generate`, and {reload}", placed.where
-            )
+            yield RuleDifference("changed", group.name, difference, advice.bring, placed.where)
 
 
-def read_loaded(data: Sequence[Mapping[str, Any]]) -> Loaded:
+def read_loaded(data: Sequence[Mapping[str, Any]]) -> LoadedRules:
     """The ``groups`` of Prometheus' ``GET /api/v1/rules``. Raises NotPrometheusRulesError.
 
     https://prometheus.io/docs/prometheus/latest/querying/api/#rules
@@ -114,7 +128,7 @@ def read_loaded(data: Sequence[Mapping[str, Any]]) -> Loaded:
         ) from None
 
 
-def _loaded(data: Sequence[Mapping[str, Any]]) -> Loaded:
+def _loaded(data: Sequence[Mapping[str, Any]]) -> LoadedRules:
     groups, failures, pending = [], [], 0
     for loaded in data:
         group = PlainGroup(
@@ -125,7 +139,7 @@ def _loaded(data: Sequence[Mapping[str, Any]]) -> Loaded:
             continue
         pending += sum(rule["health"] == "unknown" for rule in loaded["rules"])
         failures += [
-            Finding(
+            RuleDifference(
                 "failing",
                 group.name,
                 f"{plain} fails: {rule.get('lastError') or 'Prometheus gives no reason'}",
@@ -139,7 +153,7 @@ def _loaded(data: Sequence[Mapping[str, Any]]) -> Loaded:
         if taken > loaded["interval"]:
             every = Duration(round(loaded["interval"] * 1000))
             failures.append(
-                Finding(
+                RuleDifference(
                     "slow",
                     group.name,
                     f"one evaluation takes {taken:.3g} s, and the next one is due after {every}: some are left out",
@@ -147,7 +161,7 @@ def _loaded(data: Sequence[Mapping[str, Any]]) -> Loaded:
                     loaded["file"],
                 )
             )
-    return Loaded(tuple(groups), tuple(failures), pending)
+    return LoadedRules(tuple(groups), tuple(failures), pending)
 
 
 def _loaded_rule(data: Mapping[str, Any]) -> PlainRule:

@@ -1,0 +1,23 @@
+"""The sinks. Each is one file: its settings, its class, and its row in the table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from slo_engine.delivery.sink import Sink, SinkSettings, SinkType
+from slo_engine.delivery.sinks.console import ConsoleSink, ConsoleSinkSettings
+from slo_engine.delivery.sinks.webhook import WebhookSink, WebhookSinkSettings
+
+SINKS: Mapping[str, SinkType] = {
+    "webhook": SinkType(WebhookSinkSettings, WebhookSink.of),
+    "console": SinkType(ConsoleSinkSettings, ConsoleSink.of),
+}
+"""By the value of ``type`` in the settings."""
+
+
+def sink_of(settings: SinkSettings) -> Sink:
+    """The sink that an item of ``sinks`` asks for. Raises SloEngineError where it cannot be used."""
+    return next(row.make(settings) for row in SINKS.values() if type(settings) is row.settings)
+
+
+__all__ = ["SINKS", "ConsoleSink", "WebhookSink", "sink_of"]

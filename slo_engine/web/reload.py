@@ -1,0 +1,25 @@
+"""``POST /-/reload``: read the SLO files again, and roll out their rules."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse
+
+from slo_engine.web.authorization import is_authorized
+from slo_engine.web.health import slo_files
+from slo_engine.web.services import NeedsServices
+
+router = APIRouter()
+
+
+@router.post("/-/reload")
+def reload(request: Request, services: NeedsServices) -> JSONResponse:
+    """200 when the files are read and their rules rolled out; 422 with the mistakes when they are rejected; 503 when
+    the rules could not be rolled out. Guarded by the token of the webhook, if one is set."""
+    if not is_authorized(request, services.webhook_token):
+        return JSONResponse({"detail": "the bearer token is missing or wrong"}, status_code=401)
+    done = services.reload()
+    found = {"slo_files": slo_files(done.active), "rules": None if done.rules is None else done.rules.as_json()}
+    if done.active.problems:
+        return JSONResponse(found, status_code=422)
+    return JSONResponse(found, status_code=503 if done.rules is not None and done.rules.state == "failed" else 200)

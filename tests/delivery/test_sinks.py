@@ -1,0 +1,102 @@
+"""The table of sinks, and the small ones."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import yaml
+
+from slo_engine.delivery import SINKS, Delivered, Retry, sink_of
+from slo_engine.delivery.sinks import ConsoleSink
+from slo_engine.notifications import Evidence, Link, Message, Missing, Section, Topic
+from slo_engine.settings import SettingsError, load_settings
+
+DOCS = Path(__file__).parent.parent.parent / "docs" / "settings.md"
+
+MESSAGE = Message(
+    key="msg_1",
+    thread="thread",
+    kind="firing",
+    severity="page",
+    title="agents success: 22 % of events fail",
+    evidence=Evidence(
+        "2026-11-23T14:30:00+00:00",
+        0.2,
+        (
+            Topic(
+                "agents",
+                "success",
+                {"agent_type": "support_agent"},
+                ("f1",),
+                (Section("causes", "3 of 4: tool search: boom", (Link("t1", "http://langfuse/t1"),)),),
+            ),
+        ),
+        (Missing("prometheus", "no answer within 5 s"),),
+    ),
+    payload={"alerts": [{"status": "firing", "labels": {"alertname": "A", "slo": "success"}}] * 25},
+)
+
+
+def settings_of(tmp_path: Path, *sinks: dict[str, object]) -> list[object]:
+    file = tmp_path / "slo-engine.yaml"
+    file.write_text(yaml.safe_dump({"sinks": list(sinks)}))
+    return [*load_settings(file).sinks]
+
+
+@pytest.mark.parametrize("name", SINKS)
+def test_each_row_is_found_by_its_type_and_described(name: str) -> None:
+    row = SINKS[name]
+    assert get_args(row.settings.model_fields["type"].annotation) == (name,)
+    assert f"`type: {name}`" in DOCS.read_text()
+
+
+def test_the_settings_make_the_sink_that_they_name(tmp_path: Path) -> None:
+    one, other = load_settings(_written(tmp_path)).sinks
+    assert type(sink_of(one)).__name__ == "WebhookSink"
+    assert type(sink_of(other)).__name__ == "ConsoleSink"
+
+
+def _written(tmp_path: Path) -> Path:
+    file = tmp_path / "slo-engine.yaml"
+    sinks = [{"name": "a", "type": "webhook", "url": "http://a"}, {"name": "b", "type": "console"}]
+    file.write_text(yaml.safe_dump({"sinks": sinks}))
+    return file
+
+
+@pytest.mark.parametrize(
+    ("sink", "said"),
+    [
+        ({"name": "a", "type": "pigeon"}, "sinks.0.type: there is no such sink: write webhook or console"),
+        ({"name": "a"}, "sinks.0.type: is missing: write webhook or console"),
+        ({"name": "A", "type": "console"}, "sinks.0.name: must be lower-case letters"),
+        ({"name": "a", "type": "console", "url": "http://a"}, "sinks.0.url: unknown key"),
+    ],
+)
+def test_a_sink_that_is_none_is_refused_with_what_to_write(tmp_path: Path, sink: dict[str, object], said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        settings_of(tmp_path, sink)
+
+
+def test_the_console_shows_a_message_as_text() -> None:
+    stream = io.StringIO()
+    assert asyncio.run(ConsoleSink(stream).send(MESSAGE)) == Delivered()
+    lines = stream.getvalue().splitlines()
+    assert lines[0] == "FIRING [page] agents success: 22 % of events fail"
+    assert lines[1] == "  firing: alertname=A, slo=success"
+    assert lines[21:] == [
+        "  and 5 more alerts",
+        "  agents success support_agent",
+        "    3 of 4: tool search: boom",
+        "    http://langfuse/t1",
+        "  Without prometheus: no answer within 5 s",
+    ]
+
+
+def test_a_console_that_is_closed_loses_nothing() -> None:
+    stream = io.StringIO()
+    stream.close()
+    assert isinstance(asyncio.run(ConsoleSink(stream).send(MESSAGE)), Retry)
