@@ -167,7 +167,7 @@ def test_the_committed_rules_are_loaded_as_they_are_written(tmp_path: Path) -> N
 def test_a_prometheus_that_is_not_there_is_a_failure_with_its_reason(slos: Path) -> None:
     done = check(slos, "--prometheus", "http://127.0.0.1:9")
     assert done.returncode == 1
-    assert "Prometheus at http://127.0.0.1:9 cannot be reached: Connection refused" in done.stderr
+    assert "Prometheus at http://127.0.0.1:9 cannot be reached: connection refused" in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -283,7 +283,7 @@ def test_manifests_in_a_folder_are_compared_byte_by_byte(slos: Path, tmp_path: P
         (("--format", "configmap", "--namespace", "A"), "'A' is no namespace of Kubernetes"),
         (("--one-file", "a.yaml/b"), "write it without .yaml"),
         (("--prometheus", "http://a", "--manifest", "b"), "give one of them"),
-        (("--token-file", "b"), "goes with --prometheus"),
+        (("--token-file", "b"), "go with --prometheus"),
         (("--manifest", "nowhere"), "nowhere cannot be read: No such file or directory"),
         (("--format", "helm"), "prometheusrule"),
         (("--prometheus", "localhost:9090"), "must be an http:// or https:// address"),
