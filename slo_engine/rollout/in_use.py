@@ -185,7 +185,7 @@ def read_manifests(where: str, text: str) -> Iterator[Placed]:
     except (yaml.YAMLError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
         reason = " ".join(str(error).split())
         raise NotPrometheusRulesError(
-            f"{where} is not a manifest of Kubernetes ({reason}): give what kubectl prints (get prometheusrules -o yaml)"
+            f"{where} is not a Kubernetes manifest ({reason}): give what `kubectl get prometheusrules -o yaml` prints"
         ) from None
     except NotARuleGroupError as error:
         raise NotPrometheusRulesError(f"{where}: {error}") from None
