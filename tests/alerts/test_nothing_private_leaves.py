@@ -1,0 +1,182 @@
+"""Secrets and personal data, planted wherever others write: none in what a sink, the log, the API or the page shows."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import logging
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import httpx
+import pytest
+
+from slo_engine.alerts import Enrichment, Intake
+from slo_engine.connect import Connection
+from slo_engine.definitions import load
+from slo_engine.delivery import Courier, WebhookSink
+from slo_engine.delivery.sinks import ConsoleSink
+from slo_engine.evidence import Backends, Gatherer, sources
+from slo_engine.logs import JsonFormatter
+from slo_engine.status.model import SloStatus
+from slo_engine.store import inbox, outbox
+from slo_engine.traces import Observation, Observations, TracesError
+from tests.alerts.payloads import SUCCESS_LABELS, notification
+from tests.scrub.pii import KEYS
+from tests.web.test_app import Site
+
+SLOS = load([Path(__file__).parent.parent.parent / "slos"])
+
+PLANTED = {
+    "gsk": "gsk_4fJ9Kq2LmN8pQrS6tUvW",
+    "AIza": "AIzaSyD4x8Kq2LmN8pQrS6tUvWxYz0123456789",
+    "hf": "hf_QwErTyUiOpAsDfGhJkLzXcVbNm123456",
+    "email": "jane.doe@example.com",
+    "phone": "+49 30 90182077",
+    "card": "4111 1111 1111 1111",
+    "iban": "DE89 3704 0044 0532 0130 00",
+    "ssn": "219-09-9999",
+    "ip": "81.2.69.142",
+    "ipv6": "2a02:8109:9440:1234:5678:9abc:def0:1234",
+    "password": "password=hunter2-and-more",
+    "url": "https://user:s3cr3t-pass@db.example/x",
+    **{f"key {name}": make(Random(7)) for name, make in KEYS.items()},
+}
+HIDDEN = {**PLANTED, "password": "hunter2-and-more", "url": "s3cr3t-pass"}
+"""What must not be seen of each."""
+
+
+class NoStatuses:
+    async def statuses(self) -> Sequence[SloStatus]:
+        return []
+
+
+class Traces:
+    """Every step of a run holds the text: in its name, its message, its model, its id."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    async def failed(self, tags: Sequence[str], since: datetime, until: datetime) -> Observations:
+        at = datetime.now(UTC)
+        row = {"id": "o", "trace_id": "t", "project_id": "p", "level": "ERROR", "start_time": at}
+        text = self._text
+        root = Observation(is_root=True, type="AGENT", name=text, status_message=text, model="", **row)  # type: ignore[arg-type]
+        tool = Observation(
+            is_root=False,
+            type="TOOL",
+            name=f"crm {text}",
+            status_message=f"it said {text}",
+            model="",
+            **row,  # type: ignore[arg-type]
+        )
+        return Observations((root, tool), is_partial=False)
+
+    async def slow(self, tags: Sequence[str], since: datetime, until: datetime, *, seconds: float) -> Observations:
+        raise TracesError(f"cannot be read: {self._text}")
+
+    def url_of(self, observation: Observation) -> str:
+        return f"http://langfuse/{observation.trace_id}"
+
+
+def posted(text: str, slo: str) -> bytes:
+    """A notification that holds the text wherever a sender can put one."""
+    labels = {**SUCCESS_LABELS, "slo": slo, "agent_type": text, "note": f"see {text} there"}
+    found = notification(labels=labels, group_key=f"group of {text} and {slo}")
+    found["alerts"][0]["annotations"] = {"summary": f"{text} fails", "description": text}
+    found["alerts"][0]["generatorURL"] = f"http://prometheus/graph?q={text}"
+    found |= {"receiver": text, "commonAnnotations": {"summary": text}, "groupLabels": {"agent_type": text}}
+    found |= {"externalURL": f"http://alertmanager/{text}", "extra": [{"deep": {text: text}}]}
+    return json.dumps(found).encode()
+
+
+@pytest.fixture
+def log() -> Iterator[io.StringIO]:
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonFormatter())
+    root = logging.getLogger()
+    before = root.level
+    root.addHandler(handler)
+    root.setLevel(logging.DEBUG)
+    yield stream
+    root.removeHandler(handler)
+    root.setLevel(before)
+
+
+def everything_shown(tmp_path: Path, text: str) -> str:
+    """What leaves when two notifications and a body that is none come in: sinks, API, page, readiness, metrics."""
+    site = Site(tmp_path)
+    received: list[str] = []
+
+    def take(request: httpx.Request) -> httpx.Response:
+        received.append(request.content.decode() + str(request.headers))
+        return httpx.Response(503 if len(received) == 1 else 200)
+
+    console = io.StringIO()
+    hook = WebhookSink(Connection("http://sink"), transport=httpx.MockTransport(take))
+
+    async def run() -> None:
+        courier = Courier(site.database, {"hook": hook, "console": ConsoleSink(console)})
+        gatherer = Gatherer(sources(Backends(NoStatuses(), Traces(text))), budget=5.0)
+        enrichment = Enrichment(site.database, lambda: SLOS, gatherer, ["hook", "console"], courier.tell)
+        intake = Intake(site.database, enrichment.tell)
+        tasks = [asyncio.create_task(each.run()) for each in (intake, enrichment, courier)]
+        async with asyncio.timeout(30):
+            while site.database.read(outbox.counts) != {("hook", "delivered"): 2, ("console", "delivered"): 2}:  # noqa: ASYNC110 - what is looked at is the store
+                await asyncio.sleep(0.01)
+        for worker in (intake, enrichment, courier):
+            worker.stop()
+        await asyncio.gather(*tasks)
+
+    for body in (posted(text, "success"), posted(text, "latency"), f"no JSON, but {text}".encode()):
+        site.database.write(lambda connection, body=body: inbox.accept(connection, body, time.time()))  # type: ignore[misc]
+    asyncio.run(run())
+    assert len(received) == 3
+    pages = [site.ask("GET", path).text for path in ("/", "/api/v1/alerts", "/readyz", "/metrics")]
+    site.database.close()
+    return "\n".join([*received, console.getvalue(), *pages])
+
+
+@pytest.mark.parametrize("kind", PLANTED)
+def test_what_is_planted_is_seen_nowhere(tmp_path: Path, log: io.StringIO, kind: str) -> None:
+    shown = everything_shown(tmp_path, PLANTED[kind])
+    for place, text in (("shown", shown), ("log", log.getvalue())):
+        assert HIDDEN[kind] not in text, place
+        assert json.dumps(HIDDEN[kind])[1:-1] not in text, place
+
+
+def test_a_notification_that_holds_nothing_private_is_sent_as_it_came(tmp_path: Path) -> None:
+    plain = notification(
+        labels={**SUCCESS_LABELS, "instance": "10.2.3.4:9100", "run": "119a72d174c9df6acc011cdd9474031b"}
+    )
+    sent: list[dict[str, Any]] = []
+
+    def take(request: httpx.Request) -> httpx.Response:
+        sent.append(json.loads(request.content))
+        return httpx.Response(200)
+
+    site = Site(tmp_path)
+
+    async def run() -> None:
+        hook = WebhookSink(Connection("http://sink"), transport=httpx.MockTransport(take))
+        courier = Courier(site.database, {"hook": hook})
+        enrichment = Enrichment(site.database, lambda: SLOS, Gatherer([], budget=1.0), ["hook"], courier.tell)
+        intake = Intake(site.database, enrichment.tell)
+        tasks = [asyncio.create_task(each.run()) for each in (intake, enrichment, courier)]
+        async with asyncio.timeout(30):
+            while not sent:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        for worker in (intake, enrichment, courier):
+            worker.stop()
+        await asyncio.gather(*tasks)
+
+    site.database.write(lambda connection: inbox.accept(connection, json.dumps(plain).encode(), 0.0))
+    asyncio.run(run())
+    site.database.close()
+    assert {key: value for key, value in sent[0].items() if key != "enrichment"} == plain
