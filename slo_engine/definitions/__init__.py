@@ -1,8 +1,9 @@
 """SLO files -> SLO objects. Pure but for reading the files."""
 
 from slo_engine.definitions.duration import Duration
+from slo_engine.definitions.files import find_files
 from slo_engine.definitions.kinds import CostSli, EventsSli, LatencySli, ScoreSli, Sli, SlicesSli
-from slo_engine.definitions.loading import Loaded, examine, find_files, load
+from slo_engine.definitions.loading import Loaded, examine, load
 from slo_engine.definitions.money import Budget
 from slo_engine.definitions.policies import Policy, Tier
 from slo_engine.definitions.problems import Problem, SloFileError

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from slo_engine.definitions.loading import examine, find_files
+from slo_engine.definitions.files import find_files
+from slo_engine.definitions.loading import examine
 from slo_engine.definitions.problems import Problem
 from slo_engine.definitions.slo import SloSet
 

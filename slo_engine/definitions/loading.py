@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -14,8 +11,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from slo_engine.definitions.counts import Count
-from slo_engine.definitions.document import Document, read_document
+from slo_engine.definitions.document import Document
 from slo_engine.definitions.duration import Duration
+from slo_engine.definitions.files import Sources, documents
 from slo_engine.definitions.format import (
     ITEMS,
     VERSION,
@@ -36,12 +34,6 @@ from slo_engine.definitions.targets import Override, Target, error_budget, windo
 from slo_engine.definitions.traces import TraceQuery, TraceTemplateError, check_template, default_query
 from slo_engine.definitions.wording import missing_key, unknown_key, wrong_value
 
-MAX_FILE_BYTES = 2 * 1024 * 1024
-"""A larger file is not an SLO file; 1,000 SLOs take about 400 KB."""
-
-GENERATED = "# Written by slo-engine from SLO files."
-"""How every file begins that is made from SLO files."""
-
 MIN_WINDOW = Duration.parse("5m")
 """Five samples of the base, at least: of less a ratio says little."""
 
@@ -61,18 +53,19 @@ class Loaded:
     """By name: the built-in ones and those that the files declare, whether an SLO uses them or not."""
 
 
-def load(paths: Iterable[Path]) -> SloSet:
-    """Load SLO files and folders of them. Raises SpecError with every mistake of all files."""
-    loaded = examine(paths)
+def load(sources: Sources) -> SloSet:
+    """Load SLO files: a text, texts by name, or files and folders of them. Raises SloFileError with every mistake of
+    all of them."""
+    loaded = examine(sources)
     if loaded.problems:
         raise SloFileError(loaded.problems)
     return loaded.slos
 
 
-def examine(paths: Iterable[Path]) -> Loaded:
+def examine(sources: Sources) -> Loaded:
     """Like :func:`load`, for those who go on with what is right: never raises for what the files hold."""
-    files, problems = find_files(paths)
-    readings = [_Reading(_read(file)) for file in files]
+    found, problems = documents(sources)
+    readings = [_Reading(document) for document in found]
     policies = dict(BUILT_IN)
     for reading in readings:
         policies |= reading.policies(policies)
@@ -82,59 +75,6 @@ def examine(paths: Iterable[Path]) -> Loaded:
     thresholds = [threshold for reading in readings for threshold in reading.thresholds(alerts_taken)]
     problems += [problem for reading in readings for problem in reading.document.problems]
     return Loaded(SloSet(tuple(slos), tuple(thresholds)), tuple(sorted(set(problems))), policies)
-
-
-def find_files(paths: Iterable[Path]) -> tuple[list[Path], list[Problem]]:
-    """The YAML files at and under ``paths``, sorted; a path with none is a mistake. What is hidden under a folder stays
-    out: Kubernetes keeps the files of a ConfigMap a second time, in a folder whose name begins with two dots."""
-    files: dict[Path, None] = {}
-    problems = []
-    for path in paths:
-        found = [path]
-        if path.is_dir():
-            found = [file for pattern in ("*.yaml", "*.yml") for file in path.rglob(pattern)]
-            found = sorted(file for file in found if not _hidden(file.relative_to(path)))
-        elif not path.exists():
-            found = []
-        files |= dict.fromkeys(found)
-        if not found:
-            what = "no SLO file here" if path.exists() else "this path does not exist"
-            problems.append(Problem(path, 1, 1, "", f"{what}: name a .yaml file, or a folder that holds some"))
-    return list(files), problems
-
-
-def _hidden(path: Path) -> bool:
-    return any(part.startswith(".") for part in path.parts)
-
-
-def _read(file: Path) -> Document:
-    def failed(message: str, line: int = 1, column: int = 1) -> Document:
-        return Document(file, problems=[Problem(file, line, column, "", message)])
-
-    try:
-        content = _content(file)
-    except OSError as error:
-        return failed(f"cannot be read: {error.strerror}")
-    if content is None:
-        return failed("is not a regular file: remove it")
-    if len(content) > MAX_FILE_BYTES:
-        return failed(f"is larger than {MAX_FILE_BYTES // 1024 // 1024} MiB: divide it")
-    if content.startswith(GENERATED.encode()):
-        return failed("is a generated file, not an SLO file: choose a folder for --out outside that of the SLO files")
-    try:
-        return read_document(file, content.decode())
-    except UnicodeDecodeError as error:
-        before = content[: error.start].decode()
-        line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-        return failed(f"is not UTF-8 (byte {error.start + 1} of the file): save it as UTF-8", line, column)
-
-
-def _content(file: Path) -> bytes | None:
-    """What a regular file holds, at most a byte more than is allowed; None for a pipe or a device, which would make the
-    reader wait for ever."""
-    descriptor = os.open(file, os.O_RDONLY | os.O_NONBLOCK)
-    with open(descriptor, "rb") as opened:  # noqa: PTH123 - by its descriptor
-        return opened.read(MAX_FILE_BYTES + 1) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None
 
 
 class _Reading:

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import yaml
 
-from slo_engine.definitions.loading import GENERATED
+from slo_engine.definitions.files import GENERATED
 
 HEADER = f"{GENERATED} Change those and run `slo-engine rules generate`; do not edit this.\n"
 """How every generated file begins."""

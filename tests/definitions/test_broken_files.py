@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from slo_engine.definitions import Problem, examine
-from slo_engine.definitions.loading import MAX_FILE_BYTES
+from slo_engine.definitions.files import MAX_FILE_BYTES
 from tests.definitions.writing import slo_file
 
 FOLDER = Path(__file__).parent / "broken"

@@ -243,3 +243,26 @@ def test_a_label_named_like_a_method_of_a_mapping_is_a_label(tmp_path: Path) -> 
     )
     (slo,) = load([tmp_path]).slos
     assert slo.traces.render({"items": "x"}).tags == ("items:x",)
+
+
+def test_a_text_is_loaded_like_a_file_and_its_mistakes_name_it() -> None:
+    text = slo_file(slo("success"))
+    assert [each.name for each in load(text).slos] == ["success"]
+    with pytest.raises(SloFileError, match=r"<text>:\d+:\d+: slos\[0\]\.objective: must be below 100"):
+        load(slo_file(slo("success", objective=100)))
+
+
+def test_texts_are_loaded_together_under_their_names(tmp_path: Path) -> None:
+    texts = {"a.yaml": slo_file(slo("one")), "b.yaml": slo_file(slo("one"))}
+    loaded = examine(texts)
+    assert [str(problem.file) for problem in loaded.problems] == ["b.yaml"]
+    for name, content in texts.items():
+        write(tmp_path / name, content)
+    assert [each.message for each in examine([tmp_path]).problems] == [
+        each.message.replace("a.yaml", str(tmp_path / "a.yaml")) for each in loaded.problems
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "[1]", "# Written by slo-engine from SLO files.\ngroups: []\n", "x" * 3_000_000])
+def test_a_text_that_is_not_an_slo_file_is_a_mistake(text: str) -> None:
+    assert len(examine(text).problems) == 1

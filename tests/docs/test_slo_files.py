@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from slo_engine.definitions import examine
+from slo_engine.definitions.files import MAX_FILE_BYTES
 from slo_engine.definitions.format import HeaderFormat, SloFormat, keys_of_the_format
-from slo_engine.definitions.loading import MAX_FILE_BYTES
 from slo_engine.definitions.policies import BUILT_IN
 from slo_engine.definitions.promql import MAX_DEPTH, MAX_LENGTH, MAX_OPERATORS
 from tests.definitions.writing import EVENTS, write

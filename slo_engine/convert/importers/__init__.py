@@ -15,7 +15,7 @@ from slo_engine.convert.importers import openslo, pyrra, sloth
 from slo_engine.convert.importers.draft import Draft, plain_name
 from slo_engine.convert.importers.files import Refused, SloFile, files_of
 from slo_engine.convert.importers.source import MalformedError, Node, Note, Source, read_sources
-from slo_engine.definitions.loading import find_files
+from slo_engine.definitions.files import find_files
 from slo_engine.definitions.problems import SloFileError
 from slo_engine.errors import SloEngineError
 

@@ -6,10 +6,8 @@ own reason, so that the rest of the file can be used at once.
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from slo_engine.convert.importers.draft import SEVERITIES, Draft, placed
@@ -225,27 +223,19 @@ def _checked(pages: Sequence[_Page], shared: Sequence[Policy]) -> tuple[Slo, ...
         texts = {page.name: page.text() for page in pages}
         if shared:
             texts[_POLICIES_FILE] = _shared_text(shared)
-        slos, problems = _loaded(texts)
-        if not problems:
-            return slos
+        loaded = examine(texts)
+        if not loaded.problems:
+            return loaded.slos.slos
         refused = False
         for page in pages:
             active = [draft for draft in page.drafts if draft.refused is None]
-            for problem in problems:
+            for problem in loaded.problems:
                 index = _slo_index(problem)
                 if problem.file.name == page.name and index is not None and active[index].refused is None:
                     active[index].refused = f"{problem.path.partition('.')[2] or 'slo'} {problem.message}"
                     refused = True
         if not refused:
-            raise SloFileError(problems)  # nothing that an SLO could be blamed for
-
-
-def _loaded(texts: Mapping[str, str]) -> tuple[tuple[Slo, ...], tuple[Problem, ...]]:
-    with tempfile.TemporaryDirectory() as folder:
-        for name, text in texts.items():
-            (Path(folder) / name).write_text(text, encoding="utf-8")
-        loaded = examine([Path(folder) / name for name in texts])
-    return loaded.slos.slos, loaded.problems
+            raise SloFileError(loaded.problems)  # nothing that an SLO could be blamed for
 
 
 def _slo_index(problem: Problem) -> int | None:
