@@ -107,7 +107,7 @@ def test_malformed_body_is_stored_answered_2xx_counted_and_shown(tmp_path: Path,
         with sqlite3.connect(tmp_path / "slo-engine.db") as store:
             bodies = store.execute("SELECT body FROM inbox WHERE state = 'quarantined'").fetchall()
     assert bodies == [(malformed,)]
-    assert 'slo_engine_waiting_pages{step="inbox"}' in metrics
+    assert 'slo_engine_waiting_messages{step="inbox"}' in metrics
     assert len(found) == 1
     assert found[0]["error"]
     assert "slo_engine_inbox_quarantined_total 1.0" in metrics
