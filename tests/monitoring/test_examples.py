@@ -18,12 +18,12 @@ from tests.monitoring.provider import FakeProvider, Usage
 from tests.monitoring.warm import WarmProgram
 from tests.monitoring.world import PUBLIC_KEY, SECRET_KEY, langfuse
 
+pytestmark = pytest.mark.takes(seconds=60)
+
 ROOT = Path(__file__).parent.parent.parent
 # What Prometheus would scrape.
 AND_SHOW = """
 from prometheus_client import generate_latest
-
-pytestmark = pytest.mark.takes(seconds=60)
 print("--- metrics")
 print(generate_latest().decode())
 """
