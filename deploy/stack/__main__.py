@@ -78,15 +78,16 @@ def _welcome(stack: Stack, incident_after: float) -> str:
     return f"""
   The loop is running.
 
-    SLOs, budgets, pages with evidence   {stack.engine_url}/
-    pages as the receiver gets them      {stack.receiver_url}/
+    SLOs, budgets, notifications         {stack.engine_url}/
+    notifications at the receiver        {stack.receiver_url}/
     Prometheus, its rules and alerts     {stack.prometheus.url}/
     Alertmanager                         {stack.alertmanager.url}/
     LangFuse                             {stack.langfuse_url}
     logs and data                        {stack.folder}
 
   In {incident_after:.0f} s the search tool of support_agent breaks. One to three minutes later the burn alert of its
-  success SLO pages, with the failing traces and their cause. Ctrl-C ends everything.
+  success SLO pages, with the failing traces and their cause. Edit a file of slos/, and Prometheus runs its rules within
+  a minute. Ctrl-C ends everything.
 """
 
 

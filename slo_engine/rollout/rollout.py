@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -173,17 +173,24 @@ class RolloutStatus:
         }
 
 
-@dataclass
 class Rollout:
     """Rolls out the rules of an SLO set, again and again. Thread-safe."""
 
-    destination: Destination
-    prometheus: LoadedRulesSource
-    on_status: Callable[[RolloutStatus], None] = lambda _: None
-    now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-    _status: RolloutStatus = field(default_factory=RolloutStatus)
-    _wanted: tuple[SloSet, list[PlainGroup]] | None = None
+    def __init__(
+        self,
+        destination: Destination,
+        prometheus: LoadedRulesSource,
+        on_status: Callable[[RolloutStatus], None] = lambda _: None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """``on_status`` gets what each round has found."""
+        self._destination = destination
+        self._prometheus = prometheus
+        self._on_status = on_status
+        self._now = now
+        self._lock = threading.Lock()
+        self._status = RolloutStatus()
+        self._wanted: tuple[SloSet, list[PlainGroup]] | None = None
 
     @property
     def status(self) -> RolloutStatus:
@@ -202,30 +209,30 @@ class Rollout:
         does."""
         with self._lock:
             try:
-                if changed := self.destination.bring(slos):
-                    logger.info("rules rolled out to %s: %s", self.destination.name, changed)
+                if changed := self._destination.bring(slos):
+                    logger.info("rules rolled out to %s: %s", self._destination.name, changed)
                 status = self._compared(slos)
                 if status.state == "drift" and any(each.is_of_loading for each in status.differences):
                     # Written, and not what is loaded: Prometheus was started from older files, or missed a reload.
-                    self.destination.refresh()
+                    self._destination.refresh()
                     status = self._compared(slos)
             except SloEngineError as error:
-                status = RolloutStatus("failed", str(error), checked_at=self.now())
+                status = RolloutStatus("failed", str(error), checked_at=self._now())
             self._note(status)
             return status
 
     def _compared(self, slos: SloSet) -> RolloutStatus:
-        loaded = read_loaded(self.prometheus.rule_groups())
+        loaded = read_loaded(self._prometheus.rule_groups())
         if self._wanted is None or self._wanted[0] is not slos:
             self._wanted = (slos, wanted_groups(slos))
         names = {group.name for group in self._wanted[1]}
-        ours = [each for each in loaded.groups if each.group.name in names or self.destination.concerns(each.where)]
-        advice = Advice(f"check that Prometheus reads {self.destination.name}", "reload Prometheus")
+        ours = [each for each in loaded.groups if each.group.name in names or self._destination.concerns(each.where)]
+        advice = Advice(f"check that Prometheus reads {self._destination.name}", "reload Prometheus")
         found = compared(self._wanted[1], ours, advice)
         failures = [each for each in loaded.failures if each.group in names]
         differences = (*found, *failures)
         message = f"{len(differences)} differences between the rules that run and the SLO files" if differences else ""
-        return RolloutStatus("drift" if differences else "ok", message, differences, loaded.pending, self.now())
+        return RolloutStatus("drift" if differences else "ok", message, differences, loaded.pending, self._now())
 
     def _note(self, status: RolloutStatus) -> None:
         before, self._status = self._status, status
@@ -236,4 +243,4 @@ class Rollout:
                 logger.info("rules: Prometheus runs what the SLO files say")
             else:
                 logger.warning("rules: %s", status.message)
-        self.on_status(status)
+        self._on_status(status)
