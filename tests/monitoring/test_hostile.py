@@ -462,7 +462,7 @@ def test_coroutines_of_every_origin_are_runs_until_they_end() -> None:
     assert (world.runs("success"), world.runs("error")) == (2, 1)
     with pytest.raises(TypeError, match="property"):
         decorate(property(lambda self: 1))  # type: ignore[type-var]
-    with pytest.raises(TypeError, match="no function"):
+    with pytest.raises(TypeError, match="not a function"):
         decorate(3)  # type: ignore[type-var]
 
 

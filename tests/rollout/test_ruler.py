@@ -124,7 +124,7 @@ def test_what_will_not_pass_is_not_tried_again(server: RulerServer, ruler: Ruler
 @pytest.mark.parametrize("body", ["<html>login</html>", "[1, 2]", "a: [", "a: 1", "a: 2026-99-99", "[" * 5000])
 def test_a_page_that_is_no_list_of_groups_is_told(server: RulerServer, ruler: Ruler, body: str) -> None:
     server.answers.append((200, {}, body))
-    with pytest.raises(RulerError, match="no list of rule groups"):
+    with pytest.raises(RulerError, match="not a list of rule groups"):
         ruler.groups()
 
 

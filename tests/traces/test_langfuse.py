@@ -175,7 +175,7 @@ def test_wrong_keys_are_named_as_the_reason() -> None:
         (answering(500, b"oops"), "HTTP 500"),
         (answering(429, b"{}"), "HTTP 429"),
         (answering(200, b"<html>login</html>"), "not JSON"),
-        (answering(200, b"[1]"), "no object"),
+        (answering(200, b"[1]"), "not an object"),
         (answering(200, {"message": "hello"}), "without data"),
         (answering(302, b""), "HTTP 302"),
         (answering(200, b"x" * 9_000_000), "more than"),
