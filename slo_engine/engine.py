@@ -23,7 +23,8 @@ from fastapi import FastAPI
 from slo_engine import telemetry
 from slo_engine.alerts import Enrichment, Intake
 from slo_engine.definitions.live import ActiveSlos, LiveSlos
-from slo_engine.delivery import Courier, Sink, sink_of
+from slo_engine.delivery import Sink, sink_of
+from slo_engine.delivery.courier import Courier
 from slo_engine.evidence import Backends, Gatherer, sources
 from slo_engine.logs import configure_logging
 from slo_engine.prometheus import Prometheus

@@ -81,7 +81,7 @@ def _missing(slo: Slo, source: QuerySource, at: datetime) -> Iterator[Finding]:
         yield Finding(
             *slo.key,
             "no-bucket",
-            f"the threshold is not a bucket of the histogram, which has {', '.join(bounds)}",
+            f"the threshold is not a bucket of the histogram; its buckets are {', '.join(bounds)}",
         )
         return
     yield Finding(

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 import typer
 
-from slo_engine.definitions.duration import Duration
+if TYPE_CHECKING:
+    from slo_engine.definitions.duration import Duration
 
 
 def percent(text: str) -> float:
@@ -34,6 +36,8 @@ def objective(text: str) -> float:
 
 def duration(text: str) -> Duration:
     """``1h30m``."""
+    from slo_engine.definitions.duration import Duration  # which loads pydantic
+
     try:
         return Duration.parse(text)
     except ValueError:

@@ -19,7 +19,8 @@ import pytest
 from slo_engine.alerts import Enrichment, Intake
 from slo_engine.connect import Connection
 from slo_engine.definitions import load
-from slo_engine.delivery import Courier, WebhookSink
+from slo_engine.delivery import WebhookSink
+from slo_engine.delivery.courier import Courier
 from slo_engine.delivery.sinks import ConsoleSink
 from slo_engine.evidence import Backends, Gatherer, sources
 from slo_engine.logs import JsonFormatter

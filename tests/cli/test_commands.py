@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli import warm
+
 ROOT = Path(__file__).parent.parent.parent
 
 
@@ -18,16 +20,19 @@ def run(
     *arguments: str, cwd: Path = ROOT, env: dict[str, str] | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("SLO_ENGINE_", "LANGFUSE_"))}
-    done = subprocess.run(
-        [sys.executable, "-m", "slo_engine", *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env={**clean, **(env or {}), **environment},
-        timeout=60,
+    done = warm.run(arguments, cwd=cwd, environment={**clean, **(env or {}), **environment}, timeout=60)
+    text = subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
+    assert "Traceback" not in text.stderr
+    return text
+
+
+@pytest.mark.parametrize("arguments", [("--version",), ("validate", "slos"), ("status", "--config", "nowhere.yaml")])
+def test_a_command_loads_what_it_needs(arguments: tuple[str, ...]) -> None:
+    fresh = subprocess.run(
+        [sys.executable, "-m", "slo_engine", *arguments], capture_output=True, text=True, cwd=ROOT, timeout=60
     )
-    assert "Traceback" not in done.stderr
-    return done
+    done = run(*arguments)
+    assert (fresh.returncode, fresh.stdout, fresh.stderr) == (done.returncode, done.stdout, done.stderr)
 
 
 def test_help_and_version() -> None:

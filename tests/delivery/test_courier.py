@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slo_engine.delivery import Courier, Delivered, Outcome, Refused, Retry
-from slo_engine.delivery.courier import LONGEST_DELAY, delay_before
+from slo_engine.delivery import Delivered, Outcome, Refused, Retry
+from slo_engine.delivery.courier import LONGEST_DELAY, Courier, delay_before
 from slo_engine.notifications import Message
 from slo_engine.store import Database, inbox, messages, outbox
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from slo_engine.definitions import SloSet, load
 from slo_engine.errors import SloEngineError
 from slo_engine.rollout import check, write
 from slo_engine.rules.yaml_text import HEADER
+from tests.cli import warm
 from tests.rules import promtool
 
 ROOT = Path(__file__).parents[2]
@@ -155,8 +155,8 @@ def test_prometheus_loads_the_committed_rules() -> None:
 
 
 def _command(*arguments: str | Path, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "slo_engine", "rules", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, check=False, timeout=60, env={**os.environ, **(env or {})})
+    wanted = ("rules", *map(str, arguments))
+    return warm.run(wanted, cwd=ROOT, environment={**os.environ, **(env or {})}, timeout=60)
 
 
 def test_command_exits_1_with_a_diff_after_an_edit(tmp_path: Path, rules: Path) -> None:

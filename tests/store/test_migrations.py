@@ -15,7 +15,8 @@ from alembic.config import Config
 from sqlalchemy import create_engine
 
 from slo_engine import store
-from slo_engine.delivery import Courier, Delivered, Outcome
+from slo_engine.delivery import Delivered, Outcome
+from slo_engine.delivery.courier import Courier
 from slo_engine.notifications import Message, as_payload, restored
 from slo_engine.store import Database, inbox, messages, outbox
 

@@ -7,18 +7,18 @@ import base64
 import binascii
 import json
 from datetime import UTC, datetime
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
-import httpx
 from pydantic import SecretStr, field_validator, model_validator
-from standardwebhooks.webhooks import Webhook
 
 from slo_engine.connect import Connection, Verdict, explained, failure_of, retry_after, verdict_on
-from slo_engine.connect.client import ERRORS, answered, async_client
 from slo_engine.connection_settings import ConnectionSettings
 from slo_engine.definitions.duration import Duration
 from slo_engine.delivery.sink import Delivered, Outcome, Refused, Retry, SinkSettings
 from slo_engine.notifications import Message, as_payload
+
+if TYPE_CHECKING:
+    import httpx
 
 MAX_RETRY_AFTER = 3600.0
 """A sink may slow us down, but not put us off until tomorrow."""
@@ -62,6 +62,11 @@ class WebhookSink:
     ) -> None:
         """Raises ValueError when ``secret`` is not base64, as Standard Webhooks has it, and SloEngineError for
         certificates that cannot be used."""
+        # Commands that only read the settings do not pay for a client.
+        from standardwebhooks.webhooks import Webhook
+
+        from slo_engine.connect.client import async_client
+
         self._connection = connection
         self._signer = Webhook(secret) if secret else None
         # No redirects: a POST that is redirected arrives as a GET without a body, and its 200 would lose the message.
@@ -79,6 +84,8 @@ class WebhookSink:
 
     async def send(self, message: Message) -> Outcome:
         """Send one message. 2xx: delivered. 408, 425, 429, 5xx and network errors: again later. All others: refused."""
+        from slo_engine.connect.client import ERRORS, answered
+
         body = await asyncio.to_thread(lambda: json.dumps(as_payload(message)))
         now = datetime.now(UTC)
         headers = {
