@@ -192,6 +192,13 @@ def test_rules_that_cannot_be_written_are_a_failure_with_the_path(tmp_path: Path
 def test_without_the_server_extra_the_command_says_what_to_install(tmp_path: Path) -> None:
     # What `pip install slo-engine` alone gives: our package, and no typer.
     (tmp_path / "typer.py").write_text("raise ModuleNotFoundError(\"No module named 'typer'\", name='typer')")
-    done = run("--help", PYTHONPATH=str(tmp_path))
+    done = subprocess.run(
+        [sys.executable, "-m", "slo_engine", "--help"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        timeout=60,
+    )
     assert done.returncode == 2
     assert "pip install 'slo-engine[server]'" in done.stderr
