@@ -283,12 +283,12 @@ def _rollout(settings: Settings, prometheus: Prometheus, closing: ExitStack) -> 
         destination = RulerNamespaces(ruler, wanted.ruler.namespace)
     else:
         return None
-    return Rollout(destination, prometheus, _note_rollout)
+    return Rollout(destination, prometheus, partial(_note_rollout, "folder" if wanted.write_to else "ruler"))
 
 
-def _note_rollout(status: RolloutStatus) -> None:
-    telemetry.RULES_ROLLED_OUT.set(1 if status.state == "ok" else 0)
-    telemetry.RULES_DIFFERENCES.set(len(status.differences))
+def _note_rollout(destination: str, status: RolloutStatus) -> None:
+    telemetry.RULES_ROLLED_OUT.labels(destination).set(1 if status.state == "ok" else 0)
+    telemetry.RULES_DIFFERENCES.labels(destination).set(len(status.differences))
 
 
 def _note_end(worker: asyncio.Task[None]) -> None:

@@ -18,6 +18,7 @@ from pydantic import (
     Field,
     SecretStr,
     ValidationError,
+    field_validator,
     model_validator,
 )
 from pydantic_core import ErrorDetails
@@ -120,6 +121,14 @@ class RulesSettings(SettingsSection):
     write_to: Path | None = None
     reload: bool = True
     ruler: RulerSettings | None = None
+
+    @field_validator("write_to", mode="before")
+    @classmethod
+    def _a_folder(cls, value: Any) -> Any:
+        # An empty one would be the working directory.
+        if isinstance(value, str) and not value.strip():
+            raise ValueError("is empty: name a folder for the rules alone, or remove the key")
+        return value
 
     @model_validator(mode="after")
     def _one_place(self) -> Self:

@@ -34,10 +34,14 @@ SLOS = Gauge("slo_engine_slos", "SLOs that are loaded.", registry=REGISTRY)
 RULES_ROLLED_OUT = Gauge(
     "slo_engine_rules_rolled_out",
     "Whether Prometheus runs exactly the rules that the SLO files give, and all of them are healthy.",
+    ["destination"],  # none before a rollout is configured: an alert on 0 must not fire for who has none
     registry=REGISTRY,
 )
 RULES_DIFFERENCES = Gauge(
-    "slo_engine_rules_differences", "Differences between the rules that run and the SLO files.", registry=REGISTRY
+    "slo_engine_rules_differences",
+    "Differences between the rules that run and the SLO files.",
+    ["destination"],
+    registry=REGISTRY,
 )
 
 WEBHOOKS = Counter(

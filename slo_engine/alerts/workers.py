@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -35,6 +36,10 @@ MOST_IN_HAND = 500
 """Messages that are being completed; each has left within the evidence budget, whether it got a place or not."""
 SIDE_BY_SIDE = 32
 """Messages whose evidence is gathered at the same time."""
+
+
+_SCRUBBING = ThreadPoolExecutor(1, "scrubbing")
+"""A thread of its own: large texts must not use up those on which the store is read."""
 
 
 class Intake(Worker):
@@ -126,7 +131,9 @@ class Enrichment(Worker):
             message = restored(stored)
             evidence, state = await self._evidence(message)
             # Subjects were found by what stood in it before; what leaves is scrubbed.
-            content = await asyncio.to_thread(outgoing, replace(message, evidence=evidence).content())
+            content = replace(message, evidence=evidence).content()
+            loop = asyncio.get_running_loop()
+            content = await loop.run_in_executor(_SCRUBBING, outgoing, content)
             await self._hand_over(stored, content)
             telemetry.MESSAGES.labels(state).inc()
         except Exception:
@@ -180,10 +187,19 @@ def _new_message(posted: inbox.Posted) -> messages.NewMessage:
         kind=_kind(group),
         severity=outgoing_text(group.severity)[:100] if group.severity else None,
         title=outgoing_text(group.title),
-        # What the sender calls enrichment is not ours, and is not shown as ours.
-        content={"evidence": None, "payload": {key: value for key, value in group.raw.items() if key != ENRICHMENT}},
+        content={"evidence": None, "payload": _payload(group)},
         inbox_id=posted.id,
     )
+
+
+def _payload(group: AlertGroup) -> dict[str, Any]:
+    # What the sender calls enrichment is not ours, and is not shown as ours. And evidence finds its alert by the
+    # fingerprint, which is derived from labels that are scrubbed later.
+    alerts = [
+        {**raw, "fingerprint": alert.fingerprint} if raw.get("fingerprint") != alert.fingerprint else raw
+        for raw, alert in zip(group.raw["alerts"], group.alerts, strict=True)
+    ]
+    return {key: value for key, value in group.raw.items() if key != ENRICHMENT} | {"alerts": alerts}
 
 
 def _kind(group: AlertGroup) -> str:

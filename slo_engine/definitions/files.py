@@ -25,7 +25,7 @@ def documents(sources: Sources) -> tuple[list[Document], list[Problem]]:
     if isinstance(sources, str):
         sources = {"<text>": sources}
     if isinstance(sources, Mapping):
-        return [_document(Path(name), text.encode()) for name, text in sources.items()], []
+        return [_document(Path(name), text.encode(errors="surrogatepass")) for name, text in sources.items()], []
     files, problems = find_files(sources)
     return [_read(file) for file in files], problems
 

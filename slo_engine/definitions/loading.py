@@ -213,7 +213,8 @@ class _Reading:
         before = len(self.document.problems)
         self._check_window(self._where(path, ("window",)), slo.window)
         if len(self.document.problems) == before:
-            self._check_tiers(path, slo)
+            has_objective = item.objective is not None or defaults.objective is not None
+            self._check_tiers(path, slo, has_objective=has_objective)
         return slo
 
     def _target(self, path: KeyPath, item: SloFormat, sli: Sli, default: float | None, by: tuple[str, ...]) -> Target:
@@ -318,7 +319,7 @@ class _Reading:
         if window < MIN_WINDOW or window.milliseconds % 60_000:
             self._add(path, f"must be whole minutes and at least {MIN_WINDOW}, such as 5m, 1h or 30d; not {window}")
 
-    def _check_tiers(self, path: KeyPath, slo: Slo) -> None:
+    def _check_tiers(self, path: KeyPath, slo: Slo, *, has_objective: bool) -> None:
         where = self._where(path, ("alerting", "policy"), ("window",))
         for tier in slo.tiers:
             if tier.long.milliseconds * tier.factor > slo.window.milliseconds:
@@ -331,7 +332,9 @@ class _Reading:
                 )
         if slo.policy.adaptive:
             return
-        objectives = [(self._where(path, ("alerting", "policy"), ("objective",)), slo.target.objective)]
+        objectives: list[tuple[KeyPath, float | None]] = []
+        if has_objective:  # else it is a stand-in, and a mistake already
+            objectives.append((self._where(path, ("alerting", "policy"), ("objective",)), slo.target.objective))
         objectives += [
             ((*path, "overrides", i, "objective"), each.objective) for i, each in enumerate(slo.target.overrides)
         ]

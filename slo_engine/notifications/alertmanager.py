@@ -65,7 +65,7 @@ def fingerprint_of(alert: Mapping[str, Any]) -> str:
 def _annotated(alert: Mapping[str, Any], added: Mapping[str, Mapping[str, str]]) -> Mapping[str, Any]:
     found = added.get(fingerprint_of(alert), {})
     # A resolved alert has no topic of its own; it may share its fingerprint with one that fires.
-    if not found or alert.get("status", "firing") != "firing":
+    if not found or (alert.get("status") or "firing") != "firing":
         return alert
     return {**alert, "annotations": {**(alert.get("annotations") or {}), **found}}
 

@@ -13,7 +13,12 @@ MOST_ALERTS = 20
 
 def as_text(message: Message) -> str:
     """Some lines: what happened, the alerts, what was found out about each topic."""
-    return "\n".join(_lines(message)) + "\n"
+    return "".join(f"{_printable(line)}\n" for line in _lines(message))
+
+
+def _printable(line: str) -> str:
+    """One line, without what would steer a terminal."""
+    return "".join(letter if letter.isprintable() else " " for letter in line)
 
 
 def _lines(message: Message) -> Iterator[str]:

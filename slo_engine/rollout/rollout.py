@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Literal, Protocol
 
 from slo_engine.definitions.slo import SloSet
@@ -61,6 +61,16 @@ class Destination(Protocol):
         """Whether a group that stands at this file or namespace could be one of ours."""
         ...
 
+    @property
+    def settles_at_once(self) -> bool:
+        """Whether what was brought is what runs, from then on; a ruler takes it up some time later."""
+        ...
+
+    @property
+    def left_over(self) -> Sequence[str]:
+        """What stands there, is of our making, and is given by these SLO files no longer: not ours to remove."""
+        ...
+
 
 class RuleFolder:
     """A folder of rule files that Prometheus reads."""
@@ -73,11 +83,16 @@ class RuleFolder:
         self._reload = reload
         self._rendered: tuple[SloSet, Mapping[str, str]] | None = None
         self._is_unread = False
+        self._names: frozenset[str] = frozenset()
+
+    settles_at_once = True
+    left_over: Sequence[str] = ()
 
     def bring(self, slos: SloSet) -> str:
         """Write what differs from what is there; each file whole or not at all."""
         files = self._files(slos)
         changed = check_files(files, self._folder)
+        self._names |= files.keys() | {drift.file.name for drift in changed}
         if changed:
             write_files(files, self._folder)
             self._is_unread = True
@@ -92,9 +107,10 @@ class RuleFolder:
         if self._reload:
             self._prometheus.reload()
 
-    def concerns(self, place: str) -> bool:  # noqa: ARG002 - Prometheus may see the folder under another path
-        """Every file."""
-        return True
+    def concerns(self, place: str) -> bool:
+        """A file that has, or had, a name of ours. Prometheus may see the folder under another path; and other SLO
+        files may fill another folder."""
+        return PurePath(place).name in self._names
 
     def _files(self, slos: SloSet) -> Mapping[str, str]:
         if self._rendered is None or self._rendered[0] is not slos:
@@ -124,6 +140,9 @@ class RulerNamespaces:
         self._ruler = ruler
         self._namespace = namespace
         self._ours: frozenset[str] = frozenset()
+        self.left_over: Sequence[str] = ()
+
+    settles_at_once = False
 
     def bring(self, slos: SloSet) -> str:
         """Send the groups that have changed, and delete those of ours that are gone."""
@@ -132,7 +151,10 @@ class RulerNamespaces:
             raise RolloutError("the SLO files declare neither an SLO nor a threshold: nothing to push")
         # A service that is gone since the last time leaves its namespace to us, as nobody else fills it.
         self._ours |= wanted.keys()
-        changes = plan({**dict.fromkeys(self._ours, ()), **wanted}, self._ruler.groups()).changes
+        planned = plan({**dict.fromkeys(self._ours, ()), **wanted}, self._ruler.groups())
+        changes = planned.changes
+        # Of a service that went while no engine ran, or of other SLO files: who knows.
+        self.left_over = [f"{name} ({number} groups)" for name, number in planned.left_over.items()]
         failed = [sent for sent in send(self._ruler, changes) if sent.error]
         if failed:
             raise RolloutError(f"{len(failed)} of {len(changes)} changes could not be sent: {failed[0].error}")
@@ -158,6 +180,9 @@ class RolloutStatus:
     ``drift``: it does not. ``failed``: they could not be brought there, or Prometheus could not be asked."""
     message: str = ""
     differences: tuple[RuleDifference, ...] = ()
+    left_over: tuple[str, ...] = ()
+    """Namespaces of a ruler that hold groups of ours, of services that these SLO files do not name: `rules push
+    --prune` removes them."""
     not_evaluated: int = 0
     """Rules that Prometheus has loaded and not evaluated yet."""
     checked_at: datetime | None = None
@@ -168,6 +193,7 @@ class RolloutStatus:
             "state": self.state,
             "message": self.message,
             "differences": [str(each) for each in self.differences[:SHOWN_DIFFERENCES]],
+            "left_over": list(self.left_over),
             "not_evaluated": self.not_evaluated,
             "checked_at": self.checked_at.isoformat() if self.checked_at else None,
         }
@@ -191,6 +217,7 @@ class Rollout:
         self._lock = threading.Lock()
         self._status = RolloutStatus()
         self._wanted: tuple[SloSet, list[PlainGroup]] | None = None
+        self._refreshed_for: tuple[RuleDifference, ...] = ()
 
     @property
     def status(self) -> RolloutStatus:
@@ -209,17 +236,30 @@ class Rollout:
         does."""
         with self._lock:
             try:
-                if changed := self._destination.bring(slos):
+                changed = self._destination.bring(slos)
+                if changed:
                     logger.info("rules rolled out to %s: %s", self._destination.name, changed)
-                status = self._compared(slos)
-                if status.state == "drift" and any(each.is_of_loading for each in status.differences):
-                    # Written, and not what is loaded: Prometheus was started from older files, or missed a reload.
-                    self._destination.refresh()
-                    status = self._compared(slos)
+                if changed and not self._destination.settles_at_once:
+                    status = RolloutStatus("waiting", "sent; compared with what runs in the next round")
+                else:
+                    status = self._settled(slos)
             except SloEngineError as error:
                 status = RolloutStatus("failed", str(error), checked_at=self._now())
             self._note(status)
             return status
+
+    def _settled(self, slos: SloSet) -> RolloutStatus:
+        status = self._compared(slos)
+        to_load = tuple(each for each in status.differences if each.is_of_loading)
+        if to_load and to_load != self._refreshed_for:
+            # Written, and not what is loaded: Prometheus was started from older files, or missed a reload. Once: where
+            # that does not help, it would not help each half minute either.
+            self._refreshed_for = to_load
+            self._destination.refresh()
+            status = self._compared(slos)
+        if not any(each.is_of_loading for each in status.differences):
+            self._refreshed_for = ()
+        return status
 
     def _compared(self, slos: SloSet) -> RolloutStatus:
         loaded = read_loaded(self._prometheus.rule_groups())
@@ -232,15 +272,19 @@ class Rollout:
         failures = [each for each in loaded.failures if each.group in names]
         differences = (*found, *failures)
         message = f"{len(differences)} differences between the rules that run and the SLO files" if differences else ""
-        return RolloutStatus("drift" if differences else "ok", message, differences, loaded.pending, self._now())
+        left_over = tuple(self._destination.left_over)
+        state: State = "drift" if differences else "ok"
+        return RolloutStatus(state, message, differences, left_over, loaded.pending, self._now())
 
     def _note(self, status: RolloutStatus) -> None:
         before, self._status = self._status, status
-        if (before.state, before.message) != (status.state, status.message):
+        if (before.state, before.message, before.differences) != (status.state, status.message, status.differences):
             if status.state in ("drift", "failed"):
                 logger.error("rules: %s", "; ".join([status.message, *map(str, status.differences[:5])]))
             elif status.state == "ok":
                 logger.info("rules: Prometheus runs what the SLO files say")
             else:
-                logger.warning("rules: %s", status.message)
+                logger.info("rules: %s", status.message)
+        if status.left_over and status.left_over != before.left_over:
+            logger.warning("rules: namespaces of services that no SLO file names: %s", ", ".join(status.left_over))
         self._on_status(status)

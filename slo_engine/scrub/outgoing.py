@@ -6,6 +6,7 @@ is what an engineer on call looks for.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from ipaddress import ip_address, ip_network
 from typing import Any, Final
@@ -19,6 +20,10 @@ _PRIVATE: Final = tuple(
         *("0.0.0.0/32", "::1/128", "fc00::/7", "fe80::/10"),
     )
 )
+
+
+_FINGERPRINT: Final = re.compile(r"[0-9a-f]{16}")
+"""Of an alert, or a span: its digits may look like anything."""
 
 
 def _is_of_a_person(kind: str, said: str) -> bool:
@@ -36,6 +41,8 @@ _SCRUBBER: Final = Scrubber(wanted=_is_of_a_person)
 
 def outgoing_text(text: str) -> str:
     """The text with ``[EMAIL]``, ``[SECRET]``, ... instead of what must not leave."""
+    if _FINGERPRINT.fullmatch(text):
+        return text
     return _SCRUBBER.scrub(text)
 
 
@@ -45,7 +52,15 @@ def outgoing(data: Any) -> Any:
     if isinstance(data, str):
         return outgoing_text(data)
     if isinstance(data, Mapping):
-        return {outgoing_text(key) if isinstance(key, str) else key: outgoing(value) for key, value in data.items()}
+        found: dict[Any, Any] = {}
+        for key, value in data.items():
+            name = masked = outgoing_text(key) if isinstance(key, str) else key
+            number = 1
+            while name in found:  # two that are masked alike are still two
+                number += 1
+                name = f"{masked} {number}"
+            found[name] = outgoing(value)
+        return found
     if isinstance(data, list | tuple):
         return [outgoing(each) for each in data]
     return data

@@ -8,6 +8,7 @@ before them says that they are a secret (``token=...``), as the keys of some pro
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from ipaddress import AddressValueError, IPv6Address
 from typing import Final, NamedTuple
@@ -83,7 +84,7 @@ class Scrubber:
         return "".join([*parts, text[at:]])
 
 
-_ESCAPED: Final = re.compile(r"\\+(?:u[0-9a-fA-F]{4}|[nrtbf])")
+_ESCAPED: Final = re.compile(r"(?<!\\)\\+(?:u[0-9a-fA-F]{4}|[nrtbf])")  # from the first of them, or it is quadratic
 
 
 def _blank(match: re.Match[str]) -> str:
@@ -441,7 +442,14 @@ def _outside_of_ids(text: str, found: Sequence[Match]) -> Iterable[Match]:
     if not found:
         return ()
     ids = [match.span() for match in _IDS.finditer(text)]
-    return [each for each in found if not any(start < each.end and each.start < end for start, end in ids)]
+    ends = [end for _, end in ids]
+
+    def is_outside(each: Match) -> bool:
+        # Ids stand in order, and none in another: the first that ends behind the start is the only one to ask.
+        at = bisect_right(ends, each.start)
+        return at == len(ids) or ids[at][0] >= each.end
+
+    return [each for each in found if is_outside(each)]
 
 
 _BY_FORM: Final[tuple[Finder, ...]] = (_emails, _numbers, _ibans, _addresses)

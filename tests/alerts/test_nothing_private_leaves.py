@@ -152,10 +152,8 @@ def test_what_is_planted_is_seen_nowhere(tmp_path: Path, log: io.StringIO, kind:
         assert json.dumps(HIDDEN[kind])[1:-1] not in text, place
 
 
-def test_a_notification_that_holds_nothing_private_is_sent_as_it_came(tmp_path: Path) -> None:
-    plain = notification(
-        labels={**SUCCESS_LABELS, "instance": "10.2.3.4:9100", "run": "119a72d174c9df6acc011cdd9474031b"}
-    )
+def through(tmp_path: Path, posted_body: bytes, gatherer: Gatherer) -> dict[str, Any]:
+    """What a webhook sink gets of a posted body."""
     sent: list[dict[str, Any]] = []
 
     def take(request: httpx.Request) -> httpx.Response:
@@ -167,7 +165,7 @@ def test_a_notification_that_holds_nothing_private_is_sent_as_it_came(tmp_path: 
     async def run() -> None:
         hook = WebhookSink(Connection("http://sink"), transport=httpx.MockTransport(take))
         courier = Courier(site.database, {"hook": hook})
-        enrichment = Enrichment(site.database, lambda: SLOS, Gatherer([], budget=1.0), ["hook"], courier.tell)
+        enrichment = Enrichment(site.database, lambda: SLOS, gatherer, ["hook"], courier.tell)
         intake = Intake(site.database, enrichment.tell)
         tasks = [asyncio.create_task(each.run()) for each in (intake, enrichment, courier)]
         async with asyncio.timeout(30):
@@ -177,7 +175,24 @@ def test_a_notification_that_holds_nothing_private_is_sent_as_it_came(tmp_path: 
             worker.stop()
         await asyncio.gather(*tasks)
 
-    site.database.write(lambda connection: inbox.accept(connection, json.dumps(plain).encode(), 0.0))
+    site.database.write(lambda connection: inbox.accept(connection, posted_body, 0.0))
     asyncio.run(run())
     site.database.close()
-    assert {key: value for key, value in sent[0].items() if key != "enrichment"} == plain
+    return sent[0]
+
+
+def test_a_notification_that_holds_nothing_private_is_sent_as_it_came(tmp_path: Path) -> None:
+    plain = notification(
+        labels={**SUCCESS_LABELS, "instance": "10.2.3.4:9100", "run": "119a72d174c9df6acc011cdd9474031b"}
+    )
+    sent = through(tmp_path, json.dumps(plain).encode(), Gatherer([], budget=1.0))
+    assert {key: value for key, value in sent.items() if key != "enrichment"} == plain
+
+
+def test_evidence_finds_its_alert_though_the_labels_that_identify_it_are_masked(tmp_path: Path) -> None:
+    posted_by_a_simple_sender = notification(labels={**SUCCESS_LABELS, "instance": "81.2.69.142:9100"})
+    del posted_by_a_simple_sender["alerts"][0]["fingerprint"]
+    gatherer = Gatherer(sources(Backends(NoStatuses(), Traces("boom"))), budget=5.0)
+    (alert,) = through(tmp_path, json.dumps(posted_by_a_simple_sender).encode(), gatherer)["alerts"]
+    assert alert["labels"]["instance"] == "[IP]:9100"
+    assert alert["annotations"]["slo_engine_causes"] == "1 of 1: tool crm boom: it said boom"

@@ -266,3 +266,10 @@ def test_texts_are_loaded_together_under_their_names(tmp_path: Path) -> None:
 @pytest.mark.parametrize("text", ["", "[1]", "# Written by slo-engine from SLO files.\ngroups: []\n", "x" * 3_000_000])
 def test_a_text_that_is_not_an_slo_file_is_a_mistake(text: str) -> None:
     assert len(examine(text).problems) == 1
+
+
+def test_a_missing_objective_is_one_mistake_whatever_the_policy(tmp_path: Path) -> None:
+    text = slo_file(slo("success", "alerting: {policy: page-at-5x}")).replace("objective: 98", "description: none")
+    assert [problem.message for problem in examine(text).problems] == [
+        "objective is missing: write `objective: 98` (percent of good events)"
+    ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import get_args
 
@@ -100,3 +101,26 @@ def test_a_console_that_is_closed_loses_nothing() -> None:
     stream = io.StringIO()
     stream.close()
     assert isinstance(asyncio.run(ConsoleSink(stream).send(MESSAGE)), Retry)
+
+
+def test_a_console_of_few_letters_shows_what_it_can_and_no_control_character() -> None:
+    bytes_written = io.BytesIO()
+    stream = io.TextIOWrapper(bytes_written, encoding="latin-1")
+    hostile = replace(MESSAGE, title="caf\u00e9 \u2026 \x1b[31mred\nFIRING forged")
+    assert asyncio.run(ConsoleSink(stream).send(hostile)) == Delivered()
+    assert (
+        bytes_written.getvalue().decode("latin-1").splitlines()[0] == "FIRING [page] caf\u00e9 ?  [31mred FIRING forged"
+    )
+
+
+@pytest.mark.parametrize("secret", ["whsec_", "not base64", "\u00fc"])
+def test_a_secret_that_is_none_is_refused(tmp_path: Path, secret: str) -> None:
+    with pytest.raises(SettingsError, match="secret must be base64"):
+        settings_of(tmp_path, {"name": "a", "type": "webhook", "url": "http://a", "secret": secret})
+
+
+def test_rules_are_not_written_to_an_empty_name(tmp_path: Path) -> None:
+    file = tmp_path / "slo-engine.yaml"
+    file.write_text("rules: {write_to: ''}")
+    with pytest.raises(SettingsError, match="write_to: is empty"):
+        load_settings(file)

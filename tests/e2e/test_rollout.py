@@ -107,7 +107,7 @@ def test_rules_are_there_after_the_start_and_follow_an_edit_within_a_minute(worl
     world.runs("success")
     world.write(MORE)
     world.runs("success", "speed")
-    assert world.metric("slo_engine_rules_rolled_out") == 1.0
+    assert world.metric('slo_engine_rules_rolled_out{destination="folder"}') == 1.0
 
 
 def test_a_broken_file_changes_nothing_and_a_corrected_one_is_taken_up(world: World) -> None:
@@ -175,7 +175,7 @@ def test_a_prometheus_that_does_not_answer_is_said_and_made_up_for(world: World)
         assert (status, answer["rules"]["state"]) == (503, "failed")
         assert "did not answer within 2 s" in answer["rules"]["message"]
         assert world.ready()["ready"]
-        assert world.metric("slo_engine_rules_rolled_out") == 0.0
+        assert world.metric('slo_engine_rules_rolled_out{destination="folder"}') == 0.0
     finally:
         os.kill(world.prometheus.pid, signal.SIGCONT)
     assert world.reload()[0] == 200

@@ -240,12 +240,12 @@ class FakeRuler:
 def test_only_groups_that_have_changed_go_to_a_ruler() -> None:
     ruler = FakeRuler()
     rollout = Rollout(RulerNamespaces(ruler), ruler)
-    assert rollout.roll_out(SLOS).state == "ok"
+    rollout.roll_out(SLOS)
     first = len(ruler.sent)
     assert rollout.roll_out(SLOS).state == "ok"
     assert len(ruler.sent) == first
     ruler.found["slo-engine:agents"].popitem()
-    assert rollout.roll_out(SLOS).state == "ok"
+    rollout.roll_out(SLOS)
     assert len(ruler.sent) == first + 1
 
 
@@ -254,7 +254,7 @@ def test_a_group_that_is_gone_is_deleted_from_a_ruler_and_other_namespaces_stay(
     ruler.found["slo-engine:others"] = {"slo-engine:others:x": {"name": "slo-engine:others:x", "rules": []}}
     rollout = Rollout(RulerNamespaces(ruler), ruler)
     rollout.roll_out(SLOS)
-    assert rollout.roll_out(FEWER).state == "ok"
+    rollout.roll_out(FEWER)
     wanted = {group.name for groups in build(FEWER).values() for group in groups}
     assert set(ruler.found["slo-engine:agents"]) == wanted
     assert "slo-engine:others" in ruler.found
@@ -270,3 +270,47 @@ def test_a_group_that_a_ruler_refuses_is_a_failure_with_its_reason_and_nothing_i
     assert status.state == "failed"
     assert "did not take the group" in status.message
     assert not [each for each in ruler.sent if each.startswith("delete")]
+
+
+def test_drift_that_a_reload_does_not_settle_is_no_reason_to_reload_each_time(world: World) -> None:
+    world.rollout.roll_out(SLOS)
+    file = str(world.folder / "agents.yaml")
+    world.prometheus.is_deaf = True
+    world.prometheus.groups.append(loaded({"name": "slo-engine:agents:gone", "rules": []}, file))
+    for _ in range(5):
+        assert world.rollout.roll_out(SLOS).state == "drift"
+    assert world.prometheus.reloads == 2
+
+
+def test_rules_that_another_engine_writes_to_another_file_are_not_ours_to_judge(world: World) -> None:
+    world.rollout.roll_out(SLOS)
+    other = {"name": "slo-engine:shop:success", "rules": [{"record": "x", "expr": "y"}]}
+    world.prometheus.groups.append(loaded(other, "/elsewhere/shop.yaml"))
+    assert world.rollout.roll_out(SLOS).state == "ok"
+    assert world.prometheus.reloads == 1
+
+
+def test_other_differences_of_the_same_number_are_logged_too(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    world.rollout.roll_out(SLOS)
+    for number in (0, 1):
+        for group in world.prometheus.groups[:2]:
+            group["rules"][0]["health"] = "ok"
+        world.prometheus.groups[number]["rules"][0] |= {"health": "err", "lastError": "too many samples"}
+        world.rollout.roll_out(SLOS)
+    assert len([record for record in caplog.records if record.levelname == "ERROR"]) == 2
+
+
+def test_a_service_that_went_while_no_engine_ran_is_reported_and_not_deleted() -> None:
+    ruler = FakeRuler()
+    ruler.found["slo-engine:gone"] = {"slo-engine:gone:x": {"name": "slo-engine:gone:x", "rules": []}}
+    rollout = Rollout(RulerNamespaces(ruler), ruler)
+    rollout.roll_out(SLOS)
+    assert rollout.roll_out(SLOS).as_json()["left_over"] == ["slo-engine:gone (1 groups)"]
+    assert "slo-engine:gone" in ruler.found
+
+
+def test_what_was_just_sent_to_a_ruler_is_compared_in_the_next_round() -> None:
+    ruler = FakeRuler()
+    rollout = Rollout(RulerNamespaces(ruler), ruler)
+    assert rollout.roll_out(SLOS).state == "waiting"
+    assert rollout.roll_out(SLOS).state == "ok"

@@ -23,7 +23,10 @@ from slo_engine.store import Database, inbox, messages, outbox
 MIGRATIONS = Path(store.__file__).parent / "migrations"
 
 DELIVERED = {"alerts": [], "receiver": "a", "enrichment": {"version": "1", "seconds": 0.1}}
-WAITING = {"alerts": [{"labels": {"ü": "quotes \"\\\" and 'these'"}}], "enrichment": {"version": "1"}}
+WAITING = {
+    "alerts": [{"labels": {"ü": "quotes \"\\\" and 'these'", "severity": "page"}}],
+    "enrichment": {"version": "1"},
+}
 GATHERING = {"alerts": [{"status": "firing", "labels": {"alertname": "A"}}], "receiver": "b"}
 
 
@@ -113,3 +116,19 @@ def test_what_was_on_its_way_arrives_as_it_was_to_be_sent(opened: Database) -> N
 def test_no_id_is_used_twice_after_a_migration(opened: Database) -> None:
     new = messages.NewMessage(0.0, "thread", "firing", "page", "title", {"evidence": None, "payload": {}}, 4)
     assert opened.write(lambda connection: messages.add(connection, new)) == 10
+
+
+def test_severity_is_taken_from_the_alerts(opened: Database) -> None:
+    found = opened.read(lambda connection: messages.newest(connection, 10))
+    assert [each.severity for each in found] == [None, "page", None]
+
+
+def test_what_was_ready_leaves_no_secret_either(file: Path) -> None:
+    with sqlite3.connect(file) as old:
+        leaky = json.dumps({"alerts": [], "commonAnnotations": {"summary": "key gsk_4fJ9Kq2LmN8pQrS6tUvW"}})
+        old.execute("UPDATE pages SET message = ?, title = 'of jane@example.com' WHERE id = 2", (leaky,))
+    database = Database(f"sqlite:///{file}")
+    found = database.read(lambda connection: messages.by_id(connection, [2]))[2]
+    database.close()
+    assert found.title == "of [EMAIL]"
+    assert found.content["payload"]["commonAnnotations"] == {"summary": "key [SECRET]"}

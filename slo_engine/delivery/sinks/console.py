@@ -36,11 +36,15 @@ class ConsoleSink:
 
     async def send(self, message: Message) -> Outcome:
         """Write one message."""
-        text = await asyncio.to_thread(as_text, message)
-        stream = self._stream or sys.stdout
         try:
-            stream.write(text)
-            stream.flush()
+            # In a thread: a pipe that nobody reads must not hold up the webhook.
+            await asyncio.to_thread(self._write, message)
         except (OSError, ValueError) as error:
             return Retry(f"cannot be written: {error}")
         return Delivered()
+
+    def _write(self, message: Message) -> None:
+        stream = self._stream or sys.stdout
+        encoding = getattr(stream, "encoding", None) or "utf-8"
+        stream.write(as_text(message).encode(encoding, "replace").decode(encoding))
+        stream.flush()

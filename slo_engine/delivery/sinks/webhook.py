@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import binascii
 import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Literal, Self
@@ -47,9 +46,11 @@ class WebhookSinkSettings(SinkSettings, ConnectionSettings):
     def _secret_is_base64(self) -> Self:
         if self.secret is not None:
             try:
-                base64.b64decode(self.secret.get_secret_value().removeprefix("whsec_"), validate=True)
-            except binascii.Error:
-                raise ValueError("secret must be base64, such as `openssl rand -base64 32` prints") from None
+                key = base64.b64decode(self.secret.get_secret_value().removeprefix("whsec_"), validate=True)
+            except ValueError:  # binascii.Error, or letters beyond ASCII
+                key = b""
+            if not key:
+                raise ValueError("secret must be base64, such as `openssl rand -base64 32` prints")
         return self
 
 

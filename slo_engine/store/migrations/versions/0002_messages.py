@@ -1,14 +1,20 @@
 """Messages of any origin instead of pages; the outbox keeps what sinks answer."""
 
+import json
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
+
+from slo_engine.scrub.outgoing import outgoing, outgoing_text
 
 revision = "0002"
 down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Carry over pages and their deliveries. What was ready keeps its evidence in its payload, as it was to be sent."""
+    """Carry over pages and their deliveries. What was ready keeps its evidence in its payload, as it was to be sent but
+    for what the scrubber masks: nothing leaves without it any more."""
     op.create_table(
         "messages",
         sa.Column("id", sa.Integer, primary_key=True),
@@ -24,15 +30,21 @@ def upgrade() -> None:
         sa.Column("ready_at", sa.Double),
         sqlite_autoincrement=True,
     )
-    op.execute(
-        "INSERT INTO messages (id, key, inbox_id, received_at, thread, kind, title, state, content, ready_at) "
-        "SELECT id, key, inbox_id, received_at, group_key, status, title, state, "
-        "'{\"evidence\": null, \"payload\": ' || message || '}', ready_at FROM pages"
+    connection = op.get_bind()
+    kept = sa.text(
+        "INSERT INTO messages SELECT id, key, inbox_id, received_at, group_key, status, :severity, :title, state, "
+        ":content, ready_at FROM pages WHERE id = :id"
     )
+    for page_id in connection.execute(sa.text("SELECT id FROM pages ORDER BY id")).scalars().all():
+        page = connection.execute(sa.text("SELECT * FROM pages WHERE id = :id"), {"id": page_id}).one()
+        payload = json.loads(page.message)
+        content = {"evidence": None, "payload": outgoing(payload) if page.state == "ready" else payload}
+        values = {"id": page_id, "title": outgoing_text(page.title), "content": json.dumps(content)}
+        connection.execute(kept, {**values, "severity": _severity(payload)})
     op.create_table(
         "outbox_of_messages",
         sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("message_id", sa.Integer, sa.ForeignKey("messages.id"), nullable=False),
+        sa.Column("message_id", sa.Integer, sa.ForeignKey("messages.id", name="fk_outbox_message_id"), nullable=False),
         sa.Column("sink", sa.String(100), nullable=False),
         sa.Column("thread", sa.String(64), nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
@@ -65,3 +77,12 @@ def upgrade() -> None:
     op.create_index("ix_outbox_state", "outbox", ["state", "next_at"])
     op.create_index("ix_outbox_sink", "outbox", ["sink", "thread", "state", "id"])
     op.create_index("ix_outbox_message_id", "outbox", ["message_id"])
+
+
+def _severity(payload: Any) -> str | None:
+    """``page`` if one of the alerts is a page, else the first there is."""
+    alerts = payload.get("alerts") if isinstance(payload, dict) else None
+    labels = [each.get("labels") for each in alerts if isinstance(each, dict)] if isinstance(alerts, list) else []
+    found = [str(each.get("severity") or "") for each in labels if isinstance(each, dict)]
+    severity = "page" if "page" in found else next(filter(None, found), None)
+    return None if severity is None else outgoing_text(severity)[:100]
