@@ -30,7 +30,7 @@ class Worker:
         self._told.set()
 
     def begin_round(self) -> bool:
-        """Whether to go on. What is told from now on ends the next rest."""
+        """Whether to go on. A `tell` from now on ends the next rest."""
         self._told.clear()
         return not self._stopping.is_set()
 

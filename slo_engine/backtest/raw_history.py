@@ -80,7 +80,7 @@ class _Reading:
                 self.groups[values] = _Group(self._nothing(), self._nothing())
             column: array[float] = getattr(self.groups[values], name)
             for at, value in series.points:
-                # What is not a number is no fact: a gap.
+                # What is not a number is a gap.
                 if math.isfinite(value):
                     column[(int(at) - self.start) // MINUTE] = value
         if len(self.groups) > MAX_GROUPS:

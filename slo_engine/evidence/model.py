@@ -17,7 +17,7 @@ class TraceLink:
     seen_at: datetime
 
     def as_json(self) -> dict[str, Any]:
-        """For JSON."""
+        """Times are RFC 3339."""
         return {"id": self.id, "url": self.url, "seen_at": self.seen_at.isoformat()}
 
 
@@ -37,7 +37,7 @@ class Cause:
     examples: tuple[TraceLink, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """For JSON."""
+        """``share`` is rounded to four digits; the examples are called ``traces``."""
         return {
             "what": self.what,
             "message": self.message,
@@ -61,7 +61,7 @@ class Causes:
     """More was there than was read: the counts are those of the newest."""
 
     def as_json(self) -> Mapping[str, Any]:
-        """For JSON."""
+        """As ``traces`` in the enrichment of a notification: ``from`` and ``to`` are the window."""
         return {
             "from": self.since.isoformat(),
             "to": self.until.isoformat(),

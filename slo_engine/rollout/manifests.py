@@ -35,7 +35,7 @@ class Metadata:
     def __post_init__(self) -> None:
         if self.namespace is not None and not _DNS_LABEL.match(self.namespace):
             raise MetadataError(
-                f"{self.namespace!r} is no namespace of Kubernetes: write at most 63 lower-case letters, digits and -"
+                f"{self.namespace!r} is not a namespace of Kubernetes: write up to 63 lower-case letters, digits and -"
             )
         for key, value in self.labels.items():
             prefix, slash, word = key.rpartition("/")

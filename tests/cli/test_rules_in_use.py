@@ -280,7 +280,7 @@ def test_manifests_in_a_folder_are_compared_byte_by_byte(slos: Path, tmp_path: P
     [
         (("--namespace", "a"), "are for manifests: add --format"),
         (("--format", "configmap", "--label", "a"), "write KEY=VALUE"),
-        (("--format", "configmap", "--namespace", "A"), "'A' is no namespace of Kubernetes"),
+        (("--format", "configmap", "--namespace", "A"), "'A' is not a namespace of Kubernetes"),
         (("--one-file", "a.yaml/b"), "write it without .yaml"),
         (("--prometheus", "http://a", "--manifest", "b"), "give one of them"),
         (("--token-file", "b"), "go with --prometheus"),
