@@ -90,7 +90,7 @@ class _Page:
         for each in _with_overrides(slo):
             if any(known["metadata"]["name"] == each.name for known in self.slos):
                 raise SloEngineError(f"{slo.service} has two SLOs that are {each.name} in OpenSLO: rename one of them")
-            self.slos.append(_slo(each, indicator(each), self._policies_of(each)))
+            self.slos.append(_slo(each, indicator(each, each.sli), self._policies_of(each)))
         for key, said in _unsaid(slo).items():
             self.leave_out(slo.name, f"{key} ({said}) has no field in OpenSLO: it is an annotation")
         if slo.target.overrides:
@@ -229,29 +229,25 @@ def _where(slo: Slo, label: str, value: str, op: str) -> Slo:
     return replace(slo, sli=slo.sli.narrowed([Matcher(label, op, value)]))
 
 
-def _events(slo: Slo) -> dict[str, Any]:
-    assert isinstance(slo.sli, EventsSli)  # its row in the table
-    part = {"bad": slo.sli.errors} if slo.sli.errors else {"good": slo.sli.good}
-    return _ratio(slo, **part, total=slo.sli.total)
+def _events(slo: Slo, sli: EventsSli) -> dict[str, Any]:
+    part = {"bad": sli.errors} if sli.errors else {"good": sli.good}
+    return _ratio(slo, **part, total=sli.total)
 
 
-def _latency(slo: Slo) -> dict[str, Any]:
-    assert isinstance(slo.sli, LatencySli)  # its row in the table
-    if slo.sli.native:
-        fraction = f"histogram_fraction(0, {slo.sli.threshold.seconds:g}, {_rate(slo, slo.sli.histogram)})"
+def _latency(slo: Slo, sli: LatencySli) -> dict[str, Any]:
+    if sli.native:
+        fraction = f"histogram_fraction(0, {sli.threshold.seconds:g}, {_rate(slo, sli.histogram)})"
         return {"ratioMetric": {"rawType": "success", "raw": _metric(fraction)}}
-    return _ratio(slo, good=slo.sli.watched, total=slo.sli.histogram.with_suffix("_count"))
+    return _ratio(slo, good=sli.watched, total=sli.histogram.with_suffix("_count"))
 
 
-def _score(slo: Slo) -> dict[str, Any]:
-    assert isinstance(slo.sli, ScoreSli)  # its row in the table
-    return _ratio(slo, bad=slo.sli.watched, total=slo.sli.histogram.with_suffix("_count"))
+def _score(slo: Slo, sli: ScoreSli) -> dict[str, Any]:
+    return _ratio(slo, bad=sli.watched, total=sli.histogram.with_suffix("_count"))
 
 
-def _slices(slo: Slo) -> dict[str, Any]:
+def _slices(slo: Slo, sli: SlicesSli) -> dict[str, Any]:
     """A minute is good while no series of the group says 0."""
-    assert isinstance(slo.sli, SlicesSli)  # its row in the table
-    condition = slo.sli.good if is_judgement(slo.sli.good) else f"({slo.sli.good}) != bool 0"
+    condition = sli.good if is_judgement(sli.good) else f"({sli.good}) != bool 0"
     by = f"by ({', '.join(slo.by)}) " if slo.by else ""
     return {"thresholdMetric": _metric(f"min {by}({condition})")}
 
@@ -270,7 +266,7 @@ def _metric(query: str) -> dict[str, Any]:
     return {"metricSource": {"type": "Prometheus", "spec": {"query": query}}}
 
 
-_INDICATORS: Mapping[type, Callable[[Slo], dict[str, Any]]] = {
+_INDICATORS: Mapping[type, Callable[[Slo, Any], dict[str, Any]]] = {
     EventsSli: _events,
     LatencySli: _latency,
     ScoreSli: _score,
