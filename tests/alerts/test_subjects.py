@@ -44,6 +44,12 @@ def test_a_latency_alert_looks_for_slow_runs() -> None:
     assert subject(slo="latency").explained_by == Slow(15.0)
 
 
+def test_a_low_score_is_not_an_error_observation_so_no_failing_run_explains_it() -> None:
+    found = subject(slo="answers")
+    assert found.slo is not None
+    assert (found.query, found.explained_by) == (None, None)
+
+
 def test_money_is_spent_by_runs_that_succeed_so_no_trace_explains_it() -> None:
     assert subject(slo="spend").query is None
 
