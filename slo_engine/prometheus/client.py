@@ -55,7 +55,8 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """One series of a range query: (Unix seconds, value) where it has one. Values may be NaN or infinite."""
+    """One series of a range query, or of a range selector: (Unix seconds, value) where it has one. Values may be NaN or
+    infinite."""
 
     labels: Mapping[str, str]
     points: tuple[tuple[float, float], ...]
@@ -63,7 +64,7 @@ class Series:
 
 @dataclass(frozen=True)
 class RangeResult:
-    """The answer to a range query."""
+    """The answer to a range query, or what is in a range selector."""
 
     series: tuple[Series, ...]
     warnings: tuple[str, ...]
@@ -87,6 +88,13 @@ class Prometheus:
         timeout = self._timeout
         params = {"time": f"{at.timestamp():.3f}", "timeout": _shorter(timeout)}
         return self._in_time(partial(self._ask, expr, params, timeout), timeout)
+
+    def samples(self, expr: str, at: datetime) -> RangeResult:
+        """The samples in a range selector (``up[10m]``), each with the time of its own. Raises PrometheusError, and
+        nothing else."""
+        timeout = self._timeout
+        params = {"time": f"{at.timestamp():.3f}", "timeout": _shorter(timeout)}
+        return self._in_time(partial(self._ask_for_samples, expr, params, timeout), timeout)
 
     def query_range(self, expr: str, start: datetime, end: datetime, step: timedelta) -> RangeResult:
         """Evaluate ``expr`` at ``start`` and every ``step`` after it up to ``end``, all of whole seconds. Prometheus
@@ -122,6 +130,11 @@ class Prometheus:
         with self._explained():
             data = self._connect.custom_query(expr, params=params, timeout=timeout)
             return Result(_samples(data), self._session.last_warnings())
+
+    def _ask_for_samples(self, expr: str, params: dict[str, str], timeout: float) -> RangeResult:
+        with self._explained():
+            data = self._connect.custom_query(expr, params=params, timeout=timeout)
+            return RangeResult(_series(data), self._session.last_warnings())
 
     def _ask_for_range(self, expr: str, start: datetime, end: datetime, step: timedelta, timeout: float) -> RangeResult:
         every, params = f"{step.total_seconds():g}s", {"timeout": _shorter(timeout)}

@@ -97,6 +97,15 @@ def test_the_time_of_a_query_is_the_one_asked_for(door: Prometheus) -> None:
     assert door.query("time()", asked).samples[0].value == pytest.approx(asked.timestamp(), abs=0.001)
 
 
+def test_samples_of_a_range_have_times_of_their_own(door: Prometheus) -> None:
+    (series,) = door.samples("vector(0.25)[2m1s:1m]", NOW + timedelta(seconds=30)).series
+    now = NOW.timestamp() // 60 * 60
+    assert series.points[-2:] == ((now - 60, 0.25), (now, 0.25))
+    assert door.samples("nothing_of_that_name[1m]", NOW).series == ()
+    with pytest.raises(PrometheusError, match="is not a query result"):
+        door.samples("vector(0.25)", NOW)
+
+
 def test_a_query_longer_than_any_address_is_sent_in_the_body(door: Prometheus) -> None:
     text = " + ".join(["vector(1)"] * 400) + " + 0 * vector(1)" + " " * 2_000_000
     assert door.query(text, NOW).samples[0].value == 400.0
