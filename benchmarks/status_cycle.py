@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import tempfile
-import threading
 import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import numpy as np
+
 from benchmarks.figure import Figure
-from deploy.stack.servers import Prometheus as RealPrometheus
+from benchmarks.rules.server import Prometheus as RealPrometheus
+from benchmarks.rules.wire import Series
 from slo_engine.connect import Connection
 from slo_engine.definitions import SloSet, load
 from slo_engine.definitions.labels import SERVICE, SLO, WINDOW
-from slo_engine.prometheus import Prometheus, Result
+from slo_engine.prometheus import Prometheus, RangeResult, Result
 from slo_engine.recording.names import ERROR_RATIO, ERRORS_INCREASE, ERRORS_SUM, TOTAL_INCREASE, TOTAL_SUM
+from slo_engine.status.beginnings import Beginnings
 from slo_engine.status.evaluate import evaluate
 
 GROUPS_OF_AN_SLO = 10
@@ -50,28 +52,30 @@ class _Counting:
         self.asked.append(expr)
         return self._source.query(expr, at)
 
+    def samples(self, expr: str, at: datetime) -> RangeResult:
+        self.asked.append(expr)
+        return self._source.samples(expr, at)
+
 
 def _measure(slos: SloSet, groups: int) -> tuple[float, float, int]:
     with (
         tempfile.TemporaryDirectory() as folder,
-        _exporter(slos) as address,
-        RealPrometheus(Path(folder), targets={"recorded": address}, scrape_interval="1s") as server,
+        RealPrometheus(Path(folder)) as server,
         closing(Prometheus(Connection(server.url))) as door,
     ):
+        at = datetime.now(UTC)
+        server.push(list(_recorded(slos, at)))
         source = _Counting(door)
-        deadline = time.monotonic() + 30
-        while sum(1 for each in evaluate(slos, source, datetime.now(UTC)) if each.events) < groups:
-            if time.monotonic() > deadline:
-                raise RuntimeError("Prometheus has not scraped the recorded series")
-            time.sleep(0.5)
+        # The engine asks for beginnings once an hour.
+        beginnings = Beginnings()
+        evaluate(slos, source, at, beginnings)
         best_cycle = best_answering = float("inf")
         for _ in range(REPEATS):
             source.asked.clear()
-            at = datetime.now(UTC)
             started = time.perf_counter()
-            found = evaluate(slos, source, at)
+            found = evaluate(slos, source, at, beginnings)
             best_cycle = min(best_cycle, time.perf_counter() - started)
-            assert len(found) == groups
+            assert sum(1 for each in found if each.events) == groups
             best_answering = min(best_answering, sum(_ask(server.url, expr, at) for expr in source.asked))
         return best_cycle, best_answering, len(source.asked)
 
@@ -96,40 +100,20 @@ def _slos(number: int) -> SloSet:
         return load([file])
 
 
-class _exporter:  # noqa: N801 - a context manager, used like a function
-    """Shows the recorded series of all groups, as Prometheus would have them."""
+def _recorded(slos: SloSet, at: datetime) -> Iterator[Series]:
+    """What the rules have recorded in the last ten minutes."""
+    now = int(at.timestamp()) * 1000
 
-    def __init__(self, slos: SloSet) -> None:
-        page = "\n".join(_series(slos)).encode() + b"\n"
+    def series(name: str, value: float, every: int, **labels: str) -> Series:
+        times = np.arange(now - 9 * 60_000, now + 1, every * 60_000, dtype=np.int64)
+        return Series({"__name__": name, **labels}, times, np.full(len(times), value))
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                self.send_response(200)
-                self.send_header("content-length", str(len(page)))
-                self.end_headers()
-                self.wfile.write(page)
-
-            def log_message(self, *_: object) -> None:
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-
-    def __enter__(self) -> str:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return f"127.0.0.1:{self._server.server_port}"
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-
-
-def _series(slos: SloSet) -> Iterator[str]:
     for slo in slos.slos:
-        for group in range(GROUPS_OF_AN_SLO):
-            labels = f'{SERVICE}="{slo.service}",{SLO}="{slo.name}",agent_type="agent-{group}"'
+        for number in range(GROUPS_OF_AN_SLO):
+            group = {SERVICE: slo.service, SLO: slo.name, "agent_type": f"agent-{number}"}
             for window in slo.windows:
-                yield f'{ERROR_RATIO}{{{labels},{WINDOW}="{window}"}} 0.0{group}1'
-            for name, value in ((TOTAL_SUM, 10_000), (ERRORS_SUM, group)):
-                yield f'{name}{{{labels},{WINDOW}="{slo.window}"}} {value}'
-            for name, value in ((TOTAL_INCREASE, 100), (ERRORS_INCREASE, 1)):
-                yield f"{name}{{{labels}}} {value}"
+                yield series(ERROR_RATIO, 0.001 * number, 1, **group, **{WINDOW: str(window)})
+            for name, value in ((TOTAL_SUM, 10_000.0), (ERRORS_SUM, float(number))):
+                yield series(name, value, 5, **group, **{WINDOW: str(slo.window)})
+            for name, value in ((TOTAL_INCREASE, 100.0), (ERRORS_INCREASE, 1.0)):
+                yield series(name, value, 1, **group)

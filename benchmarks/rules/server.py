@@ -47,6 +47,7 @@ class Prometheus(Process):
         config = folder / "prometheus.yml"
         config.write_text("global: {evaluation_interval: 1m}\n")
         port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
         super().__init__(
             "Prometheus",
             [
@@ -63,7 +64,7 @@ class Prometheus(Process):
                 "--log.level=warn",
             ],
             log=folder / "prometheus.log",
-            ready_url=f"http://127.0.0.1:{port}/-/ready",
+            ready_url=f"{self.url}/-/ready",
         )
         self._http = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
 

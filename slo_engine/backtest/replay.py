@@ -13,6 +13,7 @@ from slo_engine.backtest.detection import threshold
 from slo_engine.backtest.firing import Condition, firing
 from slo_engine.backtest.incidents import Incident, errors_between, significant_stretches
 from slo_engine.backtest.objectives import Met, met
+from slo_engine.backtest.standing import Standing, standing
 from slo_engine.backtest.windows import MINUTE, History, Values, Windows
 from slo_engine.definitions.duration import Duration
 from slo_engine.definitions.kinds.sli import DELAY
@@ -129,6 +130,8 @@ class GroupHistory:
     """The same of the time before the start that the longest window reaches back to. Where it is missing, long windows
     hold less than they are named for, and their alerts fire sooner."""
     met: Met | None
+    standing: Standing | None
+    """The budget at the end of the history; None where that is not known."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +173,7 @@ def replay(
                 _known(history.seen[track.begin :]),
                 _known(history.seen[: track.begin]),
                 met(history, track.begin, slo.window),
+                standing(slo, track.group, history),
             )
         )
         for number, candidate in enumerate(plan.candidates):

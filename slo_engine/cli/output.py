@@ -60,7 +60,9 @@ def status_table(statuses: Sequence[SloStatus]) -> None:
     table = Table(box=None, header_style="bold", pad_edge=False)
     for heading in ("service", "slo", "group", "objective"):
         table.add_column(heading)
-    for heading in ("budget left", "burn 1h", "exhausts at"):
+    table.add_column("budget left", justify="right")
+    table.add_column("measured")
+    for heading in ("burn 1h", "exhausts at"):
         table.add_column(heading, justify="right")
     table.add_column("firing")
     for status in statuses:
@@ -71,6 +73,7 @@ def status_table(statuses: Sequence[SloStatus]) -> None:
             status.group_text or "all",
             "-" if status.objective is None else f"{status.objective:g} %",
             "no data" if left is None else amounts.budget_left(left).removesuffix(" left"),
+            "-" if left is None else status.measured or f"over {status.window}",
             "-" if burn is None else f"{burn:.2f}",
             _exhausts_at(status),
             ", ".join(_remarks(status)) or "-",

@@ -10,8 +10,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from slo_engine.amounts import date_and_time, length, share, significant
+from slo_engine.amounts import budget_left, date_and_time, length, share, significant
 from slo_engine.backtest.replay import Backtest, Candidate, Event, FiredAlert, GroupHistory, Replay
+from slo_engine.backtest.standing import Standing
+from slo_engine.status.model import measured
 
 FULL = 0.9
 """Coverage that is taken for all of it."""
@@ -80,7 +82,11 @@ def _named(found: Backtest, candidate: Candidate) -> str:
 
 
 def _histories(found: Backtest) -> Table:
-    table = _table("history", "group", ">data", ">events", ">good", ">worst window", "met", ">budget left by that")
+    table = _table(
+        "history",
+        *("group", ">data", ">events", ">good", ">budget left", "measured"),
+        *(">worst window", "met", ">budget left by that"),
+    )
     for each in found.groups:
         met = each.met
         table.add_row(
@@ -88,11 +94,20 @@ def _histories(found: Backtest) -> Table:
             share(each.coverage),
             f"{met.events:,.0f}" if met else "-",
             significant(met.overall) if met else "-",
+            *_standing(found, each.standing),
             significant(met.worst) if met and met.worst is not None else "-",
             f"{met.objective:g} %" if met and met.objective is not None else "-",
             share(met.margin) if met else "-",
         )
     return table
+
+
+def _standing(found: Backtest, at_the_end: Standing | None) -> tuple[str, str]:
+    """The budget at the end, in the words of `slo-engine status`."""
+    if at_the_end is None:
+        return "-", "-"
+    said = measured(_standing_data(at_the_end)) or f"over {found.slo.window_name}"
+    return budget_left(at_the_end.error_budget_remaining).removesuffix(" left"), said
 
 
 def _scores(found: Backtest) -> Table:
@@ -207,6 +222,17 @@ def _group(each: GroupHistory) -> dict[str, Any]:
         "windows": met.windows if met else 0,
         "objective_met": met.objective if met else None,
         "objective_margin": met.margin if met else None,
+        "at_end": None if each.standing is None else _standing_data(each.standing),
+    }
+
+
+def _standing_data(at_the_end: Standing) -> dict[str, Any]:
+    """With the names that a status has."""
+    return {
+        "error_ratio": at_the_end.error_ratio,
+        "error_budget_remaining": at_the_end.error_budget_remaining,
+        "data_over": str(at_the_end.data_over),
+        "is_window_full": at_the_end.is_window_full,
     }
 
 

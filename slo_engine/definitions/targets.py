@@ -210,6 +210,13 @@ def begins_anew(target: Target, at: datetime) -> datetime | None:
     return (here.replace(day=1) + timedelta(days=32)).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
 
 
+def began(target: Target, at: datetime) -> datetime | None:
+    """When the budget of now began; None: it rolls on."""
+    if target.month is None:
+        return None
+    return at.astimezone(target.month).replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+
+
 def error_budget(objective: float | None) -> float:
     """``98`` -> ``0.02``, without the noise of binary fractions. None (spend) -> ``1``."""
     return 1.0 if objective is None else float(1 - Decimal(str(objective)) / 100)

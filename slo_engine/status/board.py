@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 from slo_engine import telemetry
 from slo_engine.definitions.slo import SloSet
 from slo_engine.prometheus import PrometheusError
-from slo_engine.status.evaluate import QuerySource, evaluate
+from slo_engine.status.beginnings import Beginnings
+from slo_engine.status.evaluate import RecordSource, evaluate
 from slo_engine.status.model import SloStatus
 from slo_engine.store import Database, StoreError, history
 
@@ -30,7 +31,7 @@ class StatusBoard:
     def __init__(
         self,
         slos: Callable[[], SloSet],
-        source: QuerySource,
+        source: RecordSource,
         database: Database,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -43,6 +44,7 @@ class StatusBoard:
         self._evaluated_at: datetime | None = None
         self._kept_at: datetime | None = None
         self._failure: str | None = None
+        self._beginnings = Beginnings()
 
     @property
     def statuses(self) -> Sequence[SloStatus]:
@@ -68,7 +70,7 @@ class StatusBoard:
                 return self._statuses
             started = time.monotonic()
             try:
-                statuses = evaluate(self._slos(), self._source, at)
+                statuses = evaluate(self._slos(), self._source, at, self._beginnings)
             except Exception as error:
                 # Whatever it was, what is shown must not look current; it goes on to the caller.
                 telemetry.EVALUATIONS.labels("failure").inc()

@@ -1,20 +1,21 @@
-"""SLOs x recorded series -> status. Four queries, whatever the number of SLOs; the rest is arithmetic."""
+"""SLOs x recorded series -> status. Three queries, whatever the number of SLOs, and now and then those for
+:mod:`~slo_engine.status.beginnings`; the rest is arithmetic."""
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 from slo_engine.definitions.duration import Duration
 from slo_engine.definitions.labels import LONG_WINDOW, SERVICE, SEVERITY, SHORT_WINDOW, SLO, WINDOW
 from slo_engine.definitions.money import Budget
 from slo_engine.definitions.slo import Slo, SloSet
-from slo_engine.definitions.targets import Group, begins_anew, error_budget
-from slo_engine.prometheus import Result, Sample, finite
+from slo_engine.definitions.targets import Group, began, begins_anew, error_budget
+from slo_engine.prometheus import RangeResult, Result, finite
 from slo_engine.recording.names import (
     ERROR_RATIO,
     ERRORS_INCREASE,
@@ -24,12 +25,18 @@ from slo_engine.recording.names import (
     UNPRICED_ALERT,
 )
 from slo_engine.recording.stages import SHORT_LIMIT
+from slo_engine.status.beginnings import Beginnings, GroupKey
 from slo_engine.status.model import Events, Firing, SloStatus
 
 _LOOK_BACK = "10m"
 """Long windows are recorded every five minutes: two intervals, so that one late evaluation does not blank them."""
 
 _LONGEST_FORECAST_DAYS = 3650
+
+_FULL = 0.99
+"""The share of a window from which on its records are taken for all of it: beginnings are known to some hours."""
+
+_MINUTE = timedelta(minutes=1)
 
 
 class QuerySource(Protocol):
@@ -40,6 +47,14 @@ class QuerySource(Protocol):
         ...
 
 
+class RecordSource(QuerySource, Protocol):
+    """What also gives the records of the last minutes one by one."""
+
+    def samples(self, expr: str, at: datetime) -> RangeResult:
+        """The samples in a range selector."""
+        ...
+
+
 @dataclass
 class GroupRecords:
     """What the rules have recorded for one SLO group."""
@@ -47,16 +62,18 @@ class GroupRecords:
     ratios: dict[str, float] = field(default_factory=dict)
     total: float | None = None
     errors: float | None = None
+    since: datetime | None = None
+    """When the oldest of the records begins."""
     firing: list[Firing] = field(default_factory=list)
     unpriced_models: set[str] = field(default_factory=set)
 
 
-def evaluate(slos: SloSet, source: QuerySource, at: datetime) -> list[SloStatus]:
+def evaluate(slos: SloSet, source: RecordSource, at: datetime, beginnings: Beginnings | None = None) -> list[SloStatus]:
     """The status of every group of every SLO, ordered by service, SLO and group. An SLO without any data has one entry
-    with an empty group. Raises what ``source`` raises."""
+    with an empty group. ``beginnings``: what earlier evaluations have found out. Raises what ``source`` raises."""
     if not slos.slos:
         return []
-    recorded = _fetch(slos, source, at)
+    recorded = _fetch(slos, source, at, beginnings or Beginnings())
     return [
         status_of(slo, dict(zip(slo.by, values, strict=False)), found, at)
         for slo in sorted(slos.slos, key=lambda slo: slo.key)
@@ -85,6 +102,7 @@ def status_of(slo: Slo, group: Group, recorded: GroupRecords, at: datetime) -> S
         if budget is not None:
             # Money spent over a part of the window has spent that part of the budget, not all of it.
             remaining = 1 - burn_rates[measured_over] * order[measured_over].seconds / slo.window.seconds
+    data_over, is_window_full = _data_over(slo, recorded.since, order.get(measured_over or ""), at)
     return SloStatus(
         service=slo.service,
         slo=slo.name,
@@ -96,12 +114,27 @@ def status_of(slo: Slo, group: Group, recorded: GroupRecords, at: datetime) -> S
         burn_rate=burn_rates,
         error_budget_remaining=remaining,
         measured_over=measured_over,
+        data_over=data_over,
+        is_window_full=is_window_full,
         events=events,
         exhausted_at=_before_it_begins_anew(slo, exhausted_at(remaining, _pace(slo, burn_rates), slo.window, at), at),
         firing=tuple(sorted(recorded.firing, key=lambda each: (each.severity, each.long_window))),
         unpriced_models=tuple(sorted(recorded.unpriced_models)),
         evaluated_at=at,
     )
+
+
+def _data_over(
+    slo: Slo, since: datetime | None, window: Duration | None, at: datetime
+) -> tuple[Duration | None, bool | None]:
+    """How much of ``window`` has been recorded, and whether that is the whole SLO window."""
+    if since is None or window is None:
+        return None, None
+    whole = at - (began(slo.target, at) or at - timedelta(seconds=slo.window.seconds))
+    reach = min(at - since, whole, timedelta(seconds=window.seconds) if window < slo.window else whole)
+    if is_full := reach >= _FULL * whole:
+        reach = whole
+    return Duration(max(1, reach // _MINUTE) * 60_000), is_full
 
 
 def _pace(slo: Slo, burn_rates: Mapping[str, float]) -> float | None:
@@ -141,30 +174,66 @@ def _values(item: tuple[tuple[str, ...], GroupRecords]) -> tuple[str, ...]:
 _Groups = defaultdict[tuple[str, ...], GroupRecords]
 """What is recorded for the groups of an SLO, by the values of its ``by`` labels."""
 
+_Points = tuple[tuple[float, float], ...]
 
-def _fetch(slos: SloSet, source: QuerySource, at: datetime) -> Mapping[tuple[str, str], _Groups]:
-    labels_of = {slo.key: slo.by for slo in slos.slos}
+
+def _fetch(
+    slos: SloSet, source: RecordSource, at: datetime, beginnings: Beginnings
+) -> Mapping[tuple[str, str], _Groups]:
+    known = {slo.key: slo for slo in slos.slos}
     found: dict[tuple[str, str], _Groups] = {slo.key: defaultdict(GroupRecords) for slo in slos.slos}
-
-    def each(expr: str) -> Iterable[tuple[GroupRecords, Sample]]:
-        for sample in finite(source.query(expr, at).samples):
-            key = (sample.labels.get(SERVICE, ""), sample.labels.get(SLO, ""))
-            by = labels_of.get(key)
-            if by is not None:
-                yield found[key][tuple(sample.labels.get(label, "") for label in by)], sample
-
-    for recorded, sample in each(_ratios_query(slos)):
-        recorded.ratios[sample.labels.get(WINDOW, "")] = sample.value
-    for recorded, sample in each(_up_to_now(TOTAL_SUM, TOTAL_INCREASE)):
-        recorded.total = sample.value
-    for recorded, sample in each(_up_to_now(ERRORS_SUM, ERRORS_INCREASE)):
-        recorded.errors = sample.value
+    for sample in finite(source.query(_ratios_query(slos), at).samples):
+        if group := _group_of(sample.labels, known):
+            found[group[0]][group[1]].ratios[sample.labels.get(WINDOW, "")] = sample.value
+    oldest = {}
+    for group, points in _sums(slos, source, at, known).items():
+        recorded = found[group[0]][group[1]]
+        recorded.total = _up_to_now(points.get(TOTAL_SUM, ()), points.get(TOTAL_INCREASE, ()))
+        recorded.errors = _up_to_now(points.get(ERRORS_SUM, ()), points.get(ERRORS_INCREASE, ()))
+        if minutes := points.get(ERRORS_INCREASE):
+            # Each holds the minute before it.
+            oldest[group] = datetime.fromtimestamp(minutes[0][0], UTC) - _MINUTE
+    groups = {(key, values): oldest.get((key, values)) for key, those in found.items() for values in those}
+    for group, since in beginnings.of(slos, source.query, at, groups).items() if groups else ():
+        found[group[0]][group[1]].since = since
     for sample in finite(source.query(f'ALERTS{{alertstate="firing",{SLO}!=""}}', at).samples):
         key = (sample.labels.get(SERVICE, ""), sample.labels.get(SLO, ""))
         if key in found:
-            for recorded in _concerned(found[key], labels_of[key], sample.labels):
+            for recorded in _concerned(found[key], known[key].by, sample.labels):
                 _add_alert(recorded, sample.labels)
     return found
+
+
+def _group_of(labels: Mapping[str, str], slos: Mapping[tuple[str, str], Slo]) -> GroupKey | None:
+    key = (labels.get(SERVICE, ""), labels.get(SLO, ""))
+    slo = slos.get(key)
+    return None if slo is None else (key, tuple(labels.get(label, "") for label in slo.by))
+
+
+def _sums(
+    slos: SloSet, source: RecordSource, at: datetime, known: Mapping[tuple[str, str], Slo]
+) -> Mapping[GroupKey, Mapping[str, _Points]]:
+    """The records over the SLO window and the base records of the last minutes, by group and name."""
+    names = "|".join((TOTAL_SUM, ERRORS_SUM, TOTAL_INCREASE, ERRORS_INCREASE))
+    # The base has no window. Of the sums there may be more windows than that of the SLO.
+    windows = "|".join(["", *sorted({slo.window_name for slo in slos.slos})])
+    found: dict[GroupKey, dict[str, _Points]] = defaultdict(dict)
+    for series in source.samples(f'{{__name__=~"{names}",{WINDOW}=~"{windows}"}}[{_LOOK_BACK}]', at).series:
+        group = _group_of(series.labels, known)
+        points = tuple(point for point in series.points if math.isfinite(point[1]))
+        if group and points and series.labels.get(WINDOW) in (None, known[group[0]].window_name):
+            found[group][series.labels.get("__name__", "")] = points
+    return found
+
+
+def _up_to_now(record: _Points, minutes: _Points) -> float | None:
+    """The newest sum over the SLO window, which is up to five minutes old, and the minutes that have come since.
+    Without them the budget in a page would not know of the outage that the page is about, for as long as Prometheus has
+    not much more history than the outage."""
+    if not record:
+        return None
+    recorded_at, value = record[-1]
+    return value + math.fsum(events for at, events in minutes if at > recorded_at)
 
 
 def _concerned(groups: _Groups, by: tuple[str, ...], labels: Mapping[str, str]) -> list[GroupRecords]:
@@ -181,16 +250,6 @@ def _add_alert(recorded: GroupRecords, labels: Mapping[str, str]) -> None:
     firing = Firing(*text)
     if firing not in recorded.firing:
         recorded.firing.append(firing)
-
-
-def _up_to_now(recorded: str, increase: str) -> str:
-    """A sum over the SLO window, recorded up to five minutes ago, plus what has come since: the pace of the last five
-    minutes for as long as the record is old. Without it the budget in a page would not know of the outage it is about,
-    for as long as Prometheus has not much more history than the outage."""
-    age = f"(time() - timestamp({recorded})) / 60"
-    since = f"avg_over_time({increase}[5m]) * ignoring ({WINDOW}) ({age})"
-    # An agent that is gone has no pace, only its record.
-    return f"{recorded} + ignoring ({WINDOW}) ({since}) or ignoring ({WINDOW}) last_over_time({recorded}[{_LOOK_BACK}])"
 
 
 def _ratios_query(slos: SloSet) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from slo_engine import amounts
+from slo_engine.definitions.duration import Duration
 from slo_engine.definitions.money import Budget
 from slo_engine.definitions.targets import Group
 
@@ -53,6 +55,11 @@ class SloStatus:
     """1 = untouched, negative = overspent, None = no data."""
     measured_over: str | None
     """The window behind ``error_budget_remaining``: the SLO window, or the longest one recorded so far."""
+    data_over: Duration | None
+    """How much history of the group that window holds: the whole window, unless the group is younger. In whole minutes;
+    None = not known. A gap makes it no shorter."""
+    is_window_full: bool | None
+    """Whether it is that of the whole SLO window (of a calendar month: what has gone by of it)."""
     events: Events | None
     exhausted_at: datetime | None
     """When the budget is exhausted at the burn rate of the last hour; ``evaluated_at`` when it is already."""
@@ -60,6 +67,16 @@ class SloStatus:
     unpriced_models: tuple[str, ...]
     """Models whose calls have no price, for a spend SLO that watches them: it has spent more than it shows."""
     evaluated_at: datetime
+
+    @property
+    def is_estimate(self) -> bool:
+        """Whether the budget is not recorded over the SLO window, and estimated from the last minutes or hours."""
+        return self.measured_over not in (None, self.window)
+
+    @property
+    def measured(self) -> str:
+        """``over 5 min of data``, or ``estimated from 4 min of data``; empty when it is the whole SLO window."""
+        return measured(self.as_json())
 
     @property
     def group_text(self) -> str:
@@ -79,6 +96,9 @@ class SloStatus:
             "burn_rate": dict(self.burn_rate),
             "error_budget_remaining": self.error_budget_remaining,
             "measured_over": self.measured_over,
+            "data_over": None if self.data_over is None else str(self.data_over),
+            "is_window_full": self.is_window_full,
+            "is_estimate": self.is_estimate,
             "events": None if self.events is None else {"total": self.events.total, "errors": self.events.errors},
             "exhausted_at": None if self.exhausted_at is None else self.exhausted_at.isoformat(),
             "firing": [
@@ -93,3 +113,12 @@ class SloStatus:
             "unpriced_models": list(self.unpriced_models),
             "evaluated_at": self.evaluated_at.isoformat(),
         }
+
+
+def measured(status: Mapping[str, Any]) -> str:
+    """:attr:`SloStatus.measured` of a status in JSON, which may have been kept by a version that did not say it."""
+    data_over, is_estimate = status.get("data_over"), status.get("is_estimate", False)
+    if not is_estimate and (data_over is None or status.get("is_window_full")):
+        return ""
+    of_data = amounts.length(Duration.parse(data_over).seconds) if data_over else status.get("measured_over")
+    return f"estimated from {of_data} of data" if is_estimate else f"over {of_data} of data"

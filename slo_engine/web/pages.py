@@ -13,6 +13,7 @@ from slo_engine import __version__, amounts
 from slo_engine.notifications import as_payload, restored
 from slo_engine.notifications.alertmanager import ENRICHMENT
 from slo_engine.scrub.outgoing import outgoing_text
+from slo_engine.status.model import measured
 from slo_engine.store import StoredMessage, inbox, messages
 from slo_engine.web.services import NeedsServices
 
@@ -59,5 +60,6 @@ def is_link(value: Any) -> bool:
 _ENVIRONMENT.filters |= {
     each.__name__: each for each in (amounts.budget_left, amounts.minute, amounts.percent, amounts.second)
 }
+_ENVIRONMENT.filters["measured"] = measured
 _ENVIRONMENT.filters["outgoing"] = outgoing_text
 _ENVIRONMENT.tests["link"] = is_link

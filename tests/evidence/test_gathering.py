@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -30,8 +31,11 @@ NOW = datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
 class Statuses:
     """Knows the status of the support agent, or raises, or hangs."""
 
-    def __init__(self, error: Exception | None = None, hangs: bool = False) -> None:
+    def __init__(
+        self, error: Exception | None = None, hangs: bool = False, recorded: GroupRecords | None = None
+    ) -> None:
         self._error, self._hangs = error, hangs
+        self._recorded = recorded or GroupRecords(ratios={"1h": 0.3}, total=1000.0, errors=15.0)
 
     async def statuses(self) -> Sequence[SloStatus]:
         if self._hangs:
@@ -40,8 +44,7 @@ class Statuses:
             raise self._error
         slo = SLOS.find("agents", "success")
         assert slo is not None
-        recorded = GroupRecords(ratios={"1h": 0.3}, total=1000.0, errors=15.0)
-        return [status_of(slo, {"agent_type": "support_agent"}, recorded, NOW)]
+        return [status_of(slo, {"agent_type": "support_agent"}, self._recorded, NOW)]
 
 
 class Traces:
@@ -179,6 +182,25 @@ def test_the_message_is_the_payload_with_annotations_and_enrichment_added() -> N
         "Burn rate: 15x over 1h, 0.75x over 30d."
     )
     assert "slo_engine_missing" not in added
+
+
+@pytest.mark.parametrize(
+    ("recorded", "text"),
+    [
+        (GroupRecords(total=60.0, errors=0.9), "25.0 % left (over 5 min of data)"),
+        (GroupRecords(ratios={"1h": 0.005}), "75.0 % left (estimated from 5 min of data: 30d is not recorded yet)"),
+    ],
+)
+def test_page_says_over_how_much_data_a_young_budget_is_measured(recorded: GroupRecords, text: str) -> None:
+    young = replace(recorded, since=NOW - timedelta(minutes=5))
+    budget = said_by_budget(gather(Statuses(recorded=young), Traces()))
+    assert budget.startswith(f"Error budget of 30d: {text}")
+
+
+def said_by_budget(evidence: Evidence) -> str:
+    section = said(evidence, "budget")
+    assert section is not None
+    return section.text
 
 
 def test_resolved_alerts_are_passed_on_as_they_are() -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from slo_engine.definitions import load
-from slo_engine.prometheus import PrometheusError, Result, Sample
+from slo_engine.prometheus import PrometheusError, RangeResult, Result, Sample
 from slo_engine.status.board import StatusBoard
 from slo_engine.store import Database, history
 
@@ -30,6 +30,9 @@ class Source:
         if self.fails:
             raise PrometheusError("unavailable", "down")
         return Result((RATIO,) if expr.startswith("slo:sli_error:ratio") else (), ())
+
+    def samples(self, expr: str, at: datetime) -> RangeResult:
+        return RangeResult((), self.query(expr, at).warnings)
 
 
 class Clock:

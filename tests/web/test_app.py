@@ -14,8 +14,9 @@ from sqlalchemy import text
 
 from slo_engine.alerts.payload import parse
 from slo_engine.definitions.live import LiveSlos
-from slo_engine.prometheus import PrometheusError, Result
+from slo_engine.prometheus import PrometheusError, RangeResult, Result, Sample, Series
 from slo_engine.status.board import StatusBoard
+from slo_engine.status.evaluate import RecordSource
 from slo_engine.store import Database, history, inbox, messages
 from slo_engine.web import Reloaded, Services, create_app
 from slo_engine.web.webhook import MAX_BODY_BYTES
@@ -29,14 +30,45 @@ class NoPrometheus:
     def query(self, expr: str, at: datetime) -> Result:
         raise PrometheusError("unavailable", "prometheus cannot be reached: <b>refused</b>")
 
+    def samples(self, expr: str, at: datetime) -> RangeResult:
+        raise PrometheusError("unavailable", "prometheus cannot be reached: <b>refused</b>")
+
+
+class Young:
+    """Has recorded one group for five minutes, and another for one, of which there is no sum yet."""
+
+    def query(self, expr: str, at: datetime) -> Result:
+        ratio = Sample({**_success("b"), "slo_window": "6h"}, 0.01)
+        return Result((ratio,) if expr.startswith("slo:sli_error:ratio") else (), ())
+
+    def samples(self, expr: str, at: datetime) -> RangeResult:
+        now = at.timestamp()
+        totals, errors = ({**_success("a"), "__name__": f"slo:sli_{what}:sum"} for what in ("total", "errors"))
+        base = "slo:sli_errors:increase1m"
+        return RangeResult(
+            (
+                Series({**totals, "slo_window": "30d"}, ((now, 100.0),)),
+                Series({**errors, "slo_window": "30d"}, ((now, 1.0),)),
+                Series({**_success("a"), "__name__": base}, ((now - 240, 1.0), (now, 0.0))),
+                Series({**_success("b"), "__name__": base}, ((now - 60, 1.0),)),
+            ),
+            (),
+        )
+
+
+def _success(agent: str) -> dict[str, str]:
+    return {"slo_service": "agents", "slo": "success", "agent_type": agent}
+
 
 class Site:
     """The application on a store of its own; ``told`` counts how often the intake was told."""
 
-    def __init__(self, folder: Path, *, token: str | None = None, slos: Path = SLOS) -> None:
+    def __init__(
+        self, folder: Path, *, token: str | None = None, slos: Path = SLOS, prometheus: RecordSource | None = None
+    ) -> None:
         self.database = Database(f"sqlite:///{folder / 'store.db'}")
         self.slos = LiveSlos([slos])
-        self.board = StatusBoard(lambda: self.slos.active.slos, NoPrometheus(), self.database)
+        self.board = StatusBoard(lambda: self.slos.active.slos, prometheus or NoPrometheus(), self.database)
         self.told = 0
         self.clock_runs = True
         self.app = create_app(
@@ -181,6 +213,31 @@ def test_history_of_an_slo_is_served_and_an_unknown_one_is_404(site: Site) -> No
     site.database.write(lambda found: history.append(found, [row]))
     assert site.ask("GET", "/api/v1/slos/agents/success/history").json()["history"] == [row.status]
     assert site.ask("GET", "/api/v1/slos/agents/nothing/history").status_code == 404
+
+
+def test_page_and_api_say_over_how_much_data_a_young_budget_is_measured(tmp_path: Path) -> None:
+    site = Site(tmp_path, prometheus=Young())
+    site.board.refresh()
+    page = site.ask("GET", "/").text
+    assert "over 5 min of data" in page
+    assert "estimated from 2 min of data" in page
+    told = {each["group"].get("agent_type"): each for each in site.ask("GET", "/api/v1/slos").json()["slos"]}
+    wanted = ("data_over", "is_window_full", "is_estimate")
+    assert [told["a"][key] for key in wanted] == ["5m", False, False]
+    assert [told["b"][key] for key in wanted] == ["2m", False, True]
+
+
+def test_notification_is_shown_with_the_data_of_its_budget_also_when_it_was_kept_before_that_was_said(
+    site: Site,
+) -> None:
+    status = {"window": "30d", "error_budget_remaining": 0.25, "exhausted_at": None}
+    young = {**status, "data_over": "5m", "is_window_full": False, "is_estimate": False}
+    about: dict[str, Any] = {"service": "agents", "slo": "success", "group": {}, "traces": None}
+    subjects = [{**about, "status": status}, {**about, "status": young}]
+    site.add_message({**notification(), "enrichment": {"seconds": 0.1, "missing": [], "subjects": subjects}})
+    page = site.ask("GET", "/").text
+    assert "25.0 % left." in page
+    assert "25.0 % left (over 5 min of data)." in page
 
 
 def test_hostile_texts_are_shown_and_never_run(site: Site) -> None:
