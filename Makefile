@@ -10,7 +10,7 @@ INSTALL := deploy/install-locked
 # more than there are processors, for some tests wait for minutes to pass in Prometheus.
 ON_WORKERS := -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test lint rules rules-check bench bench-rules bench-peers prices lock clean
+.PHONY: run test lint rules rules-check bench bench-rules bench-policies bench-peers prices lock clean
 
 run: .venv/.run.ok ## The whole loop on this machine, until Ctrl-C
 	@deploy/install-packages prometheus prometheus-alertmanager
@@ -40,6 +40,9 @@ bench: .venv/.dev.ok ## The figures of docs/benchmarks.md
 bench-rules: .venv/.dev.ok ## What the rules cost and how exact they are, beside Sloth's and Pyrra's
 	@deploy/install-packages prometheus
 	@$(BIN)/python -m benchmarks.rules
+
+bench-policies: .venv/.dev.ok ## How often alerts fire for nothing, and how soon a full outage pages
+	@$(BIN)/python -m benchmarks.policies
 
 bench-peers: .venv/.dev.ok .venv-peers/.ok ## The monitoring library beside OpenLIT, OpenLLMetry, Logfire and LangFuse
 	@$(BIN)/python -m benchmarks.peers --python .venv-peers/bin/python
