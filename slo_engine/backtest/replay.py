@@ -14,15 +14,14 @@ from slo_engine.backtest.firing import Condition, firing
 from slo_engine.backtest.incidents import Incident, errors_between, significant_stretches
 from slo_engine.backtest.objectives import Met, met
 from slo_engine.backtest.windows import MINUTE, History, Values, Windows
-from slo_engine.definitions.duration import Duration
-from slo_engine.definitions.kinds.sli import DELAY
+from slo_engine.definitions.kinds.counter import LAG_SECONDS
 from slo_engine.definitions.policies import Policy, Severity, Tier
 from slo_engine.definitions.slo import Slo
 from slo_engine.definitions.targets import error_budget
 
 SEVERITIES: tuple[Severity, ...] = ("page", "ticket")
 
-_SEEN_LATE = MINUTE + int(Duration.parse(DELAY).seconds)
+_SEEN_LATE = MINUTE + LAG_SECONDS
 """Seconds: the base record of a minute is made so much after it began."""
 
 

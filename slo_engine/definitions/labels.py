@@ -18,6 +18,10 @@ HOUR = "slo_hour"
 MONTH = "slo_month"
 """Label: the month (1 to 12) that a stretch of five minutes belongs to, in the time zone of the SLO."""
 
+COUNTER = "slo_counter"
+"""Label: the counter of which SLO a series was that has gone: ``service/slo/total``. It stands alone beside the labels
+of the series itself, which may be called as those above."""
+
 WEEK = "slo_week"
 """Label within an expression: how many weeks ago an hour was."""
 
@@ -38,6 +42,7 @@ RESERVED_LABELS = frozenset(
         HOUR,
         MONTH,
         WEEK,
+        COUNTER,
         SEVERITY,
         LONG_WINDOW,
         SHORT_WINDOW,

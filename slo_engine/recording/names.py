@@ -6,6 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 # Records. Level "slo"; what is recorded; how it was made.
+SERIES_LAST = "slo:sli_series:last"
+"""The last sample of a raw series that has gone, with its labels and ``slo_counter``: written once, when it goes. When
+the series comes back, what it has counted meanwhile is known."""
+
 EVENTS_INCREASE = "slo:sli_events:increase1m"
 """For events whose errors (or good ones) are among the series of the total: the events of each minute, by the group and
 the labels that tell the part from the rest. Total and errors are read from it."""

@@ -34,8 +34,8 @@ _BUDGET_SHOWN = "10m"
 
 def short_records(slo: Slo) -> Iterator[RecordingRule]:
     """Every minute: the base, the windows that are read from it, and the objectives that alerts compare them with."""
-    for name, expr in base_records(slo):
-        yield _record(slo, name, expr)
+    for name, expr, labels in base_records(slo):
+        yield RecordingRule(name, expr, labels)
     for window in slo.windows:
         if window <= SHORT_LIMIT and window < slo.window:
             yield _record(slo, ERROR_RATIO, _window_ratio(slo, window), {WINDOW: str(window)})
