@@ -240,7 +240,8 @@ class _Track:
             # Spend has no ceiling: every factor can be reached.
             factor = tier.factor if self._money is not None else candidate.policy.factor(tier, budget)
             events = 0 if self._money is not None else self._slo.min_events
-            condition = Condition(tier, threshold(factor, budget), events, kept=self._plan.kept)
+            alpha = self._slo.alpha_of(tier)
+            condition = Condition(tier, threshold(factor, budget), events, budget, alpha, kept=self._plan.kept)
             for stretch in firing(self.windows, condition):
                 if stretch.end is not None and stretch.end <= self.begin:
                     continue

@@ -93,6 +93,8 @@ SelectorsField = Annotated[list[SelectorField], BeforeValidator(_one_or_several)
 """One selector, or a list of them."""
 ExpressionField = Annotated[str, _parsed_by(parse_alert_expression)]
 Money = Annotated[Budget, BeforeValidator(_money)]
+SeverityName = Annotated[str, matching(LABEL, "must be one word, such as warning or critical")]
+Alpha = Annotated[float, Field(ge=1e-12, le=0.1, allow_inf_nan=False, strict=True)]
 Objective = Annotated[float, Field(gt=1, lt=100, allow_inf_nan=False, strict=True)]
 Text = Annotated[str, Field(max_length=2_000)]
 Template = Annotated[Text, AfterValidator(_template)]

@@ -26,6 +26,11 @@ WEEK = "slo_week"
 """Label within an expression: how many weeks ago an hour was."""
 
 SEVERITY = "severity"
+"""Alert label: how urgent it is, in the words of those who are told: ``page`` and ``ticket`` unless an SLO file says
+otherwise."""
+
+TIER = "slo_tier"
+"""Alert label: the severity and the long window of a burn alert, whatever its severity is called: ``page-1h``."""
 
 LONG_WINDOW = "long_window"
 
@@ -44,6 +49,7 @@ RESERVED_LABELS = frozenset(
         WEEK,
         COUNTER,
         SEVERITY,
+        TIER,
         LONG_WINDOW,
         SHORT_WINDOW,
         BURN_RATE,

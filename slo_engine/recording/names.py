@@ -36,6 +36,13 @@ ERRORS_MONTH = "slo:sli_errors:month5m"
 ERROR_RATIO = "slo:sli_error:ratio"
 """Errors / total over ``slo_window``. For spend: spent / (budget x window / SLO window), that is, the burn rate."""
 
+TOTAL_WINDOW = "slo:sli_total:window"
+"""Events over ``slo_window``, for the windows that an alert must be sure of."""
+
+IMPROBABILITY = "slo:sli_error:improbability"
+"""How improbable the errors over ``slo_window`` are for a service that just meets its objective: at most exp(-this).
+Not there while the error ratio is within the budget."""
+
 TOTAL_SUM = "slo:sli_total:sum"
 ERRORS_SUM = "slo:sli_errors:sum"
 """Events (for spend: money) over the whole SLO window."""

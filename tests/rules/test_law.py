@@ -62,7 +62,8 @@ def _stretch(numbers: list[tuple[int, float]], seen: float, end: int) -> float:
     """By how much ``increase`` extrapolates what it sees (promql/functions.go, extrapolatedRate)."""
     first, last = numbers[0][0], numbers[-1][0]
     sampled, average = last - first, (last - first) / (len(numbers) - 1)
-    before, after = first - (end - LENGTH), end - last
+    before: float = first - (end - LENGTH)
+    after = end - last
     if seen > 0:
         before = min(before, sampled * numbers[0][1] / seen)
     near = average * 1.1
