@@ -10,7 +10,7 @@ INSTALL := deploy/install-locked
 # more than there are processors, for some tests wait for minutes to pass in Prometheus.
 ON_WORKERS := -n 3 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test lint rules rules-check bench bench-rules bench-policies bench-peers prices lock clean
+.PHONY: run test test-base lint rules rules-check bench bench-rules bench-policies bench-peers prices lock clean
 
 run: .venv/.run.ok ## The whole loop on this machine, until Ctrl-C
 	@deploy/install-packages prometheus prometheus-alertmanager
@@ -19,6 +19,10 @@ run: .venv/.run.ok ## The whole loop on this machine, until Ctrl-C
 test: .venv/.dev.ok ## All tests, on real Prometheus, Alertmanager and Chromium
 	@deploy/install-packages prometheus prometheus-alertmanager chromium
 	@$(BIN)/pytest $(ON_WORKERS)
+
+test-base: .venv/.dev.ok ## The law of the base on 2,000 random histories, by their seeds
+	@deploy/install-packages prometheus
+	@$(BIN)/python -m tests.rules.law
 
 lint: .venv/.dev.ok
 	$(BIN)/ruff check .

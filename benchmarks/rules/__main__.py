@@ -8,10 +8,10 @@ import sys
 from collections.abc import Iterator
 
 from benchmarks.figure import Figure
-from benchmarks.rules import accuracy, cost, incidents
+from benchmarks.rules import accuracy, cost, incidents, lives
 from benchmarks.rules.progress import Progress
 
-PARTS = ("cost", "accuracy", "incidents")
+PARTS = ("cost", "accuracy", "lives", "incidents")
 
 
 def main() -> int:
@@ -37,6 +37,8 @@ def _figures(only: str | None, series: int | None, progress: Progress) -> Iterat
             yield from cost.figures(number, progress)
     if only in (None, "accuracy"):
         yield from accuracy.figures(progress)
+    if only in (None, "lives"):
+        yield from lives.figures(progress)
     if only in (None, "incidents"):
         yield from incidents.figures(progress)
 

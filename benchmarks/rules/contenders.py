@@ -26,11 +26,12 @@ TOTAL, ERRORS = METRIC, f'{METRIC}{{status="error"}}'
 SLOTH_WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 
 
-def ours(objective: float, owner: str = OWNER, *, staggered: bool = False) -> RuleSet:
-    """What slo_engine.rules makes of one events SLO by agent type, over 30 days, policy google."""
+def ours(objective: float, owner: str = OWNER, *, service: str = SERVICE, offset: int = 0) -> RuleSet:
+    """What slo_engine.rules makes of one events SLO by agent type, over 30 days, policy google. ``offset``: how many
+    milliseconds after the base the long group is evaluated."""
     data = {
         "version": "slo-engine/v1",
-        "service": SERVICE,
+        "service": service,
         "owner": owner,
         "labels": {"tier": owner},
         "slos": [
@@ -48,7 +49,7 @@ def ours(objective: float, owner: str = OWNER, *, staggered: bool = False) -> Ru
         file = Path(folder) / "slos.yaml"
         file.write_text(yaml.safe_dump(data))
         groups = build(load([file]))
-    return rule_set("ours", tuple(group for service in groups.values() for group in service), staggered=staggered)
+    return rule_set("ours", tuple(group for each in groups.values() for group in each), long_offset=offset)
 
 
 def sloth_form(objective: float, owner: str = OWNER) -> RuleSet:

@@ -140,7 +140,7 @@ def _hour(server: Prometheus, evaluations: Sequence[Evaluation], start: int, end
             continue
         cost = evaluation.at(index, at)
         if cost is not None:
-            found.costs.append(Cost(cost.samples + _beneath(server, rule.rule.expr, at), cost.seconds))
+            found.costs.append(Cost(cost.samples + _beneath(server, rule.rule.expr, at, at), cost.seconds))
         reached(at - start)
     return [
         Hour(each.rules.name, tuple(zip(map(str, each.rules.rules), hour, strict=True)), sum(each.failures.values()))
@@ -148,17 +148,17 @@ def _hour(server: Prometheus, evaluations: Sequence[Evaluation], start: int, end
     ]
 
 
-def _beneath(server: Prometheus, expr: str, at: int) -> int:
-    """Samples that the subqueries of an expression read: Prometheus counts only what they hand up."""
+def _beneath(server: Prometheus, expr: str, first_at: int, last_at: int) -> int:
+    """Samples that the subqueries of an expression read, which is evaluated from one time to another: Prometheus counts
+    only what they hand up. It evaluates a subquery once for all of these times, and so those within it."""
     read = 0
     for subquery in subqueries(expr):
         inner = subquery.expr.prettify()
-        assert not subqueries(inner), f"a subquery in a subquery is not counted: {expr}"
         step = _milliseconds(subquery.step) or MINUTE_MS
-        last = at - _milliseconds(subquery.offset)
+        first, last = (at - _milliseconds(subquery.offset) for at in (first_at, last_at))
         # Prometheus aligns the steps of a subquery with multiples of its step, and takes both ends of its range.
-        first = -((_milliseconds(subquery.range) - last) // step) * step
-        read += server.query_range(inner, first, last // step * step, step).cost.samples
+        first, last = -((_milliseconds(subquery.range) - first) // step) * step, last // step * step
+        read += server.query_range(inner, first, last, step).cost.samples + _beneath(server, inner, first, last)
     return read
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +16,9 @@ from slo_engine.definitions import Duration
 from slo_engine.definitions.promql import parse_expression
 from slo_engine.rules import AlertRule, RecordingRule, RuleGroup
 
-DEFAULT_INTERVAL = Duration.parse("1m")
+MINUTE = Duration.parse("1m")
+
+DEFAULT_INTERVAL = MINUTE
 """Prometheus' own evaluation interval, for groups that name none."""
 
 
@@ -119,13 +120,13 @@ class RuleSet:
         return tuple(frozenset(each) for each in found)
 
 
-def rule_set(name: str, groups: tuple[RuleGroup, ...], *, staggered: bool = False) -> RuleSet:
-    """The rules of some groups. ``staggered``: each group at a moment of its own within its interval, as Prometheus
-    does, which takes a hash of its name; else all at whole intervals."""
+def rule_set(name: str, groups: tuple[RuleGroup, ...], *, long_offset: int = 0) -> RuleSet:
+    """The rules of some groups. Prometheus evaluates each at a moment of its own, by a hash of its name; here groups of
+    more than a minute are evaluated so many milliseconds after the whole minute, and the others at it."""
     found = []
     for group in groups:
         interval = (group.interval or DEFAULT_INTERVAL).milliseconds
-        offset = zlib.crc32(group.name.encode()) % interval if staggered else 0
+        offset = long_offset if interval > MINUTE.milliseconds else 0
         found += [Rule(rule, interval, offset) for rule in group.rules]
     return RuleSet(name, tuple(found))
 

@@ -32,7 +32,8 @@ class World:
     def note(self, agent_type: str, trace_id: str | None, outcome: str) -> None:
         """Write down how a run ended, for who wants to check what LangFuse and Prometheus say of it."""
         if self.ledger is not None:
-            self.ledger.write(json.dumps({"agent_type": agent_type, "trace_id": trace_id, "outcome": outcome}) + "\n")
+            run = {"at": time.time(), "agent_type": agent_type, "trace_id": trace_id, "outcome": outcome}
+            self.ledger.write(json.dumps(run) + "\n")
             self.ledger.flush()
 
 

@@ -126,7 +126,10 @@ def free_port() -> int:
 
 
 def program(name: str, package: str) -> Path:
-    """The path of a program. Raises StackError with the package to install."""
+    """The path of a program: the one that the environment names (``PROMETHEUS=/opt/prometheus-3/prometheus``), else the
+    system's. Raises StackError with the package to install."""
+    if named := os.environ.get(name.upper()):
+        return Path(named)
     found = shutil.which(name) or shutil.which(name, path="/usr/bin:/usr/sbin")
     if found is None:
         raise StackError(f"{name} is not installed: apt-get install {package}")

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from slo_engine.definitions.duration import Duration
-from slo_engine.definitions.policies import Policy, Tier
+from slo_engine.definitions.policies import Policy, Tier, improbability
 
 
 @dataclass(frozen=True)
@@ -121,10 +121,20 @@ class Traffic:
         """The share of the budget that one failing event spends."""
         return 1 / self._allowed
 
-    def errors_to_fire(self, long: Duration, threshold: float) -> int:
+    def errors_to_fire(self, long: Duration, threshold: float, alpha: float | None) -> int | None:
         """The least number of errors within the long window that fires the alert, spread so that the short window sees
-        them too."""
-        return math.floor(threshold * self.events_per_hour * long.seconds / 3600 + 1e-9) + 1
+        them too. ``alpha``: how improbable they must be; None: that is not asked. None: all of them are too few."""
+        events = self.events_per_hour * long.seconds / 3600
+        least = math.floor(threshold * events + 1e-9) + 1
+        if alpha is None:
+            return least
+        known = math.log(1 / alpha)
+        enough = (
+            errors
+            for errors in range(least, math.floor(events + 1e-9) + 1)
+            if improbability(events, errors / events, self.error_budget) > known
+        )
+        return next(enough, None)
 
     @property
     def _allowed(self) -> float:

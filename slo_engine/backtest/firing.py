@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from slo_engine.backtest.windows import MINUTE, Windows
-from slo_engine.definitions.policies import Tier
+from slo_engine.definitions.policies import Tier, improbability
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,9 @@ class Condition:
     threshold: float
     """The error ratio that both windows must exceed: factor x (1 - objective)."""
     min_events: int = 0
+    error_budget: float = 0.0
+    alpha: float | None = None
+    """How improbable so many errors must be if the error budget were the true error ratio; None: that is not asked."""
     held: float = 0.0
     """Seconds for which it must hold before the alert fires: `for`."""
     kept: float = 0.0
@@ -61,13 +65,13 @@ def _holding(windows: Windows, condition: Condition, every: int) -> Iterator[tup
     """The runs of evaluations at which the condition holds: the first, and the one after the last."""
     tier, threshold = condition.tier, condition.threshold
     long, short = windows.ratio(tier.long), windows.ratio(tier.short)
-    events = windows.events(tier.long) if condition.min_events else None
+    events = windows.events(tier.long) if condition.min_events or condition.alpha is not None else None
     stride = every // long.every
     run: tuple[int, int] | None = None
     for step, value in enumerate(long.values[::stride]):
         # NaN exceeds nothing.
         if value > threshold and short.at(step * every) > threshold:
-            if events is not None and not events.at(step * every) >= condition.min_events:
+            if events is not None and not _is_enough(events.at(step * every), value, condition):
                 continue
             if run is not None and run[1] == step:
                 run = (run[0], step + 1)
@@ -77,3 +81,11 @@ def _holding(windows: Windows, condition: Condition, every: int) -> Iterator[tup
                 run = (step, step + 1)
     if run is not None:
         yield run
+
+
+def _is_enough(events: float, error_ratio: float, condition: Condition) -> bool:
+    """Whether so many events of the long window are enough to know."""
+    if condition.alpha is not None:
+        known = improbability(events, error_ratio, condition.error_budget) > math.log(1 / condition.alpha)
+        return known and events >= condition.min_events
+    return events >= condition.min_events

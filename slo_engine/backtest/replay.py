@@ -15,15 +15,14 @@ from slo_engine.backtest.incidents import Incident, errors_between, significant_
 from slo_engine.backtest.objectives import Met, met
 from slo_engine.backtest.standing import Standing, standing
 from slo_engine.backtest.windows import MINUTE, History, Values, Windows
-from slo_engine.definitions.duration import Duration
-from slo_engine.definitions.kinds.sli import DELAY
+from slo_engine.definitions.kinds.counter import LAG_SECONDS
 from slo_engine.definitions.policies import Policy, Severity, Tier
 from slo_engine.definitions.slo import Slo
 from slo_engine.definitions.targets import error_budget
 
 SEVERITIES: tuple[Severity, ...] = ("page", "ticket")
 
-_SEEN_LATE = MINUTE + int(Duration.parse(DELAY).seconds)
+_SEEN_LATE = MINUTE + LAG_SECONDS
 """Seconds: the base record of a minute is made so much after it began."""
 
 
@@ -245,7 +244,8 @@ class _Track:
             # Spend has no ceiling: every factor can be reached.
             factor = tier.factor if self._money is not None else candidate.policy.factor(tier, budget)
             events = 0 if self._money is not None else self._slo.min_events
-            condition = Condition(tier, threshold(factor, budget), events, kept=self._plan.kept)
+            alpha = self._slo.alpha_of(tier)
+            condition = Condition(tier, threshold(factor, budget), events, budget, alpha, kept=self._plan.kept)
             for stretch in firing(self.windows, condition):
                 if stretch.end is not None and stretch.end <= self.begin:
                     continue

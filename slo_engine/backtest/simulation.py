@@ -23,11 +23,11 @@ from slo_engine.backtest.detection import (
 )
 from slo_engine.backtest.windows import MINUTE, STAGE, History, RecordedSeries, Windows
 from slo_engine.definitions.duration import Duration
-from slo_engine.definitions.kinds.sli import DELAY
+from slo_engine.definitions.kinds.counter import LAG_SECONDS
 from slo_engine.definitions.policies import Policy, Tier
 from slo_engine.definitions.targets import error_budget
 
-_LATE = Duration.parse(DELAY).seconds / MINUTE
+_LATE = LAG_SECONDS / MINUTE
 """The share of a minute that its base record has not seen yet."""
 
 

@@ -108,8 +108,7 @@ class Windows:
 
 
 def _minutes_read(window: Duration) -> int:
-    """The minutes that a window reads: its range ends half a step short of it, so it holds the nearest whole number of
-    steps."""
+    """The minutes that a window reads: the nearest whole number of steps."""
     step = MINUTE * 1000 * (1 if window <= SHORT_LIMIT else STAGE)
     steps = (window.milliseconds - step // 2) // step + 1
     return steps * step // (MINUTE * 1000)

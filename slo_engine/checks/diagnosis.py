@@ -124,6 +124,8 @@ def _low_traffic(slo: Slo, pace: _Pace) -> Iterator[Finding]:
             f"no group has {slo.min_events} events even in {longest}, so no alert can fire: lower alerting.min_events",
         )
     for tier in slo.tiers:
+        if slo.alpha_of(tier) is not None:
+            continue  # one failure is never improbable enough
         quiet, needed = [], 0
         for values, events in pace.items():
             group = dict(zip(slo.by, values, strict=False))
@@ -136,7 +138,7 @@ def _low_traffic(slo: Slo, pace: _Pace) -> Iterator[Finding]:
                 *slo.key,
                 "one-failure-pages",
                 f"one failure alone would page over {tier.long} for {', '.join(sorted(quiet))}, with fewer than "
-                f"{needed} events in that time: set alerting.min_events to {needed}, or lower the objective",
+                f"{needed} events in that time: remove `alerting.sure: false`, or set alerting.min_events to {needed}",
             )
             return
 

@@ -145,8 +145,8 @@ def _as_data(outcome: Simulated, events_per_hour: float | None) -> dict[str, Any
             "errors_allowed": traffic.errors_allowed,
             "budget_share_of_one_error": traffic.share_of_one_error,
         }
-        for tier in data["tiers"]:
-            tier["errors_to_fire"] = traffic.errors_to_fire(Duration.parse(tier["long_window"]), tier["threshold"])
+        for tier, each in zip(data["tiers"], outcome.tiers, strict=True):
+            tier["errors_to_fire"] = traffic.errors_to_fire(each.ideal.tier.long, tier["threshold"], _alpha(each))
     return data
 
 
@@ -212,9 +212,17 @@ def _show_traffic(tell: Any, outcome: Simulated, events_per_hour: float) -> None
         f"failure spends {share(traffic.share_of_one_error)} of the budget."
     )
     for each in outcome.tiers:
-        least = traffic.errors_to_fire(
-            each.ideal.tier.long, threshold(each.ideal.factor, error_budget(outcome.objective))
-        )
+        limit = threshold(each.ideal.factor, error_budget(outcome.objective))
+        least = traffic.errors_to_fire(each.ideal.tier.long, limit, _alpha(each))
         of = events_per_hour * each.ideal.tier.long.seconds / 3600
-        advice = ": set alerting.min_events" if least == 1 else ""
-        tell(f"  {each.ideal.tier} fires from {least} of {of:g} failures on{advice}")
+        if least is None:
+            tell(f"  {each.ideal.tier} does not fire: of {of:g} events nothing is sure")
+        else:
+            tell(f"  {each.ideal.tier} fires from {least} of {of:g} failures on")
+
+
+def _alpha(tier: SimulatedTier) -> float:
+    """As an SLO has it that does not say otherwise."""
+    from slo_engine.definitions.policies import ALPHA
+
+    return min(ALPHA, tier.ideal.tier.alpha or ALPHA)

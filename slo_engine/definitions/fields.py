@@ -56,6 +56,10 @@ def _parsed_by(parse: Callable[[str], Any]) -> BeforeValidator:
     return BeforeValidator(read)
 
 
+def _one_or_several(value: Any) -> Any:
+    return value if isinstance(value, list) else [value]
+
+
 def _template(text: str) -> str:
     """A text that Prometheus reads as a Go template. One that it cannot read makes it refuse the whole rule file, with
     every alert of the service: what is plainly broken is found here, the rest by promtool."""
@@ -85,8 +89,12 @@ Label = Annotated[
 ]
 AlertName = Annotated[str, matching(_ALERT, "must be an alert name in letters, digits and _, such as AgentErrors")]
 SelectorField = Annotated[Selector, _parsed_by(parse_selector)]
+SelectorsField = Annotated[list[SelectorField], BeforeValidator(_one_or_several), Field(min_length=1)]
+"""One selector, or a list of them."""
 ExpressionField = Annotated[str, _parsed_by(parse_alert_expression)]
 Money = Annotated[Budget, BeforeValidator(_money)]
+SeverityName = Annotated[str, matching(LABEL, "must be one word, such as warning or critical")]
+Alpha = Annotated[float, Field(ge=1e-12, le=0.1, allow_inf_nan=False, strict=True)]
 Objective = Annotated[float, Field(gt=1, lt=100, allow_inf_nan=False, strict=True)]
 Text = Annotated[str, Field(max_length=2_000)]
 Template = Annotated[Text, AfterValidator(_template)]

@@ -18,22 +18,22 @@ from pydantic import (
 
 from slo_engine.definitions.duration import Duration
 from slo_engine.definitions.fields import (
-    LABEL,
     AlertName,
+    Alpha,
     AnnotationName,
     ExpressionField,
     Label,
     Money,
     Name,
     Objective,
+    SeverityName,
     Strict,
     Template,
     Text,
-    matching,
     refuse,
 )
 from slo_engine.definitions.kinds import KINDS, KindFormat, Sli
-from slo_engine.definitions.policies import Severity
+from slo_engine.definitions.policies import ALPHA, Severity
 from slo_engine.definitions.templates.apply import KEY, apply
 
 VERSION = "slo-engine/v1"
@@ -95,14 +95,25 @@ class TierAlertingFormat(Strict):
     annotations: dict[AnnotationName, Template] = {}
 
 
+class SeveritiesFormat(Strict):
+    """``alerting.severities``"""
+
+    page: SeverityName | None = None
+    ticket: SeverityName | None = None
+
+
 class AlertingFormat(Strict):
     """``alerting``"""
 
     policy: Name | None = None
+    name: AlertName | None = None
+    severities: SeveritiesFormat = SeveritiesFormat()
     page: TierAlertingFormat | None = None
     ticket: TierAlertingFormat | None = None
     disabled: list[Duration] = []
     min_events: Annotated[int, Field(ge=0, strict=True)] | None = None
+    sure: bool = Field(default=True, strict=True)
+    alpha: Alpha = ALPHA
     keep_firing_for: Duration | None = None
     exhausted: Severity | None = None
     absent: Duration | None = None
@@ -149,7 +160,7 @@ class ThresholdFormat(Strict):
     alert: AlertName
     expr: ExpressionField
     for_: Duration | None = Field(default=None, alias="for")
-    severity: Annotated[str, matching(LABEL, "must be one word, such as warning or critical")]
+    severity: SeverityName
     summary: Template
     description: Template = ""
     labels: dict[Label, Template] = {}
@@ -163,6 +174,8 @@ class TierFormat(Strict):
     long: Duration
     short: Duration
     factor: Annotated[float, Field(gt=0, le=100_000, allow_inf_nan=False, strict=True)]
+    above: Annotated[float, Field(ge=0, lt=1, allow_inf_nan=False, strict=True)] = 0.0
+    alpha: Alpha | None = None
 
     @field_validator("short")
     @classmethod

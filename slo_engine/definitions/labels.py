@@ -18,10 +18,19 @@ HOUR = "slo_hour"
 MONTH = "slo_month"
 """Label: the month (1 to 12) that a stretch of five minutes belongs to, in the time zone of the SLO."""
 
+COUNTER = "slo_counter"
+"""Label: the counter of which SLO a series was that has gone: ``service/slo/total``. It stands alone beside the labels
+of the series itself, which may be called as those above."""
+
 WEEK = "slo_week"
 """Label within an expression: how many weeks ago an hour was."""
 
 SEVERITY = "severity"
+"""Alert label: how urgent it is, in the words of those who are told: ``page`` and ``ticket`` unless an SLO file says
+otherwise."""
+
+TIER = "slo_tier"
+"""Alert label: the severity and the long window of a burn alert, whatever its severity is called: ``page-1h``."""
 
 LONG_WINDOW = "long_window"
 
@@ -38,7 +47,9 @@ RESERVED_LABELS = frozenset(
         HOUR,
         MONTH,
         WEEK,
+        COUNTER,
         SEVERITY,
+        TIER,
         LONG_WINDOW,
         SHORT_WINDOW,
         BURN_RATE,

@@ -24,6 +24,7 @@ from slo_engine.definitions.format import (
     SloFormat,
     ThresholdFormat,
     TierAlertingFormat,
+    TierFormat,
     TracesFormat,
 )
 from slo_engine.definitions.kinds import KINDS, KindFormat, Sli
@@ -119,7 +120,7 @@ class _Reading:
         found: dict[str, Policy] = {}
         for path, item in self._checked("policies", PolicyFormat):
             before = len(self.document.problems)
-            tiers = tuple(Tier(tier.severity, tier.long, tier.short, tier.factor) for tier in item.tiers)
+            tiers = tuple(_tier(tier) for tier in item.tiers)
             if BUILT_IN.get(item.name) == Policy(item.name, tiers):
                 continue  # a built-in policy written out
             if item.name in known or item.name in found:
@@ -193,9 +194,14 @@ class _Reading:
             sli=sli,
             target=target,
             policy=self._policy(path, alerting, policies),
-            alerting={"page": _tier_alerting(alerting.page), "ticket": _tier_alerting(alerting.ticket)},
+            alerting={
+                "page": _tier_alerting(alerting.page, alerting.severities.page),
+                "ticket": _tier_alerting(alerting.ticket, alerting.severities.ticket),
+            },
+            alert=alerting.name,
             disabled=tuple(alerting.disabled),
             min_events=alerting.min_events or 0 if counts_events else 0,  # money is not counted
+            alpha=alerting.alpha if alerting.sure else None,
             keep_firing_for=alerting.keep_firing_for,
             exhausted=alerting.exhausted,
             absent=alerting.absent,
@@ -387,10 +393,14 @@ def _model_of(model: type[MODEL], data: Any) -> MODEL | None:
         return None
 
 
-def _tier_alerting(tier: TierAlertingFormat | None) -> TierAlerting:
+def _tier_alerting(tier: TierAlertingFormat | None, severity: str | None) -> TierAlerting:
     if tier is None:
-        return TierAlerting()
-    return TierAlerting(tier.disabled, _frozen(tier.labels), _frozen(tier.annotations))
+        return TierAlerting(severity=severity)
+    return TierAlerting(tier.disabled, severity, _frozen(tier.labels), _frozen(tier.annotations))
+
+
+def _tier(tier: TierFormat) -> Tier:
+    return Tier(tier.severity, tier.long, tier.short, tier.factor, tier.above, tier.alpha)
 
 
 def _frozen(data: Mapping[str, str]) -> Mapping[str, str]:

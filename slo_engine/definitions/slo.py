@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
+from slo_engine.definitions.counts import Count
 from slo_engine.definitions.duration import Duration
 from slo_engine.definitions.kinds.sli import Sli
 from slo_engine.definitions.money import Budget
@@ -20,6 +21,8 @@ class TierAlerting:
     """What a user adds to all alerts of one severity, or that they are not wanted."""
 
     disabled: bool = False
+    severity: str | None = None
+    """What is written into the label ``severity``; None: its own name."""
     labels: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     annotations: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
@@ -39,9 +42,13 @@ class Slo:
     target: Target
     policy: Policy
     alerting: Mapping[Severity, TierAlerting]
+    alert: str | None
+    """What its burn alerts are called; None: as the rules call them."""
     disabled: tuple[Duration, ...]
     """The long windows of single tiers that are not wanted."""
     min_events: int
+    alpha: float | None
+    """How improbable the errors must be for an alert; None: that is not asked."""
     keep_firing_for: Duration | None
     exhausted: Severity | None
     """How severe it is that the budget is exhausted; None: no alert."""
@@ -57,10 +64,23 @@ class Slo:
     def tiers(self) -> tuple[Tier, ...]:
         """The tiers of the policy whose alerts are wanted, with their factors for this window."""
         return tuple(
-            tier
-            for tier in self.policy.tiers_for(self.window)
-            if not self.alerting[tier.severity].disabled and tier.long not in self.disabled
+            tier for tier in self._tiers if not self.alerting[tier.severity].disabled and tier.long not in self.disabled
         )
+
+    @property
+    def _tiers(self) -> Iterator[Tier]:
+        # Money has no error ratio that a tier could ask for.
+        return (tier for tier in self.policy.tiers_for(self.window) if self.counts_events or not tier.above)
+
+    @property
+    def counts_events(self) -> bool:
+        """Whether there is a number of events; money has none."""
+        return Count.TOTAL in self.target.counts
+
+    def alpha_of(self, tier: Tier) -> float | None:
+        """How improbable the errors must be for a tier; None: that is not asked."""
+        asked = [alpha for alpha in (self.alpha, tier.alpha) if alpha is not None]
+        return min(asked) if asked and self.counts_events else None
 
     @property
     def window_name(self) -> str:
@@ -71,7 +91,7 @@ class Slo:
     def windows(self) -> tuple[Duration, ...]:
         """Every window whose error ratio is recorded, shortest first; the SLO window is the last."""
         wanted = {Duration.parse("5m"), Duration.parse("1h"), self.window}
-        for tier in self.policy.tiers:
+        for tier in self._tiers:
             wanted |= {tier.long, tier.short}
         return tuple(sorted(window for window in wanted if window <= self.window))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from slo_engine.definitions.policies import BUILT_IN, Policy
+from slo_engine.definitions.policies import ALPHA, BUILT_IN, Policy
 from slo_engine.definitions.slo import Slo, SloSet, Threshold, TierAlerting
 from slo_engine.definitions.targets import Override, window_of
 from slo_engine.definitions.yaml_text import mapping
@@ -58,10 +58,14 @@ def _slo(slo: Slo) -> dict[str, Any]:
     data |= {"by": list(slo.by), "sli": slo.sli.written()}
     data |= {"overrides": [_override(override) for override in slo.target.overrides]} if slo.target.overrides else {}
     alerting: dict[str, Any] = {"policy": slo.policy.name}
+    alerting |= {"name": slo.alert} if slo.alert else {}
+    own = {severity: tier.severity for severity, tier in slo.alerting.items() if tier.severity}
+    alerting |= {"severities": own} if own else {}
     for severity, tier in slo.alerting.items():
-        alerting |= {severity: _tier_alerting(tier)} if tier != TierAlerting() else {}
+        alerting |= {severity: _tier_alerting(tier)} if _tier_alerting(tier) else {}
     alerting |= {"disabled": [str(long) for long in slo.disabled]} if slo.disabled else {}
     alerting |= {"min_events": slo.min_events} if slo.min_events else {}
+    alerting |= {"sure": False} if slo.alpha is None else {"alpha": slo.alpha} if slo.alpha != ALPHA else {}
     for key, value in (
         ("keep_firing_for", slo.keep_firing_for),
         ("exhausted", slo.exhausted),
@@ -100,6 +104,8 @@ def _threshold(threshold: Threshold) -> dict[str, Any]:
 def _policy(policy: Policy) -> dict[str, Any]:
     tiers: Iterable[dict[str, Any]] = (
         {"severity": tier.severity, "long": str(tier.long), "short": str(tier.short), "factor": tier.factor}
+        | ({"above": tier.above} if tier.above else {})
+        | ({"alpha": tier.alpha} if tier.alpha is not None else {})
         for tier in policy.tiers
     )
     return {"name": policy.name, "tiers": list(tiers)}

@@ -6,13 +6,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from slo_engine.definitions.counts import Count
-from slo_engine.definitions.labels import SERVICE, SLO
+from slo_engine.definitions.labels import COUNTER, SERVICE, SLO
 from slo_engine.definitions.promql import Matcher, Selector
 from slo_engine.definitions.slo import Slo
 from slo_engine.definitions.targets import Group
-from slo_engine.recording.names import ERRORS_INCREASE, EVENTS_INCREASE, REQUESTS_INCREASE, TOTAL_INCREASE
+from slo_engine.recording.names import ERRORS_INCREASE, EVENTS_INCREASE, REQUESTS_INCREASE, SERIES_LAST, TOTAL_INCREASE
 
 RECORDS: Mapping[Count, str] = {
+    Count.GONE: SERIES_LAST,
     Count.EVENTS: EVENTS_INCREASE,
     Count.TOTAL: TOTAL_INCREASE,
     Count.ERRORS: ERRORS_INCREASE,
@@ -21,10 +22,12 @@ RECORDS: Mapping[Count, str] = {
 """The base record of each count."""
 
 
-def base_records(slo: Slo) -> Iterator[tuple[str, str]]:
-    """Name and expression of each base record, in the order of their evaluation."""
-    for count, expr in slo.sli.base(slo.by, _FromRecords(slo)):
-        yield RECORDS[count], expr
+def base_records(slo: Slo) -> Iterator[tuple[str, str, Group]]:
+    """Name, expression and labels of each base record, in the order of their evaluation."""
+    for record in slo.sli.base(slo.by, _FromRecords(slo)):
+        of_a_series = record.count is Count.GONE
+        labels = {COUNTER: _counter(slo, record.counter)} if of_a_series else {SERVICE: slo.service, SLO: slo.name}
+        yield RECORDS[record.count], record.expr, labels
 
 
 def watched(slo: Slo) -> Selector:
@@ -43,8 +46,8 @@ class RawIncreases:
 def raw_increases(slo: Slo) -> RawIncreases:
     """What the base records would have held, for a time before there were any."""
     written = _FromExpressions()
-    for count, expr in slo.sli.base(slo.by, written):
-        written.exprs[count] = expr
+    for record in slo.sli.base(slo.by, written):
+        written.exprs[record.count] = record.expr
     return RawIncreases(written.exprs.get(Count.TOTAL), written.exprs[Count.ERRORS])
 
 
@@ -66,6 +69,9 @@ class _FromRecords:
         selector = recorded(self._slo, RECORDS[count])
         return str(replace(selector, matchers=(*selector.matchers, *matchers)))
 
+    def gone(self, counter: str) -> Selector:
+        return Selector(SERIES_LAST).where(COUNTER, _counter(self._slo, counter))
+
 
 class _FromExpressions:
     recorded = False
@@ -76,3 +82,10 @@ class _FromExpressions:
     def __call__(self, count: Count, matchers: Sequence[Matcher] = ()) -> str:
         assert not matchers  # what is written out cannot be told apart
         return f"({self.exprs[count]})"
+
+    def gone(self, counter: str) -> None:  # noqa: ARG002 - what is asked of records
+        return None
+
+
+def _counter(slo: Slo, counter: str) -> str:
+    return f"{slo.service}/{slo.name}/{counter}"

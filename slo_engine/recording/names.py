@@ -6,6 +6,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 # Records. Level "slo"; what is recorded; how it was made.
+SERIES_LAST = "slo:sli_series:last"
+"""The last sample of a raw series that has gone, with its labels and ``slo_counter``: written once, when it goes. When
+the series comes back, what it has counted meanwhile is known."""
+
 EVENTS_INCREASE = "slo:sli_events:increase1m"
 """For events whose errors (or good ones) are among the series of the total: the events of each minute, by the group and
 the labels that tell the part from the rest. Total and errors are read from it."""
@@ -31,6 +35,13 @@ ERRORS_MONTH = "slo:sli_errors:month5m"
 
 ERROR_RATIO = "slo:sli_error:ratio"
 """Errors / total over ``slo_window``. For spend: spent / (budget x window / SLO window), that is, the burn rate."""
+
+TOTAL_WINDOW = "slo:sli_total:window"
+"""Events over ``slo_window``, for the windows that an alert must be sure of."""
+
+IMPROBABILITY = "slo:sli_error:improbability"
+"""How improbable the errors over ``slo_window`` are for a service that just meets its objective: at most exp(-this).
+Not there while the error ratio is within the budget."""
 
 TOTAL_SUM = "slo:sli_total:sum"
 ERRORS_SUM = "slo:sli_errors:sum"

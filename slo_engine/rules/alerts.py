@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from slo_engine.definitions.duration import Duration
-from slo_engine.definitions.labels import BURN_RATE, LONG_WINDOW, SERVICE, SEVERITY, SHORT_WINDOW, SLO, WINDOW
+from slo_engine.definitions.labels import BURN_RATE, LONG_WINDOW, SERVICE, SEVERITY, SHORT_WINDOW, SLO, TIER, WINDOW
 from slo_engine.definitions.policies import REACH, Severity, Tier
 from slo_engine.definitions.slo import Slo, Threshold
 from slo_engine.definitions.targets import error_budget
@@ -15,6 +16,7 @@ from slo_engine.recording.names import (
     BUDGET_REMAINING,
     BURN_ALERTS,
     EXHAUSTED_ALERTS,
+    IMPROBABILITY,
     TOTAL_INCREASE,
 )
 from slo_engine.rules.model import AlertRule
@@ -27,12 +29,17 @@ def burn_alerts(slo: Slo) -> Iterator[tuple[Tier, AlertRule]]:
     one. The windows, the factor and the severity are labels, so that the page says which window burns."""
     for tier in slo.tiers:
         factor = _factor(slo, tier)
-        windows = {LONG_WINDOW: str(tier.long), SHORT_WINDOW: str(tier.short), BURN_RATE: f"{factor:.4g}"}
+        windows = {
+            LONG_WINDOW: str(tier.long),
+            SHORT_WINDOW: str(tier.short),
+            BURN_RATE: f"{factor:.4g}",
+            TIER: f"{tier.severity}-{tier.long}",
+        }
         yield (
             tier,
             alert_of(
                 slo,
-                BURN_ALERTS[slo.target.key],
+                slo.alert or BURN_ALERTS[slo.target.key],
                 tier.severity,
                 _burns(slo, tier),
                 _explained(slo, tier, factor),
@@ -48,7 +55,7 @@ def exhausted_alert(slo: Slo) -> Iterator[AlertRule]:
     whole = f"{recorded(slo, BUDGET_REMAINING)}"
     expr = f"max without ({WINDOW}) ({whole}) <= 0"
     if slo.min_events:
-        expr += f" and {sum_over(slo, TOTAL_INCREASE, slo.window)} >= {slo.min_events}"
+        expr += f" and {sum_over(slo, TOTAL_INCREASE, slo.window)} > {slo.min_events - 0.5:g}"
     period = "this month" if slo.window_name == "month" else f"the last {slo.window}"
     yield alert_of(
         slo,
@@ -106,7 +113,7 @@ def alert_of(
     return AlertRule(
         name,
         expr,
-        {**identity, **added.labels, SEVERITY: severity, **(labels or {})},
+        {**identity, **added.labels, SEVERITY: added.severity or severity, **(labels or {})},
         {**annotations, **added.annotations},
         keep_firing_for=slo.keep_firing_for,
     )
@@ -133,21 +140,29 @@ def _factor(slo: Slo, tier: Tier) -> float:
 
 def _burns(slo: Slo, tier: Tier) -> str:
     both = " and ".join(f"{_ratio(slo, window)} > {_threshold(slo, tier)}" for window in (tier.long, tier.short))
+    if (alpha := slo.alpha_of(tier)) is not None:
+        sure = recorded(slo, IMPROBABILITY).where(WINDOW, _name(slo, tier.long))
+        both += f" and max without ({WINDOW}) ({sure}) > {math.log(1 / alpha):.4g}"
     if slo.min_events:
-        both += f" and {sum_over(slo, TOTAL_INCREASE, tier.long)} >= {slo.min_events}"
+        both += f" and {sum_over(slo, TOTAL_INCREASE, tier.long)} > {slo.min_events - 0.5:g}"
     return both
 
 
 def _ratio(slo: Slo, window: Duration) -> str:
     # Without the window label the pair matches one to one, and the alert carries only what identifies it.
-    name = slo.window_name if window == slo.window else str(window)
-    return f"max without ({WINDOW}) ({window_ratio_selector(slo, name)})"
+    return f"max without ({WINDOW}) ({window_ratio_selector(slo, _name(slo, window))})"
+
+
+def _name(slo: Slo, window: Duration) -> str:
+    return slo.window_name if window == slo.window else str(window)
 
 
 def _threshold(slo: Slo, tier: Tier) -> str:
     if slo.target.overrides and slo.policy.adaptive and slo.target.objective is not None:
         budget = burning_budget(slo)
         lowered = f"clamp_max({tier.factor:.12g} * {budget}, {REACH:g})"
+        if tier.above:
+            lowered = f"clamp_min({lowered}, {tier.above:g})"
         # Under an objective of 25 % that would fire although the objective is kept.
         low = any(error_budget(objective) > REACH for _, objective in slo.target.amounts())
         return f"({lowered} > {budget} or {budget})" if low else lowered

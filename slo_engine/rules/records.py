@@ -19,9 +19,11 @@ from slo_engine.recording.names import (
     ERROR_RATIO,
     ERRORS_INCREASE,
     ERRORS_SUM,
+    IMPROBABILITY,
     OBJECTIVE,
     TOTAL_INCREASE,
     TOTAL_SUM,
+    TOTAL_WINDOW,
 )
 from slo_engine.recording.stages import SHORT_LIMIT, SUMS
 from slo_engine.rules.model import RecordingRule
@@ -34,13 +36,15 @@ _BUDGET_SHOWN = "10m"
 
 def short_records(slo: Slo) -> Iterator[RecordingRule]:
     """Every minute: the base, the windows that are read from it, and the objectives that alerts compare them with."""
-    for name, expr in base_records(slo):
-        yield _record(slo, name, expr)
-    for window in slo.windows:
-        if window <= SHORT_LIMIT and window < slo.window:
-            yield _record(slo, ERROR_RATIO, _window_ratio(slo, window), {WINDOW: str(window)})
+    for name, expr, labels in base_records(slo):
+        yield RecordingRule(name, expr, labels)
+    short = [window for window in slo.windows if window <= SHORT_LIMIT and window < slo.window]
+    for window in short:
+        yield from _window_records(slo, window)
     if slo.target.objective is not None:
         yield _record(slo, OBJECTIVE, _objective(slo))
+    for window in short:
+        yield from _improbability(slo, window)
 
 
 def long_records(slo: Slo) -> Iterator[RecordingRule]:
@@ -50,7 +54,8 @@ def long_records(slo: Slo) -> Iterator[RecordingRule]:
         yield _record(slo, name, expr, labels)
     for window in slo.windows:
         if SHORT_LIMIT < window < slo.window:
-            yield _record(slo, ERROR_RATIO, _window_ratio(slo, window), {WINDOW: str(window)})
+            yield from _window_records(slo, window)
+            yield from _improbability(slo, window)
     if month := slo.target.month:
         for name, expr in month_records(slo, month):
             yield _record(slo, name, expr)
@@ -59,6 +64,7 @@ def long_records(slo: Slo) -> Iterator[RecordingRule]:
         for base in _bases(slo):
             yield _record(slo, SUMS[base], sum_over(slo, base, slo.window), whole)
     yield _record(slo, ERROR_RATIO, _slo_window_ratio(slo), whole)
+    yield from _improbability(slo, slo.window)
     yield _record(slo, BUDGET_REMAINING, _budget_remaining(slo), whole)
 
 
@@ -82,13 +88,44 @@ def _record(slo: Slo, name: str, expr: str, labels: Group | None = None) -> Reco
     return RecordingRule(name, expr, {SERVICE: slo.service, SLO: slo.name, **(labels or {})})
 
 
-def _window_ratio(slo: Slo, window: Duration) -> str:
+def _window_records(slo: Slo, window: Duration) -> Iterator[RecordingRule]:
+    """The error ratio over a window shorter than the SLO's; the number of events, where an alert asks for it."""
+    labels = {WINDOW: str(window)}
     if Count.TOTAL not in slo.target.counts:
         # What was spent, as a share of what the budget allows for a stretch of that length.
         part = window.milliseconds / slo.window.milliseconds
-        return _of_allowance(slo, part, lambda group: sum_over(slo, ERRORS_INCREASE, window, group))
+        spent = _of_allowance(slo, part, lambda group: sum_over(slo, ERRORS_INCREASE, window, group))
+        yield _record(slo, ERROR_RATIO, spent, labels)
+        return
+    total = sum_over(slo, TOTAL_INCREASE, window)
+    if _is_asked(slo, window):
+        yield _record(slo, TOTAL_WINDOW, total, labels)
+        total = str(recorded(slo, TOTAL_WINDOW).where(WINDOW, str(window)))
     # > 0 drops the groups without events: nothing is ever 0 / 0, whose NaN would poison whatever sums it.
-    return f"{sum_over(slo, ERRORS_INCREASE, window)} / ({sum_over(slo, TOTAL_INCREASE, window)} > 0)"
+    errors = sum_over(slo, ERRORS_INCREASE, window)
+    ratio = f"{errors} / ignoring ({WINDOW}) ({total} > 0)" if _is_asked(slo, window) else f"{errors} / ({total} > 0)"
+    yield _record(slo, ERROR_RATIO, ratio, labels)
+
+
+def _is_asked(slo: Slo, window: Duration) -> bool:
+    """Whether an alert must be sure of the errors over a window."""
+    return any(tier.long == window and slo.alpha_of(tier) is not None for tier in slo.tiers)
+
+
+def _improbability(slo: Slo, window: Duration) -> Iterator[RecordingRule]:
+    """:func:`slo_engine.definitions.policies.improbability` in PromQL."""
+    if not _is_asked(slo, window):
+        return
+    is_whole = window == slo.window
+    labels = {WINDOW: slo.window_name if is_whole else str(window)}
+    events = recorded(slo, TOTAL_SUM if is_whole else TOTAL_WINDOW).where(WINDOW, labels[WINDOW])
+    budget = burning_budget(slo)
+    ratio = f"(max without ({WINDOW}) ({window_ratio_selector(slo, labels[WINDOW])}) > {budget})"
+    # Where all events fail, 0 x ln 0 would be NaN: next to nothing of them is good.
+    good = f"clamp_min(1 - {ratio}, 1e-12)"
+    kept = recorded(slo, OBJECTIVE) if slo.target.overrides else f"{1 - slo.target.error_budget:.12g}"
+    divergence = f"{ratio} * ln({ratio} / {budget}) + {good} * ln({good} / {kept})"
+    yield _record(slo, IMPROBABILITY, f"max without ({WINDOW}) ({events}) * ({divergence})", labels)
 
 
 def _slo_window_ratio(slo: Slo) -> str:

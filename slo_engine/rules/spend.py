@@ -17,14 +17,13 @@ from slo_engine.recording.names import (
     SPEND_SPIKE_ALERT,
     UNPRICED_ALERT,
 )
-from slo_engine.recording.stages import HOUR_LENGTH
+from slo_engine.recording.stages import HOUR_LENGTH, LONG_INTERVAL
 from slo_engine.rules.alerts import alert_of, group_text
 from slo_engine.rules.model import AlertRule
-from slo_engine.rules.sums import sum_over
+from slo_engine.rules.sums import just_short_of, sum_over
 
 _WEEKS = range(1, 5)
-_HOUR_OF_STAGE = "57m30s"
-"""The twelve samples of the stage that make an hour, on Prometheus 2 and 3."""
+_HOUR_OF_STAGE = just_short_of(HOUR_LENGTH, LONG_INTERVAL)
 
 
 def short_spend_alerts(slo: Slo) -> Iterator[AlertRule]:

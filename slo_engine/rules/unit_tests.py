@@ -17,11 +17,10 @@ from typing import Any
 
 import yaml
 
-from slo_engine.definitions.counts import Count
 from slo_engine.definitions.duration import Duration
 from slo_engine.definitions.kinds.specimen import Specimen
 from slo_engine.definitions.labels import LONG_WINDOW, SERVICE, SEVERITY, SHORT_WINDOW, SLO
-from slo_engine.definitions.policies import Tier
+from slo_engine.definitions.policies import Tier, improbability
 from slo_engine.definitions.slo import Slo, SloSet
 from slo_engine.recording.base import watched
 from slo_engine.recording.names import ABSENT_ALERT, ERROR_RATIO
@@ -161,7 +160,7 @@ def _tests(slo: Slo, speed: Speed) -> Iterator[_Test]:
 def _scenarios(slo: Slo, speed: Speed) -> Iterator[_Scenario]:
     tiers = [tier for tier in slo.tiers if speed.has(tier)]
     clean = max(tier.long for tier in tiers).milliseconds // 60_000
-    counts_events = Count.TOTAL in slo.target.counts
+    counts_events = slo.counts_events
     # Money has no ceiling: an outage of it is whatever fires every tier.
     worst = 1.0 if counts_events else 2 * max(tier.factor for tier in slo.tiers)
     lowest = min(threshold_of(slo, tier) for tier in slo.tiers)
@@ -170,17 +169,17 @@ def _scenarios(slo: Slo, speed: Speed) -> Iterator[_Scenario]:
     yield _Scenario("slow-burn", ((clean, 0.0), (_outage(slo, speed, slow), slow)))
     yield _Scenario("healthy", ((clean, lowest / 2),))
     yield _Scenario("idle", ((clean, 0.0),), is_idle=True)
-    if counts_events:
+    if counts_events and slo.sli.buckets is None:  # a histogram has all its series from the start
         yield _Scenario("late-errors", ((clean, 0.0), (_outage(slo, speed, worst), worst)), errors_are_late=True)
 
 
 def _outage(slo: Slo, speed: Speed, failing: float) -> int:
-    longest = max(_detection(slo, tier, failing) or 0 for tier in slo.tiers if speed.has(tier))
+    longest = max(_detection(slo, tier, speed, failing) or 0 for tier in slo.tiers if speed.has(tier))
     return math.ceil(longest / speed.minutes + SLACK + 2) * speed.minutes
 
 
 def _series(slo: Slo, raw: Specimen, scenario: _Scenario, speed: Speed) -> dict[str, str]:
-    events = 0.0 if scenario.is_idle else float(max(EVENTS_A_MINUTE, slo.min_events))
+    events = 0.0 if scenario.is_idle else _events(slo)
     # What the budget allows a minute; of five minutes a rule sees one when it is evaluated each five minutes.
     allowed = slo.target.allowance(60_000 / slo.window.milliseconds * speed.minutes)
     events = events if allowed is None else allowed
@@ -206,9 +205,10 @@ def _expected(slo: Slo, scenario: _Scenario, speed: Speed) -> Iterator[dict[str,
     for tier in slo.tiers:
         if not speed.has(tier):
             continue
-        windows = {SEVERITY: tier.severity, LONG_WINDOW: str(tier.long), SHORT_WINDOW: str(tier.short)}
-        alert = _matchers(slo, {**group, **windows})
-        detection = _detection(slo, tier, failing)
+        windows = {LONG_WINDOW: str(tier.long), SHORT_WINDOW: str(tier.short)}
+        severity = slo.alerting[tier.severity].severity or tier.severity
+        alert = _matchers(slo, {**group, SEVERITY: severity, **windows})
+        detection = _detection(slo, tier, speed, failing)
         if detection is None:
             yield _fires(f"{scenario.minutes}m", alert, fires=False)
             continue
@@ -218,10 +218,32 @@ def _expected(slo: Slo, scenario: _Scenario, speed: Speed) -> Iterator[dict[str,
         yield _fires(f"{after}m", alert, fires=True)
 
 
-def _detection(slo: Slo, tier: Tier, failing: float) -> float | None:
+def _detection(slo: Slo, tier: Tier, speed: Speed, failing: float) -> float | None:
     """Minutes from the first error of this ratio to the alert of a tier; None: it never fires."""
-    threshold = threshold_of(slo, tier)
-    return None if failing <= threshold else tier.long.milliseconds / 60_000 * threshold / failing
+    threshold, minutes = threshold_of(slo, tier), tier.long.milliseconds / 60_000
+    if failing <= threshold:
+        return None
+    alpha = slo.alpha_of(tier)
+    if alpha is None:
+        return minutes * threshold / failing
+    events = _events(slo) / speed.minutes * minutes
+
+    def is_sure(minute: float) -> bool:
+        return improbability(events, failing * minute / minutes, slo.target.error_budget) > math.log(1 / alpha)
+
+    # The improbability grows with each error, so the minute lies between these two.
+    early, late = minutes * threshold / failing, minutes
+    if is_sure(early):
+        return early
+    for _ in range(50):
+        middle = (early + late) / 2
+        early, late = (early, middle) if is_sure(middle) else (middle, late)
+    return late if is_sure(late) else None
+
+
+def _events(slo: Slo) -> float:
+    """A minute."""
+    return float(max(EVENTS_A_MINUTE, slo.min_events))
 
 
 def _fires(at: str, alert: str, *, fires: bool) -> dict[str, Any]:

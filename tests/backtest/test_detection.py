@@ -109,7 +109,10 @@ def test_one_failure_of_ten_an_hour_spends_a_seventh_of_the_budget() -> None:
     traffic = Traffic(10, BUDGET, MONTH)
     assert traffic.share_of_one_error == pytest.approx(0.1389, rel=1e-3)
     assert traffic.errors_allowed == 7
-    assert traffic.errors_to_fire(Duration.parse("1h"), 14.4 * BUDGET) == 1
+    assert traffic.errors_to_fire(Duration.parse("1h"), 14.4 * BUDGET, None) == 1
+    # So improbable as an alert wants them to be are three of ten, where one in a thousand may fail.
+    assert traffic.errors_to_fire(Duration.parse("1h"), 14.4 * BUDGET, 1e-4) == 3
+    assert Traffic(1, BUDGET, MONTH).errors_to_fire(Duration.parse("1h"), 14.4 * BUDGET, 1e-4) is None
 
 
 def test_low_objective_spends_too_little_in_an_hour_to_fire_ever() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from slo_engine.backtest.simulation import Simulated, SimulatedTier, outcome
 from slo_engine.definitions.duration import Duration
+from slo_engine.definitions.kinds.counter import LAG_SECONDS
 from slo_engine.definitions.policies import BUILT_IN, Policy
 from tests.rules.promtool import Expectation, compare, near, slos_of, true
 from tests.rules.shop import firing, never, runs, slo_file
@@ -111,9 +112,10 @@ def test_rules_take_longer_than_the_formula_but_not_by_much() -> None:
     for error_ratio in (1.0, 0.3, 0.1, 0.03):
         for tier in outcome(BUILT_IN["google"], 99.9, error_ratio, MONTH).tiers:
             if tier.seconds is not None and tier.ideal.seconds is not None:
-                # What is seen is ten seconds old, and is looked at once in a while.
+                # What is seen is a quarter of a minute old, and is looked at once in a while.
                 every = 60 if tier.ideal.tier.long <= Duration.parse("6h") else 300
-                assert tier.ideal.seconds + 10 < tier.seconds <= tier.ideal.seconds + 10 + every
+                seen = tier.ideal.seconds + LAG_SECONDS
+                assert seen < tier.seconds <= seen + every
 
 
 def test_an_outage_too_small_for_every_tier_is_never_detected_and_says_when_the_budget_is_gone() -> None:

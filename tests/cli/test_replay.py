@@ -15,9 +15,9 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
+from deploy.stack.processes import program
 from deploy.stack.servers import Prometheus
-from slo_engine.definitions import Duration
-from slo_engine.definitions.kinds.sli import DELAY
+from slo_engine.definitions.kinds.counter import LAG_SECONDS
 from tests.cli.test_commands import run
 from tests.rules import promtool
 from tests.rules.promtool import Expectation, near, nothing, slos_of
@@ -93,7 +93,7 @@ COUNTERS = {agent: _counters(stretches) for agent, stretches in AGENTS.items()}
 def backfilled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backfilled]:
     folder = tmp_path_factory.mktemp("backfilled")
     start = int(time.time()) // 3600 * 3600 - 5 * 86_400
-    late = int(Duration.parse(DELAY).seconds)
+    late = LAG_SECONDS
     lines = ["# TYPE runs counter"]
     for agent, counters in COUNTERS.items():
         for status, values in counters.items():
@@ -102,7 +102,7 @@ def backfilled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Backfilled]
     (folder / "history.txt").write_text("\n".join([*lines, "# EOF\n"]))
     subprocess.run(
         [
-            *("promtool", "tsdb", "create-blocks-from", "--max-block-duration=744h"),
+            *(program("promtool", "prometheus"), "tsdb", "create-blocks-from", "--max-block-duration=744h"),
             *("openmetrics", str(folder / "history.txt"), str(folder / "data")),
         ],
         check=True,

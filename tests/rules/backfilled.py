@@ -6,6 +6,8 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from deploy.stack.processes import program
+
 
 def backfill(folder: Path, series: Mapping[str, Mapping[int, float]]) -> None:
     """Write series (as in an exposition) with their samples (Unix time -> value) to ``folder / "data"``, before a
@@ -13,5 +15,6 @@ def backfill(folder: Path, series: Mapping[str, Mapping[int, float]]) -> None:
     text = folder / "history.om"
     lines = [f"{name} {value!r} {at}" for name, samples in series.items() for at, value in samples.items()]
     text.write_text("\n".join([*lines, "# EOF\n"]), encoding="utf-8")
-    command = ["promtool", "tsdb", "create-blocks-from", "--max-block-duration=744h", "openmetrics"]
+    blocks = ["tsdb", "create-blocks-from", "--max-block-duration=744h", "openmetrics"]
+    command: list[str | Path] = [program("promtool", "prometheus"), *blocks]
     subprocess.run([*command, str(text), str(folder / "data")], check=True, capture_output=True, timeout=120)

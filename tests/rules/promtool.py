@@ -20,9 +20,10 @@ from typing import Any
 
 import yaml
 
+from deploy.stack.processes import program
 from slo_engine.definitions import SloSet, load
 from slo_engine.definitions.duration import Duration
-from slo_engine.definitions.kinds.sli import DELAY
+from slo_engine.definitions.kinds.counter import DELAY, GONE_FOR
 from slo_engine.rollout import render
 from tests.rules.looked_at import looked_at
 
@@ -163,7 +164,8 @@ def _complaint(expected: Expectation | Notified) -> str:
 
 def _wait_for_no_scrape(group: dict[str, Any]) -> None:
     for rule in group["rules"]:
-        rule["expr"] = rule["expr"].replace(f" offset {DELAY}", "").replace(f" offset 1m{DELAY}", " offset 1m")
+        expr = rule["expr"].replace(f" offset -{DELAY}", "").replace(f" offset {DELAY}", "")
+        rule["expr"] = expr.replace(f" offset {GONE_FOR}{DELAY}", f" offset {GONE_FOR}")
 
 
 def _record_at_the_interval(group: dict[str, Any]) -> None:
@@ -216,5 +218,10 @@ def _promtool(*arguments: str) -> subprocess.CompletedProcess[str]:
     # A garbage collector that waits longer: promtool reads every expression anew each minute.
     lazy = {**os.environ, "GOGC": "400"}
     return subprocess.run(
-        ["promtool", *arguments], capture_output=True, encoding="utf-8", check=False, timeout=400, env=lazy
+        [program("promtool", "prometheus"), *arguments],
+        capture_output=True,
+        encoding="utf-8",
+        check=False,
+        timeout=400,
+        env=lazy,
     )

@@ -78,7 +78,7 @@ def test_total_and_what_took_longer_are_counted_by_the_minute(tmp_path: Path, re
 
 def test_rules_read_the_total_that_they_have_recorded(tmp_path: Path, receiver: Receiver) -> None:
     slo = slo_of(tmp_path)
-    exprs = dict(base_records(slo))
+    exprs = {name: expr for name, expr, _ in base_records(slo)}
     for agent, total in value(receiver, exprs[TOTAL_INCREASE]).items():
         labels = {"agent_type": agent, "slo": slo.name, "slo_service": slo.service}
         receiver.write(TOTAL_INCREASE, labels, [(NOW, total)])

@@ -11,8 +11,9 @@ from pydantic import BeforeValidator, Field
 
 from slo_engine.definitions.counts import Count
 from slo_engine.definitions.fields import Label, Money, SelectorField, Strict, refuse
+from slo_engine.definitions.kinds.counter import Counter, beside
 from slo_engine.definitions.kinds.kind import KindFormat
-from slo_engine.definitions.kinds.sli import Earlier, SliData, growth, narrowed, summed
+from slo_engine.definitions.kinds.sli import BaseRecord, Earlier, SliData, counted, gone, narrowed
 from slo_engine.definitions.kinds.specimen import Labels, Specimen, series
 from slo_engine.definitions.money import Budget
 from slo_engine.definitions.promql import Matcher, Selector
@@ -47,11 +48,16 @@ class CostSli:
         """The counter of money."""
         return self.spend
 
-    def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[Count, str]]:
+    def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[BaseRecord]:
         """The spend. There is no total: that is the budget, a constant."""
-        yield Count.ERRORS, summed(by, growth(self.spend, self.exporter_labels))
+        known = (beside(self.spend, self.exporter_labels),) if self.exporter_labels else ()
+        spend = Counter("spend", self.spend, known)
+        yield from gone((spend,), earlier)
+        yield BaseRecord(Count.ERRORS, counted(by, spend, earlier))
         if self.requests and self.limits.request:
-            yield Count.REQUESTS, summed(by, growth(self.requests))
+            requests = Counter("requests", self.requests)
+            yield from gone((requests,), earlier)
+            yield BaseRecord(Count.REQUESTS, counted(by, requests, earlier))
 
     def target(self, objective: float | None, overrides: tuple[Override, ...]) -> Spend:
         """The budget."""

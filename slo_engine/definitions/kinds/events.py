@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from pydantic import Field, model_validator
 
 from slo_engine.definitions.counts import Count
-from slo_engine.definitions.fields import Label, SelectorField, refuse
+from slo_engine.definitions.fields import Label, SelectorField, SelectorsField, refuse
+from slo_engine.definitions.kinds.counter import Counter, beside, grouped, numbers
 from slo_engine.definitions.kinds.kind import KindFormat
-from slo_engine.definitions.kinds.sli import Earlier, OfEvents, SliData, grouped, growth, or_zero, rest, summed
+from slo_engine.definitions.kinds.sli import BaseRecord, Earlier, OfEvents, SliData, counted, gone, or_zero, rest
 from slo_engine.definitions.kinds.specimen import Labels, Specimen, series
-from slo_engine.definitions.labels import RESERVED_LABELS
+from slo_engine.definitions.labels import COUNTER, RESERVED_LABELS
 from slo_engine.definitions.promql import Matcher, Selector
+
+TARGET_LABELS = ("job", "instance", "namespace", "pod", "container")
+"""What names a target, for Prometheus and in Kubernetes."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,8 @@ class EventsSli(OfEvents):
     good: Selector | None = None
     series_expire: bool = False
     """The exporter drops series that were idle for a while and shows them again later, with all they had counted."""
+    further: tuple[Selector, ...] = ()
+    """Counters to add to ``total``: each event is in one of them."""
     exporter_labels: tuple[str, ...] = ()
     """All labels that the exporter itself sets: a series that is new, while another one of its target was there before,
     differs from that in these only."""
@@ -37,37 +43,61 @@ class EventsSli(OfEvents):
         """The counter of all events."""
         return self.total
 
-    def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[Count, str]]:
+    def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[BaseRecord]:
         """Total, then errors: themselves, or what of the total is not good."""
-        part = self.errors or self.good
-        assert part is not None  # the format takes exactly one of them
+        part = self._part
         added = self._added(part)
         labels = tuple(dict.fromkeys(matcher.name for matcher in added))
-        known_without = () if self.series_expire else tuple(dict.fromkeys((*labels, *self.exporter_labels)))
+        counters = self._totals(labels)
         if earlier.recorded and self._is_within_total(part) and not RESERVED_LABELS.intersection(labels):
             # One reading of the raw series for both sides.
-            yield Count.EVENTS, summed((*by, *labels), growth(self.total, known_without))
-            yield Count.TOTAL, f"sum {grouped(by)}({earlier(Count.EVENTS)})"
-            counted = f"sum {grouped(by)}({earlier(Count.EVENTS, added)})"
+            yield from gone(counters, earlier)
+            yield BaseRecord(Count.EVENTS, counted((*by, *labels), counters[0], earlier))
+            yield BaseRecord(Count.TOTAL, f"sum {grouped(by)}({earlier(Count.EVENTS)})")
+            parts = f"sum {grouped(by)}({earlier(Count.EVENTS, added)})"
         else:
-            same = part.metric == self.total.metric or self.exporter_labels
-            yield Count.TOTAL, summed(by, growth(self.total, known_without if same else ()))
-            counted = summed(by, growth(part, known_without))
+            counter = Counter("errors" if self.errors else "good", part, tuple(self._beside_part(labels)))
+            yield from gone((*counters, counter), earlier)
+            yield BaseRecord(Count.TOTAL, _added_up(by, counters, earlier))
+            parts = counted(by, counter, earlier)
         total = earlier(Count.TOTAL)
-        zero_filled = or_zero(by, counted, total)
-        yield Count.ERRORS, zero_filled if self.errors else rest(by, total, zero_filled)
+        zero_filled = or_zero(by, parts, total)
+        yield BaseRecord(Count.ERRORS, zero_filled if self.errors else rest(by, total, zero_filled))
+
+    def _totals(self, labels: tuple[str, ...]) -> list[Counter]:
+        """The counters that make up the total. ``labels``: by which errors are told from it."""
+        known = (*labels, *self.exporter_labels) if self._part.metric == self.total.metric else self.exporter_labels
+        shown = () if self.series_expire or not known else (tuple(dict.fromkeys(known)),)
+        return [
+            Counter(f"total-{number}" if number else "total", each, tuple(beside(each, known) for known in shown))
+            for number, each in enumerate((self.total, *self.further))
+        ]
+
+    def _beside_part(self, labels: tuple[str, ...]) -> Iterator[str]:
+        """What proves that a new series of errors (or good ones) has begun at 0."""
+        part = self._part
+        known = tuple(dict.fromkeys((*labels, *self.exporter_labels)))
+        if self.series_expire:
+            return
+        if known:
+            yield beside(part, known)
+        for total in (self.total, *self.further):
+            if total.metric != part.metric and self.errors:
+                yield beside(total, known)
+            elif total.metric != part.metric:
+                # Its other labels may be anything. Where this is wrong, too many are good for a minute; to take those
+                # for errors which a process had finished before its counter of good ones appeared would page.
+                yield f"on ({', '.join(TARGET_LABELS)}) {numbers(total)}"
 
     @property
     def parted_by(self) -> tuple[str, ...]:
         """The labels that tell the errors (or the good ones) from the rest of the total."""
-        part = self.errors or self.good
-        same = part is not None and part.metric == self.total.metric
-        return tuple(matcher.name for matcher in self._added(part)) if part and same else ()
+        same = self._part.metric == self.total.metric and not self.further
+        return tuple(matcher.name for matcher in self._added(self._part)) if same else ()
 
     def specimen(self, group: Labels) -> Specimen | None:
         """One series of the part and one beside it or, where the part is another metric, of the whole."""
-        part = self.errors or self.good
-        assert part is not None  # the format takes exactly one of them
+        part = self._part
         inside = series(part, group)
         if part.metric != self.total.metric:
             whole = series(self.total, group)
@@ -88,7 +118,24 @@ class EventsSli(OfEvents):
         if self.exporter_labels:
             options["exporter_labels"] = list(self.exporter_labels)
         part = {"errors": str(self.errors)} if self.errors else {"good": str(self.good)}
-        return {"events": {"total": str(self.total), **part, **options}}
+        totals = [str(total) for total in (self.total, *self.further)]
+        return {"events": {"total": totals if self.further else totals[0], **part, **options}}
+
+    def selectors(self) -> tuple[Selector, ...]:
+        """All of its counters."""
+        return (*super().selectors(), *self.further)
+
+    def narrowed(self, matchers: Sequence[Matcher]) -> EventsSli:
+        """With these matchers in each of them."""
+        found = super().narrowed(matchers)
+        further = tuple(replace(each, matchers=(*each.matchers, *matchers)) for each in self.further)
+        return replace(found, further=further)
+
+    @property
+    def _part(self) -> Selector:
+        part = self.errors or self.good
+        assert part is not None  # the format takes exactly one of them
+        return part
 
     def _added(self, part: Selector) -> tuple[Matcher, ...]:
         """What the selector of the part asks for beyond the total's. A series of the part differs in these labels from
@@ -96,13 +143,25 @@ class EventsSli(OfEvents):
         return tuple(matcher for matcher in part.matchers if matcher not in self.total.matchers)
 
     def _is_within_total(self, part: Selector) -> bool:
-        return part.metric == self.total.metric and set(self.total.matchers) <= set(part.matchers)
+        return not self.further and part.metric == self.total.metric and set(self.total.matchers) <= set(part.matchers)
+
+
+def _added_up(by: Sequence[str], counters: Sequence[Counter], earlier: Earlier) -> str:
+    """The sum of several counters, of which a group may have only some."""
+    sums = [counted(by, counter, earlier) for counter in counters]
+    if len(sums) == 1:
+        return sums[0]
+    told_apart = (
+        f'label_replace({each}, "{COUNTER}", "{counter.name}", "", "")'
+        for each, counter in zip(sums, counters, strict=True)
+    )
+    return f"sum {grouped(by)}({' or '.join(told_apart)})"
 
 
 class EventsFormat(KindFormat):
     """``sli.events``"""
 
-    total: SelectorField
+    total: SelectorsField
     errors: SelectorField | None = None
     good: SelectorField | None = None
     series_expire: bool = Field(default=False, strict=True)
@@ -113,11 +172,14 @@ class EventsFormat(KindFormat):
         if (self.errors is None) == (self.good is None):
             raise refuse("takes total and exactly one of errors and good")
         part = self.errors or self.good
-        if part and part.metric == self.total.metric and set(part.matchers) <= set(self.total.matchers):
+        first, *further = self.total
+        if part and not further and part.metric == first.metric and set(part.matchers) <= set(first.matchers):
             name = "errors" if self.errors else "good"
             raise refuse(f"{name} holds all of total, so that the ratio says nothing: are the two swapped?")
         return self
 
     def sli(self) -> EventsSli:
         """What the rules are made of."""
-        return EventsSli(self.total, self.errors, self.good, self.series_expire, tuple(self.exporter_labels))
+        first, *further = self.total
+        labels = tuple(self.exporter_labels)
+        return EventsSli(first, self.errors, self.good, self.series_expire, tuple(further), labels)

@@ -10,19 +10,20 @@ from pydantic import Field
 from slo_engine.definitions.counts import Count
 from slo_engine.definitions.duration import Duration
 from slo_engine.definitions.fields import Label
+from slo_engine.definitions.kinds.counter import DELAY, Counter, beside, grouped
 from slo_engine.definitions.kinds.histogram import HistogramField
 from slo_engine.definitions.kinds.kind import KindFormat
 from slo_engine.definitions.kinds.sli import (
-    DELAY,
+    BaseRecord,
     Earlier,
     OfEvents,
     SliData,
     bounds,
-    grouped,
-    growth,
+    counted,
+    gone,
+    having,
     rest,
     shortest,
-    summed,
 )
 from slo_engine.definitions.kinds.specimen import Labels, Specimen, histogram_specimen
 from slo_engine.definitions.promql import Selector
@@ -52,22 +53,26 @@ class LatencySli(OfEvents):
         """The histogram; of a classic one the bucket, without which nothing is known."""
         return self.histogram if self.native else self._bucket()
 
-    def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[Count, str]]:
+    def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[BaseRecord]:
         """Total, then what of it took longer."""
         if self.native:
             # PromQL cannot compare native histograms, so theirs is the pace of the last five minutes, extrapolated.
             raised = f"sum {grouped(by)}(increase({self.histogram}[5m] offset {DELAY}))"
-            yield Count.TOTAL, f"histogram_count({raised}) / 5 >= 0 < +Inf"
+            yield BaseRecord(Count.TOTAL, f"histogram_count({raised}) / 5 >= 0 < +Inf")
             total = earlier(Count.TOTAL)
             fraction = f"histogram_fraction(0, {shortest(self.threshold.seconds)}, {raised}) >= 0"
             # Of an idle group the fraction is 0 / 0: what is left of its total is 0, not NaN.
-            yield Count.ERRORS, rest(by, total, f"({fraction}) * on ({', '.join(by)}) {total} or {total} == 0")
+            below = f"({fraction}) * on ({', '.join(by)}) {total} or {total} == 0"
+            yield BaseRecord(Count.ERRORS, rest(by, total, below))
             return
-        yield Count.TOTAL, summed(by, growth(self.histogram.with_suffix("_count"), self.exporter_labels))
-        total = earlier(Count.TOTAL)
+        known = (beside(self.histogram.with_suffix("_count"), self.exporter_labels),) if self.exporter_labels else ()
+        count = Counter("count", self.histogram.with_suffix("_count"), known)
+        known = (beside(self._bucket(), self.exporter_labels),) if self.exporter_labels else ()
+        bucket = Counter("bucket", self._bucket(), known)
+        yield from gone((count, bucket), earlier)
+        yield BaseRecord(Count.TOTAL, counted(by, count, earlier, having(bucket)))
         # Not filled with zeros: a threshold that is not a bucket must give no data, not a page for every event.
-        within = summed(by, growth(self._bucket(), self.exporter_labels))
-        yield Count.ERRORS, rest(by, earlier(Count.TOTAL), within)
+        yield BaseRecord(Count.ERRORS, rest(by, earlier(Count.TOTAL), counted(by, bucket, earlier)))
 
     @property
     def buckets(self) -> Selector | None:

@@ -9,9 +9,10 @@ from typing import Annotated
 from pydantic import Field
 
 from slo_engine.definitions.counts import Count
+from slo_engine.definitions.kinds.counter import Counter
 from slo_engine.definitions.kinds.histogram import HistogramField
 from slo_engine.definitions.kinds.kind import KindFormat
-from slo_engine.definitions.kinds.sli import Earlier, OfEvents, SliData, bounds, growth, summed
+from slo_engine.definitions.kinds.sli import BaseRecord, Earlier, OfEvents, SliData, bounds, counted, gone, having
 from slo_engine.definitions.kinds.specimen import Labels, Specimen, histogram_specimen
 from slo_engine.definitions.promql import Selector
 
@@ -39,10 +40,13 @@ class ScoreSli(OfEvents):
         """The bucket without which nothing is known."""
         return self._bucket()
 
-    def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[Count, str]]:
+    def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[BaseRecord]:
         """Total, then the scores that are too low. Not filled with zeros: without the bucket nothing is known."""
-        yield Count.TOTAL, summed(by, growth(self.histogram.with_suffix("_count")))
-        yield Count.ERRORS, summed(by, growth(self._bucket()))
+        count = Counter("count", self.histogram.with_suffix("_count"))
+        bucket = Counter("bucket", self._bucket())
+        yield from gone((count, bucket), earlier)
+        yield BaseRecord(Count.TOTAL, counted(by, count, earlier, having(bucket)))
+        yield BaseRecord(Count.ERRORS, counted(by, bucket, earlier))
 
     @property
     def buckets(self) -> Selector:

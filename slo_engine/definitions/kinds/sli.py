@@ -7,27 +7,33 @@ of these records, for whatever kind. The raw series are read here and nowhere el
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import fields, replace
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from decimal import Decimal
 from typing import Any, Protocol, Self, TypeVar
 
 from slo_engine.definitions.counts import Count
+from slo_engine.definitions.kinds.counter import DELAY, GONE_FOR, Counter, summed
 from slo_engine.definitions.kinds.specimen import Labels, Specimen
 from slo_engine.definitions.promql import Matcher, Selector
 from slo_engine.definitions.targets import Objective, Override, Target
 from slo_engine.definitions.traces import Explanation, Failed
-
-DELAY = "10s"
-"""How late the base looks. A scrape is stamped with its beginning and there when it has ended, up to the default
-``scrape_timeout`` of Prometheus later; a sample that came after it was looked for would be lost."""
-
 
 SliData = dict[str, Any]
 """A part of an SLO file."""
 
 
 SLI = TypeVar("SLI")
+
+
+@dataclass(frozen=True)
+class BaseRecord:
+    """A record of the base: what it counts, in PromQL."""
+
+    count: Count
+    expr: str
+    counter: str = ""
+    """For :attr:`Count.GONE`, of which counter of the SLI the series are."""
 
 
 class Earlier(Protocol):
@@ -38,6 +44,10 @@ class Earlier(Protocol):
 
     def __call__(self, count: Count, matchers: Sequence[Matcher] = ()) -> str:
         """The record of this: all its series, or those that match."""
+        ...
+
+    def gone(self, counter: str) -> Selector | None:
+        """The record of the series of a counter that have gone; None: they are not recorded."""
         ...
 
 
@@ -54,9 +64,9 @@ class Sli(Protocol):
         """What must be there for the SLI to be known; None: only its own records tell."""
         ...
 
-    def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[Count, str]]:
-        """The base records in the order of their evaluation, each with its expression, summed by the labels ``by``. The
-        errors are zero where there is a total and none of them, and no value is NaN, infinite or negative."""
+    def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[BaseRecord]:
+        """The base records in the order of their evaluation, summed by the labels ``by``. The errors are zero where
+        there is a total and none of them, and no value is NaN, infinite or negative."""
         ...
 
     @property
@@ -150,35 +160,22 @@ def narrowed(sli: SLI, matchers: Sequence[Matcher]) -> SLI:
     return replace(sli, **chosen)  # type: ignore[type-var]
 
 
-def grouped(by: Sequence[str]) -> str:
-    """``by (agent_type) `` or nothing, for an aggregation."""
-    return f"by ({', '.join(by)}) " if by else ""
+def counted(by: Sequence[str], counter: Counter, earlier: Earlier, only: str = "") -> str:
+    """The growth of a counter in a minute, summed by the group; ``only``: of series that match this."""
+    return summed(by, counter.growth(earlier.gone(counter.name)) + only)
 
 
-def growth(selector: Selector, known_without: Sequence[str] = ()) -> str:
-    """What each counter has grown by within a minute: its last sample less its last sample a minute ago.
-
-    Nothing is extrapolated, so that the minutes of a window add up to what its counters have grown by, to the event.
-
-    - A counter that is lower than before was restarted, and has grown from 0; unless it was away for more than five
-      minutes, then its first value is lost.
-    - After a gap of up to 20 minutes it is compared with what it was before the gap. From three minutes on that is
-      looked for in steps of four minutes: as much of the time before the gap may count twice.
-    - A series that is new has grown from 0 if the others of its target were there five minutes ago: those that differ
-      from it in the labels ``known_without`` only. If they were not, it came back together with them (after a long
-      gap, under a new owner), and what it holds is old.
-    """
-    now = f"last_over_time({selector}[1m] offset {DELAY})"
-    before = f"last_over_time({selector}[3m] offset 1m{DELAY}) or last_over_time({selector}[20m:4m] offset 4m)"
-    kept = tuple(matcher for matcher in selector.matchers if matcher.name not in known_without)
-    others = f"ignoring ({', '.join(known_without)}) ({Selector(selector.metric, kept)} offset 5m)"
-    return f"({now} - ({before}) >= 0 or {now} and {others})"
+def having(bucket: Counter) -> str:
+    """Of the ``_count`` of a histogram, the series that have this bucket: of targets with other buckets nobody knows
+    how many events lie within."""
+    return f" and ignoring (le) last_over_time({bucket.selector}[{GONE_FOR}] offset {DELAY})"
 
 
-def summed(by: Sequence[str], grown: str) -> str:
-    """The sum by group. A series that is NaN, infinite or negative is left out: in a sum it would poison the group for
-    as long as the longest window."""
-    return f"sum {grouped(by)}({grown} >= 0 < +Inf)"
+def gone(counters: Iterable[Counter], earlier: Earlier) -> Iterator[BaseRecord]:
+    """The records of the series of some counters that have gone, where there are to be any."""
+    for counter in counters:
+        if earlier.gone(counter.name):
+            yield BaseRecord(Count.GONE, counter.gone(), counter.name)
 
 
 def or_zero(by: Sequence[str], expr: str, total: str) -> str:

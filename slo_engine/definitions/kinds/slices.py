@@ -11,8 +11,9 @@ from pydantic import AfterValidator
 
 from slo_engine.definitions.counts import Count
 from slo_engine.definitions.fields import ExpressionField, refuse
+from slo_engine.definitions.kinds.counter import grouped
 from slo_engine.definitions.kinds.kind import KindFormat
-from slo_engine.definitions.kinds.sli import Earlier, OfEvents, SliData, grouped
+from slo_engine.definitions.kinds.sli import BaseRecord, Earlier, OfEvents, SliData
 from slo_engine.definitions.kinds.specimen import Labels
 from slo_engine.definitions.promql import Matcher, PromqlError, parse_expression, quote
 
@@ -28,10 +29,10 @@ class SlicesSli(OfEvents):
 
     watched = None
 
-    def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[tuple[Count, str]]:
+    def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[BaseRecord]:
         """Whether the minute was bad, and that it was a minute."""
-        yield Count.ERRORS, f"max {grouped(by)}((({_answered(self.good)}) >= 0) == bool 0)"
-        yield Count.TOTAL, f"0 * {earlier(Count.ERRORS)} + 1"
+        yield BaseRecord(Count.ERRORS, f"max {grouped(by)}((({_answered(self.good)}) >= 0) == bool 0)")
+        yield BaseRecord(Count.TOTAL, f"0 * {earlier(Count.ERRORS)} + 1")
 
     def specimen(self, group: Labels) -> None:
         """A condition may ask for anything."""
