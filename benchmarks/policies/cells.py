@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from statistics import median
 
 from benchmarks.policies.firing import Seen, episodes, every, first
-from benchmarks.policies.forms import BOUND, FORMS, TEXTBOOK, Condition
+from benchmarks.policies.forms import BOUND, FORMS, TEXTBOOK
 from benchmarks.policies.traffic import full_outage, steady
+from slo_engine.backtest.firing import Condition
 from slo_engine.definitions.policies import Severity
 from slo_engine.definitions.targets import error_budget
 
@@ -82,11 +83,11 @@ def cell(objective: float, per_hour: int, seeds: int, days: int) -> Cell:
     outage: dict[str, list[float]] = {name: [] for name in FORMS}
     later: dict[str, list[float]] = {}
     for seed in range(seeds):
-        healthy = Seen(steady(seed, per_hour, budget, days, LEAD_DAYS), budget)
+        healthy = Seen(steady(seed, per_hour, budget, days, LEAD_DAYS))
         for name, severity in false:
             false[name, severity] += _episodes(conditions[name], severity, healthy)
         for number in range(OUTAGES):
-            failing = Seen(full_outage(seed, number, per_hour, _OUTAGE_DAYS, _HEALTHY_DAYS), budget)
+            failing = Seen(full_outage(seed, number, per_hour, _OUTAGE_DAYS, _HEALTHY_DAYS))
             soonest = {name: _soonest(conditions[name], failing) for name in FORMS}
             for name, of_tiers in soonest.items():
                 outage[name].append(min(of_tiers.values()))

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
-from benchmarks.policies.forms import Condition, improbability
 from benchmarks.policies.traffic import Counts, Traffic
+from slo_engine.backtest.firing import Condition
 from slo_engine.definitions.duration import Duration
-from slo_engine.definitions.policies import Tier
+from slo_engine.definitions.policies import Tier, improbability
 from slo_engine.recording.stages import LONG_INTERVAL, SHORT_INTERVAL, SHORT_LIMIT
 
 Looks = npt.NDArray[np.int64]
@@ -21,9 +21,8 @@ Looks = npt.NDArray[np.int64]
 class Seen:
     """Traffic as the tiers of several forms see it: what they ask for in the same way is looked at once."""
 
-    def __init__(self, traffic: Traffic, error_budget: float) -> None:
+    def __init__(self, traffic: Traffic) -> None:
         self._traffic = traffic
-        self._error_budget = error_budget
         self._above: dict[tuple[Tier, float], tuple[Looks, Counts, Counts]] = {}
 
     def fires(self, condition: Condition) -> Looks:
@@ -31,7 +30,7 @@ class Seen:
         looks, events, errors = self._both_above(condition)
         if condition.alpha is None:
             return looks
-        return looks[_are_sure(events, errors, self._error_budget, condition.alpha)]
+        return looks[_are_sure(events, errors, condition.error_budget, condition.alpha)]
 
     def _both_above(self, condition: Condition) -> tuple[Looks, Counts, Counts]:
         """The looks at which both windows are above the threshold, and what the long one holds then."""
