@@ -14,7 +14,7 @@ from typing import Any
 from slo_engine.convert.importers import openslo, pyrra, sloth
 from slo_engine.convert.importers.draft import Draft, plain_name
 from slo_engine.convert.importers.files import Refused, SloFile, files_of
-from slo_engine.convert.importers.source import MalformedError, Node, Note, Source, read_sources
+from slo_engine.convert.importers.source import MalformedError, Node, Note, Source, read_sources, said_once
 from slo_engine.definitions.files import find_files
 from slo_engine.definitions.problems import SloFileError
 from slo_engine.errors import SloEngineError
@@ -47,7 +47,8 @@ class Imported:
 
     files: tuple[SloFile, ...]
     notes: tuple[Note, ...]
-    """Everything that was not imported or that changed, in reading order; each stands in a file as a comment too."""
+    """Everything that was not imported or that changed, in reading order, and each once. It stands in a file as a
+    comment, too."""
 
     @property
     def refused(self) -> tuple[Refused, ...]:
@@ -76,8 +77,7 @@ def import_files(paths: Iterable[Path], format_name: str | None = None, service:
         said = "".join(f"\n{note.problem}" for source in sources for note in source.notes)
         raise NothingToImportError(f"no SLO of {', '.join(FORMATS)} in {', '.join(map(str, files))}{said}")
     slo_files = files_of(drafts, sources)
-    notes = sorted({note for source in sources for note in source.notes}, key=lambda note: note.problem)
-    return Imported(slo_files, tuple(notes))
+    return Imported(slo_files, tuple(said_once(note for source in sources for note in source.notes)))
 
 
 def _drafts(sources: Iterable[Source], format_name: str | None, service: str | None) -> Iterator[Draft]:

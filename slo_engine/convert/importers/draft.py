@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from slo_engine.convert.importers.queries import Indicator
-from slo_engine.convert.importers.source import Node, Note, Source
+from slo_engine.convert.importers.queries import CannotExpressError, Indicator
+from slo_engine.convert.importers.source import MalformedError, Node, Source
 from slo_engine.definitions.duration import Duration
 from slo_engine.definitions.fields import AnnotationName, Label, Template
 from slo_engine.definitions.loading import MIN_WINDOW
@@ -63,8 +63,16 @@ class Draft:
                 found = (len(node.path), key)
         return found[1] if found else None
 
-    def indicate(self, node: Node, indicator: Indicator) -> None:
-        """Take over what a query became."""
+    def indicate(self, node: Node, read: Callable[[Node], Indicator]) -> None:
+        """Take over what the SLI of the source becomes. Where that cannot be expressed, the SLO becomes a comment that
+        shows the SLI as it stands there, so that nothing else is said of what is in it."""
+        said = len(node.source.remarks)
+        try:
+            indicator = read(node)
+        except (CannotExpressError, MalformedError) as error:
+            node.source.take_back(node.path, said)
+            self.refuse(node, error)
+            return
         if indicator.by:
             self.fields["by"] = list(indicator.by)
         self.fields["sli"] = indicator.sli
@@ -133,14 +141,6 @@ class Draft:
             node.changed(f"the tier {tier} x{tier.factor:g} is disabled: {why}", "alerting")
         if never:
             self.alerting()["disabled"] = list(dict.fromkeys(str(tier.long) for tier in never))
-
-
-def placed(drafts: list[Draft], source: Source) -> Iterator[tuple[int, str, Note]]:
-    """Each note on a source with the SLO (its index) and the key where it belongs; -1 for the head of the file."""
-    for remark in source.remarks:
-        found = ((index, draft.key_of(source, remark.path)) for index, draft in enumerate(drafts))
-        index, key = next(((index, key) for index, key in found if key is not None), (-1, ""))
-        yield index, remark.key or key, remark.note
 
 
 def _rounded(tier: Tier) -> Tier:

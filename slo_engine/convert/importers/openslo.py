@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from slo_engine.convert.importers import queries
@@ -162,10 +163,8 @@ def _indicate(draft: Draft, objective: Node, indicator: Node | None, method: Nod
     if at is None:
         raise MalformedError(objective.problem("must have an indicator, here or in its SLO"))
     objective.leave_key("compositeWeight", "each objective is an SLO of its own here; nothing adds them up")
-    try:
-        draft.indicate(at, _sli(at, objective, method.text() if method else "Occurrences"))
-    except (queries.CannotExpressError, MalformedError) as error:
-        draft.refuse(at, error)
+    draft.indicate(at, partial(_sli, objective=objective, method=method.text() if method else "Occurrences"))
+    if draft.refused is not None:
         objective.ignore("op", "value", "timeSliceTarget", "timeSliceWindow")
 
 

@@ -64,11 +64,7 @@ def _slo(node: Node, service: str | None) -> Draft:
     for key, why in _LEFT_OUT.items():
         spec.leave_key(key, why)
     _alerting(draft, spec, window, annotations)
-    indicator = spec.at("indicator")
-    try:
-        draft.indicate(indicator, _indicator(indicator))
-    except (queries.CannotExpressError, MalformedError) as error:
-        draft.refuse(indicator, error)
+    draft.indicate(spec.at("indicator"), _indicator)
     return draft
 
 
@@ -106,15 +102,14 @@ def _alerting(draft: Draft, spec: Node, window: Duration, annotations: Mapping[s
         alerting.leave_key(
             "severities", "alerts here carry severity page or ticket, and the windows: change the routes to these"
         )
-    at = alerting or spec.at("window")
     if wanted["disabled"] or not wanted["burnrates"]:
         draft.disable("page", "ticket")
     else:
         for severity in ("page", "ticket"):
             draft.annotate(severity, annotations)
         waits = "Pyrra's alerts wait (`for`, 2m to 3h at a window of 28 days); here both windows suffice"
-        at.changed(waits, "alerting")
-        draft.follow(at, _policy(window), window)
+        spec.changed(waits, "alerting")
+        draft.follow(spec, _policy(window), window)
     if wanted["absent"] and not wanted["disabled"]:
         draft.alerting()["absent"] = str(_absent(draft.fields["objective"], window))
 

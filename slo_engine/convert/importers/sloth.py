@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from slo_engine.convert.importers import queries
@@ -121,11 +122,7 @@ def _service(spec: Node, keys: _Keys, catalogue: _Catalogue | None) -> Iterator[
         if catalogue:
             draft.comes_from(catalogue.node, "alerting")
             draft.follow(catalogue.node, catalogue.policy, catalogue.period)
-        sli = node.at("sli")
-        try:
-            draft.indicate(sli, _indicator(sli, keys))
-        except (queries.CannotExpressError, MalformedError) as error:
-            draft.refuse(sli, error)
+        draft.indicate(node.at("sli"), partial(_indicator, keys=keys))
         yield draft
 
 

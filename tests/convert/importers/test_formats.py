@@ -139,7 +139,7 @@ def test_openslo_finds_what_its_objects_refer_to(tmp_path: Path) -> None:
 def test_openslo_without_alert_policies_has_no_alerts_and_says_so(tmp_path: Path) -> None:
     got = imported(tmp_path, OPENSLO)
     assert slo(got, "orders")["alerting"] == {"page": {"disabled": True}, "ticket": {"disabled": True}}
-    assert "    # changed: spec: it has no alert policy, so there are no alerts" in got.files[0].text
+    assert "# changed: spec (of orders, visits): it has no alert policy, so there are no alerts" in got.files[0].text
 
 
 def test_openslo_reference_to_nothing_is_explained(tmp_path: Path) -> None:
