@@ -5,10 +5,9 @@ The format is described in github.com/OpenSLO/OpenSLO, ``README.md`` (v1alpha: i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from functools import partial
-from typing import Any
 
 from slo_engine.convert.importers import queries
 from slo_engine.convert.importers.draft import Draft, labels_of, named, plain_name
@@ -17,7 +16,6 @@ from slo_engine.convert.importers.openslo_objects import Objects
 from slo_engine.convert.importers.source import MalformedError, Node
 from slo_engine.definitions.duration import Duration
 
-_VERSIONS = ("openslo/v1", "openslo/v1alpha")
 _DAYS = {"d": 1, "w": 7, "M": 30, "Q": 90, "Y": 365}
 _UNITS = {"Minute": "m", "Hour": "h", "Day": "d", "Week": "w", "Month": "M", "Quarter": "Q", "Year": "Y"}
 _OPERATORS = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
@@ -29,11 +27,6 @@ _OBJECTS = {
     "AlertNotificationTarget": "where alerts go is up to the routes of Alertmanager and the sinks of the engine",
 }
 """Kinds that say nothing about an SLO."""
-
-
-def recognises(data: Mapping[str, Any]) -> bool:
-    """Whether a document says that it is OpenSLO's, of a version that is read."""
-    return data.get("apiVersion") in _VERSIONS
 
 
 def drafts(objects: Iterable[Node], service: str | None) -> Iterator[Draft]:

@@ -36,11 +36,6 @@ _LEFT_OUT = {
 }
 
 
-def recognises(data: Mapping[str, Any]) -> bool:
-    """Whether a document says that it is Pyrra's."""
-    return data.get("apiVersion") == "pyrra.dev/v1alpha1"
-
-
 def drafts(objects: Iterable[Node], service: str | None) -> Iterator[Draft]:
     """The SLOs of these objects. Pyrra has no services: they get this one, or are told apart by their namespaces."""
     for node in objects:

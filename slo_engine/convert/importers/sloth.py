@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from slo_engine.convert.importers import queries
 from slo_engine.convert.importers.draft import SEVERITIES, Draft, annotations_of, labels_of, named
@@ -25,11 +24,6 @@ _NAME = (
     "alerts here are named SLOErrorBudgetBurn, and tell their SLO by the labels slo_service and slo: change routes and "
     "silences to these"
 )
-
-
-def recognises(data: Mapping[str, Any]) -> bool:
-    """Whether a document says that it is Sloth's."""
-    return data.get("version") == "prometheus/v1" or data.get("apiVersion") == _KUBERNETES
 
 
 def drafts(objects: Iterable[Node], service: str | None) -> Iterator[Draft]:  # noqa: ARG001 - Sloth names its service

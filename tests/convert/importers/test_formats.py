@@ -10,6 +10,7 @@ import yaml
 
 from slo_engine.convert.importers import Imported, import_files
 from slo_engine.definitions import SloFileError, load
+from slo_engine.errors import SloEngineError
 from slo_engine.rollout import write
 from tests.convert.importers.sources import (
     ALL,
@@ -197,6 +198,18 @@ def test_pyrra_is_translated_with_its_own_alert_windows(tmp_path: Path) -> None:
         *(("30m", "5m", 14), ("3h", "15m", 7)),
         *(("12h", "1h", 2), ("2d", "3h", 1)),
     ]
+
+
+@pytest.mark.parametrize("version", ["v1alpha1", '"v1alpha1"', "pyrra.dev/v1alpha1"])
+def test_pyrra_is_known_with_its_group_and_without(tmp_path: Path, version: str) -> None:
+    got = imported(tmp_path, PYRRA.replace("pyrra.dev/v1alpha1", version))
+    assert [each.name for each in got.files[0].slos] == ["api-errors", "api-latency", "api-slow-errors"]
+
+
+def test_a_version_alone_makes_no_slo_of_pyrra(tmp_path: Path) -> None:
+    text = PYRRA.replace("pyrra.dev/v1alpha1", "v1alpha1").replace("ServiceLevelObjective", "Application")
+    with pytest.raises(SloEngineError, match="no SLO of sloth, openslo, pyrra"):
+        imported(tmp_path, text)
 
 
 def test_pyrra_buckets_of_other_events_than_those_counted_are_no_latency(tmp_path: Path) -> None:
