@@ -12,13 +12,16 @@ from functools import partial
 from slo_engine.convert.importers import queries
 from slo_engine.convert.importers.draft import Draft, labels_of, named, plain_name
 from slo_engine.convert.importers.openslo_alerts import follow_policies
-from slo_engine.convert.importers.openslo_objects import Objects
+from slo_engine.convert.importers.openslo_objects import Objects, UnresolvedError
 from slo_engine.convert.importers.source import MalformedError, Node
 from slo_engine.definitions.duration import Duration
 
 _DAYS = {"d": 1, "w": 7, "M": 30, "Q": 90, "Y": 365}
 _UNITS = {"Minute": "m", "Hour": "h", "Day": "d", "Week": "w", "Month": "M", "Quarter": "Q", "Year": "Y"}
 _OPERATORS = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
+_COMPARED = ("op", "value", "timeSliceTarget", "timeSliceWindow")
+"""What an objective says of its SLI: of one that is shown as it stands, nothing need be said."""
+
 _PROMETHEUS = ("prometheus", "promql", "thanos", "mimir", "cortex", "victoria", "sloth")
 """What sources that speak PromQL call themselves."""
 
@@ -64,7 +67,6 @@ def _slo(node: Node, known: Objects, service: str | None) -> Iterator[Draft]:
     metadata.leave_key("annotations", "annotations of the object: write those that alerts should carry under alerting")
     description = _description(metadata, spec)
     window, method = _window(spec), spec.find("budgetingMethod")
-    indicator = known.referred(spec, "indicator", "SLI")
     objectives = spec.at("objectives").items()
     if not objectives:
         raise MalformedError(spec.at("objectives").problem("must hold an objective"))
@@ -84,7 +86,12 @@ def _slo(node: Node, known: Objects, service: str | None) -> Iterator[Draft]:
         draft.fields["objective"] = _target(objective)
         draft.fields["window"] = window
         follow_policies(draft, spec, known, Duration.parse(window))
-        _indicate(draft, objective, known.referred(objective, "indicator", "SLI") or indicator, method)
+        try:
+            indicator = known.referred(objective, "indicator", "SLI") or known.referred(spec, "indicator", "SLI")
+        except UnresolvedError as error:
+            _refuse(draft, objective, error)
+        else:
+            _indicate(draft, objective, indicator, method)
         yield draft
 
 
@@ -158,7 +165,14 @@ def _indicate(draft: Draft, objective: Node, indicator: Node | None, method: Nod
     objective.leave_key("compositeWeight", "each objective is an SLO of its own here; nothing adds them up")
     draft.indicate(at, partial(_sli, objective=objective, method=method.text() if method else "Occurrences"))
     if draft.refused is not None:
-        objective.ignore("op", "value", "timeSliceTarget", "timeSliceWindow")
+        objective.ignore(*_COMPARED)
+
+
+def _refuse(draft: Draft, objective: Node, error: UnresolvedError) -> None:
+    reference = error.reference
+    draft.refuse(reference, error)
+    draft.sli_source = {reference.path[-1]: reference.value}
+    objective.ignore(*_COMPARED)
 
 
 def _inside(indicator: Node | None) -> Node | None:

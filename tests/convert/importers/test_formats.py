@@ -143,9 +143,45 @@ def test_openslo_without_alert_policies_has_no_alerts_and_says_so(tmp_path: Path
     assert "# changed: spec (of orders, visits): it has no alert policy, so there are no alerts" in got.files[0].text
 
 
-def test_openslo_reference_to_nothing_is_explained(tmp_path: Path) -> None:
-    with pytest.raises(SloFileError, match=r"source\.yaml:\d+:\d+: spec\.indicatorRef: there is no SLI named 'gone'"):
-        imported(tmp_path, OPENSLO.replace("indicatorRef: fast-searches", "indicatorRef: gone"))
+def test_openslo_slo_whose_sli_is_not_there_is_a_comment_and_the_others_are_imported(tmp_path: Path) -> None:
+    got = imported(tmp_path, OPENSLO.replace("indicatorRef: fast-searches", "indicatorRef: gone"))
+    assert [each.name for each in got.refused] == ["search-speed-most", "search-speed-nearly-all", "visits"]
+    assert [each.name for each in got.files[0].slos] == ["orders"]
+
+
+def test_openslo_reference_to_no_sli_is_explained_where_it_stands(tmp_path: Path) -> None:
+    got = imported(tmp_path, OPENSLO.replace("indicatorRef: fast-searches", "indicatorRef: gone"))
+    line = OPENSLO.splitlines().index("  indicatorRef: fast-searches") + 1
+    reason = f"{tmp_path / 'source.yaml'}:{line}:17: spec.indicatorRef: there is no SLI named 'gone' in these files"
+    assert got.refused[0].reason.startswith(reason)
+    assert "  #   sli:\n  #     indicatorRef: gone\n" in got.files[0].text
+    unused = [note.problem.line for note in got.notes if "no SLO of these files refers to it" in str(note)]
+    assert unused == [OPENSLO.splitlines().index("kind: SLI")]
+
+
+def test_openslo_objective_may_name_an_sli_that_is_not_there(tmp_path: Path) -> None:
+    got = imported(tmp_path, OPENSLO.replace("target: 0.99}", "target: 0.99, indicatorRef: gone, op: lt, value: 3}"))
+    assert [each.name for each in got.refused] == ["search-speed-most", "visits"]
+    assert [each.name for each in got.files[0].slos] == ["search-speed-nearly-all", "orders"]
+
+
+def test_openslo_policy_or_condition_that_is_not_there_is_named_and_the_others_alert(tmp_path: Path) -> None:
+    for before in ("alertPolicyRef: burns-fast", "conditionRef: fast-burn"):
+        got = imported(tmp_path, OPENSLO.replace(before, f"{before.partition(':')[0]}: gone"))
+        (note,) = [note for note in got.notes if "named 'gone' in these files" in str(note)]
+        assert note.problem.path.endswith("Ref")
+        assert "until then its alerts are missing" in str(note)
+        tiers = data(got)["policies"][0]["tiers"]
+        assert [tier["severity"] for tier in tiers] == ["ticket"]
+
+
+def test_openslo_without_any_of_its_policies_has_no_alerts_and_says_so(tmp_path: Path) -> None:
+    text = OPENSLO_ALPHA.replace("    timeWindows:", "    alertPolicies: [gone]\n    timeWindows:")
+    got = imported(tmp_path, text)
+    assert slo(got, "requests-latency")["alerting"] == {"page": {"disabled": True}, "ticket": {"disabled": True}}
+    said = [str(note) for note in got.notes]
+    assert any("spec.alertPolicies[0]: there is no AlertPolicy named 'gone'" in each for each in said)
+    assert any("so there are no alerts" in each for each in said)
 
 
 def test_openslo_objects_may_stand_in_several_files(tmp_path: Path) -> None:
