@@ -148,12 +148,15 @@ def _metric(node: Node) -> Selector:
 
 
 def _ratio(node: Node) -> dict[str, Any]:
-    return {"events": {"total": str(_metric(node.at("total"))), "errors": str(_metric(node.at("errors")))}}
+    sli, doubt = queries.counted(_metric(node.at("total")), errors=_metric(node.at("errors")))
+    if doubt:
+        node.changed(doubt)
+    return sli
 
 
 def _latency(node: Node) -> dict[str, Any]:
-    success, total = _metric(node.at("success")), _metric(node.at("total"))
-    return queries.latency(success, total) or {"events": {"total": str(total), "good": str(success)}}
+    sli, _ = queries.counted(_metric(node.at("total")), good=_metric(node.at("success")))
+    return sli
 
 
 def _latency_native(node: Node) -> dict[str, Any]:

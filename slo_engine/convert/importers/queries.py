@@ -1,21 +1,31 @@
 """The PromQL of other tools -> an ``sli`` of ours, whose selectors are plain: which counters does a query add up?
 
 Queries are read on the syntax tree. What is recognised: sums of ``rate`` or ``increase`` of one counter, with ``by`` or
-without; a counter by itself; ``or vector(0)`` around it; ``total - good``; a bucket of a histogram over its count; a
-ratio of two of these; ``histogram_fraction``. Whatever else a query does is the reason that it is not imported.
+without; a counter by itself; ``or vector(0)`` and ``clamp_min(..., 0)`` around it; ``total - good``; a bucket of a
+histogram over its count; a ratio of two of these; ``histogram_fraction``. Whatever else a query does is the reason that
+it is not imported.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from math import isfinite
+from math import inf
 from typing import Any
 
 import promql_parser
 
+from slo_engine.convert.importers.histograms import (
+    both_spellings,
+    both_spellings_in,
+    doubts,
+    latency,
+    milliseconds,
+    same_events,
+    score,
+)
 from slo_engine.definitions.duration import Duration
-from slo_engine.definitions.promql import Matcher, PromqlError, Selector, parse_expression, selector_of
+from slo_engine.definitions.promql import PromqlError, Selector, parse_expression, selector_of
 from slo_engine.errors import SloEngineError
 
 PLACEHOLDER = "1234567ms"
@@ -26,7 +36,6 @@ _GRAFANA = tuple(
     for name in ("__rate_interval", "__interval", "__range", "interval", "window")
     for shape in ("${{{}}}", "${}")
 )
-_OTHER_UNITS = {"milliseconds", "millis", "ms", "microseconds", "us", "nanoseconds", "ns", "minutes", "bytes"}
 _RATES = {"rate", "increase", "irate"}
 
 
@@ -65,9 +74,9 @@ def events(total: str, *, errors: str | None = None, good: str | None = None) ->
 
 def ratio(text: str, *, of: str) -> Indicator:
     """An SLI from one query for a ratio of ``of`` ("errors" or "good") to all events. Raises CannotExpressError."""
-    tree = _bare(_parsed(text))
+    tree = _unlimited(_parsed(text), most=1)
     if (inverse := _one_minus(tree)) is not None:
-        tree, of = _bare(inverse), {"errors": "good", "good": "errors"}[of]
+        tree, of = _unlimited(inverse, most=1), {"errors": "good", "good": "errors"}[of]
     if (native := _fraction(tree)) is not None:
         if of == "errors":
             raise CannotExpressError(
@@ -94,25 +103,18 @@ def selector(text: str) -> Selector:
     return _selector(tree)
 
 
-def latency(good: Selector, total: Selector) -> dict[str, Any] | None:
-    """``sli.latency`` when ``good`` is a bucket of the histogram that ``total`` counts, in seconds; else None."""
-    base, bounds = _base(good, "_bucket"), [m for m in good.matchers if m.name == "le"]
-    if base is None or len(bounds) != 1 or base.metric.rpartition("_")[2] in _OTHER_UNITS:
-        return None
-    bound = _bound(bounds[0])
-    threshold = None if bound is None else _duration(bound)
-    if threshold is None or _same(base) != _same(_counted(total)):
-        return None
-    return {"latency": {"histogram": str(base), "threshold": str(threshold)}}
-
-
-def score(errors: Selector, total: Selector) -> dict[str, Any] | None:
-    """``sli.score`` when ``errors`` is a bucket of the histogram that ``total`` counts; else None."""
-    base, bounds = _base(errors, "_bucket"), [m for m in errors.matchers if m.name == "le"]
-    above = _bound(bounds[0]) if len(bounds) == 1 else None
-    if base is None or above is None or _same(base) != _same(_counted(total)):
-        return None
-    return {"score": {"histogram": str(base), "above": above}}
+def counted(
+    total: Selector, *, errors: Selector | None = None, good: Selector | None = None
+) -> tuple[dict[str, Any], str | None]:
+    """``sli`` of these counters: of a histogram what its buckets mean, else ``events``; and what to say of it."""
+    if good and (sli := latency(good, total)):
+        return sli, None
+    doubt = doubts(errors, total) if errors else None
+    if errors and (sli := score(errors, total)):
+        return sli, doubt
+    key, part = ("errors", errors) if errors else ("good", good)
+    assert part is not None  # the callers give one of the two
+    return {"events": {"total": str(both_spellings(total)), key: str(both_spellings(part))}}, doubt
 
 
 def slices(total: str, at_least: float, *, errors: str | None = None, good: str | None = None) -> Indicator:
@@ -122,7 +124,7 @@ def slices(total: str, at_least: float, *, errors: str | None = None, good: str 
     if by is None:
         raise CannotExpressError(_UNEQUAL)
     grouped = f"sum by ({', '.join(by)})" if by else "sum"
-    ours, all_events = (f"{grouped} (rate({each.selector}[5m]))" for each in (part, whole))
+    ours, all_events = (f"{grouped} (rate({both_spellings(each.selector)}[5m]))" for each in (part, whole))
     share = f"({ours} or 0 * {all_events}) / {all_events}"  # no series of errors yet, say: no error yet
     limit = f">= bool {at_least:g}" if good is not None else f"<= bool {float(1 - Decimal(str(at_least))):g}"
     remark = "each minute is judged over the five minutes before it, so that a scrape interval of a minute suffices"
@@ -137,7 +139,10 @@ def comparison(query: str, operator: str, value: float) -> Indicator:
     if (judged := _judged(tree)) is not None and (operator, value) == (">=", 1):
         return judged
     by = tuple(tree.modifier.labels) if _groups(tree) else ()
-    left = str(_selector(tree)) if isinstance(tree, promql_parser.VectorSelector) else f"({tree.prettify()})"
+    if isinstance(tree, promql_parser.VectorSelector):
+        left = str(both_spellings(_selector(tree)))
+    else:
+        left = f"({both_spellings_in(tree.prettify())})"
     return Indicator({"slices": {"good": f"{left} {operator} bool {value:g}"}}, by)
 
 
@@ -157,7 +162,9 @@ def _judged(tree: Any) -> Indicator | None:
     inside = _bare(tree.expr)
     if not _judges(inside) or (tree.modifier is not None and not _groups(tree)):
         return None
-    return Indicator({"slices": {"good": inside.prettify()}}, tuple(tree.modifier.labels) if tree.modifier else ())
+    return Indicator(
+        {"slices": {"good": both_spellings_in(inside.prettify())}}, tuple(tree.modifier.labels) if tree.modifier else ()
+    )
 
 
 TAKEN_FOR_COUNTERS = "it has neither rate nor increase and is taken for a counter: for a gauge this would be wrong"
@@ -221,6 +228,28 @@ def _filters_zero(tree: promql_parser.BinaryExpr) -> bool:
     return str(tree.op) == ">" and _is_zero(tree.rhs) and not (tree.modifier and tree.modifier.return_bool)
 
 
+def _unlimited(tree: Any, most: float = inf) -> Any:
+    """As :func:`_bare`, and without limits that only extrapolation reaches: counts are not below 0, nor above
+    ``most``."""
+    tree = _bare(tree)
+    while (inner := _limited(tree, most)) is not None:
+        tree = _bare(inner)
+    return tree
+
+
+def _limited(tree: Any, most: float) -> Any | None:
+    if isinstance(tree, promql_parser.BinaryExpr) and str(tree.op) == ">=" and _is_zero(tree.rhs):
+        return None if tree.modifier and tree.modifier.return_bool else tree.lhs
+    if not isinstance(tree, promql_parser.Call) or tree.func.name not in ("clamp", "clamp_min", "clamp_max"):
+        return None
+    numbers = [
+        argument.val if isinstance(argument, promql_parser.NumberLiteral) else None for argument in tree.args[1:]
+    ]
+    low = numbers[0] if tree.func.name != "clamp_max" else 0
+    high = numbers[-1] if tree.func.name != "clamp_min" else inf
+    return tree.args[0] if low is not None and low <= 0 and high is not None and high >= most else None
+
+
 def _one_minus(tree: Any) -> Any | None:
     if isinstance(tree, promql_parser.BinaryExpr) and str(tree.op) == "-":
         left = _bare(tree.lhs)
@@ -235,7 +264,7 @@ def _fraction(tree: Any) -> Indicator | None:
         return None
     low, high, inner = tree.args
     counter = _counter(inner)
-    threshold = _duration(high.val) if isinstance(high, promql_parser.NumberLiteral) else None
+    threshold = milliseconds(high.val) if isinstance(high, promql_parser.NumberLiteral) else None
     if not _is_zero(low) or threshold is None:
         raise CannotExpressError(f"{_shown(tree)} is not the share of events from 0 to a number of whole milliseconds")
     sli = {"latency": {"histogram": str(counter.selector), "threshold": str(threshold), "native": True}}
@@ -248,11 +277,11 @@ def _one_to_one(tree: Any) -> None:
 
 
 def _from_errors(whole: _Counter, tree: Any) -> Indicator:
-    tree = _bare(tree)
+    tree = _unlimited(tree)
     if isinstance(tree, promql_parser.BinaryExpr) and str(tree.op) == "-":
         _one_to_one(tree)
         minuend, good = _counter(tree.lhs), _counter(tree.rhs)
-        if (_same(minuend.selector), minuend.by) != (_same(whole.selector), whole.by):
+        if minuend.by != whole.by or not same_events(minuend.selector, whole.selector):
             raise CannotExpressError(
                 f"its errors are {_shown(tree)}, which does not begin with the total {whole.selector}: name a counter "
                 "of the errors or of the good events"
@@ -270,12 +299,10 @@ def _joined(whole: _Counter, *, errors: _Counter | None = None, good: _Counter |
     if {part.function, whole.function} in ({"rate", "increase"}, {"irate", "increase"}):
         raise CannotExpressError("one of its queries counts events (increase), the other events a second (rate)")
     remarks = _remarks(part, whole)
-    if good and (sli := latency(good.selector, whole.selector)):
-        return Indicator(sli, by, remarks)
-    if errors and (sli := score(errors.selector, whole.selector)):
-        return Indicator(sli, by, remarks)
-    key = "errors" if errors else "good"
-    return Indicator({"events": {"total": str(whole.selector), key: str(part.selector)}}, by, remarks)
+    sli, doubt = counted(
+        whole.selector, errors=errors.selector if errors else None, good=good.selector if good else None
+    )
+    return Indicator(sli, by, (*remarks, doubt) if doubt else remarks)
 
 
 def _remarks(part: _Counter, whole: _Counter) -> tuple[str, ...]:
@@ -309,7 +336,7 @@ def _groups(tree: Any) -> bool:
 
 
 def _counter(tree: Any) -> _Counter:
-    tree = _bare(tree)
+    tree = _unlimited(tree)
     if isinstance(tree, promql_parser.VectorSelector):
         return _Counter(_selector(tree), None, None, None)
     if isinstance(tree, promql_parser.AggregateExpr) and str(tree.op) == "sum":
@@ -343,47 +370,6 @@ def _selector(tree: promql_parser.VectorSelector) -> Selector:
     if PLACEHOLDER in str(found):
         raise CannotExpressError(f"its selector {_shown(tree)} holds a placeholder: write its value out")
     return found
-
-
-def _base(found: Selector, suffix: str) -> Selector | None:
-    """The histogram that this is the bucket or the count of, without the bound."""
-    if not found.metric.endswith(suffix) or found.metric == suffix:
-        return None
-    kept = tuple(matcher for matcher in found.matchers if matcher.name != "le")
-    return Selector(found.metric.removesuffix(suffix), kept)
-
-
-def _counted(total: Selector) -> Selector | None:
-    """The histogram whose events ``total`` counts: by its count, or by its last bucket."""
-    bounds = {matcher.value for matcher in total.matchers if matcher.name == "le"}
-    if bounds:
-        return _base(total, "_bucket") if bounds == {"+Inf"} else None
-    return _base(total, "_count")
-
-
-def _same(found: Selector | None) -> tuple[str, frozenset[Matcher]] | None:
-    """A selector but for the order of its matchers."""
-    return (found.metric, frozenset(found.matchers)) if found else None
-
-
-def _bound(matcher: Matcher) -> float | None:
-    """``le="0.4"``, or the two spellings of a whole number, ``le=~"15|15\\.0"``, that the rules ask for."""
-    spellings = [matcher.value]
-    if matcher.op == "=~":
-        spellings = [each.replace("\\.", ".") for each in matcher.value.split("|")]
-    elif matcher.op != "=":
-        return None
-    try:
-        values = {float(each) for each in spellings}
-    except ValueError:
-        return None
-    value = values.pop() if len(values) == 1 else float("inf")
-    return value if isfinite(value) and set(spellings) <= {f"{value:g}", f"{value:g}.0"} else None
-
-
-def _duration(seconds: float) -> Duration | None:
-    milliseconds = round(seconds * 1000) if 0 < seconds < 1e9 else 0
-    return Duration(milliseconds) if milliseconds and milliseconds / 1000 == seconds else None
 
 
 def _shown(tree: Any) -> str:

@@ -63,20 +63,23 @@ def test_a_label_with_one_value_divides_nothing() -> None:
 
 
 @pytest.mark.parametrize(
-    ("good", "total"),
+    ("good", "total", "written"),
     [
-        ('h_seconds_bucket{le="0.4",code="200"}', "h_seconds_count"),  # other events than those counted
-        ('h_milliseconds_bucket{le="400"}', "h_milliseconds_count"),  # a threshold here is in seconds
-        ('h_seconds_bucket{le="0.40"}', "h_seconds_count"),  # the rules would look for 0.4
-        ('h_seconds_bucket{le="0.0001"}', "h_seconds_count"),  # shorter than a threshold can be
-        ('h_seconds_bucket{le=~"0.4|0.8"}', "h_seconds_count"),
-        ('h_seconds_bucket{le="+Inf"}', "h_seconds_count"),
-        ('h_seconds_bucket{le="0.4"}', "g_seconds_count"),
+        ('h_seconds_bucket{le="0.4",code="200"}', "h_seconds_count", None),  # other events than those counted
+        ('h_seconds_bucket{le="0.0001"}', "h_seconds_count", None),  # shorter than a threshold can be
+        ('h_seconds_bucket{le=~"0.4|0.8"}', "h_seconds_count", None),
+        ('h_seconds_bucket{le="+Inf"}', "h_seconds_count", None),
+        ('h_seconds_bucket{le="0.4"}', "g_seconds_count", None),
+        # A threshold here is in seconds.
+        ('h_milliseconds_bucket{le="400"}', "h_milliseconds_count", r'h_milliseconds_bucket{le=~"400|400\\.0"}'),
+        # The rules would look for 0.4.
+        ('h_seconds_bucket{le="0.40"}', "h_seconds_count", r'h_seconds_bucket{le=~"0\\.4|0\\.40"}'),
+        ('h_seconds_bucket{le="1",code="200"}', "h_seconds_count", r'h_seconds_bucket{le=~"1|1\\.0",code="200"}'),
     ],
 )
-def test_bucket_that_latency_cannot_say_stays_a_counter(good: str, total: str) -> None:
+def test_bucket_that_latency_cannot_say_stays_a_counter(good: str, total: str, written: str | None) -> None:
     found = events(f"sum(rate({total}[5m]))", good=f"sum(rate({good}[5m]))")
-    assert found.sli == {"events": {"total": total, "good": good}}
+    assert found.sli == {"events": {"total": total, "good": written or good}}
 
 
 def test_ratios_are_taken_apart() -> None:
