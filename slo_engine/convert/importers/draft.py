@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
+from slo_engine.convert.importers.alert_texts import Alert, Words, translated
 from slo_engine.convert.importers.queries import CannotExpressError, Indicator
 from slo_engine.convert.importers.source import MalformedError, Node, Source
 from slo_engine.definitions.duration import Duration
@@ -180,17 +181,30 @@ def named(node: Node, otherwise: str = "slo") -> str:
     return name
 
 
-def labels_of(node: Node | None, prefix: str = "") -> dict[str, str]:
-    """Labels for alerts; those that our rules set themselves, or that are none, are left out with a note."""
-    return _checked(node, _LABEL, prefix)
+def labels_of(node: Node | None, prefix: str = "", read: Callable[[Node], str] = Node.text) -> dict[str, str]:
+    """Labels for alerts; those that our rules set themselves, or that are none, are left out with a note. ``read``
+    gives the text of one."""
+    return _checked(node, _LABEL, prefix, read)
 
 
-def annotations_of(node: Node | None, prefix: str = "") -> dict[str, str]:
+def annotations_of(node: Node | None, prefix: str = "", read: Callable[[Node], str] = Node.text) -> dict[str, str]:
     """Annotations for alerts, as :func:`labels_of`."""
-    return _checked(node, _ANNOTATION, prefix)
+    return _checked(node, _ANNOTATION, prefix, read)
 
 
-def _checked(node: Node | None, names: TypeAdapter[str], prefix: str) -> dict[str, str]:
+def translation(words: Words, alert: Alert | None = None) -> Callable[[Node], str]:
+    """How to read the texts of a tool's alerts: in our labels, with a note on what they cannot say here."""
+
+    def read(node: Node) -> str:
+        text, remarks = translated(node.text(), words, alert)
+        for remark in remarks:
+            node.changed(remark)
+        return text
+
+    return read
+
+
+def _checked(node: Node | None, names: TypeAdapter[str], prefix: str, read: Callable[[Node], str]) -> dict[str, str]:
     found = {}
     for key, value in (node.entries() if node else {}).items():
         name = key.removeprefix(prefix)
@@ -200,10 +214,10 @@ def _checked(node: Node | None, names: TypeAdapter[str], prefix: str) -> dict[st
             value.leave("concerns the Kubernetes object, not the alerts: set it where the rules are deployed")
         elif name == "severity":
             value.leave("alerts here carry severity page or ticket: change the routes of Alertmanager to these")
-        elif reason := _refusal(names, name) or _refusal(_TEMPLATE, value.text()):
+        elif reason := _refusal(names, name) or _refusal(_TEMPLATE, value.text()) or _refusal(_TEMPLATE, read(value)):
             value.leave(reason)
         else:
-            found[name] = value.text()
+            found[name] = read(value)
     return found
 
 

@@ -15,7 +15,7 @@ _OTHER_UNITS = {"milliseconds", "millis", "ms", "microseconds", "us", "nanosecon
 
 _OF_TIME = re.compile(
     r"durations?|latenc(y|ies)|(run)?times?|elapsed|delay|lag|wait|age|rtt|ttf[bt]|(milli|micro|nano)?seconds?|millis?|"
-    r"s|secs?|[mun]s(ecs?)?|minutes?|hours?"
+    r"secs?|[mun]s(ecs?)?|minutes?|hours?"
 )
 _OF_QUALITY = re.compile(
     r"scores?|ratings?|grade|quality|confidence|similarity|relevance|accuracy|precision|recall|satisfaction|"

@@ -11,9 +11,20 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from slo_engine.convert.importers import queries
-from slo_engine.convert.importers.draft import MINUTE, Draft, annotations_of, labels_of, named, plain_name
+from slo_engine.convert.importers.alert_texts import Alert, Words
+from slo_engine.convert.importers.draft import (
+    MINUTE,
+    SEVERITIES,
+    Draft,
+    annotations_of,
+    labels_of,
+    named,
+    plain_name,
+    translation,
+)
 from slo_engine.convert.importers.source import MalformedError, Node
 from slo_engine.definitions.duration import Duration
+from slo_engine.definitions.labels import LONG_WINDOW, SHORT_WINDOW
 from slo_engine.definitions.policies import Policy, Severity, Tier
 from slo_engine.definitions.promql import Selector
 
@@ -35,6 +46,14 @@ _LEFT_OUT = {
     "ruleOutput": "it labels Pyrra's PrometheusRule objects: set labels where the rules are deployed",
 }
 
+WORDS = Words(
+    renamed={"long": LONG_WINDOW, "short": SHORT_WINDOW},
+    severity="severity",
+    own="exhaustion",
+    anywhere=r"\w+:(?:burnrate|increase)\d\w*|pyrra_\w+",
+)
+"""The labels and records of Pyrra: ``slo/rules.go``. The name of the SLO is ``slo`` there, too."""
+
 
 def drafts(objects: Iterable[Node], service: str | None) -> Iterator[Draft]:
     """The SLOs of these objects. Pyrra has no services: they get this one, or are told apart by their namespaces."""
@@ -47,10 +66,10 @@ def drafts(objects: Iterable[Node], service: str | None) -> Iterator[Draft]:
 def _slo(node: Node, service: str | None) -> Draft:
     metadata, spec = node.at("metadata"), node.at("spec")
     draft = Draft(_service(metadata, service), named(metadata.at("name")), node)
-    draft.labels = labels_of(metadata.find("labels"), _PREFIX)
-    annotations = annotations_of(metadata.find("annotations"), _PREFIX)
+    draft.labels = labels_of(metadata.find("labels"), _PREFIX, translation(WORDS))
     for key, ours in (("alerting", "alerting"), ("indicator", "sli"), ("target", "objective"), ("window", "window")):
         draft.comes_from(spec.find(key), ours)
+    draft.comes_from(metadata.find("annotations"), "alerting")
     if (description := spec.find("description")) and description.text().strip():
         draft.fields["description"] = description.text().strip()
     draft.fields["objective"] = spec.at("target").number()
@@ -58,8 +77,8 @@ def _slo(node: Node, service: str | None) -> Draft:
     draft.fields["window"] = str(window)
     for key, why in _LEFT_OUT.items():
         spec.leave_key(key, why)
-    _alerting(draft, spec, window, annotations)
     draft.indicate(spec.at("indicator"), _indicator)
+    _alerting(draft, spec, window, metadata.find("annotations"))
     return draft
 
 
@@ -84,7 +103,7 @@ def _duration(node: Node) -> Duration:
         raise MalformedError(node.problem("must be a duration, such as 4w")) from None
 
 
-def _alerting(draft: Draft, spec: Node, window: Duration, annotations: Mapping[str, str]) -> None:
+def _alerting(draft: Draft, spec: Node, window: Duration, annotations: Node | None) -> None:
     alerting = spec.find("alerting")
     wanted = {"burnrates": True, "absent": True, "disabled": False}
     if alerting:
@@ -99,14 +118,32 @@ def _alerting(draft: Draft, spec: Node, window: Duration, annotations: Mapping[s
         )
     if wanted["disabled"] or not wanted["burnrates"]:
         draft.disable("page", "ticket")
+        annotations_of(annotations, _PREFIX)
     else:
-        for severity in ("page", "ticket"):
-            draft.annotate(severity, annotations)
+        for severity in SEVERITIES:
+            draft.annotate(severity, annotations_of(annotations, _PREFIX, _reading(draft, severity)))
         waits = "Pyrra's alerts wait (`for`, 2m to 3h at a window of 28 days); here both windows suffice"
         spec.changed(waits, "alerting")
         draft.follow(spec, _policy(window), window)
     if wanted["absent"] and not wanted["disabled"]:
         draft.alerting()["absent"] = str(_absent(draft.fields["objective"], window))
+
+
+def _reading(draft: Draft, severity: Severity) -> Callable[[Node], str]:
+    if draft.refused is not None:
+        return translation(WORDS)  # which labels its series would have is not known
+    by = tuple(draft.fields.get("by", ()))
+    return translation(WORDS, Alert(severity, severity, by, {**_labels_of_series(draft.fields["sli"]), **draft.labels}))
+
+
+def _labels_of_series(sli: dict[str, Any]) -> dict[str, str]:
+    """The labels that Pyrra's alerts have from the metric: those that its selector gives one value."""
+    (kind,) = sli.values()
+    try:
+        found = queries.selector(kind.get("total") or kind.get("histogram") or kind.get("good"))
+    except queries.CannotExpressError:
+        return {}
+    return {matcher.name: matcher.value for matcher in found.matchers if matcher.op == "="}
 
 
 def _policy(window: Duration) -> Policy:
