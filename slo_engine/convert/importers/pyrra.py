@@ -130,10 +130,10 @@ def _alerting(draft: Draft, spec: Node, window: Duration, annotations: Node | No
 
 
 def _reading(draft: Draft, severity: Severity) -> Callable[[Node], str]:
-    if draft.refused is not None:
-        return translation(WORDS)  # which labels its series would have is not known
-    by = tuple(draft.fields.get("by", ()))
-    return translation(WORDS, Alert(severity, severity, by, {**_labels_of_series(draft.fields["sli"]), **draft.labels}))
+    known = draft.refused is None
+    by = tuple(draft.fields.get("by", ())) if known else None
+    of_series = _labels_of_series(draft.fields["sli"]) if known else {}
+    return translation(WORDS, Alert(severity, severity, by, {**of_series, **draft.labels}))
 
 
 def _labels_of_series(sli: dict[str, Any]) -> dict[str, str]:
