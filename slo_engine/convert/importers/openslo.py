@@ -207,7 +207,9 @@ def _ratio(metric: Node, objective: Node, method: str) -> queries.Indicator:
         kind = metric.at("rawType").text()
         return queries.ratio(_query(raw), of="good" if kind == "success" else "errors")
     if counted is False:
-        raise queries.CannotExpressError("its metrics are not counters (counter: false): record counters by rules")
+        raise queries.CannotExpressError(
+            "its metrics are not counters (counter: false): name the counters that they are made from"
+        )
     total = _query(metric.at("total"))
     bad, good = metric.find("bad"), metric.find("good")
     if bad is None and good is None:

@@ -99,7 +99,7 @@ def selector(text: str) -> Selector:
     """One counter or gauge by itself. Raises CannotExpressError."""
     tree = _bare(_parsed(text))
     if not isinstance(tree, promql_parser.VectorSelector):
-        raise CannotExpressError(f"{_shown(tree)} is not one plain selector: record it as a rule, and name its series")
+        raise CannotExpressError(f"{_shown(tree)} is not one plain selector: {_RECORD}")
     return _selector(tree)
 
 
@@ -162,13 +162,16 @@ def _judged(tree: Any) -> Indicator | None:
     inside = _bare(tree.expr)
     if not _judges(inside) or (tree.modifier is not None and not _groups(tree)):
         return None
-    return Indicator(
-        {"slices": {"good": both_spellings_in(inside.prettify())}}, tuple(tree.modifier.labels) if tree.modifier else ()
-    )
+    by = tuple(tree.modifier.labels) if tree.modifier else ()
+    return Indicator({"slices": {"good": both_spellings_in(inside.prettify())}}, by)
 
 
 TAKEN_FOR_COUNTERS = "it has neither rate nor increase and is taken for a counter: for a gauge this would be wrong"
 FIXED_RANGE = "its range is written out; here the ratio is taken over the windows of each tier"
+_RECORD = (
+    "name the counter behind it or, where there are several, record each as it is under one name, with a label that "
+    "tells them apart. (Do not record their sum: it falls when a pod leaves, and that looks like a restart)"
+)
 _UNEQUAL = "its two queries are grouped by different labels: group both by the same ones"
 
 
@@ -344,12 +347,10 @@ def _counter(tree: Any) -> _Counter:
     if isinstance(tree, promql_parser.Call) and tree.func.name in _RATES:
         matrix = _bare(tree.args[0])
         if isinstance(matrix, promql_parser.MatrixSelector):
-            milliseconds = round(matrix.range.total_seconds() * 1000)
-            window = None if f"{milliseconds}ms" == PLACEHOLDER else str(Duration(milliseconds))
+            length = round(matrix.range.total_seconds() * 1000)
+            window = None if f"{length}ms" == PLACEHOLDER else str(Duration(length))
             return _Counter(_selector(matrix.vector_selector), None, tree.func.name, window)
-    raise CannotExpressError(
-        f"{_shown(tree)} is not the rate of one counter, summed: record it as a counter by a rule, and name that"
-    )
+    raise CannotExpressError(f"{_shown(tree)} is not the rate of one counter, summed: {_RECORD}")
 
 
 def _summed(tree: Any) -> _Counter:

@@ -132,6 +132,13 @@ def test_what_is_no_plain_counter_is_the_reason(total: str, errors: str, why: st
     assert "20m34s" not in str(raised.value)
 
 
+def test_nobody_is_told_to_record_a_sum() -> None:
+    with pytest.raises(CannotExpressError) as raised:
+        events(T, errors=f"{E} + {E} * 2")
+    assert "record each as it is under one name" in str(raised.value)
+    assert "Do not record their sum" in str(raised.value)
+
+
 @pytest.mark.parametrize(
     ("total", "errors", "said"),
     [
