@@ -56,13 +56,13 @@ def score(errors: Selector, total: Selector) -> dict[str, Any] | None:
     return {"score": {"histogram": str(base), "above": above}}
 
 
-def doubts(errors: Selector, total: Selector) -> str | None:
-    """What to say of errors that are a bucket. It holds what is at most its bound: low scores, but fast events, which
-    are hardly the errors that are meant."""
+def doubts(errors: Selector, total: Selector | None) -> str | None:
+    """What to say of errors that are a bucket; ``total`` is None where it is several counters. A bucket holds what is
+    at most its bound: low scores, but fast events, which are hardly the errors that are meant."""
     base, bound = _base(errors, "_bucket"), _bound(errors)
     if base is None or bound is None or _measures_quality(base.metric):
         return None
-    good = latency(errors, total)
+    good = latency(errors, total) if total else None
     if good is None:
         meant = "sli: {events: {total: ..., good: ...}}, with its errors as `good`"
     else:

@@ -185,14 +185,14 @@ def _metric(node: Node) -> Selector:
 
 
 def _ratio(node: Node) -> dict[str, Any]:
-    sli, doubt = queries.counted(_metric(node.at("total")), errors=_metric(node.at("errors")))
+    sli, doubt = queries.counted([_metric(node.at("total"))], errors=_metric(node.at("errors")))
     if doubt:
         node.changed(doubt)
     return sli
 
 
 def _latency(node: Node) -> dict[str, Any]:
-    sli, _ = queries.counted(_metric(node.at("total")), good=_metric(node.at("success")))
+    sli, _ = queries.counted([_metric(node.at("total"))], good=_metric(node.at("success")))
     return sli
 
 

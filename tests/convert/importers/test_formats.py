@@ -95,6 +95,16 @@ def test_sloth_in_kubernetes_makes_a_file_a_service(tmp_path: Path) -> None:
     assert data(got, 1)["slos"][0]["sli"] == {"events": {"total": "search_total", "good": 'search_total{code!~"5.."}'}}
 
 
+def test_a_total_of_several_counters_is_a_list_in_the_file(tmp_path: Path) -> None:
+    total = 'sum(rate(http_requests_total{job="checkout"}[{{.window}}]))'
+    got = imported(
+        tmp_path, SLOTH.replace(f"total_query: {total}", f"total_query: {total} + sum(rate(more[{{{{.window}}}}]))")
+    )
+    # As text: what the list means is up to the format.
+    text = " ".join(part for line in got.files[0].text.splitlines() for part in line.strip(" #").split())
+    assert "total: ['http_requests_total{job=\"checkout\"}', more]" in text
+
+
 def test_keys_that_sloth_passes_over_in_kubernetes_are_not_imported(tmp_path: Path) -> None:
     got = imported(tmp_path, SLOTH_IN_KUBERNETES.replace("pageAlert: {labels", "page_alert: {labels"))
     assert any(note.problem.path == "spec.slos[0].alerting.page_alert" for note in got.notes)
