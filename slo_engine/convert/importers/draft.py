@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -13,7 +13,7 @@ from slo_engine.convert.importers.alert_texts import Alert, Words, translated
 from slo_engine.convert.importers.queries import CannotExpressError, Indicator
 from slo_engine.convert.importers.source import MalformedError, Node, Source
 from slo_engine.definitions.duration import Duration
-from slo_engine.definitions.fields import AnnotationName, Label, Template
+from slo_engine.definitions.fields import LABEL, AnnotationName, Label, Template, matching
 from slo_engine.definitions.loading import MIN_WINDOW
 from slo_engine.definitions.policies import BUILT_IN, Policy, Severity, Tier, can_fire
 from slo_engine.definitions.problems import KeyPath
@@ -31,6 +31,9 @@ SEVERITIES: tuple[Severity, Severity] = ("page", "ticket")
 _LABEL: TypeAdapter[str] = TypeAdapter(Label)
 _ANNOTATION: TypeAdapter[str] = TypeAdapter(AnnotationName)
 _TEMPLATE: TypeAdapter[str] = TypeAdapter(Template)
+_SEVERITY: TypeAdapter[str] = TypeAdapter(
+    Annotated[str, matching(LABEL, "a severity is one word of letters, digits and _, such as critical")]
+)
 
 
 @dataclass
@@ -44,6 +47,8 @@ class Draft:
     fields: dict[str, Any] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     tier_labels: dict[Severity, dict[str, str]] = field(default_factory=lambda: {"page": {}, "ticket": {}})
+    severities: dict[Severity, str] = field(default_factory=lambda: {"page": "page", "ticket": "ticket"})
+    """What the alerts of a severity call it."""
     policy: Policy | None = None
     refused: str | None = None
     sli_source: Any = None
@@ -94,6 +99,35 @@ class Draft:
         """No alerts of these severities."""
         for severity in severities:
             self.alerting()[severity] = {"disabled": True}
+
+    def call_alerts(self, node: Node) -> None:
+        """Name the burn alerts as they are named there."""
+        written = node.text()
+        name = re.sub(r"[^a-zA-Z0-9_:]+", "_", written).strip("_")[:100]
+        if not name or name[0].isdigit():
+            name = f"SLO_{name}".rstrip("_")
+        if name != written:
+            node.changed(f"alerts named {written!r} are named {name} here: letters, digits, _ and :")
+        self.alerting()["name"] = name
+
+    def call_severity(self, severity: Severity, node: Node) -> None:
+        """Have the alerts of a severity say what they say there."""
+        if reason := _refusal(_SEVERITY, node.text()):
+            node.leave(f"{reason}. It is {self.severities[severity]} here")
+        else:
+            self.severities[severity] = node.text()
+
+    def write_severities(self) -> None:
+        """Write those that are called otherwise than they are here."""
+        named = self.severities.items()
+        written = {severity: name for severity, name in named if name != severity and not self.disabled(severity)}
+        if written:
+            self.alerting()["severities"] = written
+
+    @property
+    def silent(self) -> bool:
+        """Whether it has no burn alerts."""
+        return all(self.disabled(severity) for severity in SEVERITIES)
 
     def disabled(self, severity: Severity) -> bool:
         """Whether alerts of this severity are not wanted."""
@@ -213,7 +247,8 @@ def _checked(node: Node | None, names: TypeAdapter[str], prefix: str, read: Call
         elif prefix and not key.startswith(prefix):
             value.leave("concerns the Kubernetes object, not the alerts: set it where the rules are deployed")
         elif name == "severity":
-            value.leave("alerts here carry severity page or ticket: change the routes of Alertmanager to these")
+            if not value.was_read:
+                value.leave("alerts here carry severity page or ticket: alerting.severities gives these other names")
         elif reason := _refusal(names, name) or _refusal(_TEMPLATE, value.text()) or _refusal(_TEMPLATE, read(value)):
             value.leave(reason)
         else:

@@ -148,7 +148,19 @@ class _Page:
             header["labels"] = labels
         if window := self._shared_window():
             header["defaults"] = {"window": window}
+        if alerting := self._shared_alerting():
+            header.setdefault("defaults", {})["alerting"] = alerting
         return header
+
+    def _shared_alerting(self) -> dict[str, Any]:
+        """How all alerts of the file are named and called; what one SLO says alone stands there."""
+        shared = {}
+        alerting = [draft.fields.get("alerting", {}) for draft in self.drafts if not draft.silent]
+        for key in ("name", "severities"):
+            first = alerting[0].get(key) if len(alerting) > 1 else None
+            if first is not None and all(each.get(key) == first for each in alerting):
+                shared[key] = first
+        return shared
 
     def _shared_window(self) -> str | None:
         windows = {draft.fields.get("window") for draft in self.drafts}
@@ -158,7 +170,8 @@ class _Page:
         fields = {"name": draft.name, **draft.fields, "sli": draft.fields.get("sli", draft.sli_source)}
         if self._shared_window():
             fields.pop("window", None)
-        alerting = dict(fields.pop("alerting", {}))
+        shared = self._shared_alerting()
+        alerting = {key: value for key, value in fields.pop("alerting", {}).items() if key not in shared}
         for severity in SEVERITIES:
             own = {key: draft.labels[key] for key in draft.labels if draft.labels[key] != self.labels.get(key)}
             labels = {
@@ -185,7 +198,7 @@ class _Page:
         return found
 
 
-_ALERTING = ("policy", "disabled", "page", "ticket", "absent")
+_ALERTING = ("policy", "name", "severities", "disabled", "page", "ticket", "absent")
 
 
 def _labels(drafts: Sequence[Draft]) -> dict[str, str]:

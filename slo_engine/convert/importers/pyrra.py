@@ -39,6 +39,15 @@ _TIERS: tuple[tuple[Severity, int, int, float], ...] = (
 _FOR = Decimal(2)
 """Minutes for which the fastest alert must hold, for a window of 28 days."""
 
+_NAME = "ErrorBudgetBurn"
+"""What its burn alerts are named where a file does not say: ``slo/slo.go``."""
+
+_SEVERITIES: Mapping[Severity, tuple[str, str]] = {
+    "page": ("fastBurn", "mediumBurn"),
+    "ticket": ("slowBurn", "longTermBurn"),
+}
+"""Its four tiers as ``alerting.severities`` names them."""
+
 _PREFIX = "pyrra.dev/"
 _LEFT_OUT = {
     "partial_response_strategy": "it is for Thanos Ruler: set it where the rules are deployed",
@@ -110,16 +119,16 @@ def _alerting(draft: Draft, spec: Node, window: Duration, annotations: Node | No
         for key, default in wanted.items():
             flag = alerting.find(key)
             wanted[key] = flag.flag() if flag else default
-        named_otherwise = "alerts here are named SLOErrorBudgetBurn and SLODataAbsent: change routes and silences"
-        alerting.leave_key("name", named_otherwise)
-        alerting.leave_key("absentName", named_otherwise)
-        alerting.leave_key(
-            "severities", "alerts here carry severity page or ticket, and the windows: change the routes to these"
-        )
+        alerting.leave_key("absentName", "the alert for missing data is SLODataAbsent here: change routes and silences")
     if wanted["disabled"] or not wanted["burnrates"]:
         draft.disable("page", "ticket")
         annotations_of(annotations, _PREFIX)
+        if alerting:
+            alerting.leave_key("name", "it has no burn alerts")
+            alerting.leave_key("severities", "it has no burn alerts")
     else:
+        _name_and_severities(draft, alerting)
+        draft.write_severities()
         for severity in SEVERITIES:
             draft.annotate(severity, annotations_of(annotations, _PREFIX, _reading(draft, severity)))
         waits = "Pyrra's alerts wait (`for`, 2m to 3h at a window of 28 days); here both windows suffice"
@@ -127,13 +136,34 @@ def _alerting(draft: Draft, spec: Node, window: Duration, annotations: Node | No
         draft.follow(spec, _policy(window), window)
     if wanted["absent"] and not wanted["disabled"]:
         draft.alerting()["absent"] = str(_absent(draft.fields["objective"], window))
+        spec.changed("Pyrra's alert for missing data is critical; here it is as urgent as a ticket", "alerting")
+
+
+def _name_and_severities(draft: Draft, alerting: Node | None) -> None:
+    draft.alerting()["name"] = _NAME
+    draft.severities.update({"page": "critical", "ticket": "warning"})
+    if alerting is None:
+        return
+    if name := alerting.find("name"):
+        draft.call_alerts(name)
+    if severities := alerting.find("severities"):
+        severities.leave_key("absent", "the alert for missing data is as urgent as a ticket here")
+    for severity, (faster, slower) in _SEVERITIES.items() if severities else ():
+        assert severities is not None
+        default = draft.severities[severity]
+        if first := severities.find(faster):
+            draft.call_severity(severity, first)
+        second = severities.find(slower)
+        if (second.text() if second else default) != (first.text() if first else default):
+            shared = f"{faster} and {slower} are {severity} here, and share one severity: {draft.severities[severity]}"
+            severities.changed(shared)
 
 
 def _reading(draft: Draft, severity: Severity) -> Callable[[Node], str]:
-    known = draft.refused is None
+    known, called = draft.refused is None, draft.severities[severity]
     by = tuple(draft.fields.get("by", ())) if known else None
     of_series = _labels_of_series(draft.fields["sli"]) if known else {}
-    return translation(WORDS, Alert(severity, severity, by, {**of_series, **draft.labels}))
+    return translation(WORDS, Alert(called, called, by, {**of_series, **draft.labels}))
 
 
 def _labels_of_series(sli: dict[str, Any]) -> dict[str, str]:

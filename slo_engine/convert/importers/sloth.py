@@ -22,11 +22,6 @@ _PERIOD = Duration.parse("30d")
 """Sloth's period where neither its flag nor a catalogue sets another one."""
 
 _PLUGINS = "plugins change the rules that Sloth writes; the rules here are others: see whether one of its keys does it"
-_NAME = (
-    "alerts here are named SLOErrorBudgetBurn, and tell their SLO by the labels slo_service and slo: change routes and "
-    "silences to these"
-)
-
 WORDS = Words(
     renamed={"sloth_service": SERVICE, "sloth_slo": SLO, "sloth_window": LONG_WINDOW},
     severity="sloth_severity",
@@ -146,10 +141,12 @@ def _indicator(sli: Node, keys: _Keys) -> queries.Indicator:
 
 
 def _alerting(draft: Draft, alerting: Node, keys: _Keys) -> None:
-    alerting.leave_key("name", _NAME)
     for severity in SEVERITIES:
         own = alerting.find(keys.tiers[severity])
         of_both = [alerting, own] if own else [alerting]
+        for each in of_both:
+            if (labels_there := each.find("labels")) and (called := labels_there.find("severity")):
+                draft.call_severity(severity, called)
         # Labels first: a text may ask for one.
         labels = _merged(labels_of(each.find("labels"), read=_reading(draft, severity, {})) for each in of_both)
         read = _reading(draft, severity, labels)
@@ -160,11 +157,17 @@ def _alerting(draft: Draft, alerting: Node, keys: _Keys) -> None:
         else:
             draft.tier_labels[severity] = labels
             draft.annotate(severity, annotations)
+    if name := alerting.find("name"):
+        if draft.silent:
+            name.leave("it has no burn alerts")
+        else:
+            draft.call_alerts(name)
+    draft.write_severities()
 
 
 def _reading(draft: Draft, severity: Severity, labels: Mapping[str, str]) -> Callable[[Node], str]:
     by = None if draft.refused is not None else tuple(draft.fields.get("by", ()))
-    return translation(WORDS, Alert(severity, severity, by, {**draft.labels, **labels}))
+    return translation(WORDS, Alert(draft.severities[severity], severity, by, {**draft.labels, **labels}))
 
 
 def _merged(parts: Iterable[Mapping[str, str]]) -> dict[str, str]:

@@ -174,7 +174,7 @@ spec:
 """,
     )
     assert slo(got, "cart")["alerting"]["page"]["annotations"] == {
-        "text": "{{$labels.slo}} api web page {{$labels.handler}}"
+        "text": "{{$labels.slo}} api web critical {{$labels.handler}}"
     }
 
 

@@ -65,6 +65,8 @@ def test_sloth_is_translated(tmp_path: Path) -> None:
             }
         },
         "alerting": {
+            "name": "CheckoutHighErrorRate",
+            "severities": {"page": "critical"},
             "page": {
                 "labels": {"category": "availability", "area": "web", "pager": "payments"},
                 "annotations": {"runbook": "https://example.org/runbook"},
@@ -116,7 +118,11 @@ def test_catalogue_of_windows_is_a_policy_for_its_period(tmp_path: Path) -> None
     # 8 % of 7 days in an hour, 12.5 % in 6 hours, 20 % in a day, 42 % in 3 days.
     (policy,) = data(got)["policies"]
     assert [tier["factor"] for tier in policy["tiers"]] == [13.44, 3.5, 1.4, 0.98]
-    assert slo(got, "requests-latency")["alerting"] == {"policy": "sloth-7d"}
+    assert slo(got, "requests-latency")["alerting"] == {
+        "policy": "sloth-7d",
+        "name": "CheckoutSlow",
+        "severities": {"ticket": "warning"},
+    }
 
 
 def test_second_catalogue_is_refused(tmp_path: Path) -> None:
@@ -229,11 +235,19 @@ def test_pyrra_is_translated_with_its_own_alert_windows(tmp_path: Path) -> None:
     # slo.go: 14 x 0.5 % x 1 h and `for` of 2 m are 372 s, 6 minutes.
     assert first["alerting"] == {
         "policy": "pyrra-28d",
+        "name": "ApiBudgetBurn",
+        "severities": {"page": "p1", "ticket": "warning"},
         "page": {"labels": {"team": "payments"}, "annotations": {"runbook_url": "https://example.org/runbook"}},
         "ticket": {"labels": {"team": "payments"}, "annotations": {"runbook_url": "https://example.org/runbook"}},
         "absent": "6m",
     }
-    assert slo(got, "api-latency")["alerting"] == {"policy": "pyrra-14d", "disabled": ["30m"]}
+    assert slo(got, "api-latency")["alerting"] == {
+        "policy": "pyrra-14d",
+        "name": "ErrorBudgetBurn",
+        "severities": {"page": "critical", "ticket": "warning"},
+        "disabled": ["30m"],
+    }
+    assert "defaults" not in data(got)  # the SLOs share none of these
     tiers = {policy["name"]: policy["tiers"] for policy in data(got)["policies"]}
     assert [(tier["long"], tier["short"], tier["factor"]) for tier in tiers["pyrra-28d"]] == [
         *(("1h", "5m", 14), ("6h", "30m", 7)),
@@ -256,6 +270,42 @@ def test_a_version_alone_makes_no_slo_of_pyrra(tmp_path: Path) -> None:
     text = PYRRA.replace("pyrra.dev/v1alpha1", "v1alpha1").replace("ServiceLevelObjective", "Application")
     with pytest.raises(SloEngineError, match="no SLO of sloth, openslo, pyrra"):
         imported(tmp_path, text)
+
+
+def test_alerts_keep_the_names_and_severities_that_they_have_there(tmp_path: Path) -> None:
+    text = SLOTH.replace("labels: {area: web}", "labels: {area: web, severity: p3}").replace(
+        "name: CheckoutSlow, page_alert: {}", "name: 'Checkout: slow!', page_alert: {labels: {severity: sev-1}}"
+    )
+    got = imported(tmp_path, text)
+    first, second = (slo(got, name)["alerting"] for name in ("requests-availability", "requests-latency"))
+    assert (first["name"], first["severities"]) == ("CheckoutHighErrorRate", {"page": "critical"})  # the nearer one
+    assert (second["name"], second["severities"]) == ("Checkout:_slow", {"ticket": "warning"})
+    said = [str(note) for note in got.notes]
+    assert any("alerts named 'Checkout: slow!' are named Checkout:_slow here" in each for each in said)
+    assert any(
+        "page_alert.labels.severity: a severity is one word" in each and "It is page here" in each for each in said
+    )
+
+
+def test_names_and_severities_that_all_slos_share_are_said_once(tmp_path: Path) -> None:
+    text = PYRRA.replace("    name: ApiBudgetBurn\n    severities: {fastBurn: p1}\n", "    absent: true\n")
+    got = imported(tmp_path, text)
+    assert data(got)["defaults"]["alerting"] == {
+        "name": "ErrorBudgetBurn",
+        "severities": {"page": "critical", "ticket": "warning"},
+    }
+    for name in ("api-errors", "api-latency", "api-slow-errors"):
+        assert not {"name", "severities"} & set(slo(got, name)["alerting"])
+
+
+def test_alerts_of_pyrra_that_share_a_tier_share_a_severity_and_that_is_said(tmp_path: Path) -> None:
+    severities = "{fastBurn: p1, mediumBurn: p2, slowBurn: p3, longTermBurn: p3, absent: p4}"
+    got = imported(tmp_path, PYRRA.replace("{fastBurn: p1}", severities))
+    assert slo(got, "api-errors")["alerting"]["severities"] == {"page": "p1", "ticket": "p3"}
+    said = [str(note) for note in got.notes]
+    assert any("fastBurn and mediumBurn are page here, and share one severity: p1" in each for each in said)
+    assert not any("slowBurn and longTermBurn" in each for each in said)
+    assert any("severities.absent: the alert for missing data" in each for each in said)
 
 
 def test_pyrra_buckets_of_other_events_than_those_counted_are_no_latency(tmp_path: Path) -> None:
