@@ -15,7 +15,11 @@ from slo_engine.cli.exits import failures
 from slo_engine.errors import SloEngineError
 
 if TYPE_CHECKING:
-    from slo_engine.convert.importers import Imported
+    from slo_engine.convert.importers import Imported, Note
+
+
+MAX_LINES = 8
+"""So many other places a note on the terminal names; the report in JSON names all."""
 
 
 class _Format(StrEnum):
@@ -67,7 +71,7 @@ def import_(
     else:
         output.line("".join(texts.values()).rstrip("\n"))
     for note in imported.notes:
-        output.note(f"{note.problem.file}:{note.problem.line}:{note.problem.column}: {note}")
+        output.note(f"{note.problem.file}:{note.problem.line}:{note.problem.column}: {note}{_also(note)}")
     for refused in imported.refused:
         output.complain(f"{refused.where}: {refused.name} is a comment in the file: {refused.reason}")
     slos = sum(len(file.slos) for file in imported.files)
@@ -149,6 +153,19 @@ def _write(texts: Mapping[str, str], out: Path) -> dict[str, Path]:
     return paths
 
 
+def _also(note: Note) -> str:
+    """Where else it is to be said: lines of the same file, and of others."""
+    here = note.problem
+    lines = {
+        f"line {each.line}" if each.file == here.file else f"{each.file}:{each.line}": None
+        for each in note.also
+        if (each.file, each.line) != (here.file, here.line)
+    }
+    shown = [*lines][:MAX_LINES]
+    more = [f"{len(lines) - MAX_LINES} more places"] if len(lines) > MAX_LINES else []
+    return f" (also in {', '.join([*shown, *more])})" if shown else ""
+
+
 def _report(imported: Imported, written: Mapping[str, Path]) -> dict[str, object]:
     return {
         "files": [
@@ -169,6 +186,10 @@ def _report(imported: Imported, written: Mapping[str, Path]) -> dict[str, object
                 "column": note.problem.column,
                 "path": note.problem.path,
                 "message": note.problem.message,
+                "also": [
+                    {"file": str(each.file), "line": each.line, "column": each.column, "path": each.path}
+                    for each in note.also
+                ],
             }
             for note in imported.notes
         ],

@@ -3,6 +3,9 @@
 PyYAML's C composer gives nodes with marks; the scalars are read by the rules of YAML 1.2 (so ``no``, ``1:30`` and
 ``2026-01-01`` stay strings). What a configuration file never needs and an attacker likes is refused: tags, merge keys,
 several documents, recursion, deep nesting, alias bombs. Duplicate keys are mistakes, with the line of the first.
+
+Files of other tools are read as Go's parsers (yaml.v2, yaml.v3) read them: merge keys are followed, and what is asked
+for as text is the text that was written, ``1.10`` and ``yes``.
 """
 
 from __future__ import annotations
@@ -26,6 +29,10 @@ _NULL = {"", "~", "null", "Null", "NULL"}
 _BOOLEANS = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INTEGER = re.compile(r"[-+]?[0-9]+\Z|0o[0-7]+\Z|0x[0-9a-fA-F]+\Z")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?\Z")
+_MERGE = "<<"
+_MERGE_TAG = "tag:yaml.org,2002:merge"
+"""``!!merge``, which some tools put before the key when they write a file anew."""
+
 _SPECIAL_FLOAT = re.compile(r"([-+]?)\.(inf|Inf|INF)\Z|\.(nan|NaN|NAN)\Z")
 
 
@@ -46,6 +53,16 @@ class Document:
     problems: list[Problem] = field(default_factory=list)
     _keys: dict[KeyPath, Position] = field(default_factory=dict)
     _values: dict[KeyPath, Position] = field(default_factory=dict)
+    _written: dict[KeyPath, str] = field(default_factory=dict)
+
+    def position(self, path: KeyPath) -> Position | None:
+        """Where the value at ``path`` is written: of one behind an alias or a merge key, where the anchor is."""
+        return self._values.get(path)
+
+    def written(self, path: KeyPath) -> str | None:
+        """The text of a scalar that was taken for something else, such as ``1.10`` for a number. Only of a document
+        that was read as Go's parsers read it."""
+        return self._written.get(path)
 
     def holds(self, path: KeyPath) -> bool:
         """Whether the file has a value at ``path``."""
@@ -62,15 +79,16 @@ class Document:
         return Problem(self.file, 1, 1, show_path(path), message)
 
 
-def read_document(file: Path, text: str) -> Document:
-    """Read one YAML file. Never raises for what the text holds: look at ``problems`` before using ``data``."""
+def read_document(file: Path, text: str, *, as_go: bool = False) -> Document:
+    """Read one YAML file. Never raises for what the text holds: look at ``problems`` before using ``data``. ``as_go``:
+    a file of another tool, as Go's parsers read it."""
     document = Document(file)
     document._values[()] = Position(1, 1)
     try:
-        if _within_limits(document, text):
+        if _within_limits(document, text, as_go=as_go):
             node = yaml.compose(text, Loader=yaml.CBaseLoader)
             if node is not None:
-                document.data = _Reader(document).read(node, ())
+                document.data = _Reader(document, as_go=as_go).read(node, ())
     except yaml.MarkedYAMLError as error:
         document.problems.append(_not_yaml(file, text, error))
     except yaml.reader.ReaderError as error:
@@ -128,7 +146,7 @@ _ADVICE = {
 """What to do about the mistakes that libyaml reports, by a part of its message."""
 
 
-def _within_limits(document: Document, text: str) -> bool:
+def _within_limits(document: Document, text: str, *, as_go: bool) -> bool:
     depth = documents = 0
     for event in yaml.parse(text, Loader=yaml.CBaseLoader):
         mark = event.start_mark
@@ -144,7 +162,7 @@ def _within_limits(document: Document, text: str) -> bool:
             message = f"nested deeper than {MAX_DEPTH} levels: an SLO file needs fewer than ten"
         elif documents > 1:
             message = "a second document: put it into a file of its own"
-        elif tag := getattr(event, "tag", None):
+        elif (tag := getattr(event, "tag", None)) and not (as_go and tag == _MERGE_TAG):
             message = f"the tag {tag!r} is not used in SLO files: remove it"
         if message:
             document.problems.append(Problem(document.file, at.line, at.column, "", message))
@@ -153,8 +171,9 @@ def _within_limits(document: Document, text: str) -> bool:
 
 
 class _Reader:
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, *, as_go: bool) -> None:
         self._document = document
+        self._as_go = as_go
         self._nodes = 0
         self._open: set[int] = set()
 
@@ -173,7 +192,10 @@ class _Reader:
             itself = "an alias that contains itself: write the value out"
             raise _RefusedError(self._document.problem(path, itself))
         if isinstance(node, yaml.ScalarNode):
-            return _scalar(node)
+            value = _scalar(node)
+            if self._as_go and not isinstance(value, str | None):
+                self._document._written[path] = str(node.value)
+            return value
         self._open.add(id(node))
         try:
             return self._mapping(node, path) if isinstance(node, yaml.MappingNode) else self._sequence(node, path)
@@ -185,13 +207,16 @@ class _Reader:
 
     def _mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, Any]:
         data: dict[str, Any] = {}
+        merged: list[tuple[yaml.Node, yaml.Node]] = []
         for key_node, value_node in node.value:
             if not isinstance(key_node, yaml.ScalarNode):
                 self._refuse(key_node, path, "a key must be a plain word")
                 continue
             key = str(key_node.value)
             key_path = (*path, key)
-            if key == "<<" and not key_node.style:
+            if _merges(key_node) and self._as_go:
+                merged.append((key_node, value_node))
+            elif _merges(key_node):
                 self._refuse(key_node, path, "merge keys are not part of YAML 1.2: write the keys out, or use defaults")
             elif key in data:
                 first = self._document._keys[key_path].line
@@ -199,11 +224,42 @@ class _Reader:
             else:
                 self._document._keys[key_path] = _start(key_node)
                 data[key] = self.read(value_node, key_path)
+        for key_node, value_node in merged:
+            self._merge(key_node, value_node, path, data)
         return data
+
+    def _merge(self, at: yaml.Node, node: yaml.Node, path: KeyPath, data: dict[str, Any]) -> None:
+        """Add the keys of a mapping that ``data`` lacks: what a mapping says itself counts before what it merges, and
+        of a list of mappings the first."""
+        self._nodes += 1
+        if id(node) in self._open or len(self._open) > 2 * MAX_DEPTH or self._nodes > MAX_NODES:
+            endless = "merge keys multiply, nest or merge themselves here: write the keys out"
+            raise _RefusedError(self._document.problem(path, endless))
+        if isinstance(node, yaml.SequenceNode) and all(isinstance(each, yaml.MappingNode) for each in node.value):
+            for each in node.value:
+                self._merge(at, each, path, data)
+        elif isinstance(node, yaml.MappingNode):
+            self._open.add(id(node))
+            own = [pair for pair in node.value if isinstance(pair[0], yaml.ScalarNode)]
+            for key_node, value_node in own:
+                key = str(key_node.value)
+                if not _merges(key_node) and key not in data:
+                    self._document._keys[(*path, key)] = _start(key_node)
+                    data[key] = self.read(value_node, (*path, key))
+            for key_node, value_node in own:
+                if _merges(key_node):
+                    self._merge(key_node, value_node, path, data)
+            self._open.discard(id(node))
+        else:
+            self._refuse(at, path, "a merge key takes a mapping, or a list of mappings: write the keys out")
 
     def _refuse(self, node: yaml.Node, path: KeyPath, message: str) -> None:
         at = _start(node)
         self._document.problems.append(Problem(self._document.file, at.line, at.column, show_path(path), message))
+
+
+def _merges(key: yaml.ScalarNode) -> bool:
+    return bool(key.value == _MERGE and (not key.style or key.tag == _MERGE_TAG))
 
 
 def _start(node: yaml.Node) -> Position:

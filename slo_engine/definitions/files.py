@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from slo_engine.definitions.document import Document, read_document
+from slo_engine.definitions.other_tools import foreign
 from slo_engine.definitions.problems import Problem
 
 MAX_FILE_BYTES = 2 * 1024 * 1024
@@ -69,12 +70,16 @@ def _document(file: Path, content: bytes) -> Document:
             file, "is a generated file, not an SLO file: choose a folder for --out outside that of the SLO files"
         )
     try:
-        return read_document(file, content.decode())
+        text = content.decode()
     except UnicodeDecodeError as error:
         before = content[: error.start].decode()
         line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
         said = f"is not UTF-8 (byte {error.start + 1} of the file): save it as UTF-8"
         return _failed(file, said, line, column)
+    if theirs := foreign(text):
+        said = f"this is a file of {theirs.tool}: `slo-engine import {file} --out FOLDER` makes an SLO file of it"
+        return Document(file, problems=[Problem(file, theirs.at.line, theirs.at.column, theirs.key, said)])
+    return read_document(file, text)
 
 
 def _failed(file: Path, message: str, line: int = 1, column: int = 1) -> Document:

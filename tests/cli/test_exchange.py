@@ -87,6 +87,14 @@ def test_malformed_source_is_a_failure_with_its_line(here: Path) -> None:
     assert "bad.yaml:3:7: not readable as YAML" in done.stderr
 
 
+@pytest.mark.parametrize(("name", "tool"), [("sloth", "Sloth"), ("openslo", "OpenSLO"), ("pyrra", "Pyrra")])
+def test_validate_names_import_for_a_file_of_another_tool(here: Path, name: str, tool: str) -> None:
+    done = run("validate", f"{name}.yaml", cwd=here)
+    assert done.returncode == 1
+    (line,) = done.stdout.splitlines()
+    assert f"this is a file of {tool}: `slo-engine import {name}.yaml --out FOLDER`" in line
+
+
 def test_unknown_format_is_wrong_usage(here: Path) -> None:
     assert run("import", "sloth.yaml", "--from", "nobl9", cwd=here).returncode == 2
 

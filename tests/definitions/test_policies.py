@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slo_engine.definitions import Duration, Policy, Tier
-from slo_engine.definitions.policies import BUILT_IN, GOOGLE, REACH, can_fire
+from slo_engine.definitions.policies import ALPHA, BUILT_IN, GOOGLE, REACH, can_fire, improbability
 from slo_engine.definitions.targets import error_budget
 
 OBJECTIVES = st.floats(0, 100, exclude_min=True, exclude_max=True)
@@ -77,3 +77,38 @@ def test_the_google_policy_holds_the_numbers_of_the_workbook() -> None:
 )
 def test_an_error_budget_carries_no_noise_of_binary_fractions(objective: float | None, budget: float) -> None:
     assert error_budget(objective) == budget
+
+
+@pytest.mark.parametrize(
+    ("events", "errors"),
+    [
+        (3, (2, 3, 3, None, None)),
+        (10, (3, 4, 5, 6, 7)),
+        (100, (4, 8, 11, 17, 25)),
+        (1000, (8, 27, 42, 83, 144)),
+    ],
+)
+def test_least_failures_that_are_no_accident(events: int, errors: tuple[int | None, ...]) -> None:
+    # The table of docs/policies.md.
+    known = math.log(1 / ALPHA)
+    for objective, least in zip((99.9, 99, 98, 95, 90), errors, strict=True):
+        budget = error_budget(objective)
+        sure = (each for each in range(1, events + 1) if improbability(events, each / events, budget) > known)
+        assert next(sure, None) == least, objective
+
+
+@given(st.integers(1, 300), st.floats(0.0001, 0.5))
+def test_chance_alone_never_brings_so_many_errors_more_often_than_the_bound_says(events: int, budget: float) -> None:
+    for errors in {1, events // 3, events // 2, events}:
+        if errors / events > budget:
+            chance = math.fsum(_binomial(number, events, budget) for number in range(errors, events + 1))
+            assert math.exp(-improbability(events, errors / events, budget)) >= chance * (1 - 1e-6)
+
+
+def _binomial(errors: int, events: int, share: float) -> float:
+    ways = math.lgamma(events + 1) - math.lgamma(errors + 1) - math.lgamma(events - errors + 1)
+    return math.exp(ways + errors * math.log(share) + (events - errors) * math.log1p(-share))
+
+
+def test_budget_that_is_kept_is_not_improbable() -> None:
+    assert improbability(1000, 0.01, 0.01) == improbability(1000, 0.0, 0.01) == improbability(0, math.nan, 0.01) == 0

@@ -97,8 +97,10 @@ def test_the_page_is_alertmanagers_payload_and_nothing_is_taken_from_it(page: di
     assert page["status"] == "firing"
     assert {"groupKey", "groupLabels", "commonLabels", "commonAnnotations", "externalURL", "receiver"} <= set(page)
     labels = page["alerts"][0]["labels"]
-    assert (labels["severity"], labels["long_window"], labels["short_window"]) == ("page", "1h", "5m")
-    assert "fail over 1h" in page["alerts"][0]["annotations"]["summary"]
+    assert labels["severity"] == "page"
+    # Of a full outage both tell at once.
+    assert (labels["long_window"], labels["short_window"]) in {("10m", "3m"), ("1h", "5m")}
+    assert f"fail over {labels['long_window']}" in page["alerts"][0]["annotations"]["summary"]
 
 
 def test_links_in_the_page_lead_to_the_failing_traces(page: dict[str, Any]) -> None:
@@ -160,12 +162,10 @@ def test_status_command_tells_what_fires(stack: Stack, page: dict[str, Any]) -> 
 
     # After its start Prometheus writes no ALERTS series before the third evaluation: two minutes at most.
     firing = wait_for("the firing alert", look, within=200, every=2.0)
-    assert firing[0] == {
-        "alert": "SLOErrorBudgetBurn",
-        "severity": "page",
-        "long_window": "1h",
-        "short_window": "5m",
-    }
+    assert {each["alert"] for each in firing} == {"SLOErrorBudgetBurn"}
+    pages = {(each["long_window"], each["short_window"]) for each in firing if each["severity"] == "page"}
+    assert pages
+    assert pages <= {("10m", "3m"), ("1h", "5m"), ("6h", "30m")}
 
 
 def test_error_ratio_in_the_status_is_that_of_the_runs(stack: Stack, page: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from slo_engine.convert.importers.queries import is_judgement
 from slo_engine.definitions import yaml_text
 from slo_engine.definitions.duration import Duration
 from slo_engine.definitions.kinds import EventsSli, LatencySli, ScoreSli, SlicesSli
-from slo_engine.definitions.policies import Tier
+from slo_engine.definitions.policies import ALPHA, Tier
 from slo_engine.definitions.promql import Matcher, Selector
 from slo_engine.definitions.slo import Slo, SloSet
 from slo_engine.definitions.targets import Group, Objective, ratio
@@ -187,6 +187,11 @@ def _unsaid(slo: Slo) -> dict[str, str]:
         found |= {key: str(duration)} if duration else {}
     if slo.exhausted:
         found["exhausted"] = slo.exhausted
+    if slo.alert:
+        found["name"] = slo.alert
+    if slo.alpha != ALPHA:
+        found |= {"sure": "false"} if slo.alpha is None else {"alpha": f"{slo.alpha:g}"}
+    found |= {f"{severity}-severity": tier.severity for severity, tier in slo.alerting.items() if tier.severity}
     for severity, tier in slo.alerting.items():
         for kind, texts in (("labels", tier.labels), ("annotations", tier.annotations)):
             found |= {f"{severity}-{kind}-{name}": text for name, text in texts.items()}
@@ -231,7 +236,15 @@ def _where(slo: Slo, label: str, value: str, op: str) -> Slo:
 
 def _events(slo: Slo, sli: EventsSli) -> dict[str, Any]:
     part = {"bad": sli.errors} if sli.errors else {"good": sli.good}
-    return _ratio(slo, **part, total=sli.total)
+    found = _ratio(slo, **part, total=sli.total)
+    # A group may have only some of the counters, and what is missing on one side of `+` is missing altogether.
+    of_all = " or ".join(
+        f'label_replace({_rate(slo, total)}, "counter", "{number}", "", "")'
+        for number, total in enumerate((sli.total, *sli.further))
+    )
+    if sli.further:
+        found["ratioMetric"]["total"] = _metric(f"{_sum_by(slo)} ({of_all})")
+    return found
 
 
 def _latency(slo: Slo, sli: LatencySli) -> dict[str, Any]:
@@ -258,8 +271,11 @@ def _ratio(slo: Slo, **counters: Selector | None) -> dict[str, Any]:
 
 
 def _rate(slo: Slo, selector: Selector) -> str:
-    grouped = f"sum by ({', '.join(slo.by)})" if slo.by else "sum"
-    return f"{grouped} (rate({selector}[5m]))"
+    return f"{_sum_by(slo)} (rate({selector}[5m]))"
+
+
+def _sum_by(slo: Slo) -> str:
+    return f"sum by ({', '.join(slo.by)})" if slo.by else "sum"
 
 
 def _metric(query: str) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """SLO files of other tools -> files of ours, with comments where something has no exact equivalent.
 
-A format is a module that says which documents are its own (``recognises``) and gives their SLOs as drafts (``drafts``);
-it is found by its row in :data:`FORMATS`.
+A format is a module that gives the SLOs of its objects as drafts (``drafts``), and a row in :data:`FORMATS`; which
+objects are its own stands in :mod:`slo_engine.definitions.other_tools`.
 """
 
 from __future__ import annotations
@@ -9,31 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from slo_engine.convert.importers import openslo, pyrra, sloth
 from slo_engine.convert.importers.draft import Draft, plain_name
 from slo_engine.convert.importers.files import Refused, SloFile, files_of
-from slo_engine.convert.importers.source import MalformedError, Node, Note, Source, read_sources
+from slo_engine.convert.importers.source import MalformedError, Node, Note, Source, read_sources, said_once
 from slo_engine.definitions.files import find_files
+from slo_engine.definitions.other_tools import format_of
 from slo_engine.definitions.problems import SloFileError
 from slo_engine.errors import SloEngineError
 
 __all__ = ["FORMATS", "Imported", "Note", "NothingToImportError", "Refused", "SloFile", "import_files"]
 
 
-@dataclass(frozen=True)
-class Format:
-    """How the files of one tool are known, and read."""
-
-    recognises: Callable[[Mapping[str, Any]], bool]
-    drafts: Callable[[Iterable[Node], str | None], Iterator[Draft]]
-
-
-FORMATS: Mapping[str, Format] = {
-    "sloth": Format(sloth.recognises, sloth.drafts),
-    "openslo": Format(openslo.recognises, openslo.drafts),
-    "pyrra": Format(pyrra.recognises, pyrra.drafts),
+FORMATS: Mapping[str, Callable[[Iterable[Node], str | None], Iterator[Draft]]] = {
+    "sloth": sloth.drafts,
+    "openslo": openslo.drafts,
+    "pyrra": pyrra.drafts,
 }
 
 
@@ -47,7 +39,8 @@ class Imported:
 
     files: tuple[SloFile, ...]
     notes: tuple[Note, ...]
-    """Everything that was not imported or that changed, in reading order; each stands in a file as a comment too."""
+    """Everything that was not imported or that changed, in reading order, and each once. It stands in a file as a
+    comment, too."""
 
     @property
     def refused(self) -> tuple[Refused, ...]:
@@ -76,8 +69,7 @@ def import_files(paths: Iterable[Path], format_name: str | None = None, service:
         said = "".join(f"\n{note.problem}" for source in sources for note in source.notes)
         raise NothingToImportError(f"no SLO of {', '.join(FORMATS)} in {', '.join(map(str, files))}{said}")
     slo_files = files_of(drafts, sources)
-    notes = sorted({note for source in sources for note in source.notes}, key=lambda note: note.problem)
-    return Imported(slo_files, tuple(notes))
+    return Imported(slo_files, tuple(said_once(note for source in sources for note in source.notes)))
 
 
 def _drafts(sources: Iterable[Source], format_name: str | None, service: str | None) -> Iterator[Draft]:
@@ -90,13 +82,13 @@ def _drafts(sources: Iterable[Source], format_name: str | None, service: str | N
             else:
                 found[name].append(node)
     for name, nodes in found.items():
-        yield from FORMATS[name].drafts(nodes, service)
+        yield from FORMATS[name](nodes, service)
 
 
 def _format_of(node: Node, wanted: str | None) -> str | None:
     if not isinstance(node.value, dict):
         return None
-    name = next((name for name, each in FORMATS.items() if each.recognises(node.value)), None)
+    name = format_of(node.value)
     if wanted and name is None and not node.holds("apiVersion", "version"):
         return wanted  # it does not say what it is, and the caller does
     return name if wanted in (None, name) else None

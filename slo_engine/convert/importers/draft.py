@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from slo_engine.convert.importers.queries import Indicator
-from slo_engine.convert.importers.source import Node, Note, Source
+from slo_engine.convert.importers.alert_texts import Alert, Words, translated
+from slo_engine.convert.importers.queries import CannotExpressError, Indicator
+from slo_engine.convert.importers.source import MalformedError, Node, Source
 from slo_engine.definitions.duration import Duration
-from slo_engine.definitions.fields import AnnotationName, Label, Template
+from slo_engine.definitions.fields import LABEL, AnnotationName, Label, Template, matching
 from slo_engine.definitions.loading import MIN_WINDOW
 from slo_engine.definitions.policies import BUILT_IN, Policy, Severity, Tier, can_fire
 from slo_engine.definitions.problems import KeyPath
@@ -30,6 +31,9 @@ SEVERITIES: tuple[Severity, Severity] = ("page", "ticket")
 _LABEL: TypeAdapter[str] = TypeAdapter(Label)
 _ANNOTATION: TypeAdapter[str] = TypeAdapter(AnnotationName)
 _TEMPLATE: TypeAdapter[str] = TypeAdapter(Template)
+_SEVERITY: TypeAdapter[str] = TypeAdapter(
+    Annotated[str, matching(LABEL, "a severity is one word of letters, digits and _, such as critical")]
+)
 
 
 @dataclass
@@ -43,6 +47,8 @@ class Draft:
     fields: dict[str, Any] = field(default_factory=dict)
     labels: dict[str, str] = field(default_factory=dict)
     tier_labels: dict[Severity, dict[str, str]] = field(default_factory=lambda: {"page": {}, "ticket": {}})
+    severities: dict[Severity, str] = field(default_factory=lambda: {"page": "page", "ticket": "ticket"})
+    """What the alerts of a severity call it."""
     policy: Policy | None = None
     refused: str | None = None
     sli_source: Any = None
@@ -63,8 +69,16 @@ class Draft:
                 found = (len(node.path), key)
         return found[1] if found else None
 
-    def indicate(self, node: Node, indicator: Indicator) -> None:
-        """Take over what a query became."""
+    def indicate(self, node: Node, read: Callable[[Node], Indicator]) -> None:
+        """Take over what the SLI of the source becomes. Where that cannot be expressed, the SLO becomes a comment that
+        shows the SLI as it stands there, so that nothing else is said of what is in it."""
+        said = len(node.source.remarks)
+        try:
+            indicator = read(node)
+        except (CannotExpressError, MalformedError) as error:
+            node.source.take_back(node.path, said)
+            self.refuse(node, error)
+            return
         if indicator.by:
             self.fields["by"] = list(indicator.by)
         self.fields["sli"] = indicator.sli
@@ -85,6 +99,35 @@ class Draft:
         """No alerts of these severities."""
         for severity in severities:
             self.alerting()[severity] = {"disabled": True}
+
+    def call_alerts(self, node: Node) -> None:
+        """Name the burn alerts as they are named there."""
+        written = node.text()
+        name = re.sub(r"[^a-zA-Z0-9_:]+", "_", written).strip("_")[:100]
+        if not name or name[0].isdigit():
+            name = f"SLO_{name}".rstrip("_")
+        if name != written:
+            node.changed(f"alerts named {written!r} are named {name} here: letters, digits, _ and :")
+        self.alerting()["name"] = name
+
+    def call_severity(self, severity: Severity, node: Node) -> None:
+        """Have the alerts of a severity say what they say there."""
+        if reason := _refusal(_SEVERITY, node.text()):
+            node.leave(f"{reason}. It is {self.severities[severity]} here")
+        else:
+            self.severities[severity] = node.text()
+
+    def write_severities(self) -> None:
+        """Write those that are called otherwise than they are here."""
+        named = self.severities.items()
+        written = {severity: name for severity, name in named if name != severity and not self.disabled(severity)}
+        if written:
+            self.alerting()["severities"] = written
+
+    @property
+    def silent(self) -> bool:
+        """Whether it has no burn alerts."""
+        return all(self.disabled(severity) for severity in SEVERITIES)
 
     def disabled(self, severity: Severity) -> bool:
         """Whether alerts of this severity are not wanted."""
@@ -135,14 +178,6 @@ class Draft:
             self.alerting()["disabled"] = list(dict.fromkeys(str(tier.long) for tier in never))
 
 
-def placed(drafts: list[Draft], source: Source) -> Iterator[tuple[int, str, Note]]:
-    """Each note on a source with the SLO (its index) and the key where it belongs; -1 for the head of the file."""
-    for remark in source.remarks:
-        found = ((index, draft.key_of(source, remark.path)) for index, draft in enumerate(drafts))
-        index, key = next(((index, key) for index, key in found if key is not None), (-1, ""))
-        yield index, remark.key or key, remark.note
-
-
 def _rounded(tier: Tier) -> Tier:
     """As a file writes it."""
     return replace(tier, factor=float(f"{tier.factor:.6g}"))
@@ -180,17 +215,30 @@ def named(node: Node, otherwise: str = "slo") -> str:
     return name
 
 
-def labels_of(node: Node | None, prefix: str = "") -> dict[str, str]:
-    """Labels for alerts; those that our rules set themselves, or that are none, are left out with a note."""
-    return _checked(node, _LABEL, prefix)
+def labels_of(node: Node | None, prefix: str = "", read: Callable[[Node], str] = Node.text) -> dict[str, str]:
+    """Labels for alerts; those that our rules set themselves, or that are none, are left out with a note. ``read``
+    gives the text of one."""
+    return _checked(node, _LABEL, prefix, read)
 
 
-def annotations_of(node: Node | None, prefix: str = "") -> dict[str, str]:
+def annotations_of(node: Node | None, prefix: str = "", read: Callable[[Node], str] = Node.text) -> dict[str, str]:
     """Annotations for alerts, as :func:`labels_of`."""
-    return _checked(node, _ANNOTATION, prefix)
+    return _checked(node, _ANNOTATION, prefix, read)
 
 
-def _checked(node: Node | None, names: TypeAdapter[str], prefix: str) -> dict[str, str]:
+def translation(words: Words, alert: Alert | None = None) -> Callable[[Node], str]:
+    """How to read the texts of a tool's alerts: in our labels, with a note on what they cannot say here."""
+
+    def read(node: Node) -> str:
+        text, remarks = translated(node.text(), words, alert)
+        for remark in remarks:
+            node.changed(remark)
+        return text
+
+    return read
+
+
+def _checked(node: Node | None, names: TypeAdapter[str], prefix: str, read: Callable[[Node], str]) -> dict[str, str]:
     found = {}
     for key, value in (node.entries() if node else {}).items():
         name = key.removeprefix(prefix)
@@ -199,11 +247,12 @@ def _checked(node: Node | None, names: TypeAdapter[str], prefix: str) -> dict[st
         elif prefix and not key.startswith(prefix):
             value.leave("concerns the Kubernetes object, not the alerts: set it where the rules are deployed")
         elif name == "severity":
-            value.leave("alerts here carry severity page or ticket: change the routes of Alertmanager to these")
-        elif reason := _refusal(names, name) or _refusal(_TEMPLATE, value.text()):
+            if not value.was_read:
+                value.leave("alerts here carry severity page or ticket: alerting.severities gives these other names")
+        elif reason := _refusal(names, name) or _refusal(_TEMPLATE, value.text()) or _refusal(_TEMPLATE, read(value)):
             value.leave(reason)
         else:
-            found[name] = value.text()
+            found[name] = read(value)
     return found
 
 

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from slo_engine.convert.importers.draft import SEVERITIES, Draft, placed
+from slo_engine.convert.importers.comments import Comments, comments_of
+from slo_engine.convert.importers.draft import SEVERITIES, Draft
 from slo_engine.convert.importers.source import Source
 from slo_engine.definitions import yaml_text
 from slo_engine.definitions.loading import examine
@@ -50,10 +51,14 @@ def files_of(drafts: Sequence[Draft], sources: Sequence[Source]) -> tuple[SloFil
     shared = [policy for policy in policies if sum(policy in page.policies for page in pages) > 1]
     for page in pages:
         page.own_policies = [policy for policy in page.policies if policy not in shared]
-    for source in sources:
-        at_home = next((page for page in pages if any(d.place.source is source for d in page.drafts)), pages[0])
-        for page in pages:
-            page.add_notes(source, head=page is at_home)
+    homes = [
+        next((page for page in pages if any(draft.place.source is source for draft in page.drafts)), pages[0])
+        for source in sources
+    ]
+    for page in pages:
+        others = [draft for draft in drafts if draft.service != page.service]
+        of_page = [(source, home is page) for source, home in zip(sources, homes, strict=True)]
+        page.comments = comments_of(page.drafts, others, of_page)
     loaded = _checked(pages, shared)
     files = [page.file(loaded) for page in pages]
     if shared:
@@ -99,8 +104,7 @@ class _Page:
         self.drafts = [draft for draft in drafts if draft.service == service]
         self.labels = _labels(self.drafts)
         self.own_policies: list[Policy] = []
-        self._head_notes: list[str] = []
-        self._slo_notes: dict[tuple[int, str], list[str]] = {}
+        self.comments = Comments()
 
     @property
     def name(self) -> str:
@@ -111,14 +115,6 @@ class _Page:
         """Those that its SLOs use and that are not built in."""
         used = {draft.policy.name: draft.policy for draft in self.drafts if draft.policy}
         return [policy for policy in used.values() if policy.name not in BUILT_IN]
-
-    def add_notes(self, source: Source, *, head: bool) -> None:
-        for index, key, note in placed(self.drafts, source):
-            if index >= 0:
-                notes = self._slo_notes.setdefault((index, key), [])
-                notes += [str(note)] if str(note) not in notes else []
-            elif head:
-                self._head_notes.append(f"{note.problem.file}:{note.problem.line}: {note}")
 
     def file(self, loaded: Iterable[Slo]) -> SloFile:
         refused = tuple(
@@ -132,7 +128,7 @@ class _Page:
         lines = yaml_text.comment(
             f"Imported by slo-engine from {sources}. The comments name what is not, or not quite, the same."
         )
-        for note in self._head_notes:
+        for note in self.comments.head:
             lines += yaml_text.comment(note)
         lines += yaml_text.mapping(self._header(), open_keys=["defaults"])
         lines += ["", "slos:"]
@@ -152,7 +148,19 @@ class _Page:
             header["labels"] = labels
         if window := self._shared_window():
             header["defaults"] = {"window": window}
+        if alerting := self._shared_alerting():
+            header.setdefault("defaults", {})["alerting"] = alerting
         return header
+
+    def _shared_alerting(self) -> dict[str, Any]:
+        """How all alerts of the file are named and called; what one SLO says alone stands there."""
+        shared = {}
+        alerting = [draft.fields.get("alerting", {}) for draft in self.drafts if not draft.silent]
+        for key in ("name", "severities"):
+            first = alerting[0].get(key) if len(alerting) > 1 else None
+            if first is not None and all(each.get(key) == first for each in alerting):
+                shared[key] = first
+        return shared
 
     def _shared_window(self) -> str | None:
         windows = {draft.fields.get("window") for draft in self.drafts}
@@ -162,7 +170,8 @@ class _Page:
         fields = {"name": draft.name, **draft.fields, "sli": draft.fields.get("sli", draft.sli_source)}
         if self._shared_window():
             fields.pop("window", None)
-        alerting = dict(fields.pop("alerting", {}))
+        shared = self._shared_alerting()
+        alerting = {key: value for key, value in fields.pop("alerting", {}).items() if key not in shared}
         for severity in SEVERITIES:
             own = {key: draft.labels[key] for key in draft.labels if draft.labels[key] != self.labels.get(key)}
             labels = {
@@ -174,10 +183,8 @@ class _Page:
             fields["alerting"] = {key: alerting[key] for key in sorted(alerting, key=_ALERTING.index)}
         ordered = {key: fields[key] for key in _ORDER if fields.get(key) is not None}
         inside = ordered if draft.refused is None else ()
-        comments = {key: self._slo_notes.get((index, key), []) for key in inside}
-        first = [
-            note for (i, key), notes in self._slo_notes.items() if i == index and key not in inside for note in notes
-        ]
+        comments = {key: self.comments.before(index, key) for key in inside}
+        first = self.comments.before_slo(index, inside)
         lines = [line for note in first for line in yaml_text.comment(note, 2)]
         slo = yaml_text.item(yaml_text.mapping(ordered, 4, comments, open_keys=["sli"]), 2)
         if draft.refused is None:
@@ -191,7 +198,7 @@ class _Page:
         return found
 
 
-_ALERTING = ("policy", "disabled", "page", "ticket", "absent")
+_ALERTING = ("policy", "name", "severities", "disabled", "page", "ticket", "absent")
 
 
 def _labels(drafts: Sequence[Draft]) -> dict[str, str]:

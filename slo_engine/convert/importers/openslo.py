@@ -5,21 +5,23 @@ The format is described in github.com/OpenSLO/OpenSLO, ``README.md`` (v1alpha: i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from typing import Any
+from functools import partial
 
 from slo_engine.convert.importers import queries
 from slo_engine.convert.importers.draft import Draft, labels_of, named, plain_name
 from slo_engine.convert.importers.openslo_alerts import follow_policies
-from slo_engine.convert.importers.openslo_objects import Objects
+from slo_engine.convert.importers.openslo_objects import Objects, UnresolvedError
 from slo_engine.convert.importers.source import MalformedError, Node
 from slo_engine.definitions.duration import Duration
 
-_VERSIONS = ("openslo/v1", "openslo/v1alpha")
 _DAYS = {"d": 1, "w": 7, "M": 30, "Q": 90, "Y": 365}
 _UNITS = {"Minute": "m", "Hour": "h", "Day": "d", "Week": "w", "Month": "M", "Quarter": "Q", "Year": "Y"}
 _OPERATORS = {"lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
+_COMPARED = ("op", "value", "timeSliceTarget", "timeSliceWindow")
+"""What an objective says of its SLI: of one that is shown as it stands, nothing need be said."""
+
 _PROMETHEUS = ("prometheus", "promql", "thanos", "mimir", "cortex", "victoria", "sloth")
 """What sources that speak PromQL call themselves."""
 
@@ -28,11 +30,6 @@ _OBJECTS = {
     "AlertNotificationTarget": "where alerts go is up to the routes of Alertmanager and the sinks of the engine",
 }
 """Kinds that say nothing about an SLO."""
-
-
-def recognises(data: Mapping[str, Any]) -> bool:
-    """Whether a document says that it is OpenSLO's, of a version that is read."""
-    return data.get("apiVersion") in _VERSIONS
 
 
 def drafts(objects: Iterable[Node], service: str | None) -> Iterator[Draft]:
@@ -70,7 +67,6 @@ def _slo(node: Node, known: Objects, service: str | None) -> Iterator[Draft]:
     metadata.leave_key("annotations", "annotations of the object: write those that alerts should carry under alerting")
     description = _description(metadata, spec)
     window, method = _window(spec), spec.find("budgetingMethod")
-    indicator = known.referred(spec, "indicator", "SLI")
     objectives = spec.at("objectives").items()
     if not objectives:
         raise MalformedError(spec.at("objectives").problem("must hold an objective"))
@@ -90,7 +86,12 @@ def _slo(node: Node, known: Objects, service: str | None) -> Iterator[Draft]:
         draft.fields["objective"] = _target(objective)
         draft.fields["window"] = window
         follow_policies(draft, spec, known, Duration.parse(window))
-        _indicate(draft, objective, known.referred(objective, "indicator", "SLI") or indicator, method)
+        try:
+            indicator = known.referred(objective, "indicator", "SLI") or known.referred(spec, "indicator", "SLI")
+        except UnresolvedError as error:
+            _refuse(draft, objective, error)
+        else:
+            _indicate(draft, objective, indicator, method)
         yield draft
 
 
@@ -162,11 +163,16 @@ def _indicate(draft: Draft, objective: Node, indicator: Node | None, method: Nod
     if at is None:
         raise MalformedError(objective.problem("must have an indicator, here or in its SLO"))
     objective.leave_key("compositeWeight", "each objective is an SLO of its own here; nothing adds them up")
-    try:
-        draft.indicate(at, _sli(at, objective, method.text() if method else "Occurrences"))
-    except (queries.CannotExpressError, MalformedError) as error:
-        draft.refuse(at, error)
-        objective.ignore("op", "value", "timeSliceTarget", "timeSliceWindow")
+    draft.indicate(at, partial(_sli, objective=objective, method=method.text() if method else "Occurrences"))
+    if draft.refused is not None:
+        objective.ignore(*_COMPARED)
+
+
+def _refuse(draft: Draft, objective: Node, error: UnresolvedError) -> None:
+    reference = error.reference
+    draft.refuse(reference, error)
+    draft.sli_source = {reference.path[-1]: reference.value}
+    objective.ignore(*_COMPARED)
 
 
 def _inside(indicator: Node | None) -> Node | None:
@@ -201,7 +207,9 @@ def _ratio(metric: Node, objective: Node, method: str) -> queries.Indicator:
         kind = metric.at("rawType").text()
         return queries.ratio(_query(raw), of="good" if kind == "success" else "errors")
     if counted is False:
-        raise queries.CannotExpressError("its metrics are not counters (counter: false): record counters by rules")
+        raise queries.CannotExpressError(
+            "its metrics are not counters (counter: false): name the counters that they are made from"
+        )
     total = _query(metric.at("total"))
     bad, good = metric.find("bad"), metric.find("good")
     if bad is None and good is None:

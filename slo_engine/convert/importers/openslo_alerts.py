@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from slo_engine.convert.importers.draft import MINUTE, Draft, plain_name
-from slo_engine.convert.importers.openslo_objects import Objects
+from slo_engine.convert.importers.openslo_objects import Objects, UnresolvedError
 from slo_engine.convert.importers.source import MalformedError, Node
 from slo_engine.definitions.duration import Duration
 from slo_engine.definitions.policies import Policy, Severity, Tier
@@ -21,7 +21,7 @@ _ABSENT = "10m"
 def follow_policies(draft: Draft, spec: Node, known: Objects, window: Duration) -> None:
     """Alert as the policies of an SLO say; not at all where it has none."""
     listed = spec.find("alertPolicies")
-    policies = [_object(node, "alertPolicyRef", "AlertPolicy", known) for node in listed.items()] if listed else []
+    policies = _objects(listed, "alertPolicyRef", "AlertPolicy", known)
     if not policies:
         at = listed or spec
         none = "it has no alert policy, so there are no alerts: remove page and ticket for those of policy google"
@@ -34,6 +34,8 @@ def follow_policies(draft: Draft, spec: Node, known: Objects, window: Duration) 
         names.append(_name(policy))
         tiers += _tiers(draft, policy, known)
     if not tiers:
+        assert listed is not None  # it holds the policies
+        listed.changed("none of its alert policies has a condition, so there are no alerts", "alerting")
         draft.disable("page", "ticket")
         return
     tiers.sort(key=lambda tier: (tier.severity, tier.long))
@@ -41,12 +43,16 @@ def follow_policies(draft: Draft, spec: Node, known: Objects, window: Duration) 
     draft.follow(policies[0], Policy(name, tuple(dict.fromkeys(tiers))), window)
 
 
-def _object(node: Node, reference: str, kind: str, known: Objects) -> Node:
-    """The object itself, or the one that it refers to."""
-    if isinstance(node.value, str):
-        return known.named(node, kind)
-    named = node.find(reference)
-    return known.named(named, kind) if named else node
+def _objects(listed: Node | None, reference: str, kind: str, known: Objects) -> list[Node]:
+    """The objects of a list, each itself or the one that it refers to; what refers to nothing is left out."""
+    found = []
+    for node in listed.items() if listed else []:
+        try:
+            named = node if isinstance(node.value, str) else node.find(reference)
+            found.append(known.named(named, kind) if named else node)
+        except UnresolvedError as error:
+            error.reference.leave(f"{error.missing}; until then its alerts are missing here")
+    return found
 
 
 def _name(policy: Node) -> str:
@@ -82,11 +88,11 @@ def _tiers(draft: Draft, policy: Node, known: Objects) -> list[Tier]:
     if breaching and not breaching.flag():
         conditions.leave("alertWhenBreaching is false")
         return []
-    tiers = []
     for node in conditions.items():
         if isinstance(node.value, dict):
             node.ignore("operator")
-        condition = _object(node, "conditionRef", "AlertCondition", known)
+    tiers = []
+    for condition in _objects(conditions, "conditionRef", "AlertCondition", known):
         draft.comes_from(condition, "alerting")
         tiers.append(_tier(condition))
     return tiers

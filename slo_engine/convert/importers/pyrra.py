@@ -11,9 +11,20 @@ from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from slo_engine.convert.importers import queries
-from slo_engine.convert.importers.draft import MINUTE, Draft, annotations_of, labels_of, named, plain_name
+from slo_engine.convert.importers.alert_texts import Alert, Words
+from slo_engine.convert.importers.draft import (
+    MINUTE,
+    SEVERITIES,
+    Draft,
+    annotations_of,
+    labels_of,
+    named,
+    plain_name,
+    translation,
+)
 from slo_engine.convert.importers.source import MalformedError, Node
 from slo_engine.definitions.duration import Duration
+from slo_engine.definitions.labels import LONG_WINDOW, SHORT_WINDOW
 from slo_engine.definitions.policies import Policy, Severity, Tier
 from slo_engine.definitions.promql import Selector
 
@@ -28,6 +39,15 @@ _TIERS: tuple[tuple[Severity, int, int, float], ...] = (
 _FOR = Decimal(2)
 """Minutes for which the fastest alert must hold, for a window of 28 days."""
 
+_NAME = "ErrorBudgetBurn"
+"""What its burn alerts are named where a file does not say: ``slo/slo.go``."""
+
+_SEVERITIES: Mapping[Severity, tuple[str, str]] = {
+    "page": ("fastBurn", "mediumBurn"),
+    "ticket": ("slowBurn", "longTermBurn"),
+}
+"""Its four tiers as ``alerting.severities`` names them."""
+
 _PREFIX = "pyrra.dev/"
 _LEFT_OUT = {
     "partial_response_strategy": "it is for Thanos Ruler: set it where the rules are deployed",
@@ -35,10 +55,13 @@ _LEFT_OUT = {
     "ruleOutput": "it labels Pyrra's PrometheusRule objects: set labels where the rules are deployed",
 }
 
-
-def recognises(data: Mapping[str, Any]) -> bool:
-    """Whether a document says that it is Pyrra's."""
-    return data.get("apiVersion") == "pyrra.dev/v1alpha1"
+WORDS = Words(
+    renamed={"long": LONG_WINDOW, "short": SHORT_WINDOW},
+    severity="severity",
+    own="exhaustion",
+    anywhere=r"\w+:(?:burnrate|increase)\d\w*|pyrra_\w+",
+)
+"""The labels and records of Pyrra: ``slo/rules.go``. The name of the SLO is ``slo`` there, too."""
 
 
 def drafts(objects: Iterable[Node], service: str | None) -> Iterator[Draft]:
@@ -52,10 +75,10 @@ def drafts(objects: Iterable[Node], service: str | None) -> Iterator[Draft]:
 def _slo(node: Node, service: str | None) -> Draft:
     metadata, spec = node.at("metadata"), node.at("spec")
     draft = Draft(_service(metadata, service), named(metadata.at("name")), node)
-    draft.labels = labels_of(metadata.find("labels"), _PREFIX)
-    annotations = annotations_of(metadata.find("annotations"), _PREFIX)
+    draft.labels = labels_of(metadata.find("labels"), _PREFIX, translation(WORDS))
     for key, ours in (("alerting", "alerting"), ("indicator", "sli"), ("target", "objective"), ("window", "window")):
         draft.comes_from(spec.find(key), ours)
+    draft.comes_from(metadata.find("annotations"), "alerting")
     if (description := spec.find("description")) and description.text().strip():
         draft.fields["description"] = description.text().strip()
     draft.fields["objective"] = spec.at("target").number()
@@ -63,12 +86,8 @@ def _slo(node: Node, service: str | None) -> Draft:
     draft.fields["window"] = str(window)
     for key, why in _LEFT_OUT.items():
         spec.leave_key(key, why)
-    _alerting(draft, spec, window, annotations)
-    indicator = spec.at("indicator")
-    try:
-        draft.indicate(indicator, _indicator(indicator))
-    except (queries.CannotExpressError, MalformedError) as error:
-        draft.refuse(indicator, error)
+    draft.indicate(spec.at("indicator"), _indicator)
+    _alerting(draft, spec, window, metadata.find("annotations"))
     return draft
 
 
@@ -93,30 +112,68 @@ def _duration(node: Node) -> Duration:
         raise MalformedError(node.problem("must be a duration, such as 4w")) from None
 
 
-def _alerting(draft: Draft, spec: Node, window: Duration, annotations: Mapping[str, str]) -> None:
+def _alerting(draft: Draft, spec: Node, window: Duration, annotations: Node | None) -> None:
     alerting = spec.find("alerting")
     wanted = {"burnrates": True, "absent": True, "disabled": False}
     if alerting:
         for key, default in wanted.items():
             flag = alerting.find(key)
             wanted[key] = flag.flag() if flag else default
-        named_otherwise = "alerts here are named SLOErrorBudgetBurn and SLODataAbsent: change routes and silences"
-        alerting.leave_key("name", named_otherwise)
-        alerting.leave_key("absentName", named_otherwise)
-        alerting.leave_key(
-            "severities", "alerts here carry severity page or ticket, and the windows: change the routes to these"
-        )
-    at = alerting or spec.at("window")
+        alerting.leave_key("absentName", "the alert for missing data is SLODataAbsent here: change routes and silences")
     if wanted["disabled"] or not wanted["burnrates"]:
         draft.disable("page", "ticket")
+        annotations_of(annotations, _PREFIX)
+        if alerting:
+            alerting.leave_key("name", "it has no burn alerts")
+            alerting.leave_key("severities", "it has no burn alerts")
     else:
-        for severity in ("page", "ticket"):
-            draft.annotate(severity, annotations)
+        _name_and_severities(draft, alerting)
+        draft.write_severities()
+        for severity in SEVERITIES:
+            draft.annotate(severity, annotations_of(annotations, _PREFIX, _reading(draft, severity)))
         waits = "Pyrra's alerts wait (`for`, 2m to 3h at a window of 28 days); here both windows suffice"
-        at.changed(waits, "alerting")
-        draft.follow(at, _policy(window), window)
+        spec.changed(waits, "alerting")
+        draft.follow(spec, _policy(window), window)
     if wanted["absent"] and not wanted["disabled"]:
         draft.alerting()["absent"] = str(_absent(draft.fields["objective"], window))
+        spec.changed("Pyrra's alert for missing data is critical; here it is as urgent as a ticket", "alerting")
+
+
+def _name_and_severities(draft: Draft, alerting: Node | None) -> None:
+    draft.alerting()["name"] = _NAME
+    draft.severities.update({"page": "critical", "ticket": "warning"})
+    if alerting is None:
+        return
+    if name := alerting.find("name"):
+        draft.call_alerts(name)
+    if severities := alerting.find("severities"):
+        severities.leave_key("absent", "the alert for missing data is as urgent as a ticket here")
+    for severity, (faster, slower) in _SEVERITIES.items() if severities else ():
+        assert severities is not None
+        default = draft.severities[severity]
+        if first := severities.find(faster):
+            draft.call_severity(severity, first)
+        second = severities.find(slower)
+        if (second.text() if second else default) != (first.text() if first else default):
+            shared = f"{faster} and {slower} are {severity} here, and share one severity: {draft.severities[severity]}"
+            severities.changed(shared)
+
+
+def _reading(draft: Draft, severity: Severity) -> Callable[[Node], str]:
+    known, called = draft.refused is None, draft.severities[severity]
+    by = tuple(draft.fields.get("by", ())) if known else None
+    of_series = _labels_of_series(draft.fields["sli"]) if known else {}
+    return translation(WORDS, Alert(called, called, by, {**of_series, **draft.labels}))
+
+
+def _labels_of_series(sli: dict[str, Any]) -> dict[str, str]:
+    """The labels that Pyrra's alerts have from the metric: those that its selector gives one value."""
+    (kind,) = sli.values()
+    try:
+        found = queries.selector(kind.get("total") or kind.get("histogram") or kind.get("good"))
+    except queries.CannotExpressError:
+        return {}
+    return {matcher.name: matcher.value for matcher in found.matchers if matcher.op == "="}
 
 
 def _policy(window: Duration) -> Policy:
@@ -158,12 +215,15 @@ def _metric(node: Node) -> Selector:
 
 
 def _ratio(node: Node) -> dict[str, Any]:
-    return {"events": {"total": str(_metric(node.at("total"))), "errors": str(_metric(node.at("errors")))}}
+    sli, doubt = queries.counted([_metric(node.at("total"))], errors=_metric(node.at("errors")))
+    if doubt:
+        node.changed(doubt)
+    return sli
 
 
 def _latency(node: Node) -> dict[str, Any]:
-    success, total = _metric(node.at("success")), _metric(node.at("total"))
-    return queries.latency(success, total) or {"events": {"total": str(total), "good": str(success)}}
+    sli, _ = queries.counted([_metric(node.at("total"))], good=_metric(node.at("success")))
+    return sli
 
 
 def _latency_native(node: Node) -> dict[str, Any]:

@@ -5,14 +5,16 @@ The format is described in github.com/slok/sloth, ``pkg/prometheus/api/v1`` and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 from slo_engine.convert.importers import queries
-from slo_engine.convert.importers.draft import SEVERITIES, Draft, annotations_of, labels_of, named
+from slo_engine.convert.importers.alert_texts import Alert, Words
+from slo_engine.convert.importers.draft import SEVERITIES, Draft, annotations_of, labels_of, named, translation
 from slo_engine.convert.importers.source import MalformedError, Node
 from slo_engine.definitions.duration import Duration
+from slo_engine.definitions.labels import LONG_WINDOW, SERVICE, SLO
 from slo_engine.definitions.policies import Policy, Severity, Tier
 
 _KUBERNETES = "sloth.slok.dev/v1"
@@ -20,15 +22,14 @@ _PERIOD = Duration.parse("30d")
 """Sloth's period where neither its flag nor a catalogue sets another one."""
 
 _PLUGINS = "plugins change the rules that Sloth writes; the rules here are others: see whether one of its keys does it"
-_NAME = (
-    "alerts here are named SLOErrorBudgetBurn, and tell their SLO by the labels slo_service and slo: change routes and "
-    "silences to these"
+WORDS = Words(
+    renamed={"sloth_service": SERVICE, "sloth_slo": SLO, "sloth_window": LONG_WINDOW},
+    severity="sloth_severity",
+    joined={"sloth_id": (SERVICE, SLO)},
+    own=r"sloth_\w+",
+    anywhere=r"sloth_\w+|slo:\w+:\w+",
 )
-
-
-def recognises(data: Mapping[str, Any]) -> bool:
-    """Whether a document says that it is Sloth's."""
-    return data.get("version") == "prometheus/v1" or data.get("apiVersion") == _KUBERNETES
+"""The labels of Sloth: ``pkg/common/conventions/slo.go``."""
 
 
 def drafts(objects: Iterable[Node], service: str | None) -> Iterator[Draft]:  # noqa: ARG001 - Sloth names its service
@@ -104,11 +105,12 @@ def _duration(node: Node) -> Duration:
 
 def _service(spec: Node, keys: _Keys, catalogue: _Catalogue | None) -> Iterator[Draft]:
     service = named(spec.at("service"), "service")
-    labels = labels_of(spec.find("labels"))
+    labels = labels_of(spec.find("labels"), read=translation(WORDS))
     spec.leave_key(keys.group_plugins, _PLUGINS)
     slos = spec.find("slos")
     for node in slos.items() if slos else []:
-        draft = Draft(service, named(node.at("name")), node, labels={**labels, **labels_of(node.find("labels"))})
+        own = labels_of(node.find("labels"), read=translation(WORDS))
+        draft = Draft(service, named(node.at("name")), node, labels={**labels, **own})
         for key in ("alerting", "sli", "objective"):
             draft.comes_from(node.find(key), key)
         if description := node.find("description"):
@@ -116,16 +118,12 @@ def _service(spec: Node, keys: _Keys, catalogue: _Catalogue | None) -> Iterator[
         draft.fields["objective"] = node.at("objective").number()
         draft.fields["window"] = str(catalogue.period if catalogue else _PERIOD)
         node.leave_key("plugins", _PLUGINS)
+        draft.indicate(node.at("sli"), partial(_indicator, keys=keys))
         if alerting := node.find("alerting"):
             _alerting(draft, alerting, keys)
         if catalogue:
             draft.comes_from(catalogue.node, "alerting")
             draft.follow(catalogue.node, catalogue.policy, catalogue.period)
-        sli = node.at("sli")
-        try:
-            draft.indicate(sli, _indicator(sli, keys))
-        except (queries.CannotExpressError, MalformedError) as error:
-            draft.refuse(sli, error)
         yield draft
 
 
@@ -143,15 +141,34 @@ def _indicator(sli: Node, keys: _Keys) -> queries.Indicator:
 
 
 def _alerting(draft: Draft, alerting: Node, keys: _Keys) -> None:
-    alerting.leave_key("name", _NAME)
-    labels, annotations = labels_of(alerting.find("labels")), annotations_of(alerting.find("annotations"))
     for severity in SEVERITIES:
         own = alerting.find(keys.tiers[severity])
-        tier_labels = labels | labels_of(own.find("labels") if own else None)
-        tier_annotations = annotations | annotations_of(own.find("annotations") if own else None)
+        of_both = [alerting, own] if own else [alerting]
+        for each in of_both:
+            if (labels_there := each.find("labels")) and (called := labels_there.find("severity")):
+                draft.call_severity(severity, called)
+        # Labels first: a text may ask for one.
+        labels = _merged(labels_of(each.find("labels"), read=_reading(draft, severity, {})) for each in of_both)
+        read = _reading(draft, severity, labels)
+        annotations = _merged(annotations_of(each.find("annotations"), read=read) for each in of_both)
         disabled = own.find("disable") if own else None
         if disabled and disabled.flag():
             draft.disable(severity)
         else:
-            draft.tier_labels[severity] = tier_labels
-            draft.annotate(severity, tier_annotations)
+            draft.tier_labels[severity] = labels
+            draft.annotate(severity, annotations)
+    if name := alerting.find("name"):
+        if draft.silent:
+            name.leave("it has no burn alerts")
+        else:
+            draft.call_alerts(name)
+    draft.write_severities()
+
+
+def _reading(draft: Draft, severity: Severity, labels: Mapping[str, str]) -> Callable[[Node], str]:
+    by = None if draft.refused is not None else tuple(draft.fields.get("by", ()))
+    return translation(WORDS, Alert(draft.severities[severity], severity, by, {**draft.labels, **labels}))
+
+
+def _merged(parts: Iterable[Mapping[str, str]]) -> dict[str, str]:
+    return {key: text for part in parts for key, text in part.items()}

@@ -8,8 +8,8 @@ importer read it and whatever the key is called.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Set
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,6 +25,14 @@ MAX_FILE_BYTES = 2 * 1024 * 1024
 _LINE = re.compile(r"[^\r\n\x85\u2028\u2029]*(?:\r\n|[\r\n\x85\u2028\u2029]|\Z)")
 """A line as libyaml counts lines."""
 
+_INDEX = re.compile(r"\[\d+\]")
+
+_GO_BOOLEANS = {
+    True: ("y", "Y", "yes", "Yes", "YES", "on", "On", "ON"),
+    False: ("n", "N", "no", "No", "NO", "off", "Off", "OFF"),
+}
+"""The truth values of YAML 1.1: github.com/go-yaml/yaml, ``decode.go``."""
+
 _UNKNOWN = "nothing here stands for it: check whether it matters"
 
 
@@ -35,9 +43,43 @@ class Note:
 
     kind: Literal["not imported", "changed"]
     problem: Problem
+    also: tuple[Problem, ...] = ()
+    """Where else the same is to be said."""
+
+    @property
+    def place(self) -> tuple[Path, int, int]:
+        """File, line and column."""
+        return self.problem.file, self.problem.line, self.problem.column
+
+    @property
+    def path(self) -> str:
+        """What it is about."""
+        return self.problem.path or "the document"
+
+    @property
+    def shape(self) -> str:
+        """What it is about, in whichever item of a list: ``slos[].alerting.name``."""
+        return _INDEX.sub("[]", self.path)
+
+    @property
+    def subject(self) -> tuple[str, str, str]:
+        """What it says of which key, whichever SLO that stands in: notes with one subject are said once."""
+        return self.kind, self.shape.rpartition(".")[2].rstrip("[]"), self.problem.message
 
     def __str__(self) -> str:
-        return f"{self.kind}: {self.problem.path or 'the document'}: {self.problem.message}"
+        return f"{self.kind}: {self.path}: {self.problem.message}"
+
+
+def said_once(notes: Iterable[Note]) -> list[Note]:
+    """These notes in reading order. Of those that say the same of the same key there is the first, which names the
+    places of the others; a place that several paths lead to, over aliases and merge keys, is one place."""
+    found: dict[tuple[str, str, str], dict[tuple[Path, int, int], Note]] = {}
+    for note in sorted(notes, key=lambda note: note.problem):
+        found.setdefault(note.subject, {}).setdefault(note.place, note)
+    return [
+        replace(first, also=tuple(other.problem for other in others))
+        for first, *others in (list(places.values()) for places in found.values())
+    ]
 
 
 @dataclass(frozen=True)
@@ -84,8 +126,10 @@ class Source:
             yield root
 
     def leave_the_rest(self) -> None:
-        """Make a note of everything that nothing has read: of a mapping or list as a whole where no part of it was."""
-        for path in self._untouched((), self.document.data):
+        """Make a note of everything that nothing has read: of a mapping or list as a whole where no part of it was.
+        What was read over an alias or a merge key was read where its anchor is, too."""
+        read_at = {self.document.position(path) for path in self._read | self._opened}
+        for path in self._untouched((), self.document.data, read_at):
             self.say("not imported", path, _UNKNOWN)
 
     @property
@@ -101,15 +145,33 @@ class Source:
         if remark not in self.remarks:
             self.remarks.append(remark)
 
-    def _untouched(self, path: KeyPath, value: Any) -> Iterator[KeyPath]:
+    def _untouched(self, path: KeyPath, value: Any, read_at: Set[Position | None]) -> Iterator[KeyPath]:
         if path in self._read:
             return
-        if path not in self._opened:
+        if path not in self._opened and self.document.position(path) in read_at:
+            return  # read, as far as it was, under another path
+        if path not in self._opened and not self._holds_what_was_read(path, value, read_at):
             yield path
             return
-        pairs = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, child in pairs:
-            yield from self._untouched((*path, key), child)
+        for key, child in _children(value):
+            yield from self._untouched((*path, key), child, read_at)
+
+    def _holds_what_was_read(self, path: KeyPath, value: Any, read_at: Set[Position | None]) -> bool:
+        return any(
+            self.document.position((*path, key)) in read_at or self._holds_what_was_read((*path, key), child, read_at)
+            for key, child in _children(value)
+        )
+
+    def take_back(self, path: KeyPath, count: int) -> None:
+        """Take back what was said of the values in ``path`` after the first ``count`` remarks."""
+        kept = [remark for remark in self.remarks[count:] if remark.path[: len(path)] != path]
+        self.remarks[count:] = kept
+
+
+def _children(value: Any) -> Iterable[tuple[str | int, Any]]:
+    if isinstance(value, dict):
+        return value.items()
+    return enumerate(value) if isinstance(value, list) else ()
 
 
 @dataclass(frozen=True)
@@ -175,28 +237,30 @@ class Node:
         return [Node(self.source, (*self.path, index), item) for index, item in enumerate(self.value)]
 
     def text(self) -> str:
-        """A text; a number or a truth value as the text that it would be."""
+        """A text; a number or a truth value as it is written."""
         if isinstance(self.value, dict | list) or self.value is None:
             raise MalformedError(self.problem("must be text"))
         self._mark_read()
-        return str(self.value).lower() if isinstance(self.value, bool) else str(self.value)
+        return self.source.document.written(self.path) or str(self.value)
 
     def number(self) -> float:
         """A number, in quotes or not."""
+        text = self.text()
         try:
-            number = float(self.text())
-        except ValueError:
+            number = float(self.value if type(self.value) in (int, float) else text)
+        except (ValueError, OverflowError):
             number = float("nan")
         if number != number or number in (float("inf"), float("-inf")):
             raise MalformedError(self.problem("must be a number"))
         return number
 
     def flag(self) -> bool:
-        """``true`` or ``false``"""
-        if not isinstance(self.value, bool):
+        """``true`` or ``false``, or what Go's parsers take for them where a truth value is asked for."""
+        value = next((value for value, words in _GO_BOOLEANS.items() if self.value in words), self.value)
+        if not isinstance(value, bool):
             raise MalformedError(self.problem("must be true or false"))
         self._mark_read()
-        return self.value
+        return value
 
     def entries(self) -> Mapping[str, Node]:
         """The keys of a mapping, each with its value."""
@@ -246,7 +310,7 @@ def read_sources(file: Path) -> tuple[list[Source], list[Problem]]:
         text = _text(file)
     except MalformedError as error:
         return [], [error.problem]
-    documents = [read_document(file, part) for part in _documents(text)]
+    documents = [read_document(file, part, as_go=True) for part in _documents(text)]
     problems = [problem for document in documents for problem in document.problems]
     return [Source(document) for document in documents if document.data is not None], problems
 

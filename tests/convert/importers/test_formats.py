@@ -10,6 +10,7 @@ import yaml
 
 from slo_engine.convert.importers import Imported, import_files
 from slo_engine.definitions import SloFileError, load
+from slo_engine.errors import SloEngineError
 from slo_engine.rollout import write
 from tests.convert.importers.sources import (
     ALL,
@@ -64,6 +65,8 @@ def test_sloth_is_translated(tmp_path: Path) -> None:
             }
         },
         "alerting": {
+            "name": "CheckoutHighErrorRate",
+            "severities": {"page": "critical"},
             "page": {
                 "labels": {"category": "availability", "area": "web", "pager": "payments"},
                 "annotations": {"runbook": "https://example.org/runbook"},
@@ -94,6 +97,16 @@ def test_sloth_in_kubernetes_makes_a_file_a_service(tmp_path: Path) -> None:
     assert data(got, 1)["slos"][0]["sli"] == {"events": {"total": "search_total", "good": 'search_total{code!~"5.."}'}}
 
 
+def test_a_total_of_several_counters_is_a_list_in_the_file(tmp_path: Path) -> None:
+    total = 'sum(rate(http_requests_total{job="checkout"}[{{.window}}]))'
+    got = imported(
+        tmp_path, SLOTH.replace(f"total_query: {total}", f"total_query: {total} + sum(rate(more[{{{{.window}}}}]))")
+    )
+    # As text: what the list means is up to the format.
+    text = " ".join(part for line in got.files[0].text.splitlines() for part in line.strip(" #").split())
+    assert "total: ['http_requests_total{job=\"checkout\"}', more]" in text
+
+
 def test_keys_that_sloth_passes_over_in_kubernetes_are_not_imported(tmp_path: Path) -> None:
     got = imported(tmp_path, SLOTH_IN_KUBERNETES.replace("pageAlert: {labels", "page_alert: {labels"))
     assert any(note.problem.path == "spec.slos[0].alerting.page_alert" for note in got.notes)
@@ -105,7 +118,11 @@ def test_catalogue_of_windows_is_a_policy_for_its_period(tmp_path: Path) -> None
     # 8 % of 7 days in an hour, 12.5 % in 6 hours, 20 % in a day, 42 % in 3 days.
     (policy,) = data(got)["policies"]
     assert [tier["factor"] for tier in policy["tiers"]] == [13.44, 3.5, 1.4, 0.98]
-    assert slo(got, "requests-latency")["alerting"] == {"policy": "sloth-7d"}
+    assert slo(got, "requests-latency")["alerting"] == {
+        "policy": "sloth-7d",
+        "name": "CheckoutSlow",
+        "severities": {"ticket": "warning"},
+    }
 
 
 def test_second_catalogue_is_refused(tmp_path: Path) -> None:
@@ -139,12 +156,48 @@ def test_openslo_finds_what_its_objects_refer_to(tmp_path: Path) -> None:
 def test_openslo_without_alert_policies_has_no_alerts_and_says_so(tmp_path: Path) -> None:
     got = imported(tmp_path, OPENSLO)
     assert slo(got, "orders")["alerting"] == {"page": {"disabled": True}, "ticket": {"disabled": True}}
-    assert "    # changed: spec: it has no alert policy, so there are no alerts" in got.files[0].text
+    assert "# changed: spec (of orders, visits): it has no alert policy, so there are no alerts" in got.files[0].text
 
 
-def test_openslo_reference_to_nothing_is_explained(tmp_path: Path) -> None:
-    with pytest.raises(SloFileError, match=r"source\.yaml:\d+:\d+: spec\.indicatorRef: there is no SLI named 'gone'"):
-        imported(tmp_path, OPENSLO.replace("indicatorRef: fast-searches", "indicatorRef: gone"))
+def test_openslo_slo_whose_sli_is_not_there_is_a_comment_and_the_others_are_imported(tmp_path: Path) -> None:
+    got = imported(tmp_path, OPENSLO.replace("indicatorRef: fast-searches", "indicatorRef: gone"))
+    assert [each.name for each in got.refused] == ["search-speed-most", "search-speed-nearly-all", "visits"]
+    assert [each.name for each in got.files[0].slos] == ["orders"]
+
+
+def test_openslo_reference_to_no_sli_is_explained_where_it_stands(tmp_path: Path) -> None:
+    got = imported(tmp_path, OPENSLO.replace("indicatorRef: fast-searches", "indicatorRef: gone"))
+    line = OPENSLO.splitlines().index("  indicatorRef: fast-searches") + 1
+    reason = f"{tmp_path / 'source.yaml'}:{line}:17: spec.indicatorRef: there is no SLI named 'gone' in these files"
+    assert got.refused[0].reason.startswith(reason)
+    assert "  #   sli:\n  #     indicatorRef: gone\n" in got.files[0].text
+    unused = [note.problem.line for note in got.notes if "no SLO of these files refers to it" in str(note)]
+    assert unused == [OPENSLO.splitlines().index("kind: SLI")]
+
+
+def test_openslo_objective_may_name_an_sli_that_is_not_there(tmp_path: Path) -> None:
+    got = imported(tmp_path, OPENSLO.replace("target: 0.99}", "target: 0.99, indicatorRef: gone, op: lt, value: 3}"))
+    assert [each.name for each in got.refused] == ["search-speed-most", "visits"]
+    assert [each.name for each in got.files[0].slos] == ["search-speed-nearly-all", "orders"]
+
+
+def test_openslo_policy_or_condition_that_is_not_there_is_named_and_the_others_alert(tmp_path: Path) -> None:
+    for before in ("alertPolicyRef: burns-fast", "conditionRef: fast-burn"):
+        got = imported(tmp_path, OPENSLO.replace(before, f"{before.partition(':')[0]}: gone"))
+        (note,) = [note for note in got.notes if "named 'gone' in these files" in str(note)]
+        assert note.problem.path.endswith("Ref")
+        assert "until then its alerts are missing" in str(note)
+        tiers = data(got)["policies"][0]["tiers"]
+        assert [tier["severity"] for tier in tiers] == ["ticket"]
+
+
+def test_openslo_without_any_of_its_policies_has_no_alerts_and_says_so(tmp_path: Path) -> None:
+    text = OPENSLO_ALPHA.replace("    timeWindows:", "    alertPolicies: [gone]\n    timeWindows:")
+    got = imported(tmp_path, text)
+    assert slo(got, "requests-latency")["alerting"] == {"page": {"disabled": True}, "ticket": {"disabled": True}}
+    said = [str(note) for note in got.notes]
+    assert any("spec.alertPolicies[0]: there is no AlertPolicy named 'gone'" in each for each in said)
+    assert any("so there are no alerts" in each for each in said)
 
 
 def test_openslo_objects_may_stand_in_several_files(tmp_path: Path) -> None:
@@ -182,11 +235,19 @@ def test_pyrra_is_translated_with_its_own_alert_windows(tmp_path: Path) -> None:
     # slo.go: 14 x 0.5 % x 1 h and `for` of 2 m are 372 s, 6 minutes.
     assert first["alerting"] == {
         "policy": "pyrra-28d",
+        "name": "ApiBudgetBurn",
+        "severities": {"page": "p1", "ticket": "warning"},
         "page": {"labels": {"team": "payments"}, "annotations": {"runbook_url": "https://example.org/runbook"}},
         "ticket": {"labels": {"team": "payments"}, "annotations": {"runbook_url": "https://example.org/runbook"}},
         "absent": "6m",
     }
-    assert slo(got, "api-latency")["alerting"] == {"policy": "pyrra-14d", "disabled": ["30m"]}
+    assert slo(got, "api-latency")["alerting"] == {
+        "policy": "pyrra-14d",
+        "name": "ErrorBudgetBurn",
+        "severities": {"page": "critical", "ticket": "warning"},
+        "disabled": ["30m"],
+    }
+    assert "defaults" not in data(got)  # the SLOs share none of these
     tiers = {policy["name"]: policy["tiers"] for policy in data(got)["policies"]}
     assert [(tier["long"], tier["short"], tier["factor"]) for tier in tiers["pyrra-28d"]] == [
         *(("1h", "5m", 14), ("6h", "30m", 7)),
@@ -197,6 +258,54 @@ def test_pyrra_is_translated_with_its_own_alert_windows(tmp_path: Path) -> None:
         *(("30m", "5m", 14), ("3h", "15m", 7)),
         *(("12h", "1h", 2), ("2d", "3h", 1)),
     ]
+
+
+@pytest.mark.parametrize("version", ["v1alpha1", '"v1alpha1"', "pyrra.dev/v1alpha1"])
+def test_pyrra_is_known_with_its_group_and_without(tmp_path: Path, version: str) -> None:
+    got = imported(tmp_path, PYRRA.replace("pyrra.dev/v1alpha1", version))
+    assert [each.name for each in got.files[0].slos] == ["api-errors", "api-latency", "api-slow-errors"]
+
+
+def test_a_version_alone_makes_no_slo_of_pyrra(tmp_path: Path) -> None:
+    text = PYRRA.replace("pyrra.dev/v1alpha1", "v1alpha1").replace("ServiceLevelObjective", "Application")
+    with pytest.raises(SloEngineError, match="no SLO of sloth, openslo, pyrra"):
+        imported(tmp_path, text)
+
+
+def test_alerts_keep_the_names_and_severities_that_they_have_there(tmp_path: Path) -> None:
+    text = SLOTH.replace("labels: {area: web}", "labels: {area: web, severity: p3}").replace(
+        "name: CheckoutSlow, page_alert: {}", "name: 'Checkout: slow!', page_alert: {labels: {severity: sev-1}}"
+    )
+    got = imported(tmp_path, text)
+    first, second = (slo(got, name)["alerting"] for name in ("requests-availability", "requests-latency"))
+    assert (first["name"], first["severities"]) == ("CheckoutHighErrorRate", {"page": "critical"})  # the nearer one
+    assert (second["name"], second["severities"]) == ("Checkout:_slow", {"ticket": "warning"})
+    said = [str(note) for note in got.notes]
+    assert any("alerts named 'Checkout: slow!' are named Checkout:_slow here" in each for each in said)
+    assert any(
+        "page_alert.labels.severity: a severity is one word" in each and "It is page here" in each for each in said
+    )
+
+
+def test_names_and_severities_that_all_slos_share_are_said_once(tmp_path: Path) -> None:
+    text = PYRRA.replace("    name: ApiBudgetBurn\n    severities: {fastBurn: p1}\n", "    absent: true\n")
+    got = imported(tmp_path, text)
+    assert data(got)["defaults"]["alerting"] == {
+        "name": "ErrorBudgetBurn",
+        "severities": {"page": "critical", "ticket": "warning"},
+    }
+    for name in ("api-errors", "api-latency", "api-slow-errors"):
+        assert not {"name", "severities"} & set(slo(got, name)["alerting"])
+
+
+def test_alerts_of_pyrra_that_share_a_tier_share_a_severity_and_that_is_said(tmp_path: Path) -> None:
+    severities = "{fastBurn: p1, mediumBurn: p2, slowBurn: p3, longTermBurn: p3, absent: p4}"
+    got = imported(tmp_path, PYRRA.replace("{fastBurn: p1}", severities))
+    assert slo(got, "api-errors")["alerting"]["severities"] == {"page": "p1", "ticket": "p3"}
+    said = [str(note) for note in got.notes]
+    assert any("fastBurn and mediumBurn are page here, and share one severity: p1" in each for each in said)
+    assert not any("slowBurn and longTermBurn" in each for each in said)
+    assert any("severities.absent: the alert for missing data" in each for each in said)
 
 
 def test_pyrra_buckets_of_other_events_than_those_counted_are_no_latency(tmp_path: Path) -> None:
