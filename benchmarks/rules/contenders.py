@@ -26,9 +26,11 @@ TOTAL, ERRORS = METRIC, f'{METRIC}{{status="error"}}'
 SLOTH_WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 
 
-def ours(objective: float, owner: str = OWNER, *, service: str = SERVICE, offset: int = 0) -> RuleSet:
+def ours(
+    objective: float, owner: str = OWNER, *, service: str = SERVICE, offset: int = 0, sure: bool = True
+) -> RuleSet:
     """What slo_engine.rules makes of one events SLO by agent type, over 30 days, policy google. ``offset``: how many
-    milliseconds after the base the long group is evaluated."""
+    milliseconds after the base the long group is evaluated. ``sure``: alerts wait until the errors are no accident."""
     data = {
         "version": "slo-engine/v1",
         "service": service,
@@ -41,7 +43,7 @@ def ours(objective: float, owner: str = OWNER, *, service: str = SERVICE, offset
                 "window": "30d",
                 "by": ["agent_type"],
                 "sli": {"events": {"total": TOTAL, "errors": ERRORS}},
-                "alerting": {"policy": "google"},
+                "alerting": {"policy": "google", "sure": sure},
             }
         ],
     }

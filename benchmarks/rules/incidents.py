@@ -161,6 +161,9 @@ class Play:
     """The alerts of both sets over the history, and its truth."""
 
     ours: Firing
+    """By the burn rate alone, as Sloth's."""
+    sure: Firing
+    """As they come: when the errors are no accident as well."""
     sloth: Firing
     truth: Mapping[str, Truth]
 
@@ -168,24 +171,30 @@ class Play:
 def figures(progress: Progress) -> Iterator[Figure]:
     """Missed, late and unfounded alerts."""
     play = measure(INCIDENTS, DAYS, progress)
-    progress.say("  first firing after the beginning of the incident, in minutes: page ours, Sloth; ticket ours, Sloth")
+    progress.say(
+        "  first firing after the beginning of the incident, in minutes: page ours, by the burn rate alone, Sloth; "
+        "ticket likewise"
+    )
     for incident in INCIDENTS:
         cells = [
             _minutes(firing.first(severity, incident), incident)
             for severity in ("page", "ticket")
-            for firing in (play.ours, play.sloth)
+            for firing in (play.sure, play.ours, play.sloth)
         ]
         progress.say(f"    {incident.agent:7}{incident.name:42}{''.join(cells)}")
     for severity in ("page", "ticket"):
         missed, late, paged = compared(play, INCIDENTS, severity)
-        beside = f"of {paged} that it fires for"
+        beside = f"of {paged} that it fires for; by the burn rate alone"
         yield Figure(
             f"incidents with a {severity} of Sloth's form, none of ours", float(len(missed)), "incidents", 0.5, beside
         )
         beside = "; ".join(late) or f"later by over {LATER} evaluations"
         yield Figure(f"incidents with a late {severity} of ours", float(len(late)), "incidents", 0.5, beside)
+        missed, late, _ = compared(play, INCIDENTS, severity, play.sure)
+        beside = "; ".join([*missed, *late])
+        yield Figure(f"the same where it is sure, a {severity}", float(len(missed + late)), "incidents", None, beside)
     for strictly in (False, True):
-        mine, theirs = (unfounded(firing, play.truth, strictly=strictly) for firing in (play.ours, play.sloth))
+        mine, theirs = (unfounded(firing, play.truth, strictly=strictly) for firing in (play.sure, play.sloth))
         beside = f"Sloth's form {len(theirs)}" + "".join(f"; {each}" for each in mine[:3])
         name = "evaluations that fire below the threshold" + (", strictly" if strictly else "")
         yield Figure(name, float(len(mine)), "evaluations", None if strictly else 0.5, beside)
@@ -194,11 +203,15 @@ def figures(progress: Progress) -> Iterator[Figure]:
 def measure(incidents: Sequence[Incident], days: float, progress: Progress) -> Play:
     """Play the incidents to both rule sets."""
     histories = [history(agent, days) for agent in agents(incidents)]
-    mine, sloths = Firing(), Firing()
+    mine, sure, sloths = Firing(), Firing(), Firing()
     with tempfile.TemporaryDirectory() as folder, Prometheus(Path(folder)) as server:
         work = [
             Work(Evaluation(server, rules, firing.watch), _that_alerts_read(rules))
-            for rules, firing in ((ours(OBJECTIVE), mine), (sloth_form(OBJECTIVE), sloths))
+            for rules, firing in (
+                (ours(OBJECTIVE, service="alone", sure=False), mine),
+                (ours(OBJECTIVE), sure),
+                (sloth_form(OBJECTIVE), sloths),
+            )
         ]
         raw = [one for each in histories for one in each.series]
         with progress.task(f"{len(incidents)} incidents", days * DAY_MS) as reached:
@@ -206,7 +219,7 @@ def measure(incidents: Sequence[Incident], days: float, progress: Progress) -> P
                 reached(until - START)
         for evaluation, _ in work:
             assert not evaluation.failures, evaluation.failures
-    return Play(mine, sloths, {each.agent.name: each.truth for each in histories})
+    return Play(mine, sure, sloths, {each.agent.name: each.truth for each in histories})
 
 
 def agents(incidents: Sequence[Incident]) -> Iterator[Agent]:
@@ -229,15 +242,18 @@ def agents(incidents: Sequence[Incident]) -> Iterator[Agent]:
         )
 
 
-def compared(play: Play, incidents: Sequence[Incident], severity: str) -> tuple[list[str], list[str], int]:
+def compared(
+    play: Play, incidents: Sequence[Incident], severity: str, ours: Firing | None = None
+) -> tuple[list[str], list[str], int]:
     """Incidents that Sloth's form fires for: those that ours misses, those where it is late, and their number."""
+    ours = ours or play.ours
     missed, late, number = [], [], 0
     for incident in incidents:
         theirs = play.sloth.first(severity, incident)
         if theirs is None:
             continue
         number += 1
-        mine = play.ours.first(severity, incident)
+        mine = ours.first(severity, incident)
         if mine is None:
             missed.append(f"{incident.agent}: {incident.name}")
         elif mine[0] > theirs[0] + LATER * mine[1]:

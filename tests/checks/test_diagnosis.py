@@ -24,7 +24,9 @@ version: slo-engine/v1
 service: shop
 defaults: {by: [agent_type], objective: 99}
 slos:
-  - {name: runs, sli: {events: {total: runs_total, errors: 'runs_total{status="error"}'}}}
+  - name: runs
+    sli: {events: {total: runs_total, errors: 'runs_total{status="error"}'}}
+    alerting: {sure: false}
   - {name: busy, sli: {events: {total: runs_total, errors: 'runs_total{status="error"}'}}}
   - {name: divided, by: [agnt_type], sli: {events: {total: runs_total, errors: 'runs_total{status="error"}'}}}
   - name: never
@@ -118,7 +120,7 @@ def test_agent_so_quiet_that_one_failure_pages_is_told_with_the_number_that_help
     # 14.4 times 1 % is 14.4 %: of seven events one is less, of six it is more.
     assert finding.problem == "one-failure-pages"
     assert "for chat, with fewer than 7 events" in finding.message
-    assert "set alerting.min_events to 7" in finding.message
+    assert "remove `alerting.sure: false`, or set alerting.min_events to 7" in finding.message
 
 
 def test_label_that_no_series_has_is_named(findings: dict[str, list[Finding]]) -> None:

@@ -22,7 +22,7 @@ def test_a_grid_for_scripts() -> None:
     assert page["detected_after_seconds"] == pytest.approx(51.84)
     assert page["in_prometheus"]["detected_after_seconds"] == 120
     assert page["reset_after_seconds"] == pytest.approx(295.68)
-    assert page["errors_to_fire"] == 1
+    assert page["errors_to_fire"] == 3
     assert outage["traffic"]["errors_allowed"] == 7
     assert (kept["first"], kept["exhausted_after_seconds"]) == (None, None)
 
@@ -70,7 +70,7 @@ def test_simulating_loads_neither_the_store_nor_the_way_to_prometheus() -> None:
         (["-e", "0"], "is not a percentage"),
         (["-e", "101"], "is not a percentage"),
         (["--window", "a month"], "is not a duration"),
-        (["--policy", "gogle"], "there is no policy 'gogle'; there are: google"),
+        (["--policy", "gogle"], "there is no policy 'gogle'; there are: agent, google"),
     ],
 )
 def test_what_cannot_be_simulated_is_said(arguments: list[str], said: str) -> None:

@@ -41,7 +41,7 @@ def test_the_shipped_slos_load() -> None:
     assert success is not None
     assert success.objective_for({"agent_type": "batch_agent"}) == 95
     assert success.objective_for({"agent_type": "support_agent"}) == 98
-    assert [tier.factor for tier in success.tiers] == [5, 1]
+    assert [str(tier.long) for tier in success.tiers] == ["10m", "1h", "6h", "1d", "3d"]
 
 
 def test_the_first_override_that_matches_a_group_gives_its_objective(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""A shop whose agents run: its SLO file, its series, and its alerts."""
+"""A shop whose agents run: its SLO file, its series, and its alerts, which follow the burn rate alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ version: slo-engine/v1
 service: shop
 owner: sales
 labels: {tier: "1"}
-defaults: {window: 30d, by: [agent_type], objective: 99}
+defaults: {window: 30d, by: [agent_type], objective: 99, alerting: {sure: false}}
 slos:
   - name: runs
     sli: {events: {total: runs_total, errors: 'runs_total{status="error"}'}}

@@ -29,6 +29,7 @@ def test_alert_says_which_slo_burns_and_over_which_windows(tmp_path: Path) -> No
         "long_window": "1h",
         "short_window": "5m",
         "burn_rate": "14.4",
+        "slo_tier": "page-1h",
         "team": "ai",
     }
     page = {"alertname": "SLOErrorBudgetBurn", "alertstate": "firing", **identity}
@@ -41,7 +42,8 @@ def test_alert_says_which_slo_burns_and_over_which_windows(tmp_path: Path) -> No
             "1h",
             f"count without (agent_type) ({firing(long_window='3d')})",
             {key: value for key, value in page.items() if key not in ("agent_type", "team")}
-            | {"severity": "ticket", "long_window": "3d", "short_window": "6h", "burn_rate": "1"},
+            | {"severity": "ticket", "long_window": "3d", "short_window": "6h", "burn_rate": "1"}
+            | {"slo_tier": "ticket-3d"},
         ),
     )
 
@@ -66,6 +68,7 @@ def test_page_carries_its_explanation_and_the_users_annotations(tmp_path: Path) 
                 "long_window": "1h",
                 "short_window": "5m",
                 "burn_rate": "5",
+                "slo_tier": "page-1h",
             },
             {
                 "summary": "shop runs chat: 50% of events fail over 1h",

@@ -32,6 +32,7 @@ def test_our_alerts_fire_no_later_than_two_evaluations_after_sloths(play: Play, 
 
 def test_our_alerts_do_not_fire_where_the_truth_is_below_the_threshold(play: Play) -> None:
     assert unfounded(play.ours, play.truth) == []
+    assert unfounded(play.sure, play.truth) == []
 
 
 def test_two_bad_minutes_wake_nobody(play: Play) -> None:

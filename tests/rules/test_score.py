@@ -110,7 +110,7 @@ def test_missing_bucket_alerts_where_it_is_asked_for(tmp_path: Path) -> None:
 
 def test_page_says_which_scores_are_errors(tmp_path: Path) -> None:
     text = f"{SCORE}    alerting: {{ticket: {{disabled: true}}, disabled: [6h]}}\n"
-    identity = {"agent_type": "chat", "slo_service": "shop", "slo": "quality"}
+    identity = {"agent_type": "chat", "slo_service": "shop", "slo": "quality", "slo_tier": "page-1h"}
     replay(
         tmp_path,
         slos_of(tmp_path, text),

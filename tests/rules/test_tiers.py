@@ -82,6 +82,7 @@ def test_scaled_and_lowered_factor_is_explained(tmp_path: Path) -> None:
     # 14.4 for 30 d is 43.2 for 90 d; at 97 % that is 130 % of errors, and 75 % is 25 times the budget.
     more = ("objective: 97", "window: 90d", "alerting: {disabled: [6h, 1d, 3d]}")
     identity = {"agent_type": "chat", "slo_service": "shop", "slo": "runs", "owner": "sales", "tier": "1"}
+    identity |= {"slo_tier": "page-1h"}
     replay(
         tmp_path,
         slos_of(tmp_path, slo_file(*more)),
