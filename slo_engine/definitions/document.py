@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 from slo_engine.definitions.problems import KeyPath, Problem, show_path
+from slo_engine.definitions.scalars import offset_in_source
 
 MAX_DEPTH = 64
 """Nesting beyond this is not an SLO file; checked on the event stream, before anything recurses."""
@@ -37,6 +38,15 @@ class Position:
     column: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A scalar, and how it stands in the file."""
+
+    value: str
+    style: str | None
+    source: str
+
+
 @dataclass
 class Document:
     """One file as data, with the position of every key and value, and the mistakes found while reading it."""
@@ -46,6 +56,7 @@ class Document:
     problems: list[Problem] = field(default_factory=list)
     _keys: dict[KeyPath, Position] = field(default_factory=dict)
     _values: dict[KeyPath, Position] = field(default_factory=dict)
+    _texts: dict[KeyPath, _Text] = field(default_factory=dict)
 
     def holds(self, path: KeyPath) -> bool:
         """Whether the file has a value at ``path``."""
@@ -61,6 +72,18 @@ class Document:
                 return Problem(self.file, position.line, position.column, show_path(path), message)
         return Problem(self.file, 1, 1, show_path(path), message)
 
+    def problem_within(self, path: KeyPath, at: int, message: str) -> Problem:
+        """A mistake at a character of the text at ``path``; at the beginning of the text where that is not known."""
+        text, start = self._texts.get(path), self._values.get(path)
+        offset = offset_in_source(text.source, text.style, text.value, at) if text else None
+        if text is None or start is None or offset is None:
+            return self.problem(path, message)
+        before = text.source[:offset]
+        line, column = start.line + before.count("\n"), offset - before.rfind("\n")
+        if line == start.line:
+            column = start.column + offset
+        return Problem(self.file, line, column, show_path(path), message)
+
 
 def read_document(file: Path, text: str) -> Document:
     """Read one YAML file. Never raises for what the text holds: look at ``problems`` before using ``data``."""
@@ -70,7 +93,7 @@ def read_document(file: Path, text: str) -> Document:
         if _within_limits(document, text):
             node = yaml.compose(text, Loader=yaml.CBaseLoader)
             if node is not None:
-                document.data = _Reader(document).read(node, ())
+                document.data = _Reader(document, text).read(node, ())
     except yaml.MarkedYAMLError as error:
         document.problems.append(_not_yaml(file, text, error))
     except yaml.reader.ReaderError as error:
@@ -153,8 +176,9 @@ def _within_limits(document: Document, text: str) -> bool:
 
 
 class _Reader:
-    def __init__(self, document: Document) -> None:
+    def __init__(self, document: Document, text: str) -> None:
         self._document = document
+        self._text = text.removeprefix("\ufeff")  # libyaml counts from behind it
         self._nodes = 0
         self._open: set[int] = set()
 
@@ -173,6 +197,8 @@ class _Reader:
             itself = "an alias that contains itself: write the value out"
             raise _RefusedError(self._document.problem(path, itself))
         if isinstance(node, yaml.ScalarNode):
+            source = self._text[node.start_mark.index : node.end_mark.index]
+            self._document._texts[path] = _Text(str(node.value), node.style, source)
             return _scalar(node)
         self._open.add(id(node))
         try:
