@@ -6,6 +6,7 @@ series has the label; and errors without a label of ``by`` belong to no group.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import datetime
 
@@ -280,16 +281,9 @@ def _key(counter: Counter) -> str:
     return "histogram" if counter.role == "bucket" else counter.role
 
 
-_EVERYTHING = frozenset({".*", "^.*$", "(.*)"})
-_ANYTHING = frozenset({".+", "^.+$", "(.+)", "..*"})
-
-
 def _takes_empty(matcher: Matcher) -> bool:
     """Whether series without the label match."""
-    empty = matcher.value in {"", "^$", *_EVERYTHING} or (
-        matcher.op in ("=~", "!~") and (matcher.value.startswith("|") or matcher.value.endswith("|"))
-    )
-    return empty is (matcher.op in ("=", "=~"))
+    return _matches(matcher, "")
 
 
 def _holds_without(matcher: Matcher) -> bool:
@@ -299,6 +293,14 @@ def _holds_without(matcher: Matcher) -> bool:
 
 def _asks_for_any(matcher: Matcher) -> bool:
     """Whether it wants the label to be there, whatever it is."""
-    if matcher.op == "=~":
-        return matcher.value in _ANYTHING
-    return matcher.op in ("!=", "!~") and matcher.value in ("", "^$")
+    return not _takes_empty(matcher) and all(_matches(matcher, value) for value in ("timeout", "500", "E/x y"))
+
+
+def _matches(matcher: Matcher, value: str) -> bool:
+    if matcher.op in ("=", "!="):
+        return (value == matcher.value) is (matcher.op == "=")
+    try:
+        found = re.fullmatch(matcher.value, value) is not None
+    except re.error:  # RE2 reads some expressions that Python does not
+        found = False
+    return found is (matcher.op == "=~")

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from deploy.stack.servers import Prometheus as RealPrometheus
 from slo_engine.checks.diagnosis import diagnose
-from slo_engine.checks.finding import Finding
+from slo_engine.checks.finding import Finding, FindingKind
 from slo_engine.connect import Connection
 from slo_engine.prometheus import Prometheus
 from slo_engine.prometheus.client import Result
@@ -20,6 +23,8 @@ from tests.rules.backfilled import backfill
 from tests.rules.promtool import slos_of
 
 pytestmark = [pytest.mark.stack, pytest.mark.takes(seconds=60)]
+
+ROOT = Path(__file__).parents[2]
 
 NOW = int(time.time()) // 60 * 60 - 600
 BEGAN = NOW - 7 * 3600
@@ -595,6 +600,12 @@ def test_what_is_wrong_is_found_and_nothing_else(name: str, diagnosis: Diagnosis
 @pytest.mark.parametrize("name", [name for name, case in CASES.items() if not case.expected])
 def test_what_is_right_is_left_alone(name: str, diagnosis: Diagnosis) -> None:
     assert not said(name, diagnosis)
+
+
+def test_every_finding_stands_in_the_documentation() -> None:
+    documented = re.findall(r"^\| `([a-z-]+)` \|", (ROOT / "docs/slo-files.md").read_text("utf-8"), re.MULTILINE)
+
+    assert set(get_args(FindingKind)) <= set(documented)
 
 
 def test_an_slo_takes_four_queries_and_one_for_each_thing_that_is_missing(diagnosis: Diagnosis) -> None:
