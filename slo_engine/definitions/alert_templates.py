@@ -308,7 +308,7 @@ class _Parser:
             return
         if name in _KEYWORDS:
             self._unexpected(token)
-        close = difflib.get_close_matches(name, sorted(FUNCTIONS), n=1)
+        close = difflib.get_close_matches(name, sorted(FUNCTIONS), n=1, cutoff=0.7)
         advice = _INSTEAD.get(name) or (f"did you mean {close[0]}?" if close else "put text in quotes, or remove it")
         raise AlertTemplateError(f"calls {name}, which is no function of Prometheus' templates: {advice}", token.at)
 
