@@ -243,7 +243,14 @@ def test_functions_are_those_of_promtool() -> None:
     ("template", "said"),
     [
         ("a {{ $value", "never closes it: add }}"),
-        ("{{ $labels.a | uper }}", "calls uper, which is no function of Prometheus' templates: did you mean"),
+        (
+            "{{ $value | humanise }}",
+            "calls humanise, which is no function of Prometheus' templates: did you mean humanize",
+        ),
+        (
+            "{{ $value | bad }}",
+            "calls bad, which is no function of Prometheus' templates: put text in quotes, or remove it",
+        ),
         ("{{ if $value < 1 }}{{ end }}", "comparisons are functions, as in {{ if gt $value 0.5 }}"),
         ("{{ $value * 100 }}", "do sums in the expression of the alert"),
         ('{{ match "\\." $labels.a }}', "holds the escape \\., which Go does not have: write \\\\ for a backslash"),
