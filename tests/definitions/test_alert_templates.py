@@ -118,6 +118,8 @@ BAD = [
     "{{ $a : 1 }}",
     "{{ $a:=1 }}{{ $a=1 }}",
     "{{ break }}",
+    "{{ if 1 }}{{ break }}{{ end }}",
+    "{{ if 1 }}{{ end }}{{ continue }}",
     "{{ continue }}",
     "{{ range query `up` }}{{ block `x` . }}{{ break }}{{ end }}{{ end }}",
     "{{ range query `up` }}{{ break 1 }}{{ end }}",
