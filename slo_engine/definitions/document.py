@@ -40,11 +40,12 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class _Text:
-    """A scalar, and how it stands in the file."""
+    """A scalar, and where it stands in the file: in characters from 0."""
 
     value: str
     style: str | None
-    source: str
+    start: int
+    end: int
 
 
 @dataclass
@@ -57,6 +58,7 @@ class Document:
     _keys: dict[KeyPath, Position] = field(default_factory=dict)
     _values: dict[KeyPath, Position] = field(default_factory=dict)
     _texts: dict[KeyPath, _Text] = field(default_factory=dict)
+    _source: str = ""
 
     def holds(self, path: KeyPath) -> bool:
         """Whether the file has a value at ``path``."""
@@ -75,11 +77,13 @@ class Document:
     def problem_within(self, path: KeyPath, at: int, message: str) -> Problem:
         """A mistake at a character of the text at ``path``; at the beginning of the text where that is not known."""
         text, start = self._texts.get(path), self._values.get(path)
-        offset = offset_in_source(text.source, text.style, text.value, at) if text else None
-        if text is None or start is None or offset is None:
+        if text is None or start is None:
             return self.problem(path, message)
-        before = text.source[:offset]
-        line, column = start.line + before.count("\n"), offset - before.rfind("\n")
+        source = self._source[text.start : text.end]
+        offset = offset_in_source(source, text.style, text.value, at)
+        if offset is None:
+            return self.problem(path, message)
+        line, column = start.line + source.count("\n", 0, offset), offset - source.rfind("\n", 0, offset)
         if line == start.line:
             column = start.column + offset
         return Problem(self.file, line, column, show_path(path), message)
@@ -89,11 +93,12 @@ def read_document(file: Path, text: str) -> Document:
     """Read one YAML file. Never raises for what the text holds: look at ``problems`` before using ``data``."""
     document = Document(file)
     document._values[()] = Position(1, 1)
+    document._source = text.removeprefix("\ufeff")  # libyaml counts from behind it
     try:
         if _within_limits(document, text):
             node = yaml.compose(text, Loader=yaml.CBaseLoader)
             if node is not None:
-                document.data = _Reader(document, text).read(node, ())
+                document.data = _Reader(document).read(node, ())
     except yaml.MarkedYAMLError as error:
         document.problems.append(_not_yaml(file, text, error))
     except yaml.reader.ReaderError as error:
@@ -176,9 +181,8 @@ def _within_limits(document: Document, text: str) -> bool:
 
 
 class _Reader:
-    def __init__(self, document: Document, text: str) -> None:
+    def __init__(self, document: Document) -> None:
         self._document = document
-        self._text = text.removeprefix("\ufeff")  # libyaml counts from behind it
         self._nodes = 0
         self._open: set[int] = set()
 
@@ -197,8 +201,8 @@ class _Reader:
             itself = "an alias that contains itself: write the value out"
             raise _RefusedError(self._document.problem(path, itself))
         if isinstance(node, yaml.ScalarNode):
-            source = self._text[node.start_mark.index : node.end_mark.index]
-            self._document._texts[path] = _Text(str(node.value), node.style, source)
+            place = node.start_mark.index, node.end_mark.index
+            self._document._texts[path] = _Text(str(node.value), node.style, *place)
             return _scalar(node)
         self._open.add(id(node))
         try:
