@@ -97,28 +97,29 @@ def probes(slo: Slo, minutes: int) -> Iterator[tuple[Key, str]]:
 
 
 def findings(slo: Slo, minutes: int, found: Mapping[Key, float]) -> Iterator[Finding]:
-    """Where the two differ by more than they may."""
+    """Where the two differ by more than they may: what is lost, and what is invented."""
+    differences: dict[str, list[str]] = {_TOO_FEW: [], _TOO_MANY: []}
     for counter in counters(slo):
         role = counter.role
-        sum_of_records = found.get(("recorded", role))
-        if sum_of_records is None:
+        counted = found.get(("recorded", role))
+        if counted is None:
             continue
         least, most = found.get(("least", role), 0.0), found.get(("most", role), 0.0)
         # Half an interval at each end is usual, 1.1 the most that `increase` adds.
         stretched = 1.5 * found.get(("stretched", role), 0.0)
         low, high = least - stretched, most + stretched + found.get(("born", role), 0.0)
-        few = found.get(("changes", role), 0.0) < ENOUGH if role == "spend" else max(low, sum_of_records) < ENOUGH
-        if few or low * (1 - TOLERANCE) <= sum_of_records <= high * (1 + TOLERANCE):
+        few = found.get(("changes", role), 0.0) < ENOUGH if role == "spend" else max(low, counted) < ENOUGH
+        if few or low * (1 - TOLERANCE) <= counted <= high * (1 + TOLERANCE):
             continue
-        too_few = sum_of_records < low
-        reasons = _TOO_FEW if too_few else _TOO_MANY
-        grown = least if too_few else most
-        yield Finding(
-            *slo.key,
-            "miscounted",
-            f"within the last {_shown(minutes)} the rules counted {_amount(sum_of_records)} {_of(role)}, and "
-            f"{counter.selector} grew by {_amount(grown)}: {reasons}",
-        )
+        reasons, grown = (_TOO_FEW, least) if counted < low else (_TOO_MANY, most)
+        differences[reasons].append(f"{_amount(counted)} {_of(role)}, and {counter.selector} grew by {_amount(grown)}")
+    for reasons, what in differences.items():
+        if what:
+            yield Finding(
+                *slo.key,
+                "miscounted",
+                f"within the last {_shown(minutes)} the rules counted {'; '.join(what)}: {reasons}",
+            )
 
 
 _TOO_FEW = (

@@ -400,7 +400,7 @@ CASES: dict[str, Case] = {
         {'late_total{status="ok"}': growing(54), 'late_total{status="error"}': growing(6)},
         (
             ("miscounted", "within the last 6h the rules counted 10,800 events, and late_total grew by 21,"),
-            ("miscounted", 'the rules counted 1,080 errors, and late_total{status="error"} grew by 2,'),
+            ("miscounted", '; 1,080 errors, and late_total{status="error"} grew by 2,'),
             ("miscounted", "rule_query_offset in Prometheus 2.53 or later"),
         ),
         records={TOTAL: records(30), ERRORS: records(3)},
@@ -448,7 +448,7 @@ CASES: dict[str, Case] = {
         {"paid_usd_total": growing(0.06), "paid_requests_total": growing(60)},
         (
             ("miscounted", "10.80 of money, and paid_usd_total grew by 21."),
-            ("miscounted", "10,800 requests, and paid_requests_total grew by 21,"),
+            ("miscounted", "; 10,800 requests, and paid_requests_total grew by 21,"),
         ),
         records={ERRORS: records(0.03), REQUESTS: records(30)},
     ),
