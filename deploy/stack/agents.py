@@ -84,6 +84,7 @@ async def research(world: World) -> None:
     assert run is not None
     await asyncio.sleep(random.uniform(0.05, 0.3))
     run.record_llm_call("claude-sonnet-4-5", input_tokens=12_000, output_tokens=900, cost_usd=0.05, seconds=4.0)
+    run.add_score("grounded", random.uniform(0.65, 1.0))
     world.note("research_agent", run.trace_id, "success")
 
 

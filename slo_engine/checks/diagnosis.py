@@ -1,103 +1,75 @@
-"""What an SLO file cannot know of itself: is there data, is the threshold a bucket, would one failure alone page?"""
+"""What an SLO file cannot know of itself: is there data, is it counted, would one failure alone page?
+
+An SLO takes four queries, whatever it is made of, and one more for each label or bucket that is missing.
+"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
 
+from slo_engine.checks import health, sums
+from slo_engine.checks.finding import Finding
+from slo_engine.checks.probes import ask, ask_all
+from slo_engine.checks.series import Series
 from slo_engine.definitions.duration import Duration
 from slo_engine.definitions.labels import SERVICE, SLO
 from slo_engine.definitions.policies import Tier
 from slo_engine.definitions.promql import Selector
 from slo_engine.definitions.slo import Slo, SloSet
 from slo_engine.definitions.targets import Group, error_budget
-from slo_engine.prometheus import finite
 from slo_engine.recording.names import ERRORS_INCREASE, TOTAL_STAGE
 from slo_engine.status.evaluate import QuerySource
 
 _FIVE_MINUTES = 300_000
 """Milliseconds that one record of the stage covers."""
 
-FindingKind = Literal["no-data", "no-bucket", "no-label", "no-rules", "one-failure-pages", "never-enough-events"]
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Something that keeps an SLO from doing its work, and what to do about it."""
-
-    service: str
-    slo: str
-    problem: FindingKind
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.service} {self.slo}: {self.message}"
-
-    def as_json(self) -> dict[str, str]:
-        """For scripts."""
-        return {"service": self.service, "slo": self.slo, "problem": self.problem, "message": self.message}
+_TOO_OLD = 75
+"""Seconds. The rules look at the last minute, and 10 s late; a sample older than that they do not see."""
 
 
 def diagnose(slos: SloSet, source: QuerySource, at: datetime) -> Iterator[Finding]:
     """Look at the data of every SLO. Raises what ``source`` raises."""
-    recorded = {_key(labels) for labels, _ in _ask(source, f"count by ({SERVICE}, {SLO}) ({ERRORS_INCREASE})", at)}
+    recorded = {_key(labels) for labels, _ in ask(source, f"count by ({SERVICE}, {SLO}) ({ERRORS_INCREASE})", at)}
     pace = _events_of_five_minutes(slos, source, at)
     for slo in sorted(slos.slos, key=lambda slo: slo.key):
-        missing = next(_missing(slo, source, at), None)
-        if missing:
-            yield missing
-        elif slo.key not in recorded:
-            yield Finding(
-                *slo.key,
-                "no-rules",
-                "there is data, and no rule records it: are the generated rules loaded (`slo-engine rules check "
-                "--prometheus URL`), for two minutes at least, and has the SLI a value?",
-            )
-        else:
-            yield from _no_group(slo, source, at)
+        series = Series(slo, source, at)
+        yield from series.findings()
+        if not series.missing:
+            yield from _counted(slo, source, at, is_recorded=slo.key in recorded, age=series.age)
         yield from _low_traffic(slo, pace.get(slo.key, {}))
 
 
-def _no_group(slo: Slo, source: QuerySource, at: datetime) -> Iterator[Finding]:
-    """Labels of ``by`` that no series of the SLI has: all would be one group."""
-    if slo.sli.watched is None:
-        return
-    for label in slo.by:
-        if not _ask(source, f"count({slo.sli.watched.where(label, '', '!=')})", at):
-            yield Finding(
-                *slo.key, "no-label", f"no series of {slo.sli.watched} has the label {label}, which `by` names"
-            )
-
-
-def _missing(slo: Slo, source: QuerySource, at: datetime) -> Iterator[Finding]:
-    watched = slo.sli.watched
-    if watched is None or _ask(source, f"count({watched})", at):
-        return  # a condition on slices may be anything: its rules say whether it has an answer
-    bounds = _bounds(slo, source, at)
-    if bounds:
+def _counted(slo: Slo, source: QuerySource, at: datetime, *, is_recorded: bool, age: float) -> Iterator[Finding]:
+    """Are the series scraped as they should be, and has what they grew by been recorded?"""
+    questions = dict(health.probes(slo))
+    if is_recorded:
+        questions |= {**dict(sums.probes_of_records(slo)), **dict(sums.probes_of_windows(slo))}
+    found = ask_all(source, questions, at)
+    yield from health.findings(slo, found)
+    if is_recorded:
+        twice = list(sums.recorded_twice(slo, found))
+        yield from twice
+        minutes = sums.longest_window(found)
+        if minutes and not twice:
+            answers = ask_all(source, dict(sums.probes(slo, minutes)), sums.last_record(found))
+            yield from sums.findings(slo, minutes, answers)
+    elif age > _TOO_OLD:
         yield Finding(
             *slo.key,
-            "no-bucket",
-            f"the threshold is not a bucket of the histogram; its buckets are {', '.join(bounds)}",
+            "late-samples",
+            f"no rule records it, and the newest sample of {slo.sli.watched} is {age:.0f} s old: the rules look at the "
+            "last minute only. Is it still scraped? Where samples arrive late, let the rules look later: "
+            "rule_query_offset in Prometheus 2.53 or later, ruler_evaluation_delay_duration in Mimir",
         )
-        return
-    yield Finding(
-        *slo.key,
-        "no-data",
-        f"no series matches {watched}: is the agent scraped, and are the metric and its labels spelled like this?",
-    )
-
-
-def _bounds(slo: Slo, source: QuerySource, at: datetime) -> list[str]:
-    """The buckets of the histogram of an SLO; none when it is not there, or not of that kind."""
-    buckets = slo.sli.buckets
-    if buckets is None:
-        return []
-    found = {labels.get("le", "") for labels, _ in _ask(source, f"count by (le) ({buckets})", at)}
-    return sorted(found - {""}, key=float)
+    else:
+        yield Finding(
+            *slo.key,
+            "no-rules",
+            "there is data, and no rule records it: are the generated rules loaded (`slo-engine rules check "
+            "--prometheus URL`), for two minutes at least, and has the SLI a value?",
+        )
 
 
 _Pace = dict[tuple[str, ...], float]
@@ -107,7 +79,7 @@ _Pace = dict[tuple[str, ...], float]
 def _events_of_five_minutes(slos: SloSet, source: QuerySource, at: datetime) -> dict[tuple[str, str], _Pace]:
     by = {slo.key: slo.by for slo in slos.slos}
     found: dict[tuple[str, str], _Pace] = {}
-    for labels, value in _ask(source, f"avg_over_time({Selector(TOTAL_STAGE)}[1d])", at):
+    for labels, value in ask(source, f"avg_over_time({Selector(TOTAL_STAGE)}[1d])", at):
         key = _key(labels)
         found.setdefault(key, {})[tuple(labels.get(label, "") for label in by.get(key, ()))] = value
     return found
@@ -151,10 +123,6 @@ def _events_for_two_failures(slo: Slo, tier: Tier, group: Group) -> int:
 
 def _in_window(events_of_five_minutes: float, window: Duration) -> float:
     return events_of_five_minutes * window.milliseconds / _FIVE_MINUTES
-
-
-def _ask(source: QuerySource, expr: str, at: datetime) -> list[tuple[Group, float]]:
-    return [(sample.labels, sample.value) for sample in finite(source.query(expr, at).samples)]
 
 
 def _key(labels: Group) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""``slo-engine doctor``: does each SLO have data, rules and traffic enough?"""
+"""``slo-engine doctor``: does each SLO have data that is counted, rules and traffic enough?"""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from slo_engine.cli.exits import failures, usage_errors
 
 
 def doctor(paths: SloPaths = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Ask Prometheus whether each SLO has data, a bucket at its threshold, rules, and traffic enough for its policy.
+    """Ask Prometheus whether each SLO has data with its labels, rules that count all of it, and enough traffic.
 
     Exit 1 when something is wrong.
     """

@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from slo_engine.definitions.problems import KeyPath, Problem, show_path
+from slo_engine.definitions.scalars import offset_in_source
 
 MAX_DEPTH = 64
 """Nesting beyond this is not an SLO file; checked on the event stream, before anything recurses."""
@@ -44,6 +45,16 @@ class Position:
     column: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Text:
+    """A scalar, and where it stands in the file: in characters from 0."""
+
+    value: str
+    style: str | None
+    start: int
+    end: int
+
+
 @dataclass
 class Document:
     """One file as data, with the position of every key and value, and the mistakes found while reading it."""
@@ -54,6 +65,8 @@ class Document:
     _keys: dict[KeyPath, Position] = field(default_factory=dict)
     _values: dict[KeyPath, Position] = field(default_factory=dict)
     _written: dict[KeyPath, str] = field(default_factory=dict)
+    _texts: dict[KeyPath, _Text] = field(default_factory=dict)
+    _source: str = ""
 
     def position(self, path: KeyPath) -> Position | None:
         """Where the value at ``path`` is written: of one behind an alias or a merge key, where the anchor is."""
@@ -78,12 +91,27 @@ class Document:
                 return Problem(self.file, position.line, position.column, show_path(path), message)
         return Problem(self.file, 1, 1, show_path(path), message)
 
+    def problem_within(self, path: KeyPath, at: int, message: str) -> Problem:
+        """A mistake at a character of the text at ``path``; at the beginning of the text where that is not known."""
+        text, start = self._texts.get(path), self._values.get(path)
+        if text is None or start is None:
+            return self.problem(path, message)
+        source = self._source[text.start : text.end]
+        offset = offset_in_source(source, text.style, text.value, at)
+        if offset is None:
+            return self.problem(path, message)
+        line, column = start.line + source.count("\n", 0, offset), offset - source.rfind("\n", 0, offset)
+        if line == start.line:
+            column = start.column + offset
+        return Problem(self.file, line, column, show_path(path), message)
+
 
 def read_document(file: Path, text: str, *, as_go: bool = False) -> Document:
     """Read one YAML file. Never raises for what the text holds: look at ``problems`` before using ``data``. ``as_go``:
     a file of another tool, as Go's parsers read it."""
     document = Document(file)
     document._values[()] = Position(1, 1)
+    document._source = text.removeprefix("\ufeff")  # libyaml counts from behind it
     try:
         if _within_limits(document, text, as_go=as_go):
             node = yaml.compose(text, Loader=yaml.CBaseLoader)
@@ -192,6 +220,8 @@ class _Reader:
             itself = "an alias that contains itself: write the value out"
             raise _RefusedError(self._document.problem(path, itself))
         if isinstance(node, yaml.ScalarNode):
+            place = node.start_mark.index, node.end_mark.index
+            self._document._texts[path] = _Text(str(node.value), node.style, *place)
             value = _scalar(node)
             if self._as_go and not isinstance(value, str | None):
                 self._document._written[path] = str(node.value)

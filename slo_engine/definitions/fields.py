@@ -9,9 +9,11 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from slo_engine.definitions.alert_templates import check_alert_template
 from slo_engine.definitions.labels import RESERVED_LABELS
 from slo_engine.definitions.money import Budget
 from slo_engine.definitions.promql import Selector, parse_alert_expression, parse_selector
+from slo_engine.definitions.template_tokens import AlertTemplateError
 from slo_engine.errors import SloEngineError
 
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9_.]*[a-z0-9])?\Z")
@@ -20,9 +22,10 @@ _ALERT = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*\Z")
 _MONEY = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?([A-Z]{3})\Z")
 
 
-def refuse(message: str) -> PydanticCustomError:
-    """The error of a validator, in words for the author of the file."""
-    return PydanticCustomError("slo", "{message}", {"message": message})
+def refuse(message: str, *, at: int | None = None) -> PydanticCustomError:
+    """The error of a validator, in words for the author of the file. ``at``: where in the text of the value the mistake
+    is, in characters from 0."""
+    return PydanticCustomError("slo", "{message}", {"message": message} | ({} if at is None else {"at": at}))
 
 
 def matching(pattern: re.Pattern[str], rule: str) -> AfterValidator:
@@ -61,15 +64,11 @@ def _one_or_several(value: Any) -> Any:
 
 
 def _template(text: str) -> str:
-    """A text that Prometheus reads as a Go template. One that it cannot read makes it refuse the whole rule file, with
-    every alert of the service: what is plainly broken is found here, the rest by promtool."""
-    rest = text
-    while "{{" in rest:
-        action, closed, rest = rest.partition("{{")[2].partition("}}")
-        if not closed:
-            raise refuse("opens a template with {{ and never closes it: add }}")
-        if not action.strip(" -"):
-            raise refuse("holds an empty template {{ }}: write {{ $labels.agent_type }} or {{ $value }}, say")
+    """A text that Prometheus reads as a Go template."""
+    try:
+        check_alert_template(text)
+    except AlertTemplateError as error:
+        raise refuse(str(error), at=error.at) from None
     return text
 
 

@@ -379,6 +379,8 @@ class _Reading:
             self._add((*place, where[-1]), unknown_key(str(where[-1]), shown), at_key=True)
         elif kind == "missing":
             self._add((*path, *where[:-1]), missing_key(str(where[-1])))
+        elif (within := (detail.get("ctx") or {}).get("at")) is not None:
+            self.document.problems.append(self.document.problem_within((*path, *where), within, wrong_value(detail)))
         else:
             self._add((*path, *where), wrong_value(detail), at_key="[key]" in detail["loc"])
 

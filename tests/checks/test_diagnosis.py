@@ -11,7 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from deploy.stack.servers import Prometheus as RealPrometheus
-from slo_engine.checks.diagnosis import Finding, diagnose
+from slo_engine.checks.diagnosis import diagnose
+from slo_engine.checks.finding import Finding
 from slo_engine.connect import Connection
 from slo_engine.prometheus import Prometheus
 from tests.rules.promtool import slos_of

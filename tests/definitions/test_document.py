@@ -168,3 +168,19 @@ def test_a_file_without_content_has_no_data_and_no_mistake(text: str) -> None:
 
     assert document.data is None
     assert not document.problems
+
+
+def test_place_in_a_text_is_found_behind_a_byte_order_mark() -> None:
+    document = read_document(Path("x.yaml"), '\ufeffname: "é {{ x"')
+
+    problem = document.problem_within(("name",), 2, "wrong")
+
+    assert (problem.line, problem.column) == (1, 10)
+
+
+def test_where_a_text_ends_early_its_beginning_is_told() -> None:
+    document = read_document(Path("x.yaml"), "name: abc ")
+
+    problem = document.problem_within(("name",), 3, "wrong")
+
+    assert (problem.line, problem.column) == (1, 7)
