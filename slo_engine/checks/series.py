@@ -84,12 +84,19 @@ class Series:
     def _probes_of_pairs(self) -> Iterator[tuple[Key, str]]:
         by = ", ".join(self._slo.by)
         main = self._counters[0].selector if self._counters else None
+        mains = [counter.selector for counter in self._counters if counter.is_main]
         for counter in self._counters:
             selector = counter.selector
             if counter.role == "bucket":
                 yield ("without bucket",), f"count({main} unless ignoring (le) {selector})"
-            if by and main and counter.role in ("errors", "good") and selector.metric != main.metric:
-                groups = f"count by ({by}) ({selector} > 0) unless on ({by}) count by ({by}) ({main})"
+            if (
+                by
+                and main
+                and counter.role in ("errors", "good")
+                and selector.metric not in {each.metric for each in mains}
+            ):
+                known = " or ".join(f"count by ({by}) ({each})" for each in mains)
+                groups = f"count by ({by}) ({selector} > 0) unless on ({by}) ({known})"
                 yield ("strangers", counter.role), f"count({groups})"
             if counter.is_main and not is_native(self._slo):
                 # Replicas that scrape the same target see nearly the same number.

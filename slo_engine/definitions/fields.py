@@ -47,8 +47,10 @@ def _free_label(label: str) -> str:
     return label
 
 
-def _parsed_by(parse: Callable[[str], Any]) -> BeforeValidator:
+def _parser(parse: Callable[[str], Any]) -> Callable[[Any], Any]:
     def read(value: Any) -> Any:
+        if isinstance(value, Selector):
+            return value
         if not isinstance(value, str):
             raise refuse("must be PromQL text: put it in quotes")
         try:
@@ -56,11 +58,15 @@ def _parsed_by(parse: Callable[[str], Any]) -> BeforeValidator:
         except SloEngineError as error:
             raise refuse(str(error)) from None
 
-    return BeforeValidator(read)
+    return read
+
+
+_selector = _parser(parse_selector)
 
 
 def _one_or_several(value: Any) -> Any:
-    return value if isinstance(value, list) else [value]
+    # One that stands alone has no place in a list, where a mistake in it could be told.
+    return value if isinstance(value, list) else [_selector(value)]
 
 
 def _template(text: str) -> str:
@@ -87,10 +93,10 @@ Label = Annotated[
     str, matching(LABEL, "must be a label name: letters, digits and _, such as team"), AfterValidator(_free_label)
 ]
 AlertName = Annotated[str, matching(_ALERT, "must be an alert name in letters, digits and _, such as AgentErrors")]
-SelectorField = Annotated[Selector, _parsed_by(parse_selector)]
+SelectorField = Annotated[Selector, BeforeValidator(_selector)]
 SelectorsField = Annotated[list[SelectorField], BeforeValidator(_one_or_several), Field(min_length=1)]
 """One selector, or a list of them."""
-ExpressionField = Annotated[str, _parsed_by(parse_alert_expression)]
+ExpressionField = Annotated[str, BeforeValidator(_parser(parse_alert_expression))]
 Money = Annotated[Budget, BeforeValidator(_money)]
 SeverityName = Annotated[str, matching(LABEL, "must be one word, such as warning or critical")]
 Alpha = Annotated[float, Field(ge=1e-12, le=0.1, allow_inf_nan=False, strict=True)]

@@ -100,7 +100,7 @@ def _change(namespace: str, group: RuleGroup, present: Any) -> Change | None:
         return Change("create", namespace, group.name, text, _diff(namespace, group.name, "", text))
     if _is_same(group, present):
         return None
-    return Change("replace", namespace, group.name, text, _diff(namespace, group.name, _shown(present), text))
+    return Change("replace", namespace, group.name, text, _diff(namespace, group.name, _shown(present), _shown(group.as_data())))
 
 
 def _is_same(group: RuleGroup, present: Any) -> bool:
@@ -145,7 +145,7 @@ def _spelled(data: dict[str, Any]) -> dict[str, Any]:
         if key == "rules" and isinstance(value, list):
             spelled[key] = [_spelled(rule) if isinstance(rule, dict) else str(rule) for rule in value]
         elif key in ("labels", "annotations") and isinstance(value, dict):
-            spelled[key] = {str(name): str(text) for name, text in value.items()}
+            spelled[key] = {str(name): str(text) for name, text in sorted(value.items())}
         elif value not in (None, "", [], {}):
             spelled[key] = formatted(str(value)) if key == "expr" else str(value)
     return spelled
