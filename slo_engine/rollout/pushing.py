@@ -100,7 +100,9 @@ def _change(namespace: str, group: RuleGroup, present: Any) -> Change | None:
         return Change("create", namespace, group.name, text, _diff(namespace, group.name, "", text))
     if _is_same(group, present):
         return None
-    return Change("replace", namespace, group.name, text, _diff(namespace, group.name, _shown(present), _shown(group.as_data())))
+    return Change(
+        "replace", namespace, group.name, text, _diff(namespace, group.name, _shown(present), _shown(group.as_data()))
+    )
 
 
 def _is_same(group: RuleGroup, present: Any) -> bool:

@@ -22,12 +22,14 @@ from slo_engine.definitions.kinds.specimen import Specimen
 from slo_engine.definitions.labels import LONG_WINDOW, SERVICE, SEVERITY, SHORT_WINDOW, SLO
 from slo_engine.definitions.policies import Tier, improbability
 from slo_engine.definitions.slo import Slo, SloSet
-from slo_engine.recording.base import watched
+from slo_engine.definitions.targets import Group
+from slo_engine.recording.base import RECORDS, recorded, watched
 from slo_engine.recording.names import ABSENT_ALERT, ERROR_RATIO
 from slo_engine.recording.stages import LONG_INTERVAL, SHORT_INTERVAL, SHORT_LIMIT
 from slo_engine.rules.alerts import threshold_of
 from slo_engine.rules.build import build
 from slo_engine.rules.specimens import group_labels, histories, specimen
+from slo_engine.rules.sums import sum_over
 from slo_engine.rules.yaml_text import HEADER
 
 SLACK = 3
@@ -35,6 +37,10 @@ SLACK = 3
 scrape is looked for a little late."""
 
 EVENTS_A_MINUTE = 60
+
+OFFSETS = (0, 15, 31, 45, 59)
+"""Seconds by which Prometheus may evaluate the group of the long windows after that of the base. promtool evaluates all
+at once, so the stage itself is asked."""
 
 
 @dataclass(frozen=True)
@@ -199,6 +205,8 @@ def _expected(slo: Slo, scenario: _Scenario, speed: Speed) -> Iterator[dict[str,
         yield _expects(end, f'count_over_time(ALERTS{{{burns},{LONG_WINDOW}!=""}}[{end}])', fires=False)
         ratios = f"{ERROR_RATIO}{{{burns}}}"
         yield _expects(end, f"count({ratios} != {ratios})", fires=False)  # only NaN differs from itself
+        if scenario.name == "healthy" and speed.interval == SHORT_INTERVAL:
+            yield from _whole_stages(slo, scenario.minutes - 1, group)
         return
     clean, failing = scenario.stretches[0][0], scenario.stretches[-1][1]
     slack = SLACK * speed.minutes
@@ -216,6 +224,16 @@ def _expected(slo: Slo, scenario: _Scenario, speed: Speed) -> Iterator[dict[str,
         after = math.ceil((clean + detection + slack) / speed.minutes) * speed.minutes
         yield _fires(f"{before}m", alert, fires=False)
         yield _fires(f"{after}m", alert, fires=True)
+
+
+def _whole_stages(slo: Slo, minute: int, group: Group) -> Iterator[dict[str, Any]]:
+    """The stage holds five minutes of the base at whatever offset Prometheus evaluates its group."""
+    base = RECORDS[slo.target.counts[0]]
+    minutes = LONG_INTERVAL.milliseconds // SHORT_INTERVAL.milliseconds
+    steady = f"{minutes} * {recorded(slo, base, group)}"
+    for seconds in OFFSETS:
+        missing = f"count(abs({sum_over(slo, base, LONG_INTERVAL, group)} / ({steady}) - 1) > 0.001)"
+        yield _expects(f"{minute}m{seconds}s", missing, fires=False)
 
 
 def _detection(slo: Slo, tier: Tier, speed: Speed, failing: float) -> float | None:

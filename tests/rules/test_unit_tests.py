@@ -84,6 +84,16 @@ BROKEN = {
 }
 
 
+def test_generated_tests_fail_for_a_stage_that_holds_four_minutes_at_some_offsets(tmp_path: Path) -> None:
+    # promtool evaluates no group later than another: the tests ask what the stage asks, later.
+    (file,) = generated(tmp_path, HEADER % KINDS["divided"] + POLICY)
+    text = file.read_text()
+    assert "[4m59s999ms]" in text
+    file.write_text(text.replace("[4m59s999ms]", "[4m30s]"))
+
+    assert not run_tests(file).passed
+
+
 @pytest.mark.parametrize(("right", "wrong"), BROKEN.values(), ids=BROKEN.keys())
 def test_generated_tests_fail_when_a_rule_is_wrong(right: str, wrong: str, tmp_path: Path) -> None:
     files = generated(tmp_path, HEADER % KINDS["divided"] + POLICY)
