@@ -139,10 +139,16 @@ def _factor(slo: Slo, tier: Tier) -> float:
 
 
 def _burns(slo: Slo, tier: Tier) -> str:
-    both = " and ".join(f"{_ratio(slo, window)} > {_threshold(slo, tier)}" for window in (tier.long, tier.short))
+    threshold = _threshold(slo, tier)
+    both = f"{_ratio(slo, tier.long)} > {threshold}"
+    if slo.target.overrides:
+        both += f" and {_ratio(slo, tier.short)} > {threshold}"
+    else:
+        short = window_ratio_selector(slo, _name(slo, tier.short))
+        both += f" and ignoring ({WINDOW}) ({short} > {threshold})"
     if (alpha := slo.alpha_of(tier)) is not None:
         sure = recorded(slo, IMPROBABILITY).where(WINDOW, _name(slo, tier.long))
-        both += f" and max without ({WINDOW}) ({sure}) > {math.log(1 / alpha):.4g}"
+        both += f" and ignoring ({WINDOW}) ({sure} > {math.log(1 / alpha):.4g})"
     if slo.min_events:
         both += f" and {sum_over(slo, TOTAL_INCREASE, tier.long)} > {slo.min_events - 0.5:g}"
     return both

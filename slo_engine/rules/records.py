@@ -118,14 +118,17 @@ def _improbability(slo: Slo, window: Duration) -> Iterator[RecordingRule]:
         return
     is_whole = window == slo.window
     labels = {WINDOW: slo.window_name if is_whole else str(window)}
-    events = recorded(slo, TOTAL_SUM if is_whole else TOTAL_WINDOW).where(WINDOW, labels[WINDOW])
-    budget = burning_budget(slo)
-    ratio = f"(max without ({WINDOW}) ({window_ratio_selector(slo, labels[WINDOW])}) > {budget})"
+    events = str(recorded(slo, TOTAL_SUM if is_whole else TOTAL_WINDOW).where(WINDOW, labels[WINDOW]))
+    ratio = str(window_ratio_selector(slo, labels[WINDOW]))
+    budget, kept = burning_budget(slo), f"{1 - slo.target.error_budget:.12g}"
+    if slo.target.overrides:
+        # The recorded objectives are of no window.
+        events, ratio = f"max without ({WINDOW}) ({events})", f"max without ({WINDOW}) ({ratio})"
+        kept = str(recorded(slo, OBJECTIVE))
     # Where all events fail, 0 x ln 0 would be NaN: next to nothing of them is good.
     good = f"clamp_min(1 - {ratio}, 1e-12)"
-    kept = recorded(slo, OBJECTIVE) if slo.target.overrides else f"{1 - slo.target.error_budget:.12g}"
-    divergence = f"{ratio} * ln({ratio} / {budget}) + {good} * ln({good} / {kept})"
-    yield _record(slo, IMPROBABILITY, f"max without ({WINDOW}) ({events}) * ({divergence})", labels)
+    divergence = f"({ratio} > {budget}) * ln({ratio} / {budget}) + {good} * ln({good} / {kept})"
+    yield _record(slo, IMPROBABILITY, f"{events} * ({divergence})", labels)
 
 
 def _slo_window_ratio(slo: Slo) -> str:

@@ -19,7 +19,7 @@ HOUR = 60 * MINUTE
 LONGEST_GAP = 55 * MINUTE
 """Of those that are promised to be counted: an hour, less what the record of a series that has gone lies behind."""
 
-LONGEST_SILENCE = 4 * MINUTE
+LONGEST_SILENCE = 3 * MINUTE
 """Without scrapes and without a stale marker, as when Prometheus itself is down."""
 
 

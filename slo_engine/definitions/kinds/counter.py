@@ -32,7 +32,7 @@ which takes the later one."""
 _CELLS_OF_A_MINUTE = "59s999ms"
 """Likewise the ends of four cells."""
 
-_AT_HAND = "5m"
+_AT_HAND = "4m"
 """How long the level is read from the raw series, across failed scrapes, restarts and samples that are NaN. A level
 that is older is read from the record of those that have gone."""
 
@@ -62,19 +62,22 @@ class Counter:
     def gone(self) -> str:
         """The last sample of each series that has not had one for a while, or none that is a number. It is given once,
         in the minute in which it is found missing."""
-        last = f"last_over_time({self._samples()}[1m:{CELL}] offset {GONE_FOR}{DELAY})"
-        since = f"last_over_time({self._samples()}[{GONE_FOR}:{CELL}] offset {DELAY})"
-        return f"{last} unless {since}"
+        # The minute reaches back a cell further, and what has come since a cell into it: a sample between the two is
+        # recorded a minute later. min_over_time finds a number wherever there is one.
+        last = f"last_over_time({self._samples()}[1m{CELL}:{CELL}] offset {GONE_FOR}{DELAY})"
+        since = f"min_over_time({self.selector}[{GONE_FOR}{CELL}] offset {DELAY})"
+        return f"{last} unless ({since} < +Inf)"
 
     def growth(self, gone: Selector | None) -> str:
         """By how much each series has grown within a minute. ``gone``: where :meth:`gone` is recorded; None: nowhere,
-        then what is counted while a series is away for more than five minutes is not known."""
+        then what is counted while a series is away for more than four minutes is not known."""
         grown = f"irate(({self._level(gone)})[{_TWO_CELLS}:{CELL}])"
         # Below 0 or infinite: no counter.
         return f"sum_over_time({grown}[{_CELLS_OF_A_MINUTE}:{CELL}] offset {DELAY}) >= 0 < +Inf"
 
     def _level(self, gone: Selector | None) -> str:
-        levels = [f"last_over_time({self._samples()}[{_AT_HAND}:{CELL}])"]
+        # abs() drops the name of the metric, with which a series would be another one than what stands in for it.
+        levels = [f"abs(last_over_time({self._samples()}[{_AT_HAND}:{CELL}]))"]
         if gone:
             # Recorded at the time of an evaluation, which lies behind the cell that it looks at.
             levels.append(f"max without ({COUNTER}) (last_over_time({gone}[{_LONGEST_GAP}] offset -{DELAY}))")
@@ -82,9 +85,8 @@ class Counter:
         return " or ".join(levels)
 
     def _samples(self, offset: str = "") -> str:
-        """The last sample of each cell, where it is a number. (``abs`` drops the name of the metric, without which a
-        series would be another one than what stands in for it when it has gone; and NaN compares with nothing.)"""
-        return f"(abs(last_over_time({self.selector}[{CELL}]{offset})) < +Inf)"
+        """The last sample of each cell, where it is a number: NaN compares with nothing."""
+        return f"(last_over_time({self.selector}[{CELL}]{offset}) < +Inf)"
 
 
 def summed(by: Sequence[str], growth: str) -> str:
