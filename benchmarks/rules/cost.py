@@ -15,7 +15,7 @@ from benchmarks.rules.backfill import Work, backfill
 from benchmarks.rules.contenders import generated, ours, pyrra_form, sloth_form
 from benchmarks.rules.evaluation import Evaluation
 from benchmarks.rules.progress import Progress, Reached
-from benchmarks.rules.ruleset import subqueries
+from benchmarks.rules.ruleset import readings, subqueries
 from benchmarks.rules.server import Cost, Prometheus
 from benchmarks.rules.traffic import DAY_MS, HOUR_MS, MINUTE_MS, START, Agent, Outage, history
 
@@ -149,8 +149,9 @@ def _hour(server: Prometheus, evaluations: Sequence[Evaluation], start: int, end
 
 
 def _beneath(server: Prometheus, expr: str, first_at: int, last_at: int) -> int:
-    """Samples that the subqueries of an expression read, which is evaluated from one time to another: Prometheus counts
-    only what they hand up. It evaluates a subquery once for all of these times, and so those within it."""
+    """Samples that the subqueries of an expression read from the database, which is evaluated from one time to another:
+    Prometheus counts only what they hand up. It evaluates a subquery once for all of these times, and so those within
+    it; what one hands up to another is read from nowhere."""
     read = 0
     for subquery in subqueries(expr):
         inner = subquery.expr.prettify()
@@ -158,7 +159,8 @@ def _beneath(server: Prometheus, expr: str, first_at: int, last_at: int) -> int:
         first, last = (at - _milliseconds(subquery.offset) for at in (first_at, last_at))
         # Prometheus aligns the steps of a subquery with multiples of its step, and takes both ends of its range.
         first, last = -((_milliseconds(subquery.range) - first) // step) * step, last // step * step
-        read += server.query_range(inner, first, last, step).cost.samples + _beneath(server, inner, first, last)
+        read += sum(server.query_range(reading, first, last, step).cost.samples for reading in readings(inner))
+        read += _beneath(server, inner, first, last)
     return read
 
 

@@ -149,6 +149,25 @@ def subqueries(expr: str) -> list[promql_parser.SubqueryExpr]:
     return list(_subqueries(parse_expression(expr)))
 
 
+def readings(expr: str) -> list[str]:
+    """The parts of an expression that read the database themselves, but not those within subqueries: selectors, and
+    functions over ranges of them."""
+    return [tree.prettify() for tree in _readings(parse_expression(expr))]
+
+
+def _readings(tree: Any) -> Iterator[Any]:
+    match tree:
+        case promql_parser.SubqueryExpr():
+            return
+        case promql_parser.VectorSelector():
+            yield tree
+        case promql_parser.Call() if any(isinstance(each, promql_parser.MatrixSelector) for each in tree.args):
+            yield tree
+        case _:
+            for child in _children(tree):
+                yield from _readings(child)
+
+
 def _rule(data: Mapping[str, Any]) -> RecordingRule | AlertRule:
     labels = data.get("labels", {})
     if "record" in data:

@@ -22,18 +22,20 @@ def test_base_counts_what_increase_sees_and_nothing_that_did_not_happen(tmp_path
 
 
 @pytest.mark.parametrize(
-    ("name", "value"),
+    "closeness",
     [
-        ("_AT_HAND", "1m"),  # a scrape that fails
-        ("_LONGEST_GAP", "1m"),  # a target that is back
-        ("CELL", "1m"),  # a restart within the minute
+        {"_AT_HAND": "1m"},  # scrapes that fail
+        {"_LONGEST_GAP": "1m"},  # a target that is back
+        {"CELL": "30s", "CELL_SECONDS": 30, "_TWO_CELLS": "59s"},  # a restart within half a minute
     ],
+    ids=lambda closeness: ",".join(closeness),
 )
 def test_law_is_broken_by_a_base_that_looks_less_closely(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, closeness: dict[str, object]
 ) -> None:
-    monkeypatch.setattr(counter, name, value)
-    assert list(breaches(tmp_path, range(40)))
+    for name, value in closeness.items():
+        monkeypatch.setattr(counter, name, value)
+    assert list(breaches(tmp_path, range(60)))
 
 
 def test_what_the_histories_say_that_increase_sees_is_what_it_sees(tmp_path: Path) -> None:

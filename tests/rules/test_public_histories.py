@@ -153,6 +153,15 @@ def test_errors_of_a_young_process_are_counted_from_its_second_scrape_on(tmp_pat
         assert counted["success", TOTAL_INCREASE, case] == 59 + 5, case
 
 
+@pytest.mark.parametrize("minutes", [2, 5, 10, 30])
+def test_slow_scrapes_count_each_event_once(tmp_path: Path, minutes: int) -> None:
+    values: list[float | None] = [7e5 + 10 * number for number in range(120 // minutes)]
+    labels = {"case": "slow", "instance": "pod-1", "status": "ok"}
+    found = [series("runs_total", labels, values, each=minutes * 60_000)]
+    counted = base_counts(tmp_path, load(BATCH), "case", found, 23_000)
+    assert counted["success", TOTAL_INCREASE, "slow"] == 10 * (len(values) - 1)
+
+
 JOBS = """
 version: slo-engine/v1
 service: jobs
