@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from benchmarks.rules.server import Prometheus
 from benchmarks.rules.traffic import START
+from deploy.stack.processes import program
 from slo_engine.definitions.kinds import counter
 from tests.rules.law import LENGTH, METRICS, breaches
 from tests.rules.lives import MINUTE, life
@@ -39,6 +41,11 @@ def test_law_is_broken_by_a_base_that_looks_less_closely(
 
 
 def test_what_the_histories_say_that_increase_sees_is_what_it_sees(tmp_path: Path) -> None:
+    said = subprocess.run(
+        [program("prometheus", "prometheus"), "--version"], capture_output=True, text=True, check=True
+    )
+    if "version 2." not in said.stdout + said.stderr:
+        pytest.skip("Prometheus 3 extrapolates to the edges otherwise; what it sees between samples is the same")
     lives = [life(seed, START, LENGTH) for seed in range(20)]
     end = START + LENGTH
     compared = 0
