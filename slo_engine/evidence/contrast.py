@@ -27,7 +27,11 @@ ELEVATED_ODDS_RATIO = 2.0
 """From here on the remaining runs of a wider trait count as affected, too."""
 
 MIN_RISE = 1.2
-"""How many times as often as before runs with the trait must fail."""
+"""Times the odds of failing before, and times their rise among the other runs."""
+
+MIN_GAIN_KEPT = 0.5
+MOST = 0.5
+"""A wider trait is preferred when it fits at least half as well, and most of the runs that it adds are affected."""
 
 PRICE_OF_A_PAIR = 3.0
 """Nats by which a trait must fit better for each further pair: one likelihood ratio of 20."""
@@ -79,16 +83,19 @@ def explain(cells: Iterable[Cell], *, before: Iterable[Cell] = (), alpha: float 
     failing = sum(cell.failing for cell in now)
     support = max(MIN_FAILING, math.ceil(MIN_COVERAGE * failing))
     table = Crosstab(now, list(before), support=support)
-    traits: list[Trait] = []
+    found: list[tuple[_Candidate, tuple[Attributes, ...]]] = []
     left = table.all_cells
-    while len(traits) < MAX_TRAITS:
+    while len(found) < MAX_TRAITS:
         search = _Search(table, left, support, alpha)
-        found = search.best()
-        if found is None:
+        best = search.best()
+        if best is None:
             break
-        traits.append(_trait(table, found, search.confounded(found)))
-        left &= ~found.cells
-    return Contrast(tuple(traits), failing, sum(cell.healthy for cell in now), table.now.weight)
+        found.append((best, search.confounded(best)))
+        left &= ~best.cells
+    traits = tuple(
+        _trait(table, best, confounded) for best, confounded in found if not _rose_like(table, best.cells, left, alpha)
+    )
+    return Contrast(traits, failing, sum(cell.healthy for cell in now), table.now.weight)
 
 
 @dataclass(frozen=True)
@@ -184,36 +191,32 @@ class _Search:
         )
 
     def _is_new(self, cells: int) -> bool:
-        """Whether these runs fail more often than before, as far as the runs from before can tell."""
-        now, before = self._table.now.count(cells), self._table.before.count(cells)
-        if _p_value(now, Count(0, before.failing + before.healthy, 0.0)) > self._alpha:
+        """Whether these runs fail more often than before, as far as those from before can tell."""
+        if not _can_tell(self._table, cells, self._alpha):
             return True
-        rise = self._table.now.failure_rate(cells) / max(self._table.before.failure_rate(cells), 1e-9)
-        return rise >= MIN_RISE and _p_value(now, before) <= self._alpha
+        now, before = self._table.now.count(cells), self._table.before.count(cells)
+        return _rise(self._table, cells) >= MIN_RISE and _p_value(now, before) <= self._alpha
 
     def _is_wider(self, each: _Candidate, found: _Candidate) -> bool:
-        """Whether ``each`` has the runs of ``found`` and more that are affected, whatever sets these apart."""
+        """Whether ``each`` has the runs of ``found`` and more that are affected, so that what ``found`` adds to it is
+        not what matters."""
         now = self._table.now
         more = each.cells & ~found.cells
-        if not more or now.failing(found.cells & ~each.cells) > (1 - SAME_RUNS) * found.count.failing:
+        lost = now.failing(found.cells & ~each.cells)
+        if not more or lost > (1 - SAME_RUNS) * found.count.failing or each.gain < MIN_GAIN_KEPT * found.gain:
             return False
-        names = {name for name, _ in found.pairs} - {name for name, _ in each.pairs}
         outside = self._all - now.count(each.cells | found.cells)
-        if not self._is_affected(more, outside) or not self._is_new(more):
+        if not _are_affected(now.count(more), outside) or not self._is_new(more):
             return False
-        for name in sorted(names):
+        if _p_value(now.count(more), outside) > self._alpha:
+            return False
+        # All the others, too: with one affected value more, these are two causes.
+        for name in sorted({name for name, _ in found.pairs} - {name for name, _ in each.pairs}):
             parts = [now.count(part) for part in self._table.parts(name, more)]
-            affected = [odds_ratio(*_square(part, outside)) >= ELEVATED_ODDS_RATIO for part in parts]
-            sizes = [part.failing + part.weighted for part in parts]
-            if sum(s for s, a in zip(sizes, affected) if a) < 0.5 * sum(sizes):
+            affected = sum(part.runs for part in parts if _are_affected(part, outside))
+            if affected < MOST * sum(part.runs for part in parts):
                 return False
         return True
-
-    def _is_affected(self, cells: int, outside: Count) -> bool:
-        inside = self._table.now.count(cells)
-        return (
-            odds_ratio(*_square(inside, outside)) >= ELEVATED_ODDS_RATIO and _p_value(inside, outside) <= self._alpha
-        )
 
     def _are_same_runs(self, one: _Candidate, other: _Candidate) -> bool:
         both, either = self._table.now.count(one.cells & other.cells), self._table.now.count(one.cells | other.cells)
@@ -236,6 +239,28 @@ def _trait(table: Crosstab, found: _Candidate, confounded: tuple[Attributes, ...
         q_value=found.q_value,
         confounded_with=confounded,
     )
+
+
+def _are_affected(inside: Count, outside: Count) -> bool:
+    return odds_ratio(*_square(inside, outside)) >= ELEVATED_ODDS_RATIO
+
+
+def _rose_like(table: Crosstab, cells: int, others: int, alpha: float) -> bool:
+    """Whether these runs fail more often than before just because all do, and not more so than runs without a trait."""
+    if not _can_tell(table, cells, alpha) or _p_value(table.now.count(others), table.before.count(others)) > alpha:
+        return False
+    return _rise(table, cells) < MIN_RISE * _rise(table, others)
+
+
+def _can_tell(table: Crosstab, cells: int, alpha: float) -> bool:
+    """Whether there were so many of these runs before that a failure rate of zero would differ from that of now."""
+    before = table.before.count(cells)
+    return _p_value(table.now.count(cells), Count(0, before.failing + before.healthy, 0.0)) <= alpha
+
+
+def _rise(table: Crosstab, cells: int) -> float:
+    """The odds of failing now, in those before."""
+    return table.now.odds(cells) / table.before.odds(cells)
 
 
 def _p_value(inside: Count, outside: Count) -> float:

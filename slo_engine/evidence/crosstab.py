@@ -45,6 +45,11 @@ class Count:
     weighted: float
     """The same, but as many of each attribute as if all had been kept at one rate: what shares and odds are made of."""
 
+    @property
+    def runs(self) -> float:
+        """All of them, weighted alike."""
+        return self.failing + self.weighted
+
     def __sub__(self, other: Count) -> Count:
         return Count(self.failing - other.failing, self.healthy - other.healthy, self.weighted - other.weighted)
 
@@ -74,10 +79,15 @@ class Runs:
         )
 
     def failure_rate(self, cells: int) -> float:
-        """Of the runs of these cells, those not seen as well, the share that fails; 0 when there are none."""
+        """Of the runs of these cells, also of those not seen, the share that fails; 0 when there are none."""
         found = self.count(cells)
         runs = found.failing + found.weighted * self._weight_of_one
         return found.failing / runs if runs else 0.0
+
+    def odds(self, cells: int) -> float:
+        """The odds of failing, which windows of different sampling may be compared by; finite, as odds_ratio."""
+        found = self.count(cells)
+        return (found.failing + 0.5) / ((found.weighted + 0.5) * (self._weight_of_one or 1.0))
 
 
 class Crosstab:
