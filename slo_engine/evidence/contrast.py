@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 
 from slo_engine.evidence.crosstab import Attributes, Cell, Count, Crosstab, Pair
@@ -39,7 +39,7 @@ PRICE_OF_A_PAIR = 3.0
 SAME_RUNS = 0.95
 """From this overlap on, two traits mark the same runs."""
 
-MAX_VALUES = 120
+MAX_VALUES = 60
 """Attribute values that are combined: those that fit best."""
 
 
@@ -162,7 +162,8 @@ class _Search:
                 for single in singles
                 if single.pairs[0][0] > each.pairs[-1][0]
                 and all((*part, *single.pairs) in known for part in combinations(each.pairs, len(each.pairs) - 1))
-                and (wider := self._candidate((*each.pairs, *single.pairs), each.cells & single.cells))
+                and (narrower := each.cells & single.cells) not in (each.cells, single.cells)
+                and (wider := self._candidate((*each.pairs, *single.pairs), narrower))
             ]
             found += last
         return found
@@ -177,25 +178,47 @@ class _Search:
         return _Candidate(pairs, cells, inside, split_gain(*_square(inside, outside)))
 
     def _tested(self, candidates: list[_Candidate]) -> list[_Candidate]:
-        q_values = benjamini_hochberg([_p_value(each.count, self._all - each.count) for each in candidates])
-        return [
-            _Candidate(each.pairs, each.cells, each.count, each.gain, q_value)
-            for each, q_value in zip(candidates, q_values, strict=True)
-        ]
+        """With q-values: those of each number of pairs by themselves, so that simple traits do not pay for how many
+        combinations there are. Those that could have been found count as tested: that few were is known from the same
+        failing runs."""
+        tested = []
+        for size in range(1, MAX_PAIRS + 1):
+            alike = [each for each in candidates if len(each.pairs) == size]
+            p_values = [self._p_value(each) for each in alike]
+            q_values = benjamini_hochberg(p_values, tested=self._table.possible(size))
+            tested += [
+                replace(each, q_value=min(1.0, MAX_PAIRS * q_value))
+                for each, q_value in zip(alike, q_values, strict=True)
+            ]
+        return tested
+
+    def _p_value(self, each: _Candidate) -> float:
+        """That of failing more often than the runs outside, and more often than before: the larger one."""
+        p_value = _p_value(each.count, self._all - each.count)
+        # Before, no part of it may have failed as much: there may have been few runs with all of it.
+        for size in range(len(each.pairs) + 1):
+            for part in combinations(each.pairs, size):
+                if p_value > self._alpha:
+                    return p_value
+                p_value = max(p_value, self._p_value_of_rise(each, part))
+        return p_value
+
+    def _p_value_of_rise(self, each: _Candidate, part: tuple[Pair, ...]) -> float:
+        table, cells = self._table, self._left
+        for pair in part:
+            cells &= table.cells_with[pair]
+        before = table.before.count(cells)
+        if not _can_tell(each.count, before, self._alpha):
+            return 0.0
+        if table.now.odds(each.cells) < MIN_RISE * table.before.odds(cells):
+            return 1.0
+        return _p_value(each.count, before)
 
     def _is_clear(self, each: _Candidate) -> bool:
         return (
             each.q_value <= self._alpha
             and odds_ratio(*_square(each.count, self._all - each.count)) >= MIN_ODDS_RATIO
-            and self._is_new(each.cells)
         )
-
-    def _is_new(self, cells: int) -> bool:
-        """Whether these runs fail more often than before, as far as those from before can tell."""
-        if not _can_tell(self._table, cells, self._alpha):
-            return True
-        now, before = self._table.now.count(cells), self._table.before.count(cells)
-        return _rise(self._table, cells) >= MIN_RISE and _p_value(now, before) <= self._alpha
 
     def _is_wider(self, each: _Candidate, found: _Candidate) -> bool:
         """Whether ``each`` has the runs of ``found`` and more that are affected, so that what ``found`` adds to it is
@@ -206,7 +229,7 @@ class _Search:
         if not more or lost > (1 - SAME_RUNS) * found.count.failing or each.gain < MIN_GAIN_KEPT * found.gain:
             return False
         outside = self._all - now.count(each.cells | found.cells)
-        if not _are_affected(now.count(more), outside) or not self._is_new(more):
+        if not _are_affected(now.count(more), outside) or not _is_new(self._table, more, self._alpha):
             return False
         if _p_value(now.count(more), outside) > self._alpha:
             return False
@@ -245,17 +268,26 @@ def _are_affected(inside: Count, outside: Count) -> bool:
     return odds_ratio(*_square(inside, outside)) >= ELEVATED_ODDS_RATIO
 
 
+def _is_new(table: Crosstab, cells: int, alpha: float) -> bool:
+    """Whether these runs fail more often than before, as far as those from before can tell."""
+    now, before = table.now.count(cells), table.before.count(cells)
+    if not _can_tell(now, before, alpha):
+        return True
+    return _rise(table, cells) >= MIN_RISE and _p_value(now, before) <= alpha
+
+
 def _rose_like(table: Crosstab, cells: int, others: int, alpha: float) -> bool:
     """Whether these runs fail more often than before just because all do, and not more so than runs without a trait."""
-    if not _can_tell(table, cells, alpha) or _p_value(table.now.count(others), table.before.count(others)) > alpha:
+    if not _can_tell(table.now.count(cells), table.before.count(cells), alpha):
+        return False
+    if _p_value(table.now.count(others), table.before.count(others)) > alpha:
         return False
     return _rise(table, cells) < MIN_RISE * _rise(table, others)
 
 
-def _can_tell(table: Crosstab, cells: int, alpha: float) -> bool:
-    """Whether there were so many of these runs before that a failure rate of zero would differ from that of now."""
-    before = table.before.count(cells)
-    return _p_value(table.now.count(cells), Count(0, before.failing + before.healthy, 0.0)) <= alpha
+def _can_tell(now: Count, before: Count, alpha: float) -> bool:
+    """Whether there were so many runs before that a failure rate of zero would differ from that of now."""
+    return _p_value(now, Count(0, before.failing + before.healthy, 0.0)) <= alpha
 
 
 def _rise(table: Crosstab, cells: int) -> float:

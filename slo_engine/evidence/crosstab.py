@@ -96,10 +96,15 @@ class Crosstab:
     def __init__(self, now: Sequence[Cell], before: Sequence[Cell], *, support: int) -> None:
         """Values with fewer than ``support`` failing runs now count as rare."""
         failing: Counter[Pair] = Counter()
+        seen: Counter[Pair] = Counter()
         for cell in now:
             for pair in cell.attributes.items():
                 failing[pair] += cell.failing
+                seen[pair] += cell.failing + cell.healthy
         frequent = sorted(pair for pair, count in failing.items() if count >= support)
+        self._support = support
+        self._values = Counter(name for (name, _), count in seen.items() if count >= support)
+        """Name -> how many of its values could have had the support, had the runs failed that did not."""
         number_of = {pair: number for number, pair in enumerate(frequent)}
         merged_now, merged_before = _merged(now, number_of), _merged(before, number_of)
         keys = sorted(merged_now.keys() | merged_before.keys())
@@ -122,6 +127,17 @@ class Crosstab:
         for each in sets:
             cells &= ~each
         return [each for each in (*sets, cells) if each]
+
+    def possible(self, size: int) -> int:
+        """How many combinations of so many attributes could have had the support: no more than their values allow, and
+        for each choice of attributes no more than there are runs for."""
+        combinations = [1] + [0] * size
+        for values in self._values.values():
+            for taken in range(size, 0, -1):
+                combinations[taken] += combinations[taken - 1] * values
+        everything = self.now.count(self.all_cells)
+        each = (everything.failing + everything.healthy) // self._support
+        return min(combinations[size], math.comb(len(self._values), size) * each)
 
 
 class _Digits:

@@ -28,16 +28,17 @@ def fisher_greater(failing_in: int, healthy_in: int, failing_out: int, healthy_o
     return max(0.0, 1.0 - _tail(failing_in - 1, least, inside, outside, failing, step=-1))
 
 
-def benjamini_hochberg(p_values: Sequence[float]) -> list[float]:
+def benjamini_hochberg(p_values: Sequence[float], *, tested: int | None = None) -> list[float]:
     """q-values in the order of the p-values: the share of false ones to be expected among all that are at most as large
-    (Benjamini and Hochberg 1995, the step-up procedure)."""
-    tested = len(p_values)
-    q_values = [1.0] * tested
+    (Benjamini and Hochberg 1995, the step-up procedure). ``tested``: how many tests there were, when only the smallest
+    p-values are given; the others count as 1."""
+    tests = max(tested or 0, len(p_values))
+    q_values = [1.0] * len(p_values)
     smallest = 1.0
-    order = sorted(range(tested), key=p_values.__getitem__)
-    for rank in range(tested, 0, -1):
+    order = sorted(range(len(p_values)), key=p_values.__getitem__)
+    for rank in range(len(p_values), 0, -1):
         index = order[rank - 1]
-        smallest = min(smallest, p_values[index] * tested / rank)
+        smallest = min(smallest, p_values[index] * tests / rank)
         q_values[index] = smallest
     return q_values
 
