@@ -129,7 +129,7 @@ class _Search:
         if not fit:
             return None
         found = fit[0]
-        while wider := next((each for each in fit if self._is_wider(each, found)), None):
+        while wider := self._wider(found, fit):
             found = wider
         return found
 
@@ -220,24 +220,33 @@ class _Search:
             and odds_ratio(*_square(each.count, self._all - each.count)) >= MIN_ODDS_RATIO
         )
 
-    def _is_wider(self, each: _Candidate, found: _Candidate) -> bool:
-        """Whether ``each`` has the runs of ``found`` and more that are affected, so that what ``found`` adds to it is
+    def _wider(self, found: _Candidate, fit: list[_Candidate]) -> _Candidate | None:
+        """The best that has the runs of ``found`` and more that are affected as well: then what ``found`` adds to it is
         not what matters."""
         now = self._table.now
-        more = each.cells & ~found.cells
-        lost = now.failing(found.cells & ~each.cells)
-        if not more or lost > (1 - SAME_RUNS) * found.count.failing or each.gain < MIN_GAIN_KEPT * found.gain:
+        lost = (1 - SAME_RUNS) * found.count.failing
+        wider = [
+            each
+            for each in fit
+            if each.cells & ~found.cells
+            and now.failing(found.cells & ~each.cells) <= lost
+            and each.gain >= MIN_GAIN_KEPT * found.gain
+        ]
+        return next((each for each in wider if self._is_affected(each, found, self._alpha / len(wider))), None)
+
+    def _is_affected(self, wider: _Candidate, found: _Candidate, alpha: float) -> bool:
+        """Whether also the runs that only the wider one has fail more often than those outside and than before."""
+        table, now = self._table, self._table.now
+        more = wider.cells & ~found.cells
+        outside = self._all - now.count(wider.cells | found.cells)
+        if not _is_elevated(now.count(more), outside) or _p_value(now.count(more), outside) > alpha:
             return False
-        outside = self._all - now.count(each.cells | found.cells)
-        if not _are_affected(now.count(more), outside) or not _is_new(self._table, more, self._alpha):
+        if not _is_new(table, more, alpha):
             return False
-        if _p_value(now.count(more), outside) > self._alpha:
-            return False
-        # All the others, too: with one affected value more, these are two causes.
-        for name in sorted({name for name, _ in found.pairs} - {name for name, _ in each.pairs}):
-            parts = [now.count(part) for part in self._table.parts(name, more)]
-            affected = sum(part.runs for part in parts if _are_affected(part, outside))
-            if affected < MOST * sum(part.runs for part in parts):
+        # Most of them: one affected value more would be a second cause.
+        for name in sorted({name for name, _ in found.pairs} - {name for name, _ in wider.pairs}):
+            parts = [now.count(part) for part in table.parts(name, more)]
+            if sum(part.runs for part in parts if _is_elevated(part, outside)) < MOST * now.count(more).runs:
                 return False
         return True
 
@@ -264,7 +273,7 @@ def _trait(table: Crosstab, found: _Candidate, confounded: tuple[Attributes, ...
     )
 
 
-def _are_affected(inside: Count, outside: Count) -> bool:
+def _is_elevated(inside: Count, outside: Count) -> bool:
     return odds_ratio(*_square(inside, outside)) >= ELEVATED_ODDS_RATIO
 
 
