@@ -29,6 +29,7 @@ ELEVATED_ODDS_RATIO = 2.0
 MIN_RISE = 1.2
 """Times the odds of failing before, and times their rise among the other runs."""
 
+MIN_EXCESS_KEPT = 0.1
 MIN_GAIN_KEPT = 0.5
 MOST = 0.5
 """A wider trait is preferred when it fits at least half as well, and most of the runs that it adds are affected."""
@@ -237,9 +238,12 @@ class _Search:
     def _is_affected(self, wider: _Candidate, found: _Candidate, alpha: float) -> bool:
         """Whether also the runs that only the wider one has fail more often than those outside and than before."""
         table, now = self._table, self._table.now
-        more = wider.cells & ~found.cells
-        outside = self._all - now.count(wider.cells | found.cells)
+        more, others = wider.cells & ~found.cells, self._left & ~(wider.cells | found.cells)
+        outside = now.count(others)
         if not _is_elevated(now.count(more), outside) or _p_value(now.count(more), outside) > alpha:
+            return False
+        usual = now.failure_rate(others)
+        if now.failure_rate(more) - usual < MIN_EXCESS_KEPT * (now.failure_rate(found.cells) - usual):
             return False
         if not _is_new(table, more, alpha):
             return False
