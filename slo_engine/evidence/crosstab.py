@@ -74,9 +74,7 @@ class Runs:
 
     def count(self, cells: int) -> Count:
         """The runs of these cells."""
-        return Count(
-            self._failing.total(cells), self._healthy.total(cells), self._weighted.total(cells) / _PARTS
-        )
+        return Count(self._failing.total(cells), self._healthy.total(cells), self._weighted.total(cells) / _PARTS)
 
     def failure_rate(self, cells: int) -> float:
         """Of the runs of these cells, also of those not seen, the share that fails; 0 when there are none."""
@@ -117,9 +115,16 @@ class Crosstab:
             for pair, bit in bit_of.items()
         }
         """Frequent value -> its cells, in the order of names and values."""
-        self._support = support
+        self.support = support
         self._values = Counter(name for (name, _), count in seen.items() if count >= support)
         """Name -> how many of its values could have had the support, had other runs failed."""
+
+    def cells_with_all(self, pairs: Iterable[Pair]) -> int:
+        """The cells that have all of these frequent values."""
+        cells = self.all_cells
+        for pair in pairs:
+            cells &= self.cells_with[pair]
+        return cells
 
     def parts(self, name: str, cells: int) -> list[int]:
         """These cells, one set for each frequent value of the attribute, and one for the rest."""
@@ -136,7 +141,7 @@ class Crosstab:
             for taken in range(size, 0, -1):
                 combinations[taken] += combinations[taken - 1] * values
         everything = self.now.count(self.all_cells)
-        each = (everything.failing + everything.healthy) // self._support
+        each = (everything.failing + everything.healthy) // self.support
         return min(combinations[size], math.comb(len(self._values), size) * each)
 
 
