@@ -105,7 +105,7 @@ class Crosstab:
         frequent = sorted(pair for pair, count in failing.items() if count >= support)
         bit_of = {pair: 1 << number for number, pair in enumerate(frequent)}
         merged_now, merged_before = _merged(now, bit_of), _merged(before, bit_of)
-        keys = sorted(merged_now.keys() | merged_before.keys())
+        keys = list({**merged_now, **merged_before})
         nothing = (0, 0, 0.0)
         self.now = Runs([merged_now.get(key, nothing) for key in keys])
         self.before = Runs([merged_before.get(key, nothing) for key in keys])
