@@ -129,7 +129,7 @@ def test_the_wider_attribute_is_named_when_all_its_parts_fail_though_one_fails_m
 
 
 def test_the_narrower_attributes_are_named_when_only_one_other_part_fails_too() -> None:
-    new = [("search", 400, 100), ("fetch", 40, 60), *((tool, 2, 98) for tool in ("ask", "list", "move", "plot"))]
+    new = [("search", 400, 100), ("fetch", 70, 30), *((tool, 2, 98) for tool in ("ask", "list", "move", "plot"))]
     cells = [Cell({"prompt_version": "v12", "tool": tool}, bad, good, good) for tool, bad, good in new]
     cells += [Cell({"prompt_version": "v11", "tool": tool}, 20, 980, 980.0) for tool, _, _ in new]
     assert _named(explain(cells))[0] == {"prompt_version": "v12", "tool": "search"}
