@@ -53,7 +53,8 @@ class Slo:
     exhausted: Severity | None
     """How severe it is that the budget is exhausted; None: no alert."""
     absent: Duration | None
-    traces: TraceQuery
+    traces: TraceQuery | None
+    """Which traces explain its errors; None: it is tied to none."""
 
     @property
     def key(self) -> tuple[str, str]:
