@@ -1,0 +1,1 @@
+"""How often the evidence names the right cause."""
