@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from slo_engine.alerts.payload import Alert
 from slo_engine.definitions.duration import Duration
 from slo_engine.definitions.labels import LONG_WINDOW, SERVICE, SLO
 from slo_engine.definitions.slo import Slo, SloSet
 from slo_engine.definitions.targets import Group
-from slo_engine.definitions.traces import Failed, TraceQuery, TraceTemplateError
+from slo_engine.definitions.traces import TraceQuery, TraceTemplateError
 from slo_engine.evidence.subject import Subject
 
 DEFAULT_WINDOW = timedelta(hours=1)
@@ -19,47 +19,50 @@ DEFAULT_WINDOW = timedelta(hours=1)
 LONGEST_WINDOW = timedelta(hours=6)
 """A ticket over three days is explained by its newest traces, not by reading three days of them."""
 
-MAX_SUBJECTS = 10
-"""Subjects of one notification that get evidence; a storm in one group must not multiply requests."""
 
-AGENT_LABEL = "agent_type"
-"""The label by which the traces of an alert without an SLO are found, if it has it."""
-
-
-def subjects_of(alerts: Iterable[Alert], slos: SloSet) -> list[Subject]:
-    """The subjects of a notification, each once, in the order of its alerts; those of firing alerts only."""
-    found: dict[object, tuple[Alert, Slo | None, Group, list[str]]] = {}
+def subjects_of(alerts: Iterable[Alert], slos: SloSet, at: datetime) -> list[Subject]:
+    """The subjects of a notification that came ``at`` this time, each once, in the order of its alerts; those of firing
+    alerts only. An alert of no SLO that is known here is about nothing that evidence could be tied to."""
+    found: dict[object, tuple[Slo, Group, list[Alert]]] = {}
     for alert in alerts:
-        if not alert.is_firing:
-            continue
         slo = slos.find(alert.labels.get(SERVICE, ""), alert.labels.get(SLO, ""))
-        labels = slo.by if slo else (AGENT_LABEL,) if AGENT_LABEL in alert.labels else ()
-        group = {label: alert.labels.get(label, "") for label in labels}
-        key = (slo.key if slo else None, tuple(group.items()))
-        found.setdefault(key, (alert, slo, group, []))[3].append(alert.fingerprint)
-    return [_subject(*each) for each in list(found.values())[:MAX_SUBJECTS]]
+        if slo is None or not alert.is_firing:
+            continue
+        group = {label: alert.labels.get(label, "") for label in slo.by}
+        found.setdefault((slo.key, tuple(group.items())), (slo, group, []))[2].append(alert)
+    return [_subject(slo, group, alike, at) for slo, group, alike in found.values()]
 
 
-def _subject(alert: Alert, slo: Slo | None, group: Group, fingerprints: list[str]) -> Subject:
+def _subject(slo: Slo, group: Group, alerts: list[Alert], at: datetime) -> Subject:
+    since = min(_since(alert, at) for alert in alerts)
     return Subject(
         slo=slo,
         group=group,
-        window=_window(alert),
+        since=since,
+        until=at,
         query=_query(slo, group),
-        explained_by=slo.sli.explained_by if slo else Failed(),
-        fingerprints=tuple(fingerprints),
+        explained_by=slo.sli.explained_by,
+        fingerprints=tuple(alert.fingerprint for alert in alerts),
     )
 
 
-def _query(slo: Slo | None, group: Group) -> TraceQuery | None:
-    if slo is None:
-        return TraceQuery(tuple(f"{label}:{value}" for label, value in group.items())) if group else None
-    if slo.sli.explained_by is None:
+def _query(slo: Slo, group: Group) -> TraceQuery | None:
+    if slo.traces is None:
         return None
     try:
         return slo.traces.render(group)
     except TraceTemplateError:
         return None
+
+
+def _since(alert: Alert, at: datetime) -> datetime:
+    """The window that made it fire lies before its start. Of one that has been firing for longer than that, the last
+    window is looked at."""
+    window = _window(alert)
+    started = alert.starts_at
+    if started is None or not at - window <= started <= at:
+        return at - window
+    return started - window
 
 
 def _window(alert: Alert) -> timedelta:

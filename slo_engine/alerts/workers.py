@@ -129,7 +129,7 @@ class Enrichment(Worker):
         # Nothing here may end the worker, which completes the messages of everybody else.
         try:
             message = restored(stored)
-            evidence, state = await self._evidence(message)
+            evidence, state = await self._evidence(message, datetime.fromtimestamp(stored.received_at, UTC))
             # Subjects were found by what stood in it before; what leaves is scrubbed.
             content = replace(message, evidence=evidence).content()
             loop = asyncio.get_running_loop()
@@ -156,7 +156,7 @@ class Enrichment(Worker):
                 logger.error("a message waits to be added to the outbox: %s", error)  # noqa: TRY400
                 await asyncio.sleep(STORE_RETRY_SECONDS)
 
-    async def _evidence(self, message: Message) -> tuple[Evidence, str]:
+    async def _evidence(self, message: Message, received_at: datetime) -> tuple[Evidence, str]:
         """The evidence, and whether it is ``complete``, ``partial`` or has ``failed``."""
         started = time.monotonic()
         try:
@@ -168,7 +168,8 @@ class Enrichment(Worker):
         try:
             group = await asyncio.to_thread(understood, message.payload or {})
             left = max(0.1, self._gatherer.budget - (time.monotonic() - started))
-            evidence = await self._gatherer.gather(subjects_of(group.alerts, self._slos()), within=left)
+            subjects = subjects_of(group.alerts, self._slos(), received_at)
+            evidence = await self._gatherer.gather(subjects, within=left)
             telemetry.EVIDENCE_SECONDS.observe(time.monotonic() - started)
         except Exception:
             # Evidence decorates. Whatever goes wrong with it, the notification itself leaves.

@@ -1,7 +1,7 @@
 """Which traces in LangFuse explain the errors of an SLO: templates over the labels of the alert's group.
 
-An SLO is tied to its traces by what it writes under ``traces`` or by labels and metrics that :mod:`slo_engine.monitoring`
-sets. Where neither is so, no trace is asked for: the failures of somebody else would be a false cause.
+An SLO is tied to its traces by what it writes under ``traces`` or by labels that :mod:`slo_engine.monitoring` sets.
+Where neither is so, no trace is asked for: the failures of somebody else would be a false cause.
 """
 
 from __future__ import annotations
@@ -43,9 +43,7 @@ _OF_A_CALL: tuple[tuple[re.Pattern[str], Event], ...] = (
 )
 """Names of other instruments' metrics that are not about a whole run."""
 
-_IN_NO_TRACE = re.compile(
-    r"inter_?token|per_output_?token|queue|tbt|tpot|prefill|decode|first_byte|ttfb", re.IGNORECASE
-)
+_IN_NO_TRACE = re.compile(r"inter_?token|per_output_?token|queue|tpot|prefill|decode|first_byte|ttfb", re.IGNORECASE)
 """Durations that no observation of a trace has."""
 
 

@@ -216,8 +216,7 @@ class _Search:
 
     def _is_clear(self, each: _Candidate) -> bool:
         return (
-            each.q_value <= self._alpha
-            and odds_ratio(*_square(each.count, self._all - each.count)) >= MIN_ODDS_RATIO
+            each.q_value <= self._alpha and odds_ratio(*_square(each.count, self._all - each.count)) >= MIN_ODDS_RATIO
         )
 
     def _is_wider(self, each: _Candidate, found: _Candidate) -> bool:

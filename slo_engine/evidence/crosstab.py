@@ -74,9 +74,7 @@ class Runs:
 
     def count(self, cells: int) -> Count:
         """The runs of these cells."""
-        return Count(
-            self._failing.total(cells), self._healthy.total(cells), self._weighted.total(cells) / _PARTS
-        )
+        return Count(self._failing.total(cells), self._healthy.total(cells), self._weighted.total(cells) / _PARTS)
 
     def failure_rate(self, cells: int) -> float:
         """Of the runs of these cells, also of those not seen, the share that fails; 0 when there are none."""

@@ -84,7 +84,9 @@ def _tail(start: int, end: int, inside: int, outside: int, failing: int, *, step
         else:
             term *= count * (outside - failing + count) / ((failing - count + 1) * (inside - count + 1))
         count += step
-    log_first = _log_choose(inside, start) + _log_choose(outside, failing - start) - _log_choose(inside + outside, failing)
+    log_first = (
+        _log_choose(inside, start) + _log_choose(outside, failing - start) - _log_choose(inside + outside, failing)
+    )
     return math.exp(log_first) * total
 
 

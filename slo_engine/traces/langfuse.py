@@ -53,7 +53,12 @@ _STEP_FIELDS = "core,basic,model,usage,metrics,trace_context"
 
 
 class TracesError(SloEngineError):
-    """LangFuse gave no answer that can be used."""
+    """LangFuse gave no answer that can be used. ``is_outage``: it cannot be reached, is too slow or overloaded, so that
+    it is better left alone for a while; a wrong key is none."""
+
+    def __init__(self, message: str, *, is_outage: bool = False) -> None:
+        self.is_outage = is_outage
+        super().__init__(message)
 
 
 class UnsupportedError(TracesError):
@@ -237,9 +242,8 @@ class LangFuse:
         try:
             return await _in_a_thread(partial(rows_in, answer.body))
         except LookupError as error:
-            raise TracesError(
-                f"{self._name} answered with JSON that is {error.args[0]}: is the address right?"
-            ) from None
+            reason = f"answered with JSON that is {error.args[0]}: is the address right?"
+            raise TracesError(f"{self._name} {reason}") from None
         except (ValueError, RecursionError):
             raise TracesError(f"{self._name} answered with something that is not JSON: is the address right?") from None
 
@@ -248,14 +252,14 @@ class LangFuse:
         async with self._places:
             now = time.monotonic()
             if (wait := self._held_until.get(path, 0.0) - now) > 0:
-                raise TracesError(f"{self._name} allows no more requests for {wait:.0f} s (rate limit)")
+                raise TracesError(f"{self._name} allows no more requests for {wait:.0f} s (rate limit)", is_outage=True)
             seconds = max(0.05, min(self._connection.timeout, deadline - now))
             try:
                 answer = await fetch_async(
                     request, self._client, seconds=seconds, max_bytes=MAX_RESPONSE_BYTES, keep_beginning=True
                 )
             except ERRORS as error:
-                raise TracesError(failure_of(error, self._connection).of(self._name)) from None
+                raise TracesError(failure_of(error, self._connection).of(self._name), is_outage=True) from None
         if answer.status == 404:
             raise _NotFoundError(f"{self._name} has no {path}")
         if answer.status == 429:
@@ -265,7 +269,8 @@ class LangFuse:
             said = said_in(answer.body, self._connection)
             reason = explained(answer.status, self._connection, said=said, credentials="public_key and secret_key")
             kind = _BadRequestError if answer.status == 400 else TracesError
-            raise kind(f"{self._name} answered {reason}")
+            is_outage = answer.status >= 500 or answer.status == 429
+            raise kind(f"{self._name} answered {reason}", is_outage=is_outage)
         return answer
 
 

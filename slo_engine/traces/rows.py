@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -81,10 +82,10 @@ def rows_in(body: bytes) -> tuple[list[Mapping[str, Any]], Mapping[str, Any]]:
     rows."""
     answer = json.loads(body)
     if not isinstance(answer, dict):
-        raise LookupError("not an object")
+        raise LookupError("not an object")  # noqa: TRY004 - JSON all the same
     rows, meta = answer.get("data"), answer.get("meta")
     if not isinstance(rows, list):
-        raise LookupError("without data")
+        raise LookupError("without data")  # noqa: TRY004
     return [row for row in rows if isinstance(row, dict)], meta if isinstance(meta, dict) else {}
 
 
@@ -117,10 +118,8 @@ def _metadata(found: Any) -> Mapping[str, str] | None:
 def _plain(value: Any) -> str:
     """A value of metadata as people wrote it: SDK 5 sends texts as JSON, in quotes, and some servers show them so."""
     if isinstance(value, str) and value[:1] == value[-1:] == '"' and len(value) > 1:
-        try:
+        with suppress(ValueError):
             value = json.loads(value)
-        except ValueError:
-            pass
     if isinstance(value, dict | list):
         return ""
     if isinstance(value, bool):

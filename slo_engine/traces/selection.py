@@ -1,6 +1,6 @@
 """Which observations are wanted: said to the server as its ``filter``, and asked again of every row it sends.
 
-A server may ignore a filter (LangFuse before v3.?? does), read it otherwise than meant, or be something that only looks
+An old server ignores the filter, another may read it otherwise than meant, or be something that only looks
 like a LangFuse: a row that was not asked for is no evidence.
 """
 
@@ -41,9 +41,11 @@ class Selection:
     release: str | None = None
     version: str | None = None
     slower_than: float | None = None
+    at_most: float | None = None
     """Seconds, from start to end."""
     first_token_after: float | None = None
-    """Seconds."""
+    first_token_until: float | None = None
+    """Seconds, until the first token."""
     message_part: str | None = None
     trace_ids: tuple[str, ...] = ()
     """Any of them."""
@@ -63,15 +65,19 @@ class Selection:
             found.append(_condition("traceTags", "arrayOptions", "all of", list(self.tags)))
         if self.is_root is not None:
             found.append(_condition("isRootObservation", "boolean", "=", self.is_root))
-        for column, seconds in (("latency", self.slower_than), ("timeToFirstToken", self.first_token_after)):
+        for column, operator, seconds in (
+            ("latency", ">", self.slower_than),
+            ("latency", "<=", self.at_most),
+            ("timeToFirstToken", ">", self.first_token_after),
+            ("timeToFirstToken", "<=", self.first_token_until),
+        ):
             if seconds is not None:
-                found.append(_condition(column, "number", ">", seconds))
+                found.append(_condition(column, "number", operator, seconds))
         if self.message_part:
             found.append(_condition("statusMessage", "string", "contains", self.message_part))
         # SDK 5 stores texts as JSON, in quotes: "=" would not find them; what is too much is dropped by `holds`.
-        found += [
-            {**_condition("metadata", "stringObject", "contains", text), "key": key} for key, text in self.metadata
-        ]
+        for key, text in self.metadata:
+            found.append({**_condition("metadata", "stringObject", "contains", text), "key": key})
         return found
 
     def holds(self, row: Observation) -> bool:
@@ -81,8 +87,8 @@ class Selection:
                 self.is_root is None or row.is_root == self.is_root,
                 not self.trace_ids or row.trace_id in self.trace_ids,
                 all(_agrees(getattr(row, key), wanted) for key, wanted in self._own().items()),
-                self.slower_than is None or row.latency is None or row.latency > self.slower_than,
-                self.first_token_after is None or (row.time_to_first_token or 0.0) > self.first_token_after,
+                _lies(row.latency, self.slower_than, self.at_most),
+                _lies(row.time_to_first_token, self.first_token_after, self.first_token_until),
                 not self.message_part or self.message_part in row.status_message,
                 row.metadata is None or all(row.metadata.get(key) == text for key, text in self.metadata),
             )
@@ -123,6 +129,13 @@ class Selection:
 def instant(time: datetime) -> str:
     """A time as LangFuse takes it: it refuses those without an offset."""
     return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _lies(seconds: float | None, above: float | None, until: float | None) -> bool:
+    """Whether a length of time lies between two others. One that is not said lies nowhere."""
+    if above is None and until is None:
+        return True
+    return seconds is not None and (above is None or seconds > above) and (until is None or seconds <= until)
 
 
 def _agrees(said: Any, wanted: str | None) -> bool:
