@@ -136,6 +136,10 @@ class SloSet:
         """The SLO with this service and name."""
         return next((slo for slo in self.slos if slo.key == (service, name)), None)
 
+    def find_threshold(self, service: str, alert: str) -> Threshold | None:
+        """The plain alert of this service and name."""
+        return next((each for each in self.thresholds if (each.service, each.alert) == (service, alert)), None)
+
     @property
     def services(self) -> tuple[str, ...]:
         """The names of all services, sorted."""

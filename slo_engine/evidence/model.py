@@ -38,6 +38,8 @@ class Cause:
     first_seen: datetime
     last_seen: datetime
     examples: tuple[TraceLink, ...]
+    environments: tuple[str, ...] = ()
+    """Where its runs were, the most frequent first."""
     is_first: bool = True
     """Whether ``first_seen`` is the first of the window; else it is the first of those that were read."""
 
@@ -56,6 +58,7 @@ class Cause:
             "first_seen": self.first_seen.isoformat(),
             "first_seen_is_exact": self.is_first,
             "last_seen": self.last_seen.isoformat(),
+            "environments": list(self.environments),
             "traces": [example.as_json() for example in self.examples],
         }
 
@@ -81,6 +84,11 @@ class Causes:
     query: Selection | None = None
     unasked: int = 0
     """Rows that LangFuse sent although they were not asked for, where it sent nothing else."""
+
+    @property
+    def environments(self) -> tuple[str, ...]:
+        """Where the runs of its causes were."""
+        return tuple(dict.fromkeys(each for cause in self.causes for each in cause.environments))
 
     def as_json(self) -> Mapping[str, Any]:
         """As ``traces`` in the enrichment of a notification: ``from`` and ``to`` are the window."""
