@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from slo_engine.evidence.queries import asked
 from slo_engine.traces import Selection
 
 
@@ -103,5 +104,5 @@ class Causes:
             "causes": [cause.as_json() for cause in self.causes],
             "uncertain": [cause.as_json() for cause in self.uncertain],
             "waiting_for_a_person": self.waiting,
-            "query": self.query.conditions() if self.query else None,
+            "query": asked(self.query) if self.query else None,
         }

@@ -123,7 +123,8 @@ def test_without_defaults_an_slo_has_thirty_days_and_the_google_policy(tmp_path:
 
     assert (loaded.window, loaded.policy.name, loaded.min_events) == (Duration.parse("30d"), "google", 0)
     assert isinstance(loaded.sli, EventsSli)
-    assert loaded.traces.render({"model": "small"}) == TraceQuery(("model:small",))
+    assert loaded.traces is not None
+    assert loaded.traces.render({"model": "small"}) == TraceQuery(model="small")
 
 
 def test_one_error_carries_every_mistake_of_every_file_in_reading_order(tmp_path: Path) -> None:
@@ -239,9 +240,11 @@ def test_no_key_of_a_file_breaks_the_lines_of_the_output(tmp_path: Path) -> None
 def test_a_label_named_like_a_method_of_a_mapping_is_a_label(tmp_path: Path) -> None:
     (tmp_path / "slos.yaml").write_text(
         "version: slo-engine/v1\nservice: agents\nslos:\n"
-        "  - {name: a, objective: 98, by: [items], sli: {events: {total: a_total, errors: b_total}}}\n"
+        "  - name: a\n    objective: 98\n    by: [items]\n    sli: {events: {total: a_total, errors: b_total}}\n"
+        '    traces: {tags: ["items:{{ labels.items }}"]}\n'
     )
     (slo,) = load([tmp_path]).slos
+    assert slo.traces is not None
     assert slo.traces.render({"items": "x"}).tags == ("items:x",)
 
 
