@@ -180,7 +180,7 @@ class StandIn:
         return observations_v1(self.rows(), parameters)
 
     def _traces_v1(self, parameters: _Parameters) -> Any:
-        return traces_v1(self.rows(), parameters)
+        return traces_v1(self.rows(), list(self._scores.values()), parameters)
 
     def _not_played(self, _: _Parameters) -> Any:
         raise NotPlayedError("this endpoint of v3")

@@ -1,5 +1,9 @@
 """The endpoints of v3, which a server in the modes ``legacy`` and ``dual`` still has: observations and traces, page by
-page. A trace is put together from its observations, as LangFuse does for spans that come by OpenTelemetry."""
+page. A trace is put together from its observations, as LangFuse does for spans that come by OpenTelemetry.
+
+Metadata that was said of the whole trace is in v3 that of the trace alone, where v2 shows it on every observation. A
+row names its keys under ``traceMetadata``, which no answer shows.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,7 @@ from typing import Any
 from deploy.stack.standin.filters import Column, Row, Test, conditions_of, plain, test_of
 from deploy.stack.standin.observations import LEVELS, matching, newest_first
 from deploy.stack.standin.refusals import NotPlayedError, instant, json_of, limit_of
+from deploy.stack.standin.scores import trace_of
 
 MAX_LIMIT = 100
 
@@ -36,14 +41,14 @@ def observations_v1(rows: Sequence[Row], parameters: Mapping[str, list[str]]) ->
     return _page(found, parameters, _observation)
 
 
-def traces_v1(rows: Sequence[Row], parameters: Mapping[str, list[str]]) -> dict[str, Any]:
+def traces_v1(rows: Sequence[Row], scores: Sequence[Row], parameters: Mapping[str, list[str]]) -> dict[str, Any]:
     """The traces, newest first, by page. Raises BadRequestError."""
     order = parameters.get("orderBy", ["timestamp.desc"])[-1]
     if order != "timestamp.desc":
         raise NotPlayedError(f"orderBy={order}")
     groups = parameters["fields"][-1].split(",") if "fields" in parameters else None
     tests = _trace_tests(parameters)
-    found = [trace for trace in _traces(rows) if all(test(trace) for test in tests)]
+    found = [trace for trace in _traces(rows, scores) if all(test(trace) for test in tests)]
     found.sort(key=lambda trace: (trace["timestamp"], trace["id"]), reverse=True)
     return _page(found, parameters, lambda trace: _trace(trace, groups))
 
@@ -65,7 +70,7 @@ def _observation(row: Row) -> dict[str, Any]:
         **{key: _set(row[key]) for key in ("type", "environment", "name", "level", "statusMessage", "version")},
         **{key: row[key] for key in ("createdAt", "updatedAt")},
         **{key: _decoded(row[key]) for key in ("input", "output")},
-        "metadata": _nested(row["metadata"]),
+        "metadata": _nested({k: v for k, v in row["metadata"].items() if k not in row.get("traceMetadata", ())}),
         **{key: _set(row[key]) for key in ("model", "modelParameters", "completionStartTime")},
         **{key: _set(row[key]) for key in ("promptId", "promptName", "promptVersion")},
         "latency": row["latency"] or 0,
@@ -81,7 +86,7 @@ def _observation(row: Row) -> dict[str, Any]:
     }
 
 
-def _traces(rows: Iterable[Row]) -> Iterable[dict[str, Any]]:
+def _traces(rows: Iterable[Row], scores: Sequence[Row]) -> Iterable[dict[str, Any]]:
     of_trace: dict[str, list[Row]] = {}
     for row in rows:
         of_trace.setdefault(row["traceId"], []).append(row)
@@ -100,7 +105,7 @@ def _traces(rows: Iterable[Row]) -> Iterable[dict[str, Any]]:
             "createdAt": root["createdAt"] and f"{root['createdAt'][:19]}.000Z",
             "updatedAt": root["updatedAt"],
             "observations": [row["id"] for row in steps],
-            "scores": [],
+            "scores": [score["id"] for score in scores if trace_of(score) == trace_id],
             "level": max(levels, key=LEVELS.index),
             "totalCost": sum(row["totalCost"] or 0 for row in steps),
             "latency": (end - begin) / timedelta(milliseconds=1) / 1000,

@@ -13,7 +13,8 @@ PROJECT_ID = "proj-slo"
 SDK_SCOPE = "langfuse-sdk"
 
 _OBSERVATION = "langfuse.observation."
-_METADATA = (f"{_OBSERVATION}metadata.", "langfuse.trace.metadata.")
+_OF_TRACE = "langfuse.trace.metadata."
+_METADATA = (f"{_OBSERVATION}metadata.", _OF_TRACE)
 _TAKEN = (*_METADATA, f"{_OBSERVATION}input", f"{_OBSERVATION}output")
 
 
@@ -74,6 +75,7 @@ def _observation(span: Any, resource: Mapping[str, Any], scope: Mapping[str, Any
         "input": of("input", None),
         "output": of("output", None),
         "metadata": _metadata(attributes, resource, scope),
+        "traceMetadata": [name.removeprefix(_OF_TRACE) for name in attributes if name.startswith(_OF_TRACE)],
         "model": of("model.name"),
         "internalModelId": "",
         "modelParameters": _json(of("model.parameters", "{}")),
