@@ -147,14 +147,15 @@ def _subject(score: Row, kind: str) -> Any:
     return score["subject"]["id"] if score["subject"]["kind"] == kind else None
 
 
-_VALUE: Mapping[str, Reader] = {"count": lambda _: 1, "value": lambda row: float(row["value"])}
+_AS_NUMBER = Column("number", lambda row: float(row["value"]))
+_VALUE: Mapping[str, Reader] = {"count": lambda _: 1, "value": _AS_NUMBER.read}
 
 VIEWS: Mapping[str, View] = {
     # in the order in which the server lists them
     "observations": _OBSERVATIONS,
-    "scores-numeric": _scores({"value": plain("number", "value")}, _VALUE),
+    "scores-numeric": _scores({"value": _AS_NUMBER}, _VALUE),
     "scores-categorical": _scores({"stringValue": plain("string", "value")}, {"count": lambda _: 1}),
-    "scores-boolean": _scores({"booleanValue": plain("boolean", "value")}, _VALUE),
+    "scores-boolean": _scores({"value": _AS_NUMBER, "booleanValue": plain("boolean", "value")}, _VALUE),
 }
 
 _KINDS: Mapping[str, tuple[str, ...]] = {
