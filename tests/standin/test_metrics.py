@@ -155,6 +155,7 @@ def test_an_order_leaves_empty_buckets_out() -> None:
         ({"metrics": [{"measure": "speed", "aggregation": "avg"}]}, "Invalid metric speed"),
         ({"metrics": [{"measure": "count", "aggregation": "mean"}]}, "Invalid request data"),
         ({"orderBy": [{"field": "p95_latency", "direction": "desc"}]}, "Invalid orderBy field"),
+        ({"orderBy": [{"field": "count_count"}]}, "Invalid request data"),
         ({"fromTimestamp": "2026-11-23"}, "Invalid request data"),
         ({"config": {"row_limit": 1001}}, "Invalid request data"),
     ],

@@ -44,7 +44,10 @@ class _Query:
         if self.since >= self.until:
             raise invalid({"code": "custom", "path": ["query"], "message": "Invalid input"})
         self.dimensions = [str(each.get("field")) for each in asked.get("dimensions") or ()]
-        self.order = [(str(each["field"]), each["direction"] == "desc") for each in asked.get("orderBy") or ()]
+        self.order = [
+            (str(each.get("field")), option(each.get("direction"), ("asc", "desc"), "query", "orderBy") == "desc")
+            for each in asked.get("orderBy") or ()
+        ]
         self.granularity = _granularity(asked, self.until - self.since)
         self.limit = (asked.get("config") or {}).get("row_limit", ROW_LIMIT)
         if not isinstance(self.limit, int) or not 1 <= self.limit <= MAX_ROW_LIMIT:
@@ -92,9 +95,9 @@ class _Query:
     def _group(self, row: Row) -> tuple[Any, ...]:
         values = (self._columns[name].read(row) for name in self.dimensions)
         group = tuple(tuple(value) if isinstance(value, list) else None if value == "" else value for value in values)
-        return (
-            (*group, _bucket(datetime.fromisoformat(row[self._time]), self.granularity)) if self.granularity else group
-        )
+        if not self.granularity:
+            return group
+        return (*group, _bucket(datetime.fromisoformat(row[self._time]), self.granularity))
 
     def _row(self, group: tuple[Any, ...], members: Sequence[Row]) -> dict[str, Any]:
         values = (list(value) if isinstance(value, tuple) else value for value in group)
