@@ -16,7 +16,7 @@ from datetime import timedelta
 from slo_engine.traces import Observation
 
 _INTERRUPT = re.compile(
-    r"\b(?:Graph|Node|Human|Task)?Interrupt(?:ed)?\b(?!Error)|\bGraphBubbleUp\b|\bParentCommand\b"
+    r"\b(?:Graph|Node|Human|Task)Interrupt\b|\bInterrupt\(|\bGraphBubbleUp\b|\bParentCommand\b"
     r"|\bApprovalRequired\b|\bhuman[- ]in[- ]the[- ]loop\b|\b(?:waiting|waits) for (?:human|approval|user input)\b"
 )
 """How frameworks stop a run until a person answers: LangGraph raises through all steps, which LangFuse shows as

@@ -54,9 +54,7 @@ class Traces(Protocol):
         """The newest observations of a selection. Raises SloEngineError."""
         ...
 
-    async def counts(
-        self, wanted: Selection, *, by: Sequence[str] = (), by_minute: bool = False, deadline: float
-    ) -> list[Count]:
+    async def counts(self, wanted: Selection, *, by: Sequence[str] = (), deadline: float) -> list[Count]:
         """How many there are, counted by the server. Raises SloEngineError."""
         ...
 

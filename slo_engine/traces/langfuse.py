@@ -110,9 +110,7 @@ class LangFuse:
         self._v1_until = 0.0
         raise absent
 
-    async def counts(
-        self, wanted: Selection, *, by: Sequence[str] = (), by_minute: bool = False, deadline: float
-    ) -> list[Count]:
+    async def counts(self, wanted: Selection, *, by: Sequence[str] = (), deadline: float) -> list[Count]:
         """How many observations a selection has, counted by the server: exact, however many they are. ``by``:
         dimensions of LangFuse's metrics, such as ``name``. Raises TracesError; UnsupportedError from a v3 server."""
         query: dict[str, Any] = {
@@ -123,8 +121,6 @@ class LangFuse:
             "fromTimestamp": instant(wanted.since),
             "toTimestamp": instant(wanted.until),
         }
-        if by_minute:
-            query["timeDimension"] = {"granularity": "minute"}
         try:
             answer = await self._get("/api/public/v2/metrics", {"query": json.dumps(query)}, deadline)
         except _NotFoundError:
@@ -324,10 +320,8 @@ def _conditions_v1(wanted: Selection) -> list[Mapping[str, Any]]:
 
 def _count(row: Mapping[str, Any], by: Sequence[str]) -> Count:
     number = row.get("count_count")
-    minute = row.get("time_dimension")
     try:
-        at = datetime.fromisoformat(minute) if isinstance(minute, str) else None
-        return Count(int(number or 0), {each: str(row[each]) for each in by if row.get(each) is not None}, at)
+        return Count(int(number or 0), {each: str(row[each]) for each in by if row.get(each) is not None})
     except (ValueError, TypeError):
         raise TracesError("LangFuse answered with counts that are no numbers") from None
 

@@ -168,7 +168,7 @@ def through(tmp_path: Path, posted_body: bytes, gatherer: Gatherer) -> dict[str,
             worker.stop()
         await asyncio.gather(*tasks)
 
-    site.database.write(lambda connection: inbox.accept(connection, posted_body, 0.0))
+    site.database.write(lambda connection: inbox.accept(connection, posted_body, time.time()))
     asyncio.run(run())
     site.database.close()
     return sent[0]

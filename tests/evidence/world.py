@@ -107,9 +107,7 @@ class RowTraces:
         shown = found if with_metadata or wanted.metadata else [replace(row, metadata=None) for row in found]
         return Observations(tuple(shown[:most]), is_partial=len(found) > most)
 
-    async def counts(
-        self, wanted: Selection, *, by: Sequence[str] = (), by_minute: bool = False, deadline: float
-    ) -> list[Count]:
+    async def counts(self, wanted: Selection, *, by: Sequence[str] = (), deadline: float) -> list[Count]:
         await self._misbehave("counts")
         keys = {"name": "name", "type": "type", "providedModelName": "model"}
         found = Counter(
