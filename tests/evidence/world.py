@@ -36,6 +36,8 @@ def observation(
         "tags": ("agent_type:support_agent",),
         "trace_name": "support_agent",
         "metadata": {},
+        "user": "",
+        "session": "",
     }
     return Observation(
         id=id or f"{trace}-{name}",
