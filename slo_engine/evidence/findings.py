@@ -186,6 +186,7 @@ def concluded(rows: FailedRows, subject: Subject, traces: Traces) -> Causes:
     """The causes of what was read."""
     verdicts = rows.verdicts
     causes = causes_of(verdicts.failures, traces.url_of)
+    first = next(iter((*verdicts.failures, *verdicts.uncertain)), None)
     return Causes(
         subject.since,
         subject.until,
@@ -197,6 +198,7 @@ def concluded(rows: FailedRows, subject: Subject, traces: Traces) -> Causes:
         uncertain=causes_of(verdicts.uncertain, traces.url_of)[:MAX_CAUSES],
         waiting=len(verdicts.waiting),
         query=rows.wanted,
+        url=traces.filtered_url(first.step.project_id, rows.wanted) if first else None,
         unasked=rows.unasked,
     )
 

@@ -83,6 +83,8 @@ class Causes:
     waiting: int = 0
     """Runs that wait for a person, and have not failed."""
     query: Selection | None = None
+    url: str | None = None
+    """Where people look at the same rows in LangFuse."""
     unasked: int = 0
     """Rows that LangFuse sent although they were not asked for, where it sent nothing else."""
 
@@ -105,4 +107,5 @@ class Causes:
             "uncertain": [cause.as_json() for cause in self.uncertain],
             "waiting_for_a_person": self.waiting,
             "query": asked(self.query) if self.query else None,
+            "url": self.url,
         }

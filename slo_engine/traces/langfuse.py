@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 
@@ -175,13 +175,13 @@ class LangFuse:
         return f"{self._public_url}/project/{quote(project_id, safe='')}/traces/{quote(trace_id, safe='')}"
 
     def filtered_url(self, project_id: str, wanted: Selection) -> str:
-        """Where people look at the same observations, in LangFuse's own table: by time, level and tags, which its
-        address can say."""
-        filters = [f"level;stringOptions;;any of;{'|'.join(wanted.levels)}"] if wanted.levels else []
-        filters += [f"traceTags;arrayOptions;;all of;{'|'.join(wanted.tags)}"] if wanted.tags else []
-        filters += [f"name;string;;=;{wanted.name}"] if wanted.name else []
+        """Where people look at the same observations: LangFuse's own table, with what its address can say."""
         window = f"{int(wanted.since.timestamp() * 1000)}-{int(wanted.until.timestamp() * 1000)}"
-        asked = f"filter={quote(','.join(filters), safe='')}&dateRange={window}"
+        filters = ",".join(
+            ";".join((each["column"], each["type"], each.get("key", ""), each["operator"], _in_address(each["value"])))
+            for each in wanted.filters()
+        )
+        asked = urlencode({"filter": filters, "dateRange": window})
         return f"{self._public_url}/project/{quote(project_id, safe='')}/observations?{asked}"
 
     async def _read_v2(self, wanted: Selection, most: int, deadline: float, with_metadata: bool) -> Observations:
@@ -316,6 +316,12 @@ def _conditions_v1(wanted: Selection) -> list[Mapping[str, Any]]:
         if each["column"] not in _KNOWN_TO_V1:
             raise UnsupportedError(f"this LangFuse server (v3) cannot list observations by {each['column']}: v4 can")
     return conditions
+
+
+def _in_address(value: Any) -> str:
+    """A value of a filter as LangFuse's own addresses write it."""
+    values = value if isinstance(value, list) else [str(value).lower() if isinstance(value, bool) else value]
+    return "|".join(quote(str(each), safe="") for each in values)
 
 
 def _count(row: Mapping[str, Any], by: Sequence[str]) -> Count:

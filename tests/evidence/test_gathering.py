@@ -163,7 +163,10 @@ def test_the_message_is_the_payload_with_annotations_and_enrichment_added() -> N
     }
     assert set(message) - set(posted.raw) == {"enrichment"}
     assert added["slo_engine_causes"] == "3 of 4: tool search: boom <n>\n1 of 4: tool search: something else"
-    assert added["slo_engine_traces"].splitlines() == [f"http://langfuse/t{number}" for number in (2, 1, 3)]
+    assert added["slo_engine_traces"].splitlines() == [
+        *(f"http://langfuse/t{number}" for number in (2, 1, 3)),
+        "http://langfuse/project?5",
+    ]
     assert added["slo_engine_budget"] == (
         # 30 d x 0.25 / 15 = 12 h after the evaluation at 14:30.
         "Error budget of 30d: 25.0 % left; exhausts at 2026-11-28 02:30 UTC, in 12h at the current burn rate. "

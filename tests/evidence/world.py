@@ -95,7 +95,7 @@ class RowTraces:
         hangs: bool = False,
     ) -> None:
         self.rows = sorted(rows, key=lambda row: row.start_time, reverse=True)
-        self._scores = sorted(scores, key=lambda each: each.at, reverse=True)
+        self.all_scores = sorted(scores, key=lambda each: each.at, reverse=True)
         self._error, self._hangs = error, hangs
         self.asked: list[Selection] = []
         self.calls: Counter[str] = Counter()
@@ -123,7 +123,7 @@ class RowTraces:
         await self._misbehave("scores")
         found = [
             each
-            for each in self._scores
+            for each in self.all_scores
             if each.name == name and since <= each.at < until and (at_most is None or each.value <= at_most)
         ]
         return TraceScores(tuple(found[:most]), is_partial=len(found) > most)

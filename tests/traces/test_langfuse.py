@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
@@ -140,6 +141,21 @@ def test_a_link_leads_to_where_people_open_langfuse() -> None:
     row = ask(standin(), reading(BILLING)).rows[0]
     door = LangFuse(Connection("http://langfuse/"), public_url="https://traces.example/")
     assert door.url_of(row) == f"https://traces.example/project/proj-slo/traces/{row.trace_id}"
+
+
+def test_a_link_leads_to_the_same_rows_in_langfuses_own_table() -> None:
+    door = LangFuse(Connection("http://langfuse/"), public_url="https://traces.example/")
+    wanted = replace(BILLING, tags=("a:b,c;d", "e"), is_root=True, metadata=(("k", "v"),))
+    found = urlsplit(door.filtered_url("p", wanted))
+    assert f"{found.scheme}://{found.netloc}{found.path}" == "https://traces.example/project/p/observations"
+    asked = dict(parse_qsl(found.query))
+    assert asked["dateRange"] == f"{int(SINCE.timestamp() * 1000)}-{int(UNTIL.timestamp() * 1000)}"
+    assert asked["filter"].split(",") == [
+        "level;string;;=;ERROR",
+        "traceTags;arrayOptions;;all of;a%3Ab%2Cc%3Bd|e",
+        "isRootObservation;boolean;;=;true",
+        "metadata;stringObject;k;contains;v",
+    ]
 
 
 def test_recorded_answers_of_a_v3_server_are_understood() -> None:
