@@ -156,6 +156,7 @@ class Stack:
                     "type": "webhook",
                     "url": f"{self.receiver_url}/page",
                     "secret": SINK_SECRET,
+                    "updates": True,
                 }
             ],
         }

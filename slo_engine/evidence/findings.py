@@ -71,8 +71,8 @@ class Findings:
     def __init__(self, traces: Traces) -> None:
         self.traces = traces
         self._rows: Once[FailedRows] = Once(kept=0)
-        self._causes: Once[Causes] = Once()
-        self._compared: Once[Compared | None] = Once()
+        self._causes: Once[Causes] = Once(is_empty=lambda found: not found.failed)
+        self._compared: Once[Compared | None] = Once(is_empty=lambda found: found is None)
         self._slow: Once[list[tuple[Observation, float]]] = Once(kept=0)
         self._good: Once[list[tuple[Observation, float]]] = Once(kept=0)
         self._scored: Once[Scored] = Once(kept=0)
