@@ -133,7 +133,7 @@ NAMES = st.sampled_from(["a", "b", "c", "d", "e"])
 
 @given(
     st.lists(
-        st.tuples(NAMES, NAMES, st.floats(0, 5), st.sampled_from(["boom", "CancelledError", "GraphInterrupt", ""])),
+        st.tuples(NAMES, NAMES, st.floats(-5, 5), st.sampled_from(["boom", "CancelledError", "GraphInterrupt", ""])),
         unique_by=lambda each: each[0],
     )
 )
