@@ -17,6 +17,11 @@ def share(ratio: float | None, otherwise: str = "-") -> str:
     return otherwise if ratio is None else f"{ratio * 100:.3g} %" if ratio < 10 else f"{ratio * 100:.0f} %"
 
 
+def about_percent(ratio: float) -> str:
+    """A share as it is said in a sentence: 0.6209 -> ``62 %``; 0.003 -> ``0.3 %``."""
+    return f"{ratio * 100:.0f} %" if ratio >= 0.01 or not ratio else f"{ratio * 100:.1g} %"
+
+
 def significant(ratio: float) -> str:
     """A ratio near 1 with four digits: 0.99876 -> ``99.88 %``."""
     return f"{ratio * 100:.4g} %"

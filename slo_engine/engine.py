@@ -27,7 +27,7 @@ from slo_engine.delivery import Sink, sink_of
 from slo_engine.delivery.courier import Courier
 from slo_engine.evidence import Backends, Gatherer, sources
 from slo_engine.logs import configure_logging
-from slo_engine.prometheus import Prometheus
+from slo_engine.prometheus import Exemplar, Prometheus, Result
 from slo_engine.rollout.rollout import Destination, Rollout, RolloutStatus, RuleFolder, RulerNamespaces
 from slo_engine.rollout.ruler import Ruler
 from slo_engine.settings import PREFIX, ListenSettings, Settings, SettingsError, secret, secrets_of
@@ -70,14 +70,15 @@ class Engine:
         self._sinks: dict[str, Sink] = {each.name: sink_of(each) for each in settings.sinks}
         self._langfuse = _langfuse(settings)
         self._courier = Courier(self._database, self._sinks)
+        statuses = _BoardStatuses(self._board)
+        backends = Backends(statuses, self._langfuse, _PrometheusMetrics(self._prometheus))
         self._enrichment = Enrichment(
             self._database,
             lambda: self._slos.active.slos,
-            Gatherer(
-                sources(Backends(_BoardStatuses(self._board), self._langfuse)), budget=settings.evidence.budget.seconds
-            ),
+            Gatherer(sources(backends), statuses, budget=settings.evidence.budget.seconds),
             tuple(self._sinks),
             self._courier.tell,
+            updated=tuple(each.name for each in settings.sinks if each.updates),
         )
         self._intake = Intake(self._database, self._enrichment.tell)
         self._rollout = _rollout(settings, self._prometheus, self._closing)
@@ -242,6 +243,22 @@ class _BoardStatuses:
     async def statuses(self) -> Sequence[SloStatus]:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, lambda: self._board.refresh(max_age=STATUS_MAX_AGE))
+
+
+class _PrometheusMetrics:
+    """Prometheus, asked from asyncio, in threads of its own for the same reason."""
+
+    def __init__(self, prometheus: Prometheus) -> None:
+        self._prometheus = prometheus
+        self._threads = ThreadPoolExecutor(4, "evidence-metrics")
+
+    async def query(self, expr: str, at: datetime) -> Result:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, partial(self._prometheus.query, expr, at))
+
+    async def exemplars(self, expr: str, since: datetime, until: datetime) -> Sequence[Exemplar]:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, partial(self._prometheus.exemplars, expr, since, until))
 
 
 def _clock() -> BackgroundScheduler:

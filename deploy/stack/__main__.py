@@ -27,7 +27,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="The whole loop on this machine.")
     parser.add_argument("--port", type=int, default=8090, help="of the engine; another one when it is taken")
     parser.add_argument("--incident-after", type=float, default=75.0, help="seconds")
-    parser.add_argument("--incident-for", type=float, default=300.0, help="seconds")
+    parser.add_argument("--incident-for", type=float, default=600.0, help="seconds")
     parser.add_argument("--folder", type=Path, default=FOLDER, help="for logs and data; emptied first")
     parser.add_argument("--until-page", action="store_true", help="end when the first enriched page has arrived")
     arguments = parser.parse_args()
@@ -85,9 +85,9 @@ def _welcome(stack: Stack, incident_after: float) -> str:
     LangFuse                             {stack.langfuse_url}
     logs and data                        {stack.folder}
 
-  In {incident_after:.0f} s the search tool of support_agent breaks. One to three minutes later the burn alert of its
-  success SLO pages, with the failing traces and their cause. Edit a file of slos/, and Prometheus runs its rules within
-  a minute. Ctrl-C ends everything.
+  In {incident_after:.0f} s a new prompt makes the search of support_agent fail; 45 s later batch_agent begins to spend in
+  a loop, and another 45 s later a judge scores research_agent low. One to three minutes after each its SLO pages, with
+  the reason (the scores after five: their objective of 90 % leaves more room). Edit a file of slos/, and Prometheus runs its rules within a minute. Ctrl-C ends everything.
 """
 
 
@@ -119,15 +119,16 @@ def _pages(url: str) -> list[dict[str, Any]]:
 
 def _summary(message: dict[str, Any]) -> list[str]:
     first = message["alerts"][0]["annotations"]
-    causes = [f"    {cause}" for cause in _causes(message)]
-    return [f"{message['status']}: {first.get('summary', message['alerts'][0]['labels'])}", *causes]
+    answers = dict.fromkeys(alert["annotations"].get("slo_engine_answer") for alert in message["alerts"])
+    said = [f"    {answer}" for answer in answers if answer]
+    return [f"{message['status']}: {first.get('summary', message['alerts'][0]['labels'])}", *said]
 
 
 def _causes(message: dict[str, Any]) -> list[str]:
     return [
         f"{cause['count']} of {subject['traces']['failed']}: {cause['what']}: {cause['message']}"
         for subject in message.get("enrichment", {}).get("subjects", [])
-        if subject["traces"]
+        if subject.get("traces")
         for cause in subject["traces"]["causes"]
     ]
 

@@ -7,6 +7,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from slo_engine.errors import SloEngineError
@@ -32,6 +33,13 @@ class Alert:
     labels: Mapping[str, str]
     annotations: Mapping[str, str]
     fingerprint: str
+    starts_at: datetime | None = None
+    """None: it does not say, or nothing that makes sense."""
+
+    @property
+    def name(self) -> str:
+        """Of the alerting rule; empty where it has none."""
+        return self.labels.get("alertname", "")
 
     @property
     def is_firing(self) -> bool:
@@ -129,7 +137,17 @@ def _alert(index: int, alert: Any) -> Alert:
         raise MalformedError(f"alerts[{index}]: expected a JSON object")
     labels = _texts(alert.get("labels"), f"alerts[{index}].labels")
     annotations = _texts(alert.get("annotations"), f"alerts[{index}].annotations")
-    return Alert(str(alert.get("status") or "firing"), labels, annotations, fingerprint_of(alert))
+    status = str(alert.get("status") or "firing")
+    return Alert(status, labels, annotations, fingerprint_of(alert), _time(alert.get("startsAt")))
+
+
+def _time(value: Any) -> datetime | None:
+    try:
+        # Go writes nanoseconds, of which Python reads the first six digits.
+        found = datetime.fromisoformat(value)
+        return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+    except (ValueError, TypeError, OverflowError):
+        return None
 
 
 def _texts(value: Any, where: str) -> Mapping[str, str]:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from slo_engine.alerts.payload import Alert
 from slo_engine.definitions.duration import Duration
+from slo_engine.definitions.explained import explanation_of
 from slo_engine.definitions.labels import LONG_WINDOW, SERVICE, SLO
 from slo_engine.definitions.slo import Slo, SloSet
 from slo_engine.definitions.targets import Group
-from slo_engine.definitions.traces import Failed, TraceQuery, TraceTemplateError
+from slo_engine.definitions.traces import (
+    Explanation,
+    TraceQuery,
+    TraceTemplateError,
+    default_query,
+    names_in_traces,
+)
 from slo_engine.evidence.subject import Subject
 
 DEFAULT_WINDOW = timedelta(hours=1)
@@ -19,47 +27,71 @@ DEFAULT_WINDOW = timedelta(hours=1)
 LONGEST_WINDOW = timedelta(hours=6)
 """A ticket over three days is explained by its newest traces, not by reading three days of them."""
 
-MAX_SUBJECTS = 10
-"""Subjects of one notification that get evidence; a storm in one group must not multiply requests."""
 
-AGENT_LABEL = "agent_type"
-"""The label by which the traces of an alert without an SLO are found, if it has it."""
-
-
-def subjects_of(alerts: Iterable[Alert], slos: SloSet) -> list[Subject]:
-    """The subjects of a notification, each once, in the order of its alerts; those of firing alerts only."""
-    found: dict[object, tuple[Alert, Slo | None, Group, list[str]]] = {}
+def subjects_of(alerts: Iterable[Alert], slos: SloSet, at: datetime) -> list[Subject]:
+    """The subjects of a notification that came ``at`` this time, each once, in the order of its alerts; those of firing
+    alerts only. An alert that is not of an SLO or plain alert of ours is about nothing that evidence could be tied
+    to."""
+    found: dict[object, tuple[_About, list[Alert]]] = {}
     for alert in alerts:
-        if not alert.is_firing:
-            continue
-        slo = slos.find(alert.labels.get(SERVICE, ""), alert.labels.get(SLO, ""))
-        labels = slo.by if slo else (AGENT_LABEL,) if AGENT_LABEL in alert.labels else ()
-        group = {label: alert.labels.get(label, "") for label in labels}
-        key = (slo.key if slo else None, tuple(group.items()))
-        found.setdefault(key, (alert, slo, group, []))[3].append(alert.fingerprint)
-    return [_subject(*each) for each in list(found.values())[:MAX_SUBJECTS]]
+        about = _about(alert, slos) if alert.is_firing else None
+        if about is not None:
+            key = (about.slo.key if about.slo else alert.name, tuple(about.group.items()))
+            found.setdefault(key, (about, []))[1].append(alert)
+    return [_subject(about, alike, at) for about, alike in found.values()]
 
 
-def _subject(alert: Alert, slo: Slo | None, group: Group, fingerprints: list[str]) -> Subject:
+@dataclass(frozen=True)
+class _About:
+    slo: Slo | None
+    group: Group
+    query: TraceQuery | None
+    explained_by: Explanation | None
+
+
+def _about(alert: Alert, slos: SloSet) -> _About | None:
+    service = alert.labels.get(SERVICE, "")
+    slo = slos.find(service, alert.labels.get(SLO, ""))
+    if slo is not None:
+        group = {label: alert.labels.get(label, "") for label in slo.by}
+        return _About(slo, group, _rendered(slo.traces, group), slo.sli.explained_by)
+    plain = slos.find_threshold(service, alert.name)
+    explained_by = explanation_of(plain.expr) if plain else None
+    if explained_by is None:
+        return None
+    group = names_in_traces(alert.labels)
+    return _About(None, group, _rendered(default_query(group, ()), group), explained_by)
+
+
+def _rendered(query: TraceQuery | None, group: Group) -> TraceQuery | None:
+    if query is None:
+        return None
+    try:
+        return query.render(group)
+    except TraceTemplateError:
+        return None
+
+
+def _subject(about: _About, alerts: list[Alert], at: datetime) -> Subject:
     return Subject(
-        slo=slo,
-        group=group,
-        window=_window(alert),
-        query=_query(slo, group),
-        explained_by=slo.sli.explained_by if slo else Failed(),
-        fingerprints=tuple(fingerprints),
+        slo=about.slo,
+        group=about.group,
+        since=min(_since(alert, at) for alert in alerts),
+        until=at,
+        query=about.query,
+        explained_by=about.explained_by,
+        fingerprints=tuple(alert.fingerprint for alert in alerts),
     )
 
 
-def _query(slo: Slo | None, group: Group) -> TraceQuery | None:
-    if slo is None:
-        return TraceQuery(tuple(f"{label}:{value}" for label, value in group.items())) if group else None
-    if slo.sli.explained_by is None:
-        return None
-    try:
-        return slo.traces.render(group)
-    except TraceTemplateError:
-        return None
+def _since(alert: Alert, at: datetime) -> datetime:
+    """The window that made it fire lies before its start. Of one that has been firing for longer than that, the last
+    window is looked at."""
+    window = _window(alert)
+    started = alert.starts_at
+    if started is None or not at - window <= started <= at:
+        return at - window
+    return started - window
 
 
 def _window(alert: Alert) -> timedelta:

@@ -20,6 +20,7 @@ from slo_engine.alerts.payload import AlertGroup, MalformedError, parse, underst
 from slo_engine.alerts.subjects import subjects_of
 from slo_engine.definitions.slo import SloSet
 from slo_engine.evidence import Gatherer
+from slo_engine.evidence.answer import NAME as ANSWER
 from slo_engine.notifications import Evidence, Message, Missing, restored
 from slo_engine.notifications.alertmanager import ENRICHMENT
 from slo_engine.scrub.outgoing import outgoing, outgoing_text
@@ -34,6 +35,12 @@ INBOX_BATCH = 5
 
 MOST_IN_HAND = 500
 """Messages that are being completed; each has left within the evidence budget, whether it got a place or not."""
+UPDATE_SECONDS = 60.0
+"""After which evidence that was not there is looked for once more."""
+
+UPDATE = "update"
+"""The kind of a message that says what its predecessor could not."""
+
 SIDE_BY_SIDE = 32
 """Messages whose evidence is gathered at the same time."""
 
@@ -98,8 +105,14 @@ class Enrichment(Worker):
         gatherer: Gatherer,
         sinks: Sequence[str],
         on_ready: Callable[[], None],
+        updated: Sequence[str] = (),
+        update_after: float = UPDATE_SECONDS,
     ) -> None:
+        """``updated``: the sinks that get evidence which comes late; ``update_after``: seconds."""
         super().__init__()
+        self._updated = updated
+        self._update_after = update_after
+        self._updates: set[asyncio.Task[None]] = set()
         self._database = database
         self._slos = slos
         self._gatherer = gatherer
@@ -119,6 +132,8 @@ class Enrichment(Worker):
                 except StoreError as error:
                     logger.error("messages wait for their evidence: %s", error)  # noqa: TRY400 - an outage, no bug
                 await self.rest()
+        for each in self._updates:  # late evidence decorates what has left: a stop does not wait for it
+            each.cancel()
 
     async def _waiting(self) -> list[StoredMessage]:
         room = MOST_IN_HAND - len(self._in_hand)
@@ -129,13 +144,18 @@ class Enrichment(Worker):
         # Nothing here may end the worker, which completes the messages of everybody else.
         try:
             message = restored(stored)
-            evidence, state = await self._evidence(message)
+            evidence, state = await self._evidence(message, datetime.fromtimestamp(stored.received_at, UTC))
             # Subjects were found by what stood in it before; what leaves is scrubbed.
             content = replace(message, evidence=evidence).content()
             loop = asyncio.get_running_loop()
             content = await loop.run_in_executor(_SCRUBBING, outgoing, content)
             await self._hand_over(stored, content)
             telemetry.MESSAGES.labels(state).inc()
+            if self._updated and stored.kind == "firing" and lacks_an_answer(evidence):
+                # The message as it was posted: what left is scrubbed, and evidence is found by what stood in it.
+                task = asyncio.create_task(self._update_later(stored, message))
+                self._updates.add(task)
+                task.add_done_callback(self._updates.discard)
         except Exception:
             # Whatever one message trips over, it is not lost, and the others are not held up.
             logger.exception("message %s could not be completed; it is tried again", stored.key)
@@ -143,6 +163,27 @@ class Enrichment(Worker):
         finally:
             self._in_hand.discard(stored.id)
             self.tell()  # there may be more than fitted into the hand
+        self._on_ready()
+
+    async def _update_later(self, stored: StoredMessage, message: Message) -> None:
+        """LangFuse takes in traces late: once, a while after, look again, and tell what was found."""
+        await asyncio.sleep(self._update_after)
+        try:
+            newest = await asyncio.to_thread(self._database.read, partial(messages.newest_of, thread=stored.thread))
+            if newest != stored.id:
+                return  # something newer was said of the incident
+            evidence, _ = await self._evidence(message, datetime.fromtimestamp(stored.received_at, UTC))
+            if lacks_an_answer(evidence) or not evidence.topics:
+                return
+            content = replace(message, evidence=evidence).content()
+            content = await asyncio.get_running_loop().run_in_executor(_SCRUBBING, outgoing, content)
+            new = messages.NewMessage(
+                time.time(), stored.thread, UPDATE, stored.severity, stored.title, content, inbox_id=None
+            )
+            await _write(self._database, partial(messages.add_ready, new=new, sinks=self._updated))
+            telemetry.MESSAGES.labels("update").inc()
+        except Exception:
+            logger.exception("the late evidence of message %s could not be sent", stored.key)
         self._on_ready()
 
     async def _hand_over(self, stored: StoredMessage, content: Mapping[str, Any]) -> None:
@@ -156,7 +197,7 @@ class Enrichment(Worker):
                 logger.error("a message waits to be added to the outbox: %s", error)  # noqa: TRY400
                 await asyncio.sleep(STORE_RETRY_SECONDS)
 
-    async def _evidence(self, message: Message) -> tuple[Evidence, str]:
+    async def _evidence(self, message: Message, received_at: datetime) -> tuple[Evidence, str]:
         """The evidence, and whether it is ``complete``, ``partial`` or has ``failed``."""
         started = time.monotonic()
         try:
@@ -168,7 +209,8 @@ class Enrichment(Worker):
         try:
             group = await asyncio.to_thread(understood, message.payload or {})
             left = max(0.1, self._gatherer.budget - (time.monotonic() - started))
-            evidence = await self._gatherer.gather(subjects_of(group.alerts, self._slos()), within=left)
+            subjects = subjects_of(group.alerts, self._slos(), received_at)
+            evidence = await self._gatherer.gather(subjects, within=left)
             telemetry.EVIDENCE_SECONDS.observe(time.monotonic() - started)
         except Exception:
             # Evidence decorates. Whatever goes wrong with it, the notification itself leaves.
@@ -177,6 +219,16 @@ class Enrichment(Worker):
         finally:
             self._places.release()
         return evidence, "partial" if evidence.missing else "complete"
+
+
+def lacks_an_answer(evidence: Evidence) -> bool:
+    """Whether traces were asked for and something that is asked about got no answer: they may come yet."""
+    asked = {"causes", "slow_steps", "scores"}
+    is_missing = any(each.source == "langfuse" for each in evidence.missing)
+    return any(
+        topic.section(ANSWER) is None and (is_missing or any(section.name in asked for section in topic.sections))
+        for topic in evidence.topics
+    )
 
 
 def _new_message(posted: inbox.Posted) -> messages.NewMessage:

@@ -20,12 +20,14 @@ ERRORS = (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError, TooLargeErro
 
 @dataclass(frozen=True)
 class Answer:
-    """A response that was read to its end."""
+    """A response that was read."""
 
     status: int
     headers: Mapping[str, str] = field(repr=False)
     """Names in any case."""
     body: bytes = field(repr=False)
+    is_whole: bool = True
+    """False: what stands here is its beginning."""
 
 
 def client(connection: Connection) -> httpx.Client:
@@ -72,12 +74,22 @@ def fetch(request: httpx.Request, through: httpx.Client, *, seconds: float, max_
     return Answer(response.status_code, response.headers, bytes(body))
 
 
-async def fetch_async(request: httpx.Request, through: httpx.AsyncClient, *, seconds: float, max_bytes: int) -> Answer:
-    """The answer to a request, within ``seconds``. Raises one of ``ERRORS``."""
+async def fetch_async(
+    request: httpx.Request,
+    through: httpx.AsyncClient,
+    *,
+    seconds: float,
+    max_bytes: int,
+    keep_beginning: bool = False,
+) -> Answer:
+    """The answer to a request, within ``seconds``. ``keep_beginning``: of an answer that is longer than ``max_bytes``
+    the beginning is returned; else it is an error. Raises one of ``ERRORS``."""
     async with answered(request, through, seconds=seconds) as response:
         body = bytearray()
         async for chunk in response.aiter_bytes():
             body += chunk
+            if keep_beginning and len(body) > max_bytes:
+                return Answer(response.status_code, response.headers, bytes(body[:max_bytes]), is_whole=False)
             _check_size(body, max_bytes)
     return Answer(response.status_code, response.headers, bytes(body))
 

@@ -11,6 +11,8 @@ from pydantic import (
     ModelWrapValidatorHandler,
     PrivateAttr,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
     create_model,
     field_validator,
     model_validator,
@@ -35,6 +37,7 @@ from slo_engine.definitions.fields import (
 from slo_engine.definitions.kinds import KINDS, KindFormat, Sli
 from slo_engine.definitions.policies import ALPHA, Severity
 from slo_engine.definitions.templates.apply import KEY, apply
+from slo_engine.definitions.traces import TraceQuery
 
 VERSION = "slo-engine/v1"
 
@@ -128,6 +131,33 @@ class TracesFormat(Strict):
 
     tags: list[Text] = []
     observation: Text | None = None
+    model: Text | None = None
+    environment: Text | None = None
+    name: Text | None = None
+    user: Text | None = None
+    session: Text | None = None
+    metadata: dict[Text, Text] = {}
+    score: Text | None = None
+
+    def query(self) -> TraceQuery | None:
+        """What is asked of LangFuse; None: nothing."""
+        texts = self.model_dump(exclude={"tags", "metadata"})
+        return TraceQuery(tags=tuple(self.tags), metadata=tuple(self.metadata.items()), **texts)
+
+
+class NoTracesFormat(TracesFormat):
+    """``traces: false``"""
+
+    def query(self) -> None:
+        """Nothing is asked."""
+        return
+
+
+def _or_false(value: Any, read: ValidatorFunctionWrapHandler) -> Any:
+    return NoTracesFormat() if value is False else read(value)
+
+
+Traces = Annotated[TracesFormat, WrapValidator(_or_false)]
 
 
 class DefaultsFormat(Strict):
@@ -137,7 +167,7 @@ class DefaultsFormat(Strict):
     by: list[Label] = []
     objective: Objective | None = None
     alerting: AlertingFormat = AlertingFormat()
-    traces: TracesFormat | None = None
+    traces: Traces | None = None
 
 
 class SloFormat(Strict):
@@ -151,7 +181,7 @@ class SloFormat(Strict):
     sli: SliFormat
     overrides: list[OverrideFormat] = []
     alerting: AlertingFormat = AlertingFormat()
-    traces: TracesFormat | None = None
+    traces: Traces | None = None
 
 
 class ThresholdFormat(Strict):

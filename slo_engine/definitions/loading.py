@@ -19,6 +19,7 @@ from slo_engine.definitions.format import (
     VERSION,
     AlertingFormat,
     HeaderFormat,
+    NoTracesFormat,
     PolicyFormat,
     SliFormat,
     SloFormat,
@@ -205,7 +206,8 @@ class _Reading:
             keep_firing_for=alerting.keep_firing_for,
             exhausted=alerting.exhausted,
             absent=alerting.absent,
-            traces=self._traces(path, item.traces or defaults.traces, by),
+            traces=self._traces(path, item.traces or defaults.traces, sli, by),
+            wants_no_traces=isinstance(item.traces or defaults.traces, NoTracesFormat),
         )
         for index, label in enumerate(by):
             if label in by[:index]:
@@ -264,19 +266,18 @@ class _Reading:
             self._add(at, f"there is no policy {name!r}; there are: {known}")
         return policies.get(name, Policy(name, ()))
 
-    def _traces(self, path: KeyPath, traces: TracesFormat | None, by: tuple[str, ...]) -> TraceQuery:
+    def _traces(self, path: KeyPath, traces: TracesFormat | None, sli: Sli, by: tuple[str, ...]) -> TraceQuery | None:
         if traces is None:
-            return default_query(by)
+            # Of a bad minute nobody knows whether a run that failed is behind it.
+            return default_query(by, sli.selectors()) if sli.selectors() else None
+        query = traces.query()
         written = self._where(path, ("traces",))
-        templates: list[tuple[KeyPath, str]] = [(("tags", index), tag) for index, tag in enumerate(traces.tags)]
-        if traces.observation is not None:
-            templates.append((("observation",), traces.observation))
-        for where, template in templates:
+        for where, template in query.templates() if query else ():
             try:
                 check_template(template, by)
             except TraceTemplateError as error:
                 self._add((*written, *where), str(error))
-        return TraceQuery(tuple(traces.tags), traces.observation)
+        return query
 
     def _check_labels(self, path: KeyPath, header: HeaderFormat, alerting: AlertingFormat, by: tuple[str, ...]) -> None:
         set_at: list[KeyPath] = [("labels", label) for label in header.labels]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from dataclasses import fields
+from typing import Any, Literal
 
 from slo_engine.definitions.policies import ALPHA, BUILT_IN, Policy
 from slo_engine.definitions.slo import Slo, SloSet, Threshold, TierAlerting
 from slo_engine.definitions.targets import Override, window_of
+from slo_engine.definitions.traces import TraceQuery
 from slo_engine.definitions.yaml_text import mapping
 
 
@@ -72,9 +74,18 @@ def _slo(slo: Slo) -> dict[str, Any]:
         ("absent", slo.absent),
     ):
         alerting |= {key: str(value)} if value is not None else {}
-    traces: dict[str, Any] = {"tags": list(slo.traces.tags)}
-    traces |= {"observation": slo.traces.observation} if slo.traces.observation is not None else {}
-    return {**data, "alerting": alerting, "traces": traces}
+    if slo.traces is not None or slo.wants_no_traces:
+        data |= {"traces": _traces(slo.traces)}
+    return {**data, "alerting": alerting}
+
+
+def _traces(query: TraceQuery | None) -> dict[str, Any] | Literal[False]:
+    if query is None:
+        return False
+    texts = {field.name: getattr(query, field.name) for field in fields(query)}
+    written = {name: value for name, value in texts.items() if value is not None}
+    written |= {"tags": list(query.tags), "metadata": dict(query.metadata)}
+    return written if query.metadata else {name: value for name, value in written.items() if name != "metadata"}
 
 
 def _override(override: Override) -> dict[str, Any]:

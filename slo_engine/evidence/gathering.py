@@ -5,16 +5,19 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from slo_engine import telemetry
 from slo_engine.errors import SloEngineError
-from slo_engine.evidence.source import Backends, CannotTellError, Source
+from slo_engine.evidence.answer import answer_of
+from slo_engine.evidence.source import Backends, CannotTellError, Source, Statuses
 from slo_engine.evidence.sources import SOURCES
 from slo_engine.evidence.subject import Subject
 from slo_engine.notifications import Evidence, Missing, Section, Topic
-from slo_engine.traces import UnsupportedError
+from slo_engine.prometheus import PrometheusError
+from slo_engine.traces import TracesError, UnsupportedError
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +25,16 @@ BREAKER_FAILURES = 3
 BREAKER_SECONDS = 30.0
 """After three messages in a row for which a backend failed it is not asked for half a minute: in a storm,
 notifications leave at once."""
+
+FULL = 0.5
+"""The part of the budget from which on a message without an answer says something about the backend: one that waited
+for its turn leaves it too little time."""
+
+MAX_SUBJECTS = 10
+"""Subjects of one notification that get evidence: a storm in one group must not multiply requests."""
+
+RESERVED = 0.1
+"""Seconds of the time that a source does not get, so that it can end with what it has before it is cancelled."""
 
 
 class Breaker:
@@ -44,9 +57,11 @@ class Breaker:
 class Gatherer:
     """Asks all sources side by side."""
 
-    def __init__(self, sources: Iterable[Source], *, budget: float) -> None:
-        """``budget``: seconds after which a message leaves with what there is."""
+    def __init__(self, sources: Iterable[Source], statuses: Statuses | None = None, *, budget: float) -> None:
+        """``statuses``: tells which subjects have the most errors. ``budget``: seconds after which a message leaves
+        with what there is."""
         self._sources = tuple(sources)
+        self._statuses = statuses
         self.budget = budget
         self._breakers = {source.backend: Breaker() for source in self._sources}
 
@@ -54,8 +69,14 @@ class Gatherer:
         """Evidence for these subjects; takes no longer than ``within`` seconds (else the budget), and never raises for
         a source."""
         started, gathered_at = time.monotonic(), datetime.now(UTC)
-        asking = _Asking(within or self.budget)
-        pairs = [(subject, source) for subject in subjects for source in self._sources if source.wants(subject)]
+        limit = within or self.budget
+        asking = _Asking(started + limit, is_full=limit >= FULL * self.budget)
+        chosen = await self._largest(subjects, started + limit / 4)
+        if len(chosen) < len(subjects):
+            asking.missing.append(
+                Missing("engine", f"evidence for {len(chosen)} of {len(subjects):,} groups: those with the most errors")
+            )
+        pairs = [(subject, source) for subject in chosen for source in self._sources if source.wants(subject)]
         resting = {name for name, breaker in self._breakers.items() if breaker.is_open(started)}
         async with asyncio.TaskGroup() as tasks:
             asked = [
@@ -76,9 +97,29 @@ class Gatherer:
         return Evidence(
             gathered_at=gathered_at.isoformat(),
             seconds=round(time.monotonic() - started, 3),
-            topics=tuple(_topic(subject, self._sources, found) for subject in subjects),
+            topics=tuple(_topic(subject, self._sources, found) for subject in chosen),
             missing=tuple(dict.fromkeys(asking.missing)),
         )
+
+    async def _largest(self, subjects: Sequence[Subject], deadline: float) -> Sequence[Subject]:
+        """The subjects with the most errors, in their order."""
+        if len(subjects) <= MAX_SUBJECTS:
+            return subjects
+        errors: Mapping[object, float] = {}
+        with suppress(TimeoutError, SloEngineError):  # then those that are first
+            async with asyncio.timeout(max(0.0, deadline - time.monotonic())):
+                errors = {
+                    (each.service, each.slo, *each.group.items()): each.events.errors
+                    for each in (await self._statuses.statuses() if self._statuses else ())
+                    if each.events is not None
+                }
+
+        def size(index: int) -> tuple[float, int, int]:
+            subject = subjects[index]
+            key = (*subject.slo.key, *subject.group.items()) if subject.slo else ()
+            return -errors.get(key, 0.0), -len(subject.fingerprints), index
+
+        return [subjects[index] for index in sorted(sorted(range(len(subjects)), key=size)[:MAX_SUBJECTS])]
 
 
 def sources(backends: Backends) -> tuple[Source, ...]:
@@ -89,50 +130,63 @@ def sources(backends: Backends) -> tuple[Source, ...]:
 class _Asking:
     """The questions for one message."""
 
-    def __init__(self, limit: float) -> None:
-        self._limit = limit
+    def __init__(self, deadline: float, *, is_full: bool) -> None:
+        self._deadline = deadline
+        self._is_full = is_full
+        self._started = time.monotonic()
         self.missing: list[Missing] = []
         self.answered: dict[str, bool] = {}
-        """Backend -> whether it has answered any of the questions that it could have answered."""
+        """Backend -> whether it has answered any question. One that is not here has shown neither."""
 
     async def ask(self, source: Source, subject: Subject) -> Section | None:
         backend = source.backend
         section: Section | None = None
         try:
-            async with asyncio.timeout(self._limit):
-                section = await source.gather(subject)
+            async with asyncio.timeout(self._deadline - time.monotonic()):
+                section = await source.gather(subject, self._deadline - RESERVED)
         except (CannotTellError, UnsupportedError) as error:
             # It is not broken: the breaker stays out of it.
             self.missing.append(Missing(backend, str(error)))
             telemetry.EVIDENCE_SOURCES.labels(backend, "unsupported").inc()
             return None
         except TimeoutError:
-            self._note_failure(backend, f"no answer within {self._limit:.2g} s")
+            limit = self._deadline - self._started
+            self._note_failure(backend, f"no answer within {limit:.2g} s", is_outage=self._is_full)
             return None
         except SloEngineError as error:
-            self._note_failure(backend, str(error))
+            self._note_failure(backend, str(error), is_outage=_is_outage(error))
             return None
         except Exception:
             # A bug in reading evidence must not hold back the notification that it only decorates.
             logger.exception("reading evidence from %s failed", backend)
-            self._note_failure(backend, "reading it failed; see the log of the engine")
+            self._note_failure(backend, "reading it failed; see the log of the engine", is_outage=False)
             return None
         self.answered[backend] = True
         telemetry.EVIDENCE_SOURCES.labels(backend, "success").inc()
         return section
 
-    def _note_failure(self, backend: str, reason: str) -> None:
-        self.answered.setdefault(backend, False)
+    def _note_failure(self, backend: str, reason: str, *, is_outage: bool) -> None:
+        if is_outage:
+            self.answered.setdefault(backend, False)
         self.missing.append(Missing(backend, reason))
         telemetry.EVIDENCE_SOURCES.labels(backend, "failure").inc()
 
 
-def _topic(subject: Subject, asked: Sequence[Source], found: dict[tuple[int, str], Section | None]) -> Topic:
+def _is_outage(error: SloEngineError) -> bool:
+    """Whether a backend that answered so is better left alone for a while: not for a wrong key or query."""
+    if isinstance(error, TracesError):
+        return error.is_outage
+    return isinstance(error, PrometheusError) and error.kind in ("unavailable", "timeout")
+
+
+def _topic(subject: Subject, asked: Iterable[Source], found: Mapping[tuple[int, str], Section | None]) -> Topic:
     said = (found.get((id(subject), source.name)) for source in asked)
+    sections = tuple(section for section in said if section is not None)
+    answer = answer_of(sections)
     return Topic(
         subject.slo.service if subject.slo else None,
         subject.slo.name if subject.slo else None,
         dict(subject.group),
         subject.fingerprints,
-        tuple(section for section in said if section is not None),
+        (*((answer,) if answer else ()), *sections),
     )

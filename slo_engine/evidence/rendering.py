@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from slo_engine import amounts
-from slo_engine.evidence.model import Causes
+from slo_engine.evidence.model import Causes, TraceLink
 from slo_engine.notifications import Link, Section
 
 _ENVIRONMENT = Environment(
@@ -17,7 +18,11 @@ _ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_ENVIRONMENT.filters |= {each.__name__: each for each in (amounts.about, amounts.budget_left, amounts.minute)}
+_ENVIRONMENT.filters |= {
+    each.__name__: each
+    for each in (amounts.about, amounts.about_percent, amounts.budget_left, amounts.minute, amounts.share)
+}
+_ENVIRONMENT.filters["length_of"] = amounts.length  # Jinja2's own `length` counts
 
 
 def rendered(template: str, **values: Any) -> str:
@@ -25,7 +30,14 @@ def rendered(template: str, **values: Any) -> str:
     return _ENVIRONMENT.get_template(template).render(**values).strip()
 
 
+def trace_links(examples: Iterable[TraceLink]) -> tuple[Link, ...]:
+    """Links to runs."""
+    return tuple(Link(example.id, example.url) for example in examples)
+
+
 def causes_section(name: str, found: Causes) -> Section:
     """The section of causes, with links to examples."""
-    links = tuple(Link(trace.id, trace.url) for cause in found.causes for trace in cause.examples)
+    links = trace_links(example for cause in (*found.causes, *found.uncertain) for example in cause.examples)
+    if found.url:
+        links = (*links, Link("these failures in LangFuse", found.url))
     return Section(name, rendered("causes.txt.j2", found=found), links, found.as_json())

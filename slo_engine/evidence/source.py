@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Protocol
 
 from slo_engine.errors import SloEngineError
+from slo_engine.evidence.findings import Findings
+from slo_engine.evidence.reading import Traces
 from slo_engine.evidence.subject import Subject
 from slo_engine.notifications import Section
+from slo_engine.prometheus import Exemplar, Result
 from slo_engine.status.model import SloStatus
-from slo_engine.traces import Observation, Observations
 
 
 class CannotTellError(SloEngineError):
-    """There is nobody to ask."""
+    """Who was asked cannot answer, and is not broken."""
 
 
 class Source(Protocol):
@@ -35,9 +38,9 @@ class Source(Protocol):
         """Whether it can say something about the subject, which must be tied to what it knows."""
         ...
 
-    async def gather(self, subject: Subject) -> Section | None:
-        """What it says; None when it has nothing to say. Raises CannotTellError, or SloEngineError for a failure. It is
-        cancelled when the time is up."""
+    async def gather(self, subject: Subject, deadline: float) -> Section | None:
+        """What it says; None when it has nothing to say. At ``deadline`` (of ``time.monotonic``) it is cancelled: it
+        ends before, with what it has. Raises CannotTellError, or SloEngineError for a failure."""
         ...
 
 
@@ -49,33 +52,54 @@ class Statuses(Protocol):
         ...
 
 
-class Traces(Protocol):
-    """What knows the traces: :class:`slo_engine.traces.LangFuse`, or a test."""
+class Metrics(Protocol):
+    """What knows the metrics: Prometheus, or a test."""
 
-    async def failed(self, tags: Sequence[str], since: datetime, until: datetime) -> Observations:
-        """ERROR observations. Raises SloEngineError."""
+    async def query(self, expr: str, at: datetime) -> Result:
+        """Evaluate an expression. Raises SloEngineError."""
         ...
 
-    async def slow(self, tags: Sequence[str], since: datetime, until: datetime, *, seconds: float) -> Observations:
-        """Observations that took longer. Raises SloEngineError."""
+    async def exemplars(self, expr: str, since: datetime, until: datetime) -> Sequence[Exemplar]:
+        """The exemplars of the series in an expression. Raises SloEngineError."""
         ...
 
-    def url_of(self, observation: Observation) -> str:
-        """Where people look at its run."""
+
+@dataclass(frozen=True)
+class Remembered:
+    """What is known of a cause from before."""
+
+    first_seen: datetime
+    last_seen: datetime
+    """In an incident before this one."""
+    incidents: int
+    """How many there were before this one."""
+    last_incident: str
+    """The title of the last of them."""
+    ended_at: datetime | None
+    """When that was resolved; None: it was not, as far as is known."""
+
+
+class Memory(Protocol):
+    """What remembers causes: the store, or a test."""
+
+    async def remember(
+        self, subject: str, causes: Sequence[str], incident: str, title: str, at: datetime
+    ) -> dict[str, Remembered | None]:
+        """Note the causes of an incident, and say what was known of each before it; None: it is new. Raises
+        SloEngineError."""
         ...
 
 
 @dataclass(frozen=True)
 class Backends:
-    """Whom sources ask."""
+    """Whom sources ask. None: it is not configured, and nothing that depends on it is said."""
 
     statuses: Statuses
-    traces: Traces | None
-    """None: LangFuse is not configured."""
+    traces: Traces | None = None
+    metrics: Metrics | None = None
+    memory: Memory | None = None
 
-
-def traces_of(backends: Backends) -> Traces:
-    """The traces. Raises CannotTellError where there are none."""
-    if backends.traces is None:
-        raise CannotTellError("LangFuse is not configured")
-    return backends.traces
+    @cached_property
+    def findings(self) -> Findings | None:
+        """What sources conclude from the same observations."""
+        return None if self.traces is None else Findings(self.traces)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 
 from slo_engine.definitions.slo import Slo
 from slo_engine.definitions.targets import Group
@@ -16,14 +16,17 @@ class Subject:
 
     slo: Slo | None
     group: Group
-    window: timedelta
+    since: datetime
+    until: datetime
+    """The window that is looked at: it lies around the alert, whenever its notification is worked on."""
     query: TraceQuery | None
-    """How to find its traces; None when no trace can explain it."""
+    """How to find its traces; None: it is tied to none."""
     explained_by: Explanation | None
-    """Which of its traces explain it."""
+    """What explains it; None: nothing that is known here."""
     fingerprints: tuple[str, ...]
 
-    def span(self) -> tuple[datetime, datetime]:
-        """The window up to now."""
-        now = datetime.now(UTC)
-        return now - self.window, now
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What two notifications about the same thing share, but for the time."""
+        key = self.slo.key if self.slo else None
+        return key, tuple(self.group.items()), self.query, self.explained_by, (self.until - self.since).total_seconds()

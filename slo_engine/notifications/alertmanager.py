@@ -14,10 +14,7 @@ ENRICHMENT = "enrichment"
 PREFIX = "slo_engine_"
 """What the added annotations begin with: the name of a section, ``traces`` or ``missing`` follows."""
 
-ANNOTATIONS = {"slow_runs": "causes"}
-"""Section -> its annotation, where that is not its own name."""
-
-DATA_KEYS = {"budget": "status", "causes": "traces", "slow_runs": "traces"}
+DATA_KEYS = {"budget": "status", "causes": "traces"}
 """Section -> the key of its data in ``enrichment.subjects``, where that is not its own name."""
 
 
@@ -31,21 +28,22 @@ def as_payload(message: Message) -> dict[str, Any]:
     for topic in evidence.topics:
         added |= dict.fromkeys(topic.fingerprints, annotations_of(topic, evidence))
     alerts = [_annotated(alert, added) for alert in payload.get("alerts", ())]
-    return {**payload, "alerts": alerts, ENRICHMENT: enrichment(evidence)}
+    return {**payload, "alerts": alerts, ENRICHMENT: enrichment(evidence, is_update=message.kind == "update")}
 
 
 def annotations_of(topic: Topic, evidence: Evidence) -> dict[str, str]:
     """The annotations of the alerts about one topic; each only where there is something to say."""
-    found = {f"{PREFIX}{ANNOTATIONS.get(section.name, section.name)}": section.text for section in topic.sections}
+    found = {f"{PREFIX}{section.name}": section.text for section in topic.sections}
     found[f"{PREFIX}traces"] = "\n".join(link.url for section in topic.sections for link in section.links)
     found[f"{PREFIX}missing"] = "\n".join(f"Without {each.source}: {each.reason}" for each in evidence.missing)
     return {name: text for name, text in found.items() if text}
 
 
-def enrichment(evidence: Evidence) -> dict[str, Any]:
-    """The ``enrichment`` object."""
+def enrichment(evidence: Evidence, *, is_update: bool = False) -> dict[str, Any]:
+    """The ``enrichment`` object. ``is_update``: the notification itself was sent before."""
     return {
         "version": "1",
+        "update": is_update,
         "gathered_at": evidence.gathered_at,
         "seconds": evidence.seconds,
         "missing": [{"source": each.source, "reason": each.reason} for each in evidence.missing],
@@ -71,7 +69,7 @@ def _annotated(alert: Mapping[str, Any], added: Mapping[str, Mapping[str, str]])
 
 
 def _subject(topic: Topic) -> dict[str, Any]:
-    data = {DATA_KEYS.get(section.name, section.name): section.data for section in topic.sections}
+    data = {DATA_KEYS.get(section.name, section.name): section.data or section.text for section in topic.sections}
     return {
         "service": topic.service,
         "slo": topic.slo,

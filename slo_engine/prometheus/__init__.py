@@ -1,6 +1,7 @@
 """The one door to the Prometheus HTTP API."""
 
 from slo_engine.prometheus.client import (
+    Exemplar,
     Prometheus,
     PrometheusError,
     RangeResult,
@@ -10,4 +11,4 @@ from slo_engine.prometheus.client import (
     finite,
 )
 
-__all__ = ["Prometheus", "PrometheusError", "RangeResult", "Result", "Sample", "Series", "finite"]
+__all__ = ["Exemplar", "Prometheus", "PrometheusError", "RangeResult", "Result", "Sample", "Series", "finite"]

@@ -62,6 +62,17 @@ class Series:
     points: tuple[tuple[float, float], ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Exemplar:
+    """One event that a series points at. ``labels``: its own, such as ``trace_id``; ``series``: those of the series."""
+
+    series: Mapping[str, str]
+    labels: Mapping[str, str]
+    value: float
+    at: float
+    """Unix seconds."""
+
+
 @dataclass(frozen=True)
 class RangeResult:
     """The answer to a range query, or what is in a range selector."""
@@ -102,6 +113,11 @@ class Prometheus:
         timeout = self._timeout
         return self._in_time(partial(self._ask_for_range, expr, start, end, step, timeout), timeout)
 
+    def exemplars(self, expr: str, start: datetime, end: datetime) -> tuple[Exemplar, ...]:
+        """The exemplars of the series that are selected in ``expr``. Raises PrometheusError, and nothing else."""
+        timeout = self._timeout
+        return self._in_time(partial(self._ask_for_exemplars, expr, start, end, timeout), timeout)
+
     def rule_groups(self) -> list[dict[str, Any]]:
         """The rule groups that are loaded, with their health: ``data.groups`` of ``GET /api/v1/rules``, as it stands.
         Raises PrometheusError, and nothing else."""
@@ -141,6 +157,15 @@ class Prometheus:
         with self._explained():
             data = self._connect.custom_query_range(expr, start, end, every, params=params, timeout=timeout)
             return RangeResult(_series(data), self._session.last_warnings())
+
+    def _ask_for_exemplars(self, expr: str, start: datetime, end: datetime, timeout: float) -> tuple[Exemplar, ...]:
+        params = {"query": expr, "start": f"{start.timestamp():.3f}", "end": f"{end.timestamp():.3f}"}
+        with self._explained():
+            url = f"{self._url}/api/v1/query_exemplars"
+            response = self._session.request("POST", url, params=params, timeout=timeout)
+            if response.status_code != requests.codes.ok:
+                raise self._refused(response)
+            return tuple(_exemplars(response.json()["data"]))
 
     def _ask_for_rules(self, timeout: float) -> list[dict[str, Any]]:
         with self._explained():
@@ -227,6 +252,14 @@ def _series(data: Any) -> tuple[Series, ...]:
         )
         for series in data
     )
+
+
+def _exemplars(data: Any) -> Iterator[Exemplar]:
+    for series in data:
+        labels = {_text(name): _text(text) for name, text in series["seriesLabels"].items()}
+        for each in series["exemplars"]:
+            own = {_text(name): _text(text) for name, text in each["labels"].items()}
+            yield Exemplar(labels, own, float(each["value"]), float(each["timestamp"]))
 
 
 def _shorter(timeout: float) -> str:

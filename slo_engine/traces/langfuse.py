@@ -1,48 +1,64 @@
 """The one door to LangFuse for reading, on plain HTTP: the SDK has no v1 reads any more, and costs a second to import.
 
-Servers differ: v4 and Cloud answer ``/api/public/v2/observations``; v3 answers it with 404 and has the v1 endpoint.
-Both take the same ``filter``, which replaces every other parameter, the time window included: so it repeats it.
+Servers differ: v4 and Cloud answer ``/api/public/v2/observations``; v3 answers it with 404 and has the v1 endpoint. A
+server may change its mode while we run. Both take the same ``filter``, which replaces every other parameter.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 
-from slo_engine.connect import Connection, explained, failure_of, said_in
-from slo_engine.connect.client import ERRORS, async_client, fetch_async
+from slo_engine.connect import Connection, explained, failure_of, retry_after, said_in
+from slo_engine.connect.client import ERRORS, Answer, async_client, fetch_async
 from slo_engine.errors import SloEngineError
-from slo_engine.traces.model import Observation, Observations
+from slo_engine.traces.model import Count, Observation, Observations, TraceScore, TraceScores
+from slo_engine.traces.rows import observation, rows_at_the_beginning, rows_in, score
+from slo_engine.traces.selection import Selection, instant
 
 T = TypeVar("T")
 
 PAGE_SIZE_V1 = 100
-PAGE_SIZE_V2 = 500
-"""v1 gives 100 at the most, v2 1,000."""
+PAGE_SIZE_V2 = 1000
+PAGE_SIZE_SCORES = 100
+"""The most that each endpoint gives."""
 
-MAX_PAGES = 5
-"""Newest first: what lies beyond does not change what a page says, and an outage must not read for minutes."""
+MAX_RESPONSE_BYTES = 8 * 1024 * 1024
+"""1,000 observations with their metadata are 3 MB. Of a longer answer the rows that fit are used."""
 
-MAX_RESPONSE_BYTES = 4 * 1024 * 1024
-"""500 observations without their contents are 350 KB."""
+SIDE_BY_SIDE = 6
+"""Requests at the same time: a storm of alerts must not become one of requests."""
+
+PROBE_SECONDS = 300.0
+"""After which a server that had no v2 endpoint is asked for it again: it may have been upgraded."""
+
+LONGEST_HOLD = 300.0
+"""Seconds for which a server that is asked too often is left alone, whatever its Retry-After says."""
 
 _THREADS = ThreadPoolExecutor(2, "traces")
 """Reading and grouping large answers: on the event loop it would hold up the webhook."""
 
-_FIELDS = "core,basic,time,model,metrics,trace_context"
-"""Without ``io`` and ``metadata``: prompts and answers stay where they are."""
+_ROOT_FIELDS = "core,basic,model,usage,prompt,metrics,trace_context,metadata"
+_STEP_FIELDS = "core,basic,model,usage,metrics,trace_context"
+"""Without ``io``: prompts and answers stay where they are."""
 
 
 class TracesError(SloEngineError):
-    """LangFuse gave no answer that can be used."""
+    """LangFuse gave no answer that can be used. ``is_outage``: it cannot be reached, is too slow or overloaded, so that
+    it is better left alone for a while; a wrong key is none."""
+
+    def __init__(self, message: str, *, is_outage: bool = False) -> None:
+        self.is_outage = is_outage
+        super().__init__(message)
 
 
 class UnsupportedError(TracesError):
@@ -65,91 +81,192 @@ class LangFuse:
         self._connection = connection
         self._url = connection.url.rstrip("/")
         self._public_url = (public_url or connection.url).rstrip("/")
-        self._has_v2 = True
+        self._v1_until = 0.0
+        """Until then (monotonic) the v1 endpoint is asked first."""
+        self._held_until: dict[str, float] = {}
+        """Path -> when (monotonic) it may be asked again."""
+        self._places = asyncio.Semaphore(SIDE_BY_SIDE)
         self._client = async_client(connection, transport)
 
     async def close(self) -> None:
         """Close the connections; the door is not used afterwards."""
         await self._client.aclose()
 
-    async def failed(self, tags: Sequence[str], since: datetime, until: datetime) -> Observations:
-        """The ERROR observations of the runs with all these tags: of runs that failed, and of steps that a run went on
-        from. Raises TracesError."""
-        return await self._read([_condition("level", "string", "=", "ERROR"), *_window(since, until)], tags)
+    async def observations(
+        self, wanted: Selection, *, most: int, deadline: float, with_metadata: bool = False
+    ) -> Observations:
+        """The newest ``most`` observations of a selection. At ``deadline`` (of ``time.monotonic``) reading ends with
+        what there is, if there is anything. Raises TracesError; UnsupportedError for what a v3 server cannot filter."""
+        # Twice, for a server that changed its mode since it was asked the last time has neither at first.
+        for _ in range(2):
+            try:
+                if time.monotonic() < self._v1_until:
+                    return await self._read_v1(wanted, most, deadline)
+                return await self._read_v2(wanted, most, deadline, with_metadata)
+            except _NotFoundError as error:
+                absent = error
+                is_v1 = time.monotonic() < self._v1_until
+                self._v1_until = 0.0 if is_v1 else time.monotonic() + PROBE_SECONDS
+        self._v1_until = 0.0
+        raise absent
 
-    async def slow(self, tags: Sequence[str], since: datetime, until: datetime, *, seconds: float) -> Observations:
-        """The observations, of runs with all these tags, that took longer than ``seconds``. Raises TracesError, and
-        UnsupportedError from a v3 server, which cannot filter by latency."""
-        conditions = [_condition("latency", "number", ">", seconds), *_window(since, until)]
-        return await self._read(conditions, tags, v1=False)
+    async def counts(self, wanted: Selection, *, by: Sequence[str] = (), deadline: float) -> list[Count]:
+        """How many observations a selection has, counted by the server: exact, however many they are. ``by``:
+        dimensions of LangFuse's metrics, such as ``name``. Raises TracesError; UnsupportedError from a v3 server."""
+        query: dict[str, Any] = {
+            "view": "observations",
+            "metrics": [{"measure": "count", "aggregation": "count"}],
+            "dimensions": [{"field": each} for each in by],
+            "filters": wanted.filters(),
+            "fromTimestamp": instant(wanted.since),
+            "toTimestamp": instant(wanted.until),
+        }
+        try:
+            answer = await self._get("/api/public/v2/metrics", {"query": json.dumps(query)}, deadline)
+        except _NotFoundError:
+            raise UnsupportedError("this LangFuse server (v3) does not count by a filter: v4 does") from None
+        except _BadRequestError as error:
+            raise UnsupportedError(str(error)) from None
+        rows, _ = await self._rows(answer)
+        return [_count(row, by) for row in rows]
+
+    async def scores(
+        self, name: str, since: datetime, until: datetime, *, at_most: float | None, most: int, deadline: float
+    ) -> TraceScores:
+        """The newest numeric scores of a name that were received in a window; ``at_most``: of this value or less.
+        Raises TracesError."""
+        parameters: dict[str, Any] = {
+            "name": name,
+            "dataType": "NUMERIC",
+            "fromTimestamp": instant(since),
+            "toTimestamp": instant(until),
+            "fields": "subject,details",
+            "limit": PAGE_SIZE_SCORES,
+        }
+        if at_most is not None:
+            parameters["valueMax"] = at_most
+        found: list[TraceScore] = []
+        while len(found) < most:
+            try:
+                answer = await self._get("/api/public/v3/scores", parameters, deadline)
+            except _NotFoundError:
+                raise UnsupportedError("this LangFuse server has no /api/public/v3/scores") from None
+            rows, meta = await self._rows(answer)
+            read = [each for each in map(score, rows) if each is not None]
+            found += [
+                each
+                for each in read
+                if each.name == name and since <= each.at < until and (at_most is None or each.value <= at_most)
+            ]
+            cursor = meta.get("cursor")
+            if not cursor or not rows:
+                return TraceScores(tuple(found[:most]), is_partial=not answer.is_whole)
+            if time.monotonic() > deadline:
+                break
+            parameters["cursor"] = cursor
+        return TraceScores(tuple(found[:most]), is_partial=True)
 
     def url_of(self, observation: Observation) -> str:
         """Where people look at the run of an observation."""
-        return f"{self._public_url}/project/{quote(observation.project_id)}/traces/{quote(observation.trace_id)}"
+        return self.trace_url(observation.project_id, observation.trace_id)
 
-    async def _read(
-        self, conditions: Sequence[Mapping[str, Any]], tags: Sequence[str], *, v1: bool = True
-    ) -> Observations:
-        wanted = [*conditions]
-        if tags:
-            wanted.append(_condition("traceTags", "arrayOptions", "all of", list(tags)))
-        parameters = {"filter": json.dumps(wanted)}
-        if self._has_v2:
+    def trace_url(self, project_id: str, trace_id: str) -> str:
+        """Where people look at a trace."""
+        return f"{self._public_url}/project/{quote(project_id, safe='')}/traces/{quote(trace_id, safe='')}"
+
+    def filtered_url(self, project_id: str, wanted: Selection) -> str:
+        """Where people look at the same observations: LangFuse's own table, with what its address can say."""
+        window = f"{int(wanted.since.timestamp() * 1000)}-{int(wanted.until.timestamp() * 1000)}"
+        filters = ",".join(
+            ";".join((each["column"], each["type"], each.get("key", ""), each["operator"], _in_address(each["value"])))
+            for each in wanted.filters()
+        )
+        asked = urlencode({"filter": filters, "dateRange": window})
+        return f"{self._public_url}/project/{quote(project_id, safe='')}/observations?{asked}"
+
+    async def _read_v2(self, wanted: Selection, most: int, deadline: float, with_metadata: bool) -> Observations:
+        fields = _ROOT_FIELDS if with_metadata or wanted.metadata else _STEP_FIELDS
+        parameters = {
+            "filter": json.dumps(wanted.conditions()),
+            "fields": fields,
+            "limit": min(most, PAGE_SIZE_V2),
+        }
+        reading = _Reading(wanted, most)
+        for _ in range(2 + most // PAGE_SIZE_V2):  # a page may be short, or empty, and still have a successor
             try:
-                return await self._read_v2(parameters)
-            except _NotFoundError:
-                self._has_v2 = False  # a v3 server
-        if not v1:
-            raise UnsupportedError("this LangFuse server (v3) cannot list runs by latency: v4 can")
-        return await self._read_v1(parameters)
+                answer = await self._get("/api/public/v2/observations", parameters, deadline)
+            except TracesError:
+                if not reading.found:
+                    raise
+                break
+            rows, meta = await self._rows(answer)
+            await _in_a_thread(partial(reading.take, rows))
+            cursor = meta.get("cursor")
+            if not answer.is_whole:
+                break
+            if not cursor:
+                return reading.observations(is_partial=False)
+            if reading.is_full or time.monotonic() > deadline:
+                break
+            parameters["cursor"] = cursor
+        return reading.observations(is_partial=True)
 
-    async def _read_v2(self, parameters: Mapping[str, Any]) -> Observations:
-        found: list[Observation] = []
-        more = {**parameters, "limit": PAGE_SIZE_V2}
-        for _ in range(MAX_PAGES):
-            answer = await self._get("/api/public/v2/observations", {**more, "fields": _FIELDS})
-            found += await _in_a_thread(partial(_observations, answer))
-            cursor = _meta(answer).get("cursor")
-            if not cursor:  # a page may be short or empty and still have a successor
-                return Observations(tuple(found), is_partial=False)
-            more["cursor"] = cursor
-        return Observations(tuple(found), is_partial=True)
-
-    async def _read_v1(self, parameters: Mapping[str, Any]) -> Observations:
-        found: list[Observation] = []
-        for page in range(1, MAX_PAGES + 1):
+    async def _read_v1(self, wanted: Selection, most: int, deadline: float) -> Observations:
+        parameters = {"filter": json.dumps(_conditions_v1(wanted)), "limit": min(most, PAGE_SIZE_V1)}
+        reading = _Reading(wanted, most)
+        for page in range(1, 2 + most // PAGE_SIZE_V1):
             try:
-                answer = await self._get(
-                    "/api/public/observations", {**parameters, "limit": PAGE_SIZE_V1, "page": page}
-                )
+                answer = await self._get("/api/public/observations", {**parameters, "page": page}, deadline)
             except _NotFoundError:
-                self._has_v2 = True  # neither: this is not a LangFuse, or it was upgraded since; ask for v2 again
                 raise
-            found += await _in_a_thread(partial(_observations, answer))
-            pages = _meta(answer).get("totalPages")
-            if not isinstance(pages, int) or page >= pages:
-                return Observations(tuple(found), is_partial=False)
-        return Observations(tuple(found), is_partial=True)
+            except TracesError:
+                if not reading.found:
+                    raise
+                break
+            rows, meta = await self._rows(answer)
+            await _in_a_thread(partial(reading.take, rows))
+            pages = meta.get("totalPages")
+            if answer.is_whole and (not isinstance(pages, int) or page >= pages):
+                return reading.observations(is_partial=False)
+            if reading.is_full or time.monotonic() > deadline:
+                break
+        return reading.observations(is_partial=True)
 
-    async def _get(self, path: str, parameters: Mapping[str, Any]) -> Mapping[str, Any]:
-        request = self._client.build_request("GET", self._url + path, params=dict(parameters))
-        seconds = self._connection.timeout
+    async def _rows(self, answer: Answer) -> tuple[list[Mapping[str, Any]], Mapping[str, Any]]:
+        if not answer.is_whole:
+            return await _in_a_thread(partial(rows_at_the_beginning, answer.body)), {}
         try:
-            response = await fetch_async(request, self._client, seconds=seconds, max_bytes=MAX_RESPONSE_BYTES)
-        except ERRORS as error:
-            raise TracesError(failure_of(error, self._connection).of(self._name)) from None
-        if response.status == 404:
-            raise _NotFoundError(f"{self._name} has no {path}")
-        if response.status != 200:
-            said = said_in(response.body, self._connection)
-            reason = explained(response.status, self._connection, said=said, credentials="public_key and secret_key")
-            raise TracesError(f"{self._name} answered {reason}")
-        try:
-            answer = await _in_a_thread(partial(json.loads, response.body))
+            return await _in_a_thread(partial(rows_in, answer.body))
+        except LookupError as error:
+            reason = f"answered with JSON that is {error.args[0]}: is the address right?"
+            raise TracesError(f"{self._name} {reason}") from None
         except (ValueError, RecursionError):
             raise TracesError(f"{self._name} answered with something that is not JSON: is the address right?") from None
-        if not isinstance(answer, dict):
-            raise TracesError(f"{self._name} answered with something that is not an object: is the address right?")
+
+    async def _get(self, path: str, parameters: Mapping[str, Any], deadline: float) -> Answer:
+        request = self._client.build_request("GET", self._url + path, params=dict(parameters))
+        async with self._places:
+            now = time.monotonic()
+            if (wait := self._held_until.get(path, 0.0) - now) > 0:
+                raise TracesError(f"{self._name} allows no more requests for {wait:.0f} s (rate limit)", is_outage=True)
+            seconds = max(0.05, min(self._connection.timeout, deadline - now))
+            try:
+                answer = await fetch_async(
+                    request, self._client, seconds=seconds, max_bytes=MAX_RESPONSE_BYTES, keep_beginning=True
+                )
+            except ERRORS as error:
+                raise TracesError(failure_of(error, self._connection).of(self._name), is_outage=True) from None
+        if answer.status == 404:
+            raise _NotFoundError(f"{self._name} has no {path}")
+        if answer.status == 429:
+            pause = retry_after(answer.headers.get("retry-after"), datetime.now(UTC))
+            self._held_until[path] = time.monotonic() + min(5.0 if pause is None else pause, LONGEST_HOLD)
+        if answer.status != 200:
+            said = said_in(answer.body, self._connection)
+            reason = explained(answer.status, self._connection, said=said, credentials="public_key and secret_key")
+            kind = _BadRequestError if answer.status == 400 else TracesError
+            is_outage = answer.status >= 500 or answer.status == 429
+            raise kind(f"{self._name} answered {reason}", is_outage=is_outage)
         return answer
 
 
@@ -157,66 +274,62 @@ class _NotFoundError(TracesError):
     """The server does not have this endpoint."""
 
 
-def _condition(column: str, kind: str, operator: str, value: Any) -> Mapping[str, Any]:
-    return {"type": kind, "column": column, "operator": operator, "value": value}
+class _BadRequestError(TracesError):
+    """The server does not take this question."""
 
 
-def _window(since: datetime, until: datetime) -> list[Mapping[str, Any]]:
-    return [
-        _condition("startTime", "datetime", ">=", _instant(since)),
-        _condition("startTime", "datetime", "<", _instant(until)),
-    ]
+class _Reading:
+    """What was read of a selection so far."""
+
+    def __init__(self, wanted: Selection, most: int) -> None:
+        self._wanted = wanted
+        self._most = most
+        self.found: dict[str, Observation] = {}
+        self._unasked = 0
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.found) >= self._most
+
+    def take(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        for row in rows:
+            read = observation(row)
+            if read is None:
+                continue
+            if self._wanted.holds(read):
+                # A row that comes while one pages shifts the others, so that one is sent twice.
+                self.found.setdefault(f"{read.trace_id} {read.id}", read)
+            elif not self._wanted.holds_basically(read):
+                self._unasked += 1
+
+    def observations(self, *, is_partial: bool) -> Observations:
+        rows = sorted(self.found.values(), key=lambda row: row.start_time, reverse=True)
+        return Observations(tuple(rows[: self._most]), is_partial or len(rows) > self._most, self._unasked)
 
 
-def _instant(time: datetime) -> str:
-    # LangFuse refuses times without an offset.
-    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+_KNOWN_TO_V1 = frozenset({"level", "startTime", "traceTags", "name", "traceName", "environment", "type", "traceId"})
 
 
-def _observations(answer: Mapping[str, Any]) -> list[Observation]:
-    rows = answer.get("data")
-    if not isinstance(rows, list):
-        raise TracesError("LangFuse answered without data: is the address right?")
-    read = [_observation(row) for row in rows if isinstance(row, dict)]
-    return [observation for observation in read if observation is not None]
+def _conditions_v1(wanted: Selection) -> list[Mapping[str, Any]]:
+    conditions = [each for each in wanted.conditions() if each["column"] != "isRootObservation"]
+    for each in conditions:
+        if each["column"] not in _KNOWN_TO_V1:
+            raise UnsupportedError(f"this LangFuse server (v3) cannot list observations by {each['column']}: v4 can")
+    return conditions
 
 
-def _meta(answer: Mapping[str, Any]) -> Mapping[str, Any]:
-    meta = answer.get("meta")
-    return meta if isinstance(meta, dict) else {}
+def _in_address(value: Any) -> str:
+    """A value of a filter as LangFuse's own addresses write it."""
+    values = value if isinstance(value, list) else [str(value).lower() if isinstance(value, bool) else value]
+    return "|".join(quote(str(each), safe="") for each in values)
 
 
-def _observation(row: Mapping[str, Any]) -> Observation | None:
-    """One row; None when it lacks what every observation has."""
-    start_time = _time(row.get("startTime"))
-    if start_time is None or not row.get("traceId"):
-        return None
-
-    def text(key: str, default: str = "") -> str:
-        # v2 says "" where v1 says null. Half a surrogate pair is valid JSON, and no text that could be written out.
-        return str(row.get(key) or default).encode(errors="replace").decode()
-
-    # v2 has isRootObservation; a root has no parent in v1 and v2.
-    return Observation(
-        id=text("id"),
-        trace_id=text("traceId"),
-        project_id=text("projectId"),
-        is_root=not row.get("parentObservationId"),
-        type=text("type", "SPAN"),
-        name=text("name"),
-        level=text("level", "DEFAULT"),
-        status_message=text("statusMessage"),
-        model=text("model"),
-        start_time=start_time,
-    )
-
-
-def _time(value: Any) -> datetime | None:
+def _count(row: Mapping[str, Any], by: Sequence[str]) -> Count:
+    number = row.get("count_count")
     try:
-        time = datetime.fromisoformat(value)
+        return Count(int(number or 0), {each: str(row[each]) for each in by if row.get(each) is not None})
     except (ValueError, TypeError):
-        return None
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+        raise TracesError("LangFuse answered with counts that are no numbers") from None
 
 
 async def _in_a_thread(work: Callable[[], T]) -> T:

@@ -18,6 +18,7 @@ from slo_engine.definitions.kinds.specimen import Labels, Specimen, series
 from slo_engine.definitions.money import Budget
 from slo_engine.definitions.promql import Matcher, Selector
 from slo_engine.definitions.targets import Override, Spend, SpendLimits, Spike
+from slo_engine.definitions.traces import Spent
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,6 @@ class CostSli:
     differs from that in these only."""
 
     failing = "of the budget is spent"
-    explained_by = None  # money is spent by runs that succeed
     buckets = None
     parted_by = ()
     target_key = "budget"
@@ -47,6 +47,11 @@ class CostSli:
     def watched(self) -> Selector:
         """The counter of money."""
         return self.spend
+
+    @property
+    def explained_by(self) -> Spent:
+        """What was paid for: money is spent by runs that succeed."""
+        return Spent(self.spend)
 
     def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[BaseRecord]:
         """The spend. There is no total: that is the budget, a constant."""

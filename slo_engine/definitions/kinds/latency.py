@@ -27,7 +27,7 @@ from slo_engine.definitions.kinds.sli import (
 )
 from slo_engine.definitions.kinds.specimen import Labels, Specimen, histogram_specimen
 from slo_engine.definitions.promql import Selector
-from slo_engine.definitions.traces import Slow
+from slo_engine.definitions.traces import Slow, event_of
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,10 @@ class LatencySli(OfEvents):
     failing = "of events are slow"
 
     @property
-    def explained_by(self) -> Slow:
-        """Slow runs, not failing ones."""
-        return Slow(self.threshold.seconds)
+    def explained_by(self) -> Slow | None:
+        """What was slow, not what failed."""
+        event = event_of(self.histogram.metric)
+        return Slow(self.threshold.seconds, event) if event else None
 
     @property
     def watched(self) -> Selector:

@@ -15,6 +15,7 @@ from slo_engine.definitions.kinds.kind import KindFormat
 from slo_engine.definitions.kinds.sli import BaseRecord, Earlier, OfEvents, SliData, bounds, counted, gone, having
 from slo_engine.definitions.kinds.specimen import Labels, Specimen, histogram_specimen
 from slo_engine.definitions.promql import Selector
+from slo_engine.definitions.traces import LowScore
 
 
 @dataclass(frozen=True)
@@ -26,9 +27,9 @@ class ScoreSli(OfEvents):
     above: float
 
     @property
-    def explained_by(self) -> None:
-        """A low score is not an ERROR observation."""
-        return
+    def explained_by(self) -> LowScore:
+        """Low scores: who got one has not failed."""
+        return LowScore(self.above)
 
     @property
     def failing(self) -> str:

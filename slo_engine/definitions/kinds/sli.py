@@ -17,7 +17,7 @@ from slo_engine.definitions.kinds.counter import DELAY, GONE_FOR, Counter, summe
 from slo_engine.definitions.kinds.specimen import Labels, Specimen
 from slo_engine.definitions.promql import Matcher, Selector
 from slo_engine.definitions.targets import Objective, Override, Target
-from slo_engine.definitions.traces import Explanation, Failed
+from slo_engine.definitions.traces import Explanation, Failed, event_of
 
 SliData = dict[str, Any]
 """A part of an SLO file."""
@@ -71,7 +71,7 @@ class Sli(Protocol):
 
     @property
     def explained_by(self) -> Explanation | None:
-        """Which traces explain its errors; None: none do."""
+        """What explains its errors; None: no trace shows what it measures."""
         ...
 
     @property
@@ -118,9 +118,16 @@ class OfEvents:
     target_key = "objective"
 
     @property
+    def watched(self) -> Selector | None:
+        """Nothing but its own records."""
+        return None
+
+    @property
     def explained_by(self) -> Explanation | None:
-        """Runs that failed."""
-        return Failed()
+        """Runs that failed, or calls in them."""
+        watched = self.watched
+        event = event_of(watched.metric) if watched else "run"
+        return Failed(event) if event else None
 
     @property
     def buckets(self) -> Selector | None:

@@ -27,8 +27,6 @@ class SlicesSli(OfEvents):
 
     failing = "of minutes are bad"
 
-    watched = None
-
     def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[BaseRecord]:
         """Whether the minute was bad, and that it was a minute."""
         yield BaseRecord(Count.ERRORS, f"max {grouped(by)}((({_answered(self.good)}) >= 0) == bool 0)")

@@ -4,14 +4,20 @@ from collections.abc import Callable, Mapping
 
 from slo_engine.evidence.source import Backends, Source
 from slo_engine.evidence.sources.budget import Budget
-from slo_engine.evidence.sources.failed_runs import FailedRuns
-from slo_engine.evidence.sources.slow_runs import SlowRuns
+from slo_engine.evidence.sources.causes import CausesSource
+from slo_engine.evidence.sources.changes import Changes
+from slo_engine.evidence.sources.contrast import ContrastSource
+from slo_engine.evidence.sources.scores import Scores
+from slo_engine.evidence.sources.slow_steps import SlowSteps
 
 SOURCES: Mapping[str, Callable[[Backends], Source]] = {
     "budget": Budget,
-    "causes": FailedRuns,
-    "slow_runs": SlowRuns,
+    "causes": CausesSource,
+    "slow_steps": SlowSteps,
+    "scores": Scores,
+    "contrast": ContrastSource,
+    "changes": Changes,
 }
 """By the name of their section, in the order in which people read them."""
 
-__all__ = ["SOURCES", "Budget", "FailedRuns", "SlowRuns"]
+__all__ = ["SOURCES"]

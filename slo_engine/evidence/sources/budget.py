@@ -26,7 +26,7 @@ class Budget:
         """Every SLO has a budget."""
         return subject.slo is not None
 
-    async def gather(self, subject: Subject) -> Section | None:
+    async def gather(self, subject: Subject, deadline: float) -> Section | None:  # noqa: ARG002 - as every source
         """The status of the group; None when nothing is recorded of it."""
         assert subject.slo is not None  # which wants() asks for
         key = (*subject.slo.key, *subject.group.items())

@@ -1,0 +1,186 @@
+"""The ERROR observations of a run -> the one step to blame. Pure.
+
+The step to blame is the deepest that failed: it is nobody's failing parent. Where several are, what the run itself says
+decides, then time: a run that went on after a step had caught its error. What was cancelled because something else had
+failed, and what waits for a person, is not to blame.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from slo_engine.traces import Observation
+
+_INTERRUPT = re.compile(
+    r"\b(?:Graph|Node|Human|Task)Interrupt\b|\bInterrupt\(|\bGraphBubbleUp\b|\bParentCommand\b"
+    r"|\bApprovalRequired\b|\bhuman[- ]in[- ]the[- ]loop\b|\b(?:waiting|waits) for (?:human|approval|user input)\b"
+)
+"""How frameworks stop a run until a person answers: LangGraph raises through all steps, which LangFuse shows as
+errors."""
+
+_CANCELLED = re.compile(
+    r"\bCancell?ed(?:Error)?\b|\bcancell?ed\b|\bCancelled by cancel scope\b|\bGeneratorExit\b|\bAbortError\b"
+    r"|\bThe (?:operation|request) was (?:aborted|canceled|cancelled)\b|\bcontext canceled\b"
+)
+
+_SPECIFIC = {"TOOL": 0, "GENERATION": 0, "RETRIEVER": 0, "EMBEDDING": 0, "GUARDRAIL": 0, "EVALUATOR": 0, "AGENT": 1}
+"""Types that do one thing rank before those that hold others (2)."""
+
+_SHORTEST_REPEATED = 8
+"""Characters of a message for the run's message to count as repeating it: "failed" is said by everybody."""
+
+_SAME_MOMENT = timedelta(milliseconds=2)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A run that failed, or a call in it, and the step to blame."""
+
+    step: Observation
+    root: Observation | None
+    """The run, where it was read."""
+
+    @property
+    def message(self) -> str:
+        """What the step says or, where it says nothing, the run."""
+        return self.step.status_message or (self.root.status_message if self.root else "")
+
+
+@dataclass(frozen=True)
+class Verdicts:
+    """What became of the runs with an ERROR observation."""
+
+    failures: tuple[Failure, ...] = ()
+    uncertain: tuple[Failure, ...] = ()
+    """A top-level step of the trace failed, and nothing shows that it is the run."""
+    waiting: tuple[Observation, ...] = ()
+    """Runs that wait for a person."""
+
+
+@dataclass
+class _Run:
+    roots: list[Observation] = field(default_factory=list)
+    steps: list[Observation] = field(default_factory=list)
+
+
+def failed_calls(rows: Iterable[Observation]) -> Verdicts:
+    """Verdicts on failing calls, of a tool or a model, whatever became of their runs: each is to blame itself."""
+    rows = list(rows)
+    waiting = tuple(row for row in rows if is_interrupt(row))
+    return Verdicts(tuple(Failure(row, None) for row in rows if not is_interrupt(row)), waiting=waiting)
+
+
+def failed_runs(
+    roots: Iterable[Observation],
+    steps: Iterable[Observation],
+    *,
+    named: Iterable[str] = (),
+    others: Mapping[str, Sequence[Observation]] | None = None,
+) -> Verdicts:
+    """Verdicts on runs, from the ERROR observations at the top level of their traces and those below.
+
+    ``named``: what the run is called, such as the agent's name. ``others``: trace -> its top-level observations of any
+    level, where they are known: a top-level step that failed beside a run that did not was caught.
+    """
+    runs: defaultdict[str, _Run] = defaultdict(_Run)
+    for root in roots:
+        runs[root.trace_id].roots.append(root)
+    for step in steps:
+        if step.trace_id in runs:  # an agent that caught a tool's error and went on has not failed
+            runs[step.trace_id].steps.append(step)
+    names = set(named)
+    failures, uncertain, waiting = [], [], []
+    for trace_id, run in runs.items():
+        top = list({each.id: each for each in (*run.roots, *((others or {}).get(trace_id) or ()))}.values())
+        sure = _the_run(top, names)
+        if sure is not None and sure.level != "ERROR":
+            continue
+        root = sure or max(run.roots, key=_weight)
+        blamed = culprit(root, [each for each in (*run.steps, *run.roots) if each.id != root.id])
+        if is_interrupt(root) and (blamed is root or is_interrupt(blamed)):
+            waiting.append(root)
+        elif sure:
+            failures.append(Failure(blamed, root))
+        else:
+            uncertain.append(Failure(blamed, root))
+    return Verdicts(tuple(failures), tuple(uncertain), tuple(waiting))
+
+
+def culprit(root: Observation, steps: Sequence[Observation]) -> Observation:
+    """The step to blame for the failure of a run; the run itself where none is."""
+    by_id = {step.id: step for step in steps}
+    parents = {step.parent_id for step in steps if step.parent_id in by_id}
+    leaves = [step for step in steps if step.id not in parents]
+    candidates = [step for step in leaves if not is_interrupt(step) and not is_cancelled(step)]
+    if not candidates:
+        # A wrapper may know better than the cancelled step in it.
+        candidates = [step for step in steps if not is_interrupt(step) and not is_cancelled(step)]
+    if not candidates:
+        return root
+    # A parent that did not fail has caught the error.
+    passed_on = [step for step in candidates if step.parent_id in ("", root.id) or step.parent_id in by_id]
+    repeated = [step for step in candidates if _repeats(root, step)]
+    candidates = repeated or _not_survived(passed_on or candidates)
+    return min(candidates, key=lambda step: (*_order(step, by_id), step.id))
+
+
+def is_interrupt(row: Observation) -> bool:
+    """Whether an error is a run that stops until a person answers."""
+    return bool(_INTERRUPT.search(row.status_message[:500]))
+
+
+def is_cancelled(row: Observation) -> bool:
+    """Whether an error is a step that was told to stop."""
+    return bool(_CANCELLED.search(row.status_message[:200]))
+
+
+def _the_run(top: Sequence[Observation], names: set[str]) -> Observation | None:
+    """Which of the top-level observations of a trace is the run; None: that cannot be told."""
+    sure = [
+        each
+        for each in top
+        if each.type == "AGENT" or each.name in names or (each.trace_name and each.name == each.trace_name)
+    ]
+    if sure:
+        return max(sure, key=lambda each: (each.type == "AGENT", _weight(each)))
+    # Beside others, the one that lasted as long as all of them is the run.
+    if len(top) > 1:
+        longest = max(top, key=_weight)
+        if all(longest.start_time <= each.start_time and longest.ended_at >= each.ended_at for each in top):
+            return longest
+    return None
+
+
+def _weight(row: Observation) -> tuple[timedelta, str]:
+    return row.ended_at - row.start_time, row.id
+
+
+def _repeats(root: Observation, step: Observation) -> bool:
+    said, message = _bare(root.status_message), _bare(step.status_message)
+    return len(message) >= _SHORTEST_REPEATED and (
+        message in said or (len(said) >= _SHORTEST_REPEATED and said in message)
+    )
+
+
+def _bare(message: str) -> str:
+    return " ".join(message[:2000].split()).lower()
+
+
+def _not_survived(candidates: Sequence[Observation]) -> list[Observation]:
+    """Without those after whose end another one began: the run had gone on."""
+    last = max(step.start_time for step in candidates)
+    return [step for step in candidates if step.start_time == last or step.ended_at + _SAME_MOMENT > last]
+
+
+def _order(step: Observation, by_id: Mapping[str, Observation]) -> tuple[float, int, int]:
+    """What is to blame first: it ended first; of one moment, the deepest, and the most specific."""
+    depth, seen = 0, {step.id}
+    above = by_id.get(step.parent_id)
+    while above is not None and above.id not in seen:
+        seen.add(above.id)
+        depth, above = depth + 1, by_id.get(above.parent_id)
+    return step.ended_at.timestamp(), -depth, _SPECIFIC.get(step.type, 2)

@@ -1,0 +1,161 @@
+"""What LangFuse answers -> observations and scores. Pure; what is no row is left out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+
+from slo_engine.traces.model import Observation, TraceScore
+
+_LONGEST_VALUE = 200
+"""Characters of a metadata value: LangFuse itself cuts them there unless told otherwise."""
+
+_MOST_METADATA = 40
+_NOT_THE_AGENTS = ("resourceAttributes.", "attributes.", "scope.")
+"""What OpenTelemetry and LangFuse add to the metadata of an observation."""
+
+
+def observation(row: Mapping[str, Any]) -> Observation | None:
+    """One row of v1 or v2; None when it lacks what every observation has."""
+    start_time = _time(row.get("startTime"))
+    if start_time is None or not row.get("traceId"):
+        return None
+    parent = _text(row, "parentObservationId")
+    is_root = row.get("isRootObservation")
+    tags = row.get("tags")
+    prompt, version = _text(row, "promptName"), _text(row, "promptVersion")
+    return Observation(
+        id=_text(row, "id"),
+        trace_id=_text(row, "traceId"),
+        project_id=_text(row, "projectId"),
+        # The SDK marks the root of an application, which may hang below a span of a web framework.
+        is_root=is_root if isinstance(is_root, bool) else not parent,
+        type=_text(row, "type") or "SPAN",
+        name=_text(row, "name"),
+        level=_text(row, "level") or "DEFAULT",
+        status_message=_text(row, "statusMessage"),
+        model=_text(row, "model") or _text(row, "providedModelName"),
+        start_time=start_time,
+        parent_id=parent,
+        end_time=_time(row.get("endTime")),
+        latency=_number(row.get("latency")),
+        time_to_first_token=_number(row.get("timeToFirstToken")),
+        environment=_said(row, "environment"),
+        tags=tuple(map(_clean, tags)) if isinstance(tags, list) else None,
+        trace_name=_said(row, "traceName"),
+        release=_text(row, "release"),
+        version=_text(row, "version"),
+        user=_said(row, "userId"),
+        session=_said(row, "sessionId"),
+        prompt=f"{prompt} v{version}" if prompt and version else prompt,
+        cost=_number(row.get("totalCost")) or 0.0,
+        tokens=int(_number(row.get("totalUsage")) or 0),
+        metadata=_metadata(row.get("metadata")),
+    )
+
+
+def score(row: Mapping[str, Any]) -> TraceScore | None:
+    """One row of v3; None when it is no number, or of no trace."""
+    subject = row.get("subject")
+    trace_id = row.get("traceId") or (
+        subject.get("id") if isinstance(subject, dict) and subject.get("kind") == "trace" else None
+    )
+    at, value = _time(row.get("timestamp")), _number(row.get("value"))
+    if at is None or value is None or not trace_id:
+        return None
+    return TraceScore(
+        _clean(trace_id),
+        _text(row, "name"),
+        value,
+        at,
+        _text(row, "comment"),
+        _text(row, "source"),
+        _text(row, "environment"),
+    )
+
+
+def rows_in(body: bytes) -> tuple[list[Mapping[str, Any]], Mapping[str, Any]]:
+    """The rows and the ``meta`` of an answer. Raises ValueError for what is not JSON, LookupError for JSON without
+    rows."""
+    answer = json.loads(body)
+    if not isinstance(answer, dict):
+        raise LookupError("not an object")  # noqa: TRY004 - JSON all the same
+    rows, meta = answer.get("data"), answer.get("meta")
+    if not isinstance(rows, list):
+        raise LookupError("without data")  # noqa: TRY004
+    return [row for row in rows if isinstance(row, dict)], meta if isinstance(meta, dict) else {}
+
+
+def rows_at_the_beginning(body: bytes) -> list[Mapping[str, Any]]:
+    """The rows that are whole in an answer that was cut off."""
+    text = body.decode(errors="ignore")
+    begin = text.find("[", text.find('"data"'))
+    return [*_objects(text, begin + 1)] if begin >= 0 else []
+
+
+def _objects(text: str, at: int) -> Iterator[Mapping[str, Any]]:
+    decoder = json.JSONDecoder()
+    while (at := text.find("{", at)) >= 0:
+        try:
+            found, at = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            return  # the one that was cut
+        yield found
+        if text[at : at + 1] == "]":
+            return
+
+
+def _metadata(found: Any) -> Mapping[str, str] | None:
+    if not isinstance(found, dict):
+        return None
+    kept = ((str(key), value) for key, value in found.items() if not str(key).startswith(_NOT_THE_AGENTS))
+    return {key: text for (key, value), _ in zip(kept, range(_MOST_METADATA), strict=False) if (text := _plain(value))}
+
+
+def _plain(value: Any) -> str:
+    """A value of metadata as people wrote it: SDK 5 sends texts as JSON, in quotes, and some servers show them so."""
+    if isinstance(value, str) and value[:1] == value[-1:] == '"' and len(value) > 1:
+        with suppress(ValueError):
+            value = json.loads(value)
+    if isinstance(value, dict | list):
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return "" if value is None else _clean(value)[:_LONGEST_VALUE]
+
+
+def _text(row: Mapping[str, Any], key: str) -> str:
+    # v2 says "" where v1 says null.
+    value = row.get(key)
+    return "" if value is None else _clean(value)
+
+
+def _said(row: Mapping[str, Any], key: str) -> str | None:
+    return _text(row, key) if key in row else None
+
+
+def _clean(value: Any) -> str:
+    # Half a surrogate pair is valid JSON, and no text that could be written out.
+    text = value if isinstance(value, str) else str(value)
+    return text if text.isascii() else text.encode(errors="replace").decode()
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        found = float(value)
+    except (ValueError, OverflowError):
+        return None
+    return found if -1e300 < found < 1e300 else None
+
+
+def _time(value: Any) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(value)
+    except (ValueError, TypeError):
+        return None
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
