@@ -30,14 +30,14 @@ def error_text(raw: str) -> ErrorText:
         said = _last_exception(said if len(raw) <= LONGEST_READ else f"{_without_last_line(said)}\n{_end(raw)}")
     if "{" in said and (found := _of_body(said)) is not None:
         return found
+    if "<" in said and (page := _PAGE.search(said)):
+        said = f"{said[: page.start()]}{page['title'] or '<html>'}"
     names: tuple[str, ...] = ()
     if "input_value=" in said and (validation := _VALIDATION.match(said)):
         what, part, problem, kind = validation.groups()
         said, names = f"{what}: {part}: {problem} [type={kind}]", (_NUMBER.sub("<n>", part), kind)
     elif "\n" in said or "\r" in said:
         said = _first_line(said)
-    if "<" in said and (page := _PAGE.search(said)):
-        said = f"{said[: page.start()]}{page['title'] or '<html>'}"
     return ErrorText(_one_line(said), names)
 
 
@@ -103,6 +103,9 @@ def _after_last_traceback(text: str) -> str:
 # Bodies, in JSON or as Python writes a dict.
 
 _BODY: Final = re.compile(r"(?:b?[\"'])?\[?\s{0,9}\{(?:\\n|\s){0,99}[\"']")
+_ANSWER: Final = re.compile(r"(?<=[}\]], )status_code: \d{3}, body: (?=\{)")
+"""What SDKs that Fern generates (cohere's is one) say after the headers."""
+
 _INTRODUCES: Final = re.compile(r"(?:^|[-:.,=)\d])\s*$")
 _SAID: Final = r"(?:\"((?:[^\"\\]|\\.)*+)|'((?:[^'\\]|\\.)*+))"
 _MESSAGE: Final = re.compile(
@@ -119,6 +122,8 @@ _ERROR: Final = re.compile(r"[\"']errors?[\"']\s*:\s*[\[{]", re.IGNORECASE)
 
 
 def _of_body(text: str) -> ErrorText | None:
+    if (answer := _ANSWER.search(text)) is not None:
+        text = text[answer.start() :]
     body = _BODY.search(text)
     if body is None or not _INTRODUCES.search(text, max(0, body.start() - 20), body.start()):
         return None

@@ -64,18 +64,21 @@ def groups(lines: Iterable[Line]) -> list[list[Line]]:
     comparable: defaultdict[tuple[object, ...], list[Line]] = defaultdict(list)
     for line in lines:
         comparable[line.names, line.fixed].append(line)
-    return [group for same in comparable.values() for frame in _of_one_frame(same) for group in _told_apart(frame)]
+    apart = [group for same in comparable.values() for frame in _of_one_frame(same) for group in _told_apart(frame)]
+    return _texts_as_values(apart)
 
 
 def _outcomes_as_values(lines: Sequence[Line]) -> None:
-    """A place that says 200 as well does not name a fault: it is that of a log of all requests."""
+    """A place that holds a status does not name a fault if it holds a success as well, as in a log of all requests; or
+    if it holds numbers of any other kind."""
+    if not any(_STATUS.fullmatch(key) for line in lines for key in line.fixed):
+        return
     same: defaultdict[tuple[str, ...], list[Line]] = defaultdict(list)
     for line in lines:
-        if any(map(_STATUS.fullmatch, line.fixed)):
-            same[tuple("" if _STATUS.fullmatch(key) else key for key in line.keys)].append(line)
+        same[line.names + tuple(SLOT if _STATUS.fullmatch(key) else key for key in line.keys)].append(line)
     for alike in same.values():
-        for at, keys in enumerate(zip(*(line.fixed for line in alike), strict=True)):
-            if any(key[:1] == "2" and _STATUS.fullmatch(key) for key in keys):
+        for at, keys in enumerate(zip(*(line.keys for line in alike), strict=True)):
+            if len(set(keys)) > 1 and any(key == SLOT or key[0] == "2" for key in keys):
                 for line in alike:
                     line.keys = (*line.keys[:at], SLOT, *line.keys[at + 1 :])
                     line.fixed = (*line.fixed[:at], "", *line.fixed[at + 1 :])
@@ -117,6 +120,9 @@ def _told_apart(lines: Sequence[Line]) -> list[list[Line]]:
         return [list(lines)]
     places = [set(keys) for keys in zip(*(line.keys for line in lines), strict=True)]
     telling = [at for at, keys in enumerate(places) if len(keys) > 1 and not _are_values(keys, _word_before(lines[0], at))]
+    numerous = [at for at in telling if len(places[at]) > MANY_NAMES and not _are_states(places[at])]
+    if len(numerous) > 1:  # two places at once: no choice of words, but what somebody has put in
+        telling = [at for at in telling if at not in numerous]
     causes: defaultdict[tuple[str, ...], list[Line]] = defaultdict(list)
     for line in lines:
         causes[tuple(_told(line.keys[at], places[at]) for at in telling)].append(line)
@@ -130,8 +136,12 @@ def _word_before(line: Line, at: int) -> str:
 def _are_values(keys: set[str], before: str) -> bool:
     if all(map(_is_name, keys)):
         return SLOT in keys or len(keys) > MANY_NAMES or len({_domain(key) for key in keys}) == 1
-    takes_a_value = before in _TAKES_A_VALUE and not all(map(str.isupper, keys))  # from RUNNING to FAILED
-    return len(keys) > (MANY_NAMES if takes_a_value else MANY_WORDS)
+    return len(keys) > (MANY_NAMES if before in _TAKES_A_VALUE and not _are_states(keys) else MANY_WORDS)
+
+
+def _are_states(keys: set[str]) -> bool:
+    """As in `from RUNNING to FAILED`."""
+    return all(map(str.isupper, keys))
 
 
 def _domain(key: str) -> str:
@@ -151,11 +161,41 @@ def _is_name(key: str) -> bool:
 _TAKES_A_VALUE: Final = frozenset("for from by to of in on at as with user host = class named".split())
 _NAME: Final = re.compile(r"[^\W\d_][._@/$\\-][\w]|[a-z][A-Z]|\d")
 
+def _texts_as_values(apart: list[list[Line]]) -> list[list[Line]]:
+    """Clusters that say the same before a colon, and behind it hardly anything twice, are one: `Could not parse output:`
+    and what a model has said."""
+    leads: defaultdict[tuple[str, ...], list[list[Line]]] = defaultdict(list)
+    found = []
+    for group in apart:
+        lead = _lead(group[0])
+        if lead:
+            leads[group[0].names + lead].append(group)
+        else:
+            found.append(group)
+    for alike in leads.values():
+        messages = sum(len(line.members) for group in alike for line in group)
+        if len(alike) > MANY_WORDS and messages < 2 * len(alike):
+            found.append([line for group in alike for line in group])
+        else:
+            found += alike
+    return found
+
+
+def _lead(line: Line) -> tuple[str, ...]:
+    """The words before a colon, if they are a sentence more than the name of an exception."""
+    said = 0
+    for at, (key, fixed) in enumerate(zip(line.keys, line.fixed, strict=True)):
+        if key == ":" and said > 1:
+            return line.keys[: at + 1]
+        said += not fixed and key.isalpha()
+    return ()
+
+
 # Tokens.
 
 _QUOTED: Final = r"\"[^\"\0]{1,200}\"|(?<!\w)'[^'\0]{1,200}'(?!\w)|`[^`\0]{1,200}`"
 _PUNCTUATION: Final = r"[=:,;()\[\]{}<>\"'|!?`]"
-_TOKEN: Final = re.compile(rf"( ?)({_QUOTED}|<[a-z]{{2,12}}>|[<>]=?\0|{_PUNCTUATION}|[^ =:,;()\[\]{{}}<>\"'|!?`]+)")
+_TOKEN: Final = re.compile(rf"( ?)([A-Za-z][A-Za-z+.-]{{1,20}}://[^ '\"<>)\]}},;]*|{_QUOTED}|<[a-z]{{2,12}}>|[<>]=?\0|{_PUNCTUATION}|[^ =:,;()\[\]{{}}<>\"'|!?`]+)")
 _VALUE: Final = re.compile(r"(?:[A-Za-z]{0,2}[\W_])*[A-Za-z]{0,2}\0[\W_\0]*(?P<unit>[A-Za-z]{1,7}|%)?[\W_]*")
 _DATE_WORDS: Final = frozenset(
     "Mon Tue Wed Thu Fri Sat Sun Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec Monday Tuesday Wednesday Thursday Friday"
@@ -186,6 +226,8 @@ def _tokens(words: str, values: Sequence[set[str]]) -> list[Token]:
 
 
 def _differs(text: str, values: Sequence[set[str]]) -> bool:
+    if "://" in text:
+        return False
     alone = _VALUE.fullmatch(text)
     if alone is not None and (alone["unit"] is None or alone["unit"] in UNITS or len(alone["unit"]) < 2):
         return True
@@ -233,7 +275,7 @@ _NAMES_A_PART: Final = frozenset(
     "attribute module named name argument column relation table function field key tool method class parameter property"
     " variable option model KeyError AttributeError NameError ImportError ModuleNotFoundError".split()
 )
-_IDENTIFIER: Final = re.compile(r"[\"'`][A-Za-z_][\w.-]*[\"'`]")
+_IDENTIFIER: Final = re.compile(r"[\"'`][A-Za-z_][\w.-]*[\"'`]|[A-Za-z]\w*_\w+")
 
 
 @lru_cache(maxsize=4096)
@@ -246,8 +288,10 @@ def _fixed(keys: Sequence[str]) -> Iterable[str]:
     for key in keys:
         if len(key) == 1:
             yield "" if key == SLOT or key.isalpha() else key
+        elif before in _NAMES_A_PART and _IDENTIFIER.fullmatch(key):
+            yield key
         elif key[0] in "\"'`":
-            yield key if before in _NAMES_A_PART and _IDENTIFIER.fullmatch(key) else ""
+            yield ""
         else:
             yield key if _names_a_failure(key) else ""
         if key != ":":

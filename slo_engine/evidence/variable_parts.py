@@ -54,12 +54,23 @@ class _Words(dict[str, str]):
 
     def __missing__(self, word: str) -> str:
         parts = _VARIABLE.split(word)
+        if "://" in word:
+            _keep_hosts(parts)
         self[word] = left = SLOT.join(parts[::2])
         if len(parts) > 1:
             self.values[word] = parts[1::2]
         return left
 
 
+def _keep_hosts(parts: list[str]) -> None:
+    """Which service failed is a name, where it has one; what it was asked for is a value."""
+    for at in range(1, len(parts), 2):
+        if (host := _HOST.match(parts[at])) is not None:
+            parts[at - 1] += host[0]
+            parts[at] = parts[at][host.end() :]
+
+
+_HOST: Final = re.compile(r"[A-Za-z][A-Za-z+.-]{1,20}://[A-Za-z._-]{1,100}(?=[:/?#][^@]*+$|$)")
 _LONGEST_NAME: Final = 60
 """Characters of the name of a model, or of a status with what stands around it."""
 
@@ -115,10 +126,12 @@ def _names_the_fault(before: str, word: str, after: str) -> bool:
         return True
     if not _HTTP_FAILURE.fullmatch(number[1]):
         return False
-    if word[-1] != "." and _REASON.match(after) and after.strip(".,:;)") not in UNITS:
+    if word[-1] not in ".," and _REASON.match(after):
         return True
     ends = not after or word[-1] in ".,:;)"
-    return not before or word.startswith("(") and word[-1] in "):," or ends and bool(_ANSWERED.search(before))
+    return not before or word.startswith("(") and word[-1] in "):," or bool(
+        _ANSWERED.search(before) and (ends or after in _AFTER_A_STATUS)
+    )
 
 
 _BARE: Final = re.compile(r"[\"'(\[<]{0,2}(\d{1,5})[\"')\]>.,:;]{0,3}")
@@ -130,6 +143,10 @@ _STATUS_INSIDE: Final = re.compile(
     r"(?:^|[^A-Za-z])(?:http|status(?:[_-]?code)?|code|errno|sqlstate)[\"']?[-_:=][\"']?\d{1,5}(?![\w])", re.IGNORECASE
 )
 _HTTP_FAILURE: Final = re.compile(r"[45]\d\d")
-_REASON: Final = re.compile(r"[A-Z][A-Za-z_]{2}")
+_REASON: Final = re.compile(
+    r"(?:Bad|Unauthorized|Payment|Forbidden|Not|Method|Proxy|Request|Conflict|Gone|Length|Precondition|Unprocessable|Too"
+    r"|Internal|Service|Gateway|Client|Server|[A-Z]+_[A-Z_]+|[A-Z]{6,})\b"
+)
+_AFTER_A_STATUS: Final = frozenset("from for on to by when while error response".split())
 _ANSWERED: Final = re.compile(r"(?:^|[^a-z])(?:gave|got|returned|received|answered|responded|with|was)$", re.IGNORECASE)
 _MODEL: Final = re.compile(r"(?:^|[^A-Za-z])model(?:_?name|_?id)?[\"'`]?[:= ]{1,2}[\"'`(]{0,2}[A-Za-z][\w./-]*\d", re.IGNORECASE)
