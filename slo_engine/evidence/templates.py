@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Final, NamedTuple
@@ -119,18 +119,18 @@ def _told_apart(lines: Sequence[Line]) -> list[list[Line]]:
     if len(lines) == 1:
         return [list(lines)]
     places = [set(keys) for keys in zip(*(line.keys for line in lines), strict=True)]
-    telling = [at for at, keys in enumerate(places) if len(keys) > 1 and not _are_values(keys, _word_before(lines[0], at))]
+    differing = [at for at, keys in enumerate(places) if len(keys) > 1]
+    telling = [at for at in differing if not _are_values(places[at], lines[0].keys[at - 1] if at else "")]
     numerous = [at for at in telling if len(places[at]) > MANY_NAMES and not _are_states(places[at])]
     if len(numerous) > 1:  # two places at once: no choice of words, but what somebody has put in
         telling = [at for at in telling if at not in numerous]
+    put_in = [at for at in differing if at not in telling and not all(map(_is_name, places[at]))]
+    if len(put_in) > sum(len(keys) == 1 and all(map(str.isalpha, keys)) for keys in places):
+        telling = differing  # they have less in common than not
     causes: defaultdict[tuple[str, ...], list[Line]] = defaultdict(list)
     for line in lines:
         causes[tuple(_told(line.keys[at], places[at]) for at in telling)].append(line)
     return list(causes.values())
-
-
-def _word_before(line: Line, at: int) -> str:
-    return line.keys[at - 1] if at else ""
 
 
 def _are_values(keys: set[str], before: str) -> bool:
@@ -202,27 +202,49 @@ _DATE_WORDS: Final = frozenset(
     " Saturday Sunday January February March April June July August September October November December".split()
 )
 _USERS: Final = frozenset("user account customer tenant User Account Customer Tenant".split())
-_USER: Final = re.compile(r"(?:for|of|by|as|from|to|invalid|unknown|illegal) (?:user|account|customer|tenant)$", re.IGNORECASE)
+_USER: Final = re.compile(r"^(?:for|of|by|as|from|to|invalid|unknown|illegal) ", re.IGNORECASE)
 
 
 def _tokens(words: str, values: Sequence[set[str]]) -> list[Token]:
     found: list[Token] = []
     slot = 0
-    for match in _TOKEN.finditer(words):
-        blank, text = bool(match[1]), match[2]
-        slots = text.count(SLOT)
-        key = SLOT if slots and _differs(text, values[slot : slot + slots]) else text
-        last = found[-1] if found else None
-        if blank and last is not None and last.key in _USERS and _USER.search(words, max(0, match.start() - 30), match.start()):
-            key = SLOT if text[0].isalpha() else key
-        if key != SLOT and last is not None and last.key == SLOT and blank and text.rstrip(".,") in UNITS:
-            found[-1] = Token(SLOT, f"{last.text} {text}", last.blank, last.first)
-        elif text == ")" and last is not None and last.text == "(" and last.blank:
-            found += (Token(SLOT, "", False, slot), Token(text, text, blank, slot))
-        else:
-            found.append(Token(key, text, blank, slot))
+    last = Token("", "", False, 0)
+    for text, blank, slots in _pieces(words):
+        key = text
+        if slots:
+            key = SLOT if _differs(text, values[slot : slot + slots]) else text
+        elif last.key in _USERS and blank and text[0].isalpha() and _USER.search(" ".join(each.key for each in found[-2:])):
+            key = SLOT
+        elif last.key == SLOT and blank and text.rstrip(".,") in UNITS:
+            last = found[-1] = Token(SLOT, f"{last.text} {text}", last.blank, last.first)
+            continue
+        elif text == ")" and last.text == "(" and last.blank:
+            found.append(Token(SLOT, "", False, slot))
+        last = Token(key, text, blank, slot)
+        found.append(last)
         slot += slots
-    return _lists_as_one(_dates_as_values(found))
+    return _lists_as_one(_dates_as_values(found)) if slot else found
+
+
+def _pieces(words: str) -> Iterator[tuple[str, bool, int]]:
+    """Each token, whether a blank is before it, and how many slots are in it."""
+    if _QUOTE.search(words):
+        for match in _TOKEN.finditer(words):
+            yield match[2], bool(match[1]), match[2].count(SLOT)
+        return
+    for word in words.split(" "):
+        blank = True
+        for text, slots in _pieces_of_word(word):
+            yield text, blank, slots
+            blank = False
+
+
+@lru_cache(maxsize=4096)
+def _pieces_of_word(word: str) -> tuple[tuple[str, int], ...]:
+    return tuple((match[2], match[2].count(SLOT)) for match in _TOKEN.finditer(word))
+
+
+_QUOTE: Final = re.compile(r"[\"'`]")
 
 
 def _differs(text: str, values: Sequence[set[str]]) -> bool:

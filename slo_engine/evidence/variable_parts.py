@@ -7,6 +7,7 @@ messages are the same few.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 SLOT: Final = "\0"
@@ -36,12 +37,15 @@ class Forms:
         words = text.split(" ")
         said = list(map(self._words.__getitem__, words))
         values: list[str] = []
-        for at in [at for at, word in enumerate(said) if SLOT in word]:
-            word, after = words[at], words[at + 1] if at + 1 < len(words) else ""
-            if len(word) <= _LONGEST_NAME and _names_the_fault(words[at - 1] if at else "", word, after):
+        for at in [at for at, left in enumerate(said) if SLOT in left]:
+            word = words[at]
+            found, number = self._words.found[word]
+            if number is not None and _names_the_fault(
+                words[at - 1] if at else "", word, words[at + 1] if at + 1 < len(words) else "", number
+            ):
                 said[at] = word
             else:
-                values += self._words.values[word]
+                values += found
         return Form(" ".join(said), tuple(values))
 
 
@@ -50,7 +54,8 @@ class _Words(dict[str, str]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.values: dict[str, list[str]] = {}
+        self.found: dict[str, tuple[list[str], str | None]] = {}
+        """Its values, and the number that it is, empty if there is more to it; None if that cannot name a fault."""
 
     def __missing__(self, word: str) -> str:
         parts = _VARIABLE.split(word)
@@ -58,7 +63,7 @@ class _Words(dict[str, str]):
             _keep_hosts(parts)
         self[word] = left = SLOT.join(parts[::2])
         if len(parts) > 1:
-            self.values[word] = parts[1::2]
+            self.found[word] = parts[1::2], _number(word)
         return left
 
 
@@ -71,7 +76,6 @@ def _keep_hosts(parts: list[str]) -> None:
 
 
 _HOST: Final = re.compile(r"[A-Za-z][A-Za-z+.-]{1,20}://[A-Za-z._-]{1,100}(?=[:/?#][^@]*+$|$)")
-_LONGEST_NAME: Final = 60
 """Characters of the name of a model, or of a status with what stands around it."""
 
 
@@ -115,23 +119,40 @@ _KINDS: Final = (
 _ID_INSIDE: Final = re.compile(r"(?=[a-fA-F]{0,40}\d)[0-9a-fA-F]{8}|\d{7}|\d{4}-\d\d-\d\d|\d\d:\d\d:\d\d")
 
 
-def _names_the_fault(before: str, word: str, after: str) -> bool:
+def _number(word: str) -> str | None:
+    if len(word) > _LONGEST_NAME:
+        return None
+    if (bare := _BARE.fullmatch(word)) is not None:
+        return bare[1]
+    return "" if word[0].isalpha() or word[0] in "\"'`([{<" else None
+
+
+_LONGEST_NAME: Final = 60
+"""Characters of the name of a model, or of a status with what stands around it."""
+
+
+def _names_the_fault(before: str, word: str, after: str, number: str) -> bool:
     """Whether the digits in a word are those of a status, an error's number, or the version of a model."""
-    if ("odel" in before or "odel" in word) and _MODEL.search(f"{before} {word}"):
+    if not number:
+        is_model = ("odel" in before or "odel" in word) and _MODEL.search(f"{before} {word}") is not None
+        return is_model or _STATUS_INSIDE.search(word) is not None
+    if _introduces_a_status(before):
         return True
-    number = _BARE.fullmatch(word)
-    if number is None:
-        return _STATUS_INSIDE.search(word) is not None
-    if _INTRODUCED.search(before):
-        return True
-    if not _HTTP_FAILURE.fullmatch(number[1]):
+    if not _HTTP_FAILURE.fullmatch(number):
         return False
     if word[-1] not in ".," and _REASON.match(after):
         return True
     ends = not after or word[-1] in ".,:;)"
-    return not before or word.startswith("(") and word[-1] in "):," or bool(
-        _ANSWERED.search(before) and (ends or after in _AFTER_A_STATUS)
+    return (
+        not before
+        or (word[0] == "(" and word[-1] in "):,")
+        or ((ends or after in _AFTER_A_STATUS) and _ANSWERED.search(before) is not None)
     )
+
+
+@lru_cache(maxsize=1024)
+def _introduces_a_status(word: str) -> bool:
+    return _INTRODUCED.search(word) is not None
 
 
 _BARE: Final = re.compile(r"[\"'(\[<]{0,2}(\d{1,5})[\"')\]>.,:;]{0,3}")
