@@ -110,7 +110,9 @@ def _of_one_frame(lines: Sequence[Line]) -> list[list[Line]]:
 
 def _open_words(line: Line) -> list[tuple[int, str]]:
     return [
-        (at, key) for at, (key, fixed) in enumerate(zip(line.keys, line.fixed, strict=True)) if not fixed and key != SLOT
+        (at, key)
+        for at, (key, fixed) in enumerate(zip(line.keys, line.fixed, strict=True))
+        if not fixed and key != SLOT
     ]
 
 
@@ -161,6 +163,7 @@ def _is_name(key: str) -> bool:
 _TAKES_A_VALUE: Final = frozenset("for from by to of in on at as with user host = class named".split())
 _NAME: Final = re.compile(r"[^\W\d_][._@/$\\-][\w]|[a-z][A-Z]|\d")
 
+
 def _texts_as_values(apart: list[list[Line]]) -> list[list[Line]]:
     """Clusters that say the same before a colon, and behind it hardly anything twice, are one: `Could not parse output:`
     and what a model has said."""
@@ -195,7 +198,9 @@ def _lead(line: Line) -> tuple[str, ...]:
 
 _QUOTED: Final = r"\"[^\"\0]{1,200}\"|(?<!\w)'[^'\0]{1,200}'(?!\w)|`[^`\0]{1,200}`"
 _PUNCTUATION: Final = r"[=:,;()\[\]{}<>\"'|!?`]"
-_TOKEN: Final = re.compile(rf"( ?)([A-Za-z][A-Za-z+.-]{{1,20}}://[^ '\"<>)\]}},;]*|{_QUOTED}|<[a-z]{{2,12}}>|[<>]=?\0|{_PUNCTUATION}|[^ =:,;()\[\]{{}}<>\"'|!?`]+)")
+_TOKEN: Final = re.compile(
+    rf"( ?)([A-Za-z][A-Za-z+.-]{{1,20}}://[^ '\"<>)\]}},;]*|{_QUOTED}|<[a-z]{{2,12}}>|[<>]=?\0|{_PUNCTUATION}|[^ =:,;()\[\]{{}}<>\"'|!?`]+)"
+)
 _VALUE: Final = re.compile(r"(?:[A-Za-z]{0,2}[\W_])*[A-Za-z]{0,2}\0[\W_\0]*(?P<unit>[A-Za-z]{1,7}|%)?[\W_]*")
 _DATE_WORDS: Final = frozenset(
     "Mon Tue Wed Thu Fri Sat Sun Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec Monday Tuesday Wednesday Thursday Friday"
@@ -213,7 +218,12 @@ def _tokens(words: str, values: Sequence[set[str]]) -> list[Token]:
         key = text
         if slots:
             key = SLOT if _differs(text, values[slot : slot + slots]) else text
-        elif last.key in _USERS and blank and text[0].isalpha() and _USER.search(" ".join(each.key for each in found[-2:])):
+        elif (
+            last.key in _USERS
+            and blank
+            and text[0].isalpha()
+            and _USER.search(" ".join(each.key for each in found[-2:]))
+        ):
             key = SLOT
         elif last.key == SLOT and blank and text.rstrip(".,") in UNITS:
             last = found[-1] = Token(SLOT, f"{last.text} {text}", last.blank, last.first)

@@ -38,11 +38,13 @@ class Forms:
         said = list(map(self._words.__getitem__, words))
         values: list[str] = []
         for at in [at for at, left in enumerate(said) if SLOT in left]:
-            word = words[at]
+            word, before = words[at], words[at - 1] if at else ""
             found, number = self._words.found[word]
-            if number is not None and _names_the_fault(
-                words[at - 1] if at else "", word, words[at + 1] if at + 1 < len(words) else "", number
-            ):
+            if number:
+                names_the_fault = _is_status(before, word, words[at + 1] if at + 1 < len(words) else "", number)
+            else:
+                names_the_fault = "odel" in before and _MODEL.search(f"{before} {word[:_LONGEST_NAME]}") is not None
+            if names_the_fault:
                 said[at] = word
             else:
                 values += found
@@ -54,17 +56,26 @@ class _Words(dict[str, str]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.found: dict[str, tuple[list[str], str | None]] = {}
-        """Its values, and the number that it is, empty if there is more to it; None if that cannot name a fault."""
+        self.found: dict[str, tuple[list[str], str]] = {}
+        """The values in a word, and the number that may be a status; empty if there is more to it, or less."""
 
     def __missing__(self, word: str) -> str:
         parts = _VARIABLE.split(word)
         if "://" in word:
             _keep_hosts(parts)
-        self[word] = left = SLOT.join(parts[::2])
+        left = SLOT.join(parts[::2])
         if len(parts) > 1:
-            self.found[word] = parts[1::2], _number(word)
+            if len(word) <= _LONGEST_NAME and (_STATUS_INSIDE.search(word) or _MODEL.search(word)):
+                left = word
+            else:
+                bare = _BARE.fullmatch(word)
+                self.found[word] = parts[1::2], bare[1] if bare is not None else ""
+        self[word] = left
         return left
+
+
+_LONGEST_NAME: Final = 60
+"""Characters of the name of a model, or of a status with what stands around it."""
 
 
 def _keep_hosts(parts: list[str]) -> None:
@@ -119,23 +130,8 @@ _KINDS: Final = (
 _ID_INSIDE: Final = re.compile(r"(?=[a-fA-F]{0,40}\d)[0-9a-fA-F]{8}|\d{7}|\d{4}-\d\d-\d\d|\d\d:\d\d:\d\d")
 
 
-def _number(word: str) -> str | None:
-    if len(word) > _LONGEST_NAME:
-        return None
-    if (bare := _BARE.fullmatch(word)) is not None:
-        return bare[1]
-    return "" if word[0].isalpha() or word[0] in "\"'`([{<" else None
-
-
-_LONGEST_NAME: Final = 60
-"""Characters of the name of a model, or of a status with what stands around it."""
-
-
-def _names_the_fault(before: str, word: str, after: str, number: str) -> bool:
-    """Whether the digits in a word are those of a status, an error's number, or the version of a model."""
-    if not number:
-        is_model = ("odel" in before or "odel" in word) and _MODEL.search(f"{before} {word}") is not None
-        return is_model or _STATUS_INSIDE.search(word) is not None
+def _is_status(before: str, word: str, after: str, number: str) -> bool:
+    """Whether a number is that of an error, as what stands around it says."""
     if _introduces_a_status(before):
         return True
     if not _HTTP_FAILURE.fullmatch(number):
@@ -170,4 +166,6 @@ _REASON: Final = re.compile(
 )
 _AFTER_A_STATUS: Final = frozenset("from for on to by when while error response".split())
 _ANSWERED: Final = re.compile(r"(?:^|[^a-z])(?:gave|got|returned|received|answered|responded|with|was)$", re.IGNORECASE)
-_MODEL: Final = re.compile(r"(?:^|[^A-Za-z])model(?:_?name|_?id)?[\"'`]?[:= ]{1,2}[\"'`(]{0,2}[A-Za-z][\w./-]*\d", re.IGNORECASE)
+_MODEL: Final = re.compile(
+    r"(?:^|[^A-Za-z])model(?:_?name|_?id)?[\"'`]?[:= ]{1,2}[\"'`(]{0,2}[A-Za-z][\w./-]*\d", re.IGNORECASE
+)
