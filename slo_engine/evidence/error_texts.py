@@ -10,20 +10,20 @@ import re
 from typing import Final, NamedTuple
 
 LONGEST_READ: Final = 4000
-"""Characters at the beginning, and as many at the end, that are looked at: a traceback says at its end what it is of."""
+"""Characters at the beginning, and as many at the end, that are read: the end of a traceback says what it is of."""
 
 
 class ErrorText(NamedTuple):
-    """``text``: one line, not shortened, and empty where nothing is said. ``names``: the codes of an error, of which two
-    never are one cause."""
+    """``text``: one line, not shortened, empty where nothing is said. ``names``: the codes of an error; errors with
+    different ones are not one cause."""
 
     text: str
     names: tuple[str, ...] = ()
 
 
 def error_text(raw: str) -> ErrorText:
-    """The message in a raw error text: in a traceback, a stack trace, a validation error, a JSON body, a page of HTML, or
-    its first line."""
+    """The message in a raw error text: in a traceback, a stack trace, a validation error, a JSON body, a page of HTML,
+    or its first line."""
     raw = raw.strip()
     said = raw[:LONGEST_READ]
     if _TRACEBACK in raw and said[0] not in "{[":
@@ -53,7 +53,8 @@ _PAGE: Final = re.compile(
     r"<(?:!doctype\b|html\b)(?:.{0,1000}?<title>(?P<title>[^<]{1,200}))?", re.IGNORECASE | re.DOTALL
 )
 _VALIDATION: Final = re.compile(
-    r"(.{0,200}?\d+ validation errors? for \S{1,200})\s+(\S.{0,200}?)\s+(\S[^\n]{0,500}?) \[type=([\w.]{1,100}), input_value="
+    r"(.{0,200}?\d+ validation errors? for \S{1,200})\s+(\S.{0,200}?)\s+(\S[^\n]{0,500}?)"
+    r" \[type=([\w.]{1,100}), input_value="
 )
 _NUMBER: Final = re.compile(r"\d+")
 

@@ -14,7 +14,10 @@ SLOT: Final = "\0"
 """Stands in a form for what may differ. A text must not hold one of its own."""
 
 UNITS: Final = frozenset(
-    "B KB MB GB TB kB KiB MiB GiB bytes ms us ns s sec secs second seconds min minute minutes hour hours h %".split()
+    {
+        *("B", "KB", "MB", "GB", "TB", "kB", "KiB", "MiB", "GiB", "bytes", "%"),
+        *("us", "ms", "s", "sec", "secs", "second", "seconds", "min", "minute", "minutes", "h", "hour", "hours"),
+    }
 )
 
 
@@ -91,7 +94,9 @@ _HOST: Final = re.compile(r"[A-Za-z][A-Za-z+.-]{1,20}://[A-Za-z._-]{1,100}(?=[:/
 
 
 def kind(value: str) -> str:
-    """What a value is: ``n``, ``id``, ``url``, ``email``, ``ip`` or ``path``."""
+    """What a value is: ``n``, ``id``, ``url``, ``email``, ``ip``, ``path``, or what the scrubber has put there."""
+    if value[:1] == "<":
+        return value[1:-1]
     for name, pattern in _KINDS:
         if pattern.fullmatch(value):
             return name
@@ -108,7 +113,8 @@ _NUMBER: Final = r"\d++(?:[.,:/-]\d++)*+(?:e[+-]\d++)?"
 # No pattern may take more than one pass over a word: LangFuse holds whatever an agent put into an exception.
 _VARIABLE: Final = re.compile(
     r"("
-    r"(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{1,20}://(?:[^\s'\"<>)\]},;]|<[a-z]{2,12}>)++"
+    r"<(?:email|secret|ip|phone|card|iban|ssn)>"
+    r"|(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{1,20}://(?:[^\s'\"<>)\]},;]|<[a-z]{2,12}>)++"
     r"|(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"
     r"|(?<![\w.\\\])*])(?:[A-Za-z]:\\|~?/(?=[\w.~-]))[^\s'\",;:()\[\]{}<>|]*+"
     r"|(?<![0-9A-Za-z])[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}(?![0-9A-Za-z])"
@@ -164,7 +170,7 @@ _REASON: Final = re.compile(
     r"(?:Bad|Unauthorized|Payment|Forbidden|Not|Method|Proxy|Request|Conflict|Gone|Length|Precondition|Unprocessable|Too"
     r"|Internal|Service|Gateway|Client|Server|[A-Z]+_[A-Z_]+|[A-Z]{6,})\b"
 )
-_AFTER_A_STATUS: Final = frozenset("from for on to by when while error response".split())
+_AFTER_A_STATUS: Final = frozenset({"from", "for", "on", "to", "by", "when", "while", "error", "response"})
 _ANSWERED: Final = re.compile(r"(?:^|[^a-z])(?:gave|got|returned|received|answered|responded|with|was)$", re.IGNORECASE)
 _MODEL: Final = re.compile(
     r"(?:^|[^A-Za-z])model(?:_?name|_?id)?[\"'`]?[:= ]{1,2}[\"'`(]{0,2}[A-Za-z][\w./-]*\d", re.IGNORECASE
