@@ -104,7 +104,7 @@ def _told_apart(lines: Sequence[Line]) -> list[list[Line]]:
         return [list(lines)]
     places = [set(keys) for keys in zip(*(line.keys for line in lines), strict=True)]
     differing = [at for at, keys in enumerate(places) if len(keys) > 1]
-    telling = [at for at in differing if not _are_values(places[at], lines[0].keys[at - 1] if at else "")]
+    telling = [at for at in differing if not _are_values(places[at], places[at - 1] if at else {""})]
     numerous = [at for at in telling if len(places[at]) > MANY_NAMES and not _are_states(places[at])]
     if len(numerous) > 1:  # two places at once: no choice of words, but what somebody has put in
         telling = [at for at in telling if at not in numerous]
@@ -117,10 +117,10 @@ def _told_apart(lines: Sequence[Line]) -> list[list[Line]]:
     return list(causes.values())
 
 
-def _are_values(keys: set[str], before: str) -> bool:
+def _are_values(keys: set[str], before: set[str]) -> bool:
     if all(map(_is_name, keys)):
         return SLOT in keys or len(keys) > MANY_NAMES or len({_domain(key) for key in keys}) == 1
-    return len(keys) > (MANY_NAMES if before in _TAKES_A_VALUE and not _are_states(keys) else MANY_WORDS)
+    return len(keys) > (MANY_NAMES if before <= _TAKES_A_VALUE and not _are_states(keys) else MANY_WORDS)
 
 
 def _are_states(keys: set[str]) -> bool:
@@ -129,9 +129,9 @@ def _are_states(keys: set[str]) -> bool:
 
 
 def _domain(key: str) -> str:
-    """``b.c`` of ``a.b.c``: machines of one domain. What has fewer parts is its own."""
+    """``b.c`` of ``a.b.c``: machines of one domain. What has fewer parts is its own, and so is a service's address."""
     _, _, domain = key.partition(".")
-    return domain if "." in domain else key
+    return domain if "." in domain and "://" not in key else key
 
 
 def _told(key: str, keys: set[str]) -> str:
@@ -155,7 +155,7 @@ def _texts_as_values(apart: list[list[Line]]) -> list[list[Line]]:
     found = []
     for group in apart:
         lead = _lead(group[0])
-        if lead:
+        if lead and all(line.keys[: len(lead)] == lead for line in group):
             leads[group[0].names + lead].append(group)
         else:
             found.append(group)

@@ -32,7 +32,7 @@ def tokens(words: str, values: Sequence[set[str]]) -> list[Token]:
         key = text
         if slots:
             key = SLOT if _differs(text, values[slot : slot + slots]) else text
-        elif last.key in _USERS and len(found) > 1 and found[-2].key in _OF and text[0].isalpha():
+        elif last.key in _USERS and len(found) > 1 and found[-2].key in _OF and _USER.match(text):
             key = SLOT
         elif last.key == SLOT and blank and text.rstrip(".,") in UNITS:
             last = found[-1] = _joined(last, " ", text)
@@ -50,6 +50,7 @@ def _joined(token: Token, between: str, text: str) -> Token:
 
 
 _USERS: Final = frozenset({"user", "account", "customer", "tenant"})
+_USER: Final = re.compile(r"[\"'`]?[A-Za-z]")
 _OF: Final = frozenset({"for", "of", "by", "as", "from", "to", "invalid", "Invalid", "unknown", "Unknown", "illegal"})
 
 _QUOTED: Final = "|".join(  # with blanks in it, or with slots

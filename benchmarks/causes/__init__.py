@@ -1,0 +1,1 @@
+"""How exactly failures are put together, on public data."""
