@@ -48,7 +48,7 @@ def _one_line(text: str) -> str:
 
 
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;]{0,20}m")
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _PAGE: Final = re.compile(
     r"<(?:!doctype\b|html\b)(?:.{0,1000}?<title>(?P<title>[^<]{1,200}))?", re.IGNORECASE | re.DOTALL
 )

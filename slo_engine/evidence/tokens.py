@@ -157,7 +157,7 @@ _PARTS: Final = frozenset(
             "key",
         ),
         *("tool", "method", "class", "parameter", "property", "variable", "option", "model", "reading"),
-        *("KeyError", "AttributeError", "NameError", "ImportError", "ModuleNotFoundError"),
+        *("keyerror", "attributeerror", "nameerror", "importerror", "modulenotfounderror"),
     }
 )
 _IDENTIFIER: Final = re.compile(r"[\"'`][A-Za-z_][\w.\0-]*[\"'`]|[A-Za-z]\w*_\w+")
@@ -170,7 +170,7 @@ def what_is_fixed(keys: Sequence[str]) -> Iterator[str]:
     for key in keys:
         if len(key) == 1:
             yield "" if key == SLOT or key.isalpha() else key
-        elif (before in _PARTS and _IDENTIFIER.fullmatch(key)) or _names_a_failure(key):
+        elif (before.lower() in _PARTS and _IDENTIFIER.fullmatch(key)) or _names_a_failure(key):
             yield key
         else:
             yield ""

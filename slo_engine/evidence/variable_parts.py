@@ -46,7 +46,7 @@ class Forms:
             if number:
                 names_the_fault = _is_status(before, word, words[at + 1] if at + 1 < len(words) else "", number)
             else:
-                names_the_fault = "odel" in before and _MODEL.search(f"{before} {word[:_LONGEST_NAME]}") is not None
+                names_the_fault = before in _BEFORE_A_PART and _PART.fullmatch(word) is not None
             if names_the_fault:
                 said[at] = word
             else:
@@ -68,7 +68,7 @@ class _Words(dict[str, str]):
             _keep_hosts(parts)
         left = SLOT.join(parts[::2])
         if len(parts) > 1:
-            if len(word) <= _LONGEST_NAME and (_STATUS_INSIDE.search(word) or _MODEL.search(word)):
+            if len(word) <= _LONGEST_NAME and (_STATUS_INSIDE.search(word) or _MODEL.match(word)):
                 left = word
             else:
                 bare = _BARE.fullmatch(word)
@@ -90,7 +90,6 @@ def _keep_hosts(parts: list[str]) -> None:
 
 
 _HOST: Final = re.compile(r"[A-Za-z][A-Za-z+.-]{1,20}://[A-Za-z._-]{1,100}(?=[:/?#][^@]*+$|$)")
-"""Characters of the name of a model, or of a status with what stands around it."""
 
 
 def kind(value: str) -> str:
@@ -119,7 +118,7 @@ _VARIABLE: Final = re.compile(
     r"|(?<![\w.\\\])*])(?:[A-Za-z]:\\|~?/(?=[\w.~-]))[^\s'\",;:()\[\]{}<>|]*+"
     r"|(?<![0-9A-Za-z])[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}(?![0-9A-Za-z])"
     r"|(?<![0-9A-Za-z])0[xX][0-9a-fA-F]++"
-    r"|(?<![0-9A-Za-z])(?=[A-Za-z]{0,40}\d)[0-9a-fA-F]{8,}+(?![0-9A-Za-z])"
+    r"|(?<![0-9A-Za-z])(?=[A-Za-z]{0,40}\d)(?:[0-9a-f]{6,}+|[0-9a-fA-F]{8,}+)(?![0-9A-Za-z])"
     # Letters and digits in turn: 01HZX7K3M9, 3f9a1c.
     r"|(?<![0-9A-Za-z])(?=[A-Za-z0-9]{6})(?:[A-Za-z]++\d++|\d++)[A-Za-z]++\d[A-Za-z0-9]*+"
     rf"|(?<![^\s_=:,(\[<{{'\"/])[+-]?{_NUMBER}"
@@ -149,6 +148,7 @@ def _is_status(before: str, word: str, after: str, number: str) -> bool:
         not before
         or (word[0] == "(" and word[-1] in "):,")
         or ((ends or after in _AFTER_A_STATUS) and _ANSWERED.search(before) is not None)
+        or (not after and before[-1] == ":")
     )
 
 
@@ -170,8 +170,19 @@ _REASON: Final = re.compile(
     r"(?:Bad|Unauthorized|Payment|Forbidden|Not|Method|Proxy|Request|Conflict|Gone|Length|Precondition|Unprocessable|Too"
     r"|Internal|Service|Gateway|Client|Server|[A-Z]+_[A-Z_]+|[A-Z]{6,})\b"
 )
-_AFTER_A_STATUS: Final = frozenset({"from", "for", "on", "to", "by", "when", "while", "error", "response"})
+_AFTER_A_STATUS: Final = frozenset({"from", "for", "on", "to", "by", "when", "while", "error", "response", "instead"})
 _ANSWERED: Final = re.compile(r"(?:^|[^a-z])(?:gave|got|returned|received|answered|responded|with|was)$", re.IGNORECASE)
 _MODEL: Final = re.compile(
-    r"(?:^|[^A-Za-z])model(?:_?name|_?id)?[\"'`]?[:= ]{1,2}[\"'`(]{0,2}[A-Za-z][\w./-]*\d", re.IGNORECASE
+    r"(?:model=)?[\"'`(]{0,2}(?:[\w-]{1,30}[./]){0,3}"
+    r"(?:gpt|claude|gemini|gemma|llama|mi[sx]tral|codestral|command|deepseek|qwen|grok|nova|titan|o[1-9])(?:-|\d)",
+    re.IGNORECASE,
 )
+"""Versions of models are told apart: one may be withdrawn, or out of its quota, and the others not."""
+
+_BEFORE_A_PART: Final = frozenset(
+    {"KeyError:", "AttributeError:", "attribute", "column", "argument", "field", "key", "model", "model:", "Model"}
+)
+_PART: Final = re.compile(
+    r"[\"'`]{0,2}(?=[A-Za-z_])(?:[A-Za-z_.-]{1,30}\d{1,2}(?!\d)){1,5}[A-Za-z_.-]{0,30}[\"'`:,.;]{0,3}"
+)
+"""`address_line2`, `my-model-4.5`: a number that is part of a name is short."""
