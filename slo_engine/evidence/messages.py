@@ -159,12 +159,12 @@ def _shown(token: Token, lines: Sequence[Line], at: int, *, is_one: bool) -> str
 
 
 def _path(values: set[str]) -> str:
-    """Behind the host of an address; without what it was asked for, where secrets are."""
+    """Behind the host of an address: if all have it, and it is of plain words. Else there may be a secret in it."""
     said = {re.split(r"[?#]", value)[0] for value in values}
-    (path,) = said if len(said) == 1 else ("/<*>",)
-    return path if not is_surely_variable(path or "/") else "/<*>"
+    return said.pop() if len(said) == 1 and all(map(_PLAIN_PATH.fullmatch, said)) else "/<*>"
 
 
+_PLAIN_PATH: Final = re.compile(r"(?::\d{2,5})?(?:/(?:v\d+|[a-z][a-z._-]{0,30}))*/?")
 _FOUR_DIGITS: Final = re.compile(r"\d{4}")
 
 
@@ -175,7 +175,7 @@ def _constant(values: set[str], *, is_one: bool) -> str:
     (value,) = values
     if not is_surely_variable(value):
         return value
-    return value.partition("?")[0] if not is_one and kind(value) in {"url", "ip"} else ""
+    return value if not is_one and kind(value) == "ip" else ""
 
 
 def _kind_of(values: set[str]) -> str:

@@ -75,6 +75,22 @@ def test_a_secret_that_all_messages_have_is_not_shown() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("https://crm.example.com/v1/orders?key=abc", "https://crm.example.com/v1/orders"),
+        ("https://crm.example.com/v1/orders/AbCdEfGh", "https://crm.example.com/<*>"),
+        ("https://hooks.example.com:8443/services/T0AB/XyZ", "https://hooks.example.com/<*>"),
+        ("https://somebody@crm.example.com/v1", "<url>"),
+        ("https://10.0.0.1/v1", "<url>"),
+    ],
+)
+def test_of_an_address_that_all_have_the_service_is_shown_and_nothing_that_may_be_a_key(
+    address: str, expected: str
+) -> None:
+    assert clustered([f"POST {address} failed"] * 9)[0].message == f"POST {expected} failed"
+
+
 @pytest.mark.parametrize("secret", ["sk-proj-abc123DEF456ghi789", "ghp_" + "aB3" * 12, "jane.doe@mail.example.com"])
 def test_no_half_of_a_secret_is_shown_wherever_the_message_is_cut_off(secret: str) -> None:
     for length in range(150, 205):
