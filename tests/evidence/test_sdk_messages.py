@@ -338,7 +338,7 @@ CAUSES: dict[str, list[tuple[str, str]]] = {
             ),
             (
                 "QueuePool limit of size 5 overflow 10 reached, connection timed out, timeout 30.00 (Background on"
-                " this error at: https://sqlalche.me/e/20/3o7r)"
+                " this error at: https://sqlalche.me/<*>)"
             ),
         ),
         (
