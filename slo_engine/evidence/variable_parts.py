@@ -180,7 +180,7 @@ _MODEL: Final = re.compile(
 """Versions of models are told apart: one may be withdrawn, or out of its quota, and the others not."""
 
 _BEFORE_A_PART: Final = frozenset(
-    {"KeyError:", "AttributeError:", "attribute", "column", "argument", "field", "key", "model", "model:", "Model"}
+    {"KeyError:", "AttributeError:", "attribute", "column", "argument", "field", "model", "model:", "Model"}
 )
 _PART: Final = re.compile(
     r"[\"'`]{0,2}(?=[A-Za-z_])(?:[A-Za-z_.-]{1,30}\d{1,2}(?!\d)){1,5}[A-Za-z_.-]{0,30}[\"'`:,.;]{0,3}"

@@ -141,6 +141,14 @@ def test_a_message_stays_in_its_cluster_when_its_ids_and_numbers_change(values: 
     assert sorted(len(cluster.members) for cluster in found) == sorted([len(messages), 1])
 
 
+def test_ids_of_letters_and_digits_in_any_order_are_values() -> None:
+    chance = random.Random(1)
+    letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+    messages = [f"no answer to call_{''.join(chance.choices(letters, k=24))} with key {n}" for n in range(500)]
+    messages += [f"entry with key {''.join(chance.choices(letters, k=24))} is wrong" for n in range(500)]
+    assert [len(cluster.members) for cluster in clustered(messages)] == [500, 500]
+
+
 def test_names_of_which_there_are_few_tell_causes_apart_and_many_are_values() -> None:
     few = [f"ConnectError: {host} is away" for host in ("crm.a.com", "search.b.com")] * 20
     assert len(clustered(few)) == 2
