@@ -143,19 +143,7 @@ _FAILURE: Final = re.compile(
 )
 _PARTS: Final = frozenset(
     {
-        *(
-            "attribute",
-            "module",
-            "named",
-            "name",
-            "argument",
-            "column",
-            "relation",
-            "table",
-            "function",
-            "field",
-            "key",
-        ),
+        *("attribute", "module", "named", "name", "argument", "column", "relation", "table", "function", "field"),
         *("tool", "method", "class", "parameter", "property", "variable", "option", "model", "reading"),
         *("keyerror", "attributeerror", "nameerror", "importerror", "modulenotfounderror"),
     }

@@ -174,7 +174,7 @@ _AFTER_A_STATUS: Final = frozenset({"from", "for", "on", "to", "by", "when", "wh
 _ANSWERED: Final = re.compile(r"(?:^|[^a-z])(?:gave|got|returned|received|answered|responded|with|was)$", re.IGNORECASE)
 _MODEL: Final = re.compile(
     r"(?:model=)?[\"'`(]{0,2}(?:[\w-]{1,30}[./]){0,3}"
-    r"(?:gpt|claude|gemini|gemma|llama|mi[sx]tral|codestral|command|deepseek|qwen|grok|nova|titan|o[1-9])(?:-|\d)",
+    r"(?:gpt|claude|gemini|gemma|llama|mi[sx]tral|codestral|command|deepseek|qwen|grok|nova|titan|o[1-9](?!\w))[-\d]",
     re.IGNORECASE,
 )
 """Versions of models are told apart: one may be withdrawn, or out of its quota, and the others not."""
