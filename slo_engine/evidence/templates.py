@@ -10,11 +10,10 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
-from slo_engine.evidence.variable_parts import SLOT, UNITS
+from slo_engine.evidence.tokens import tokens, what_is_fixed
+from slo_engine.evidence.variable_parts import SLOT
 
 MANY_NAMES: Final = 4
 """More names than these in one place are values. A name has a dot, a dash, a digit or the like in it."""
@@ -22,39 +21,22 @@ MANY_NAMES: Final = 4
 MANY_WORDS: Final = 9
 """The same for plain words: `refused`, `reset`, `closed` say what happened."""
 
-MANY_NUMBERS: Final = 3
-"""A name whose number has more values than these is an id (``shard-1`` to ``shard-9``), else a name (``gpt-4``)."""
-
-_SPLIT_AT: Final = 0.5
-"""A word may be of a message's frame if it is at least this often, of the most frequent word of the message."""
+_OFTEN: Final = 0.5
+"""A word may be of the frame of a message if it is at least this often, of the most frequent word in the message."""
 
 
-class Token(NamedTuple):
-    """A piece of a form. ``key``: by what it is compared, :data:`SLOT` for what differs. ``blank``: one stands before
-    it. ``first``: the index of the first of its values among those of the form."""
-
-    key: str
-    text: str
-    blank: bool
-    first: int
-
-
-@dataclass
 class Line:
-    """Messages of one form. ``values``: what stood in each slot. ``names``: what else must be equal in one cause."""
+    """Messages of one form: its ``words``, ``values`` (what stood in each slot), ``names`` (what else must be equal in
+    one cause), and the indices of its ``members``."""
 
-    words: str
-    names: tuple[str, ...]
-    values: list[set[str]]
-    members: list[int]
-    tokens: list[Token] = field(default_factory=list)
-    keys: tuple[str, ...] = ()
-    fixed: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        self.tokens = _tokens(self.words, self.values)
+    def __init__(self, words: str, names: tuple[str, ...], values: list[set[str]], members: list[int]) -> None:
+        self.words = words
+        self.names = names
+        self.values = values
+        self.members = members
+        self.tokens = tokens(words, values)
         self.keys = tuple(token.key for token in self.tokens)
-        self.fixed = tuple(_fixed(self.keys))
+        self.fixed = tuple(what_is_fixed(self.keys))
 
 
 def groups(lines: Iterable[Line]) -> list[list[Line]]:
@@ -64,12 +46,13 @@ def groups(lines: Iterable[Line]) -> list[list[Line]]:
     comparable: defaultdict[tuple[object, ...], list[Line]] = defaultdict(list)
     for line in lines:
         comparable[line.names, line.fixed].append(line)
-    return [group for same in comparable.values() for frame in _of_one_frame(same) for group in _told_apart(frame)]
+    apart = [group for same in comparable.values() for frame in _of_one_frame(same) for group in _told_apart(frame)]
+    return _texts_as_values(apart)
 
 
 def _outcomes_as_values(lines: Sequence[Line]) -> None:
-    """A place that holds a status does not name a fault if it holds a success as well, as in a log of all requests; or
-    if it holds numbers of any other kind."""
+    """A place that holds a status does not name a fault if it holds a success as well, as in a log of all requests, or
+    if it holds numbers of another kind."""
     if not any(_STATUS.fullmatch(key) for line in lines for key in line.fixed):
         return
     same: defaultdict[tuple[str, ...], list[Line]] = defaultdict(list)
@@ -101,7 +84,7 @@ def _of_one_frame(lines: Sequence[Line]) -> list[list[Line]]:
         if not counted:
             frames[None].append(line)
             continue
-        least = _SPLIT_AT * max(counted)
+        least = _OFTEN * max(counted)
         _, frequency = max((number, count) for count, number in counted.items() if count >= least)
         frames[tuple(place for place in places if often[place] == frequency)].append(line)
     return list(frames.values())
@@ -120,30 +103,35 @@ def _told_apart(lines: Sequence[Line]) -> list[list[Line]]:
     if len(lines) == 1:
         return [list(lines)]
     places = [set(keys) for keys in zip(*(line.keys for line in lines), strict=True)]
-    telling = [
-        at for at, keys in enumerate(places) if len(keys) > 1 and not _are_values(keys, _word_before(lines[0], at))
-    ]
+    differing = [at for at, keys in enumerate(places) if len(keys) > 1]
+    telling = [at for at in differing if not _are_values(places[at], places[at - 1] if at else {""})]
+    numerous = [at for at in telling if len(places[at]) > MANY_NAMES and not _are_states(places[at])]
+    if len(numerous) > 1:  # two places at once: no choice of words, but what somebody has put in
+        telling = [at for at in telling if at not in numerous]
+    put_in = [at for at in differing if at not in telling and not all(map(_is_name, places[at]))]
+    if len(put_in) > sum(len(keys) == 1 and all(map(str.isalpha, keys)) for keys in places):
+        telling = differing  # they have less in common than not
     causes: defaultdict[tuple[str, ...], list[Line]] = defaultdict(list)
     for line in lines:
         causes[tuple(_told(line.keys[at], places[at]) for at in telling)].append(line)
     return list(causes.values())
 
 
-def _word_before(line: Line, at: int) -> str:
-    return line.keys[at - 1] if at else ""
-
-
-def _are_values(keys: set[str], before: str) -> bool:
+def _are_values(keys: set[str], before: set[str]) -> bool:
     if all(map(_is_name, keys)):
         return SLOT in keys or len(keys) > MANY_NAMES or len({_domain(key) for key in keys}) == 1
-    takes_a_value = before in _TAKES_A_VALUE and not all(map(str.isupper, keys))  # from RUNNING to FAILED
-    return len(keys) > (MANY_NAMES if takes_a_value else MANY_WORDS)
+    return len(keys) > (MANY_NAMES if before <= _TAKES_A_VALUE and not _are_states(keys) else MANY_WORDS)
+
+
+def _are_states(keys: set[str]) -> bool:
+    """As in `from RUNNING to FAILED`."""
+    return all(map(str.isupper, keys))
 
 
 def _domain(key: str) -> str:
-    """``b.c`` of ``a.b.c``: machines of one domain. What has fewer parts is its own."""
+    """``b.c`` of ``a.b.c``: machines of one domain. What has fewer parts is its own, and so is a service's address."""
     _, _, domain = key.partition(".")
-    return domain if "." in domain else key
+    return domain if "." in domain and "://" not in key else key
 
 
 def _told(key: str, keys: set[str]) -> str:
@@ -155,176 +143,36 @@ def _is_name(key: str) -> bool:
 
 
 _TAKES_A_VALUE: Final = frozenset(
-    ["for", "from", "by", "to", "of", "in", "on", "at", "as", "with", "user", "host", "=", "class", "named"]
+    {*("for", "from", "by", "to", "of", "in", "on", "at", "as", "with"), *("user", "host", "class", "named", "=")}
 )
 _NAME: Final = re.compile(r"[^\W\d_][._@/$\\-][\w]|[a-z][A-Z]|\d")
 
-# Tokens.
 
-_QUOTED: Final = r"\"[^\"\0]{1,200}\"|(?<!\w)'[^'\0]{1,200}'(?!\w)|`[^`\0]{1,200}`"
-_PUNCTUATION: Final = r"[=:,;()\[\]{}<>\"'|!?`]"
-_TOKEN: Final = re.compile(rf"( ?)({_QUOTED}|<[a-z]{{2,12}}>|[<>]=?\0|{_PUNCTUATION}|[^ =:,;()\[\]{{}}<>\"'|!?`]+)")
-_VALUE: Final = re.compile(r"(?:[A-Za-z]{0,2}[\W_])*[A-Za-z]{0,2}\0[\W_\0]*(?P<unit>[A-Za-z]{1,7}|%)?[\W_]*")
-_DATE_WORDS: Final = frozenset(
-    [
-        "Mon",
-        "Tue",
-        "Wed",
-        "Thu",
-        "Fri",
-        "Sat",
-        "Sun",
-        "Jan",
-        "Feb",
-        "Mar",
-        "Apr",
-        "May",
-        "Jun",
-        "Jul",
-        "Aug",
-        "Sep",
-        "Oct",
-        "Nov",
-        "Dec",
-        "Monday",
-        "Tuesday",
-        "Wednesday",
-        "Thursday",
-        "Friday",
-        "Saturday",
-        "Sunday",
-        "January",
-        "February",
-        "March",
-        "April",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ]
-)
-_USERS: Final = frozenset(["user", "account", "customer", "tenant", "User", "Account", "Customer", "Tenant"])
-_USER: Final = re.compile(
-    r"(?:for|of|by|as|from|to|invalid|unknown|illegal) (?:user|account|customer|tenant)$", re.IGNORECASE
-)
-
-
-def _tokens(words: str, values: Sequence[set[str]]) -> list[Token]:
-    found: list[Token] = []
-    slot = 0
-    for match in _TOKEN.finditer(words):
-        blank, text = bool(match[1]), match[2]
-        slots = text.count(SLOT)
-        key = SLOT if slots and _differs(text, values[slot : slot + slots]) else text
-        last = found[-1] if found else None
-        if (
-            blank
-            and last is not None
-            and last.key in _USERS
-            and _USER.search(words, max(0, match.start() - 30), match.start())
-        ):
-            key = SLOT if text[0].isalpha() else key
-        if key != SLOT and last is not None and last.key == SLOT and blank and text.rstrip(".,") in UNITS:
-            found[-1] = Token(SLOT, f"{last.text} {text}", last.blank, last.first)
-        elif text == ")" and last is not None and last.text == "(" and last.blank:
-            found += (Token(SLOT, "", False, slot), Token(text, text, blank, slot))
+def _texts_as_values(apart: list[list[Line]]) -> list[list[Line]]:
+    """Clusters that say the same before a colon, and behind it hardly anything twice, are one: `Could not parse
+    output:` and what a model has said."""
+    leads: defaultdict[tuple[str, ...], list[list[Line]]] = defaultdict(list)
+    found = []
+    for group in apart:
+        lead = _lead(group[0])
+        if lead and all(line.keys[: len(lead)] == lead for line in group):
+            leads[group[0].names + lead].append(group)
         else:
-            found.append(Token(key, text, blank, slot))
-        slot += slots
-    return _lists_as_one(_dates_as_values(found))
-
-
-def _differs(text: str, values: Sequence[set[str]]) -> bool:
-    alone = _VALUE.fullmatch(text)
-    if alone is not None and (alone["unit"] is None or alone["unit"] in UNITS or len(alone["unit"]) < 2):
-        return True
-    return any(len(each) > MANY_NUMBERS for each in values)
-
-
-def _dates_as_values(tokens: list[Token]) -> list[Token]:
-    after = ""
-    for at in range(len(tokens) - 1, -1, -1):
-        token = tokens[at]
-        if token.key in _DATE_WORDS and after == SLOT:
-            tokens[at] = Token(SLOT, token.text, token.blank, token.first)
-        after = tokens[at].key
-    return tokens
-
-
-def _lists_as_one(tokens: list[Token]) -> list[Token]:
-    """``1, 2, 3`` is as one value, for another list has another length."""
-    found: list[Token] = []
-    for token in tokens:
-        if found and token.blank and token.text == found[-1].text and SLOT in token.text:
-            last = found[-1]
-            found[-1] = Token(SLOT, f"{last.text} {token.text}", last.blank, last.first)
-            continue
-        if token.key == SLOT and found:
-            if found[-1].key == SLOT and token.blank:
-                last = found[-1]
-                found[-1] = Token(SLOT, f"{last.text} {token.text}", last.blank, last.first)
-                continue
-            if len(found) > 1 and found[-1].text == "," and found[-2].key == SLOT:
-                comma, last = found.pop(), found[-2]
-                found[-1] = Token(SLOT, f"{last.text},{' ' if token.blank else ''}{token.text}", last.blank, last.first)
-                continue
-        found.append(token)
+            found.append(group)
+    for alike in leads.values():
+        messages = sum(len(line.members) for group in alike for line in group)
+        if len(alike) > MANY_WORDS and messages < 2 * len(alike):
+            found.append([line for group in alike for line in group])
+        else:
+            found += alike
     return found
 
 
-# What tells causes apart however many of it there are.
-
-_FAILURE: Final = re.compile(
-    r"(?:\w+\.)*(?:[A-Z]\w*|\w*_)?(?:Error|Exception|ExceptionGroup|Failure|Fault|Warning|Timeout|Interrupt|Exit|Expired)s?\.?"
-    r"|[A-Z]+(?:_[A-Z]+)+\.?|E[A-Z]{4,}|\w+_error"
-)
-_NAMES_A_PART: Final = frozenset(
-    [
-        "attribute",
-        "module",
-        "named",
-        "name",
-        "argument",
-        "column",
-        "relation",
-        "table",
-        "function",
-        "field",
-        "key",
-        "tool",
-        "method",
-        "class",
-        "parameter",
-        "property",
-        "variable",
-        "option",
-        "model",
-        "KeyError",
-        "AttributeError",
-        "NameError",
-        "ImportError",
-        "ModuleNotFoundError",
-    ]
-)
-_IDENTIFIER: Final = re.compile(r"[\"'`][A-Za-z_][\w.-]*[\"'`]")
-
-
-@lru_cache(maxsize=4096)
-def _names_a_failure(key: str) -> bool:
-    return SLOT not in key and (_FAILURE.fullmatch(key) is not None or any(map(str.isdigit, key)))
-
-
-def _fixed(keys: Sequence[str]) -> Iterable[str]:
-    before = ""
-    for key in keys:
-        if len(key) == 1:
-            yield "" if key == SLOT or key.isalpha() else key
-        elif key[0] in "\"'`":
-            yield key if before in _NAMES_A_PART and _IDENTIFIER.fullmatch(key) else ""
-        else:
-            yield key if _names_a_failure(key) else ""
-        if key != ":":
-            before = key
+def _lead(line: Line) -> tuple[str, ...]:
+    """The words before a colon, if they are a sentence more than the name of an exception."""
+    said = 0
+    for at, (key, fixed) in enumerate(zip(line.keys, line.fixed, strict=True)):
+        if key == ":" and said > 1:
+            return line.keys[: at + 1]
+        said += not fixed and key.isalpha()
+    return ()
