@@ -85,9 +85,10 @@ def _welcome(stack: Stack, incident_after: float) -> str:
     LangFuse                             {stack.langfuse_url}
     logs and data                        {stack.folder}
 
-  In {incident_after:.0f} s a new prompt makes the search of support_agent fail; 45 s later batch_agent begins to spend in
-  a loop, and another 45 s later a judge scores research_agent low. One to three minutes after each its SLO pages, with
-  the reason (the scores after five: their objective of 90 % leaves more room). Edit a file of slos/, and Prometheus runs its rules within a minute. Ctrl-C ends everything.
+  In {incident_after:.0f} s a new prompt makes the search of support_agent fail; 45 s later batch_agent begins to
+  spend in a loop, and another 45 s later a judge scores research_agent low. One to three minutes after each its SLO
+  pages, with the reason (the scores after five: their objective leaves more room). Edit a file of slos/, and
+  Prometheus runs its rules within a minute. Ctrl-C ends everything.
 """
 
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from slo_engine.evidence.alike import Line, groups
 from slo_engine.evidence.error_texts import ErrorText, error_text
-from slo_engine.evidence.templates import Line, groups
 from slo_engine.evidence.tokens import Token
 from slo_engine.evidence.variable_parts import SLOT, UNITS, Forms, is_surely_variable, kind
 from slo_engine.scrub.outgoing import outgoing_text

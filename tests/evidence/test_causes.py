@@ -6,10 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from slo_engine.evidence.causes import culprits, group_by_cause
-from slo_engine.traces import Observation
-
-START = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+from slo_engine.evidence.causes import causes_of
+from slo_engine.evidence.failing_step import Failure
+from tests.evidence.world import NOW, step, url_of
 
 
 def failures(count: int, name: str = "search", message: str = "TimeoutError: shard-{n} took {n}.5 s") -> list[Failure]:
@@ -39,6 +38,20 @@ def test_the_most_frequent_cause_is_the_first() -> None:
     assert [cause.count for cause in found] == [8, 7, 6, 5, 4, 3, 2, 1]
 
 
+def test_a_step_without_a_message_is_named_by_what_its_run_says() -> None:
+    root = step("t", "support_agent", message="the run says why")
+    (cause,) = causes_of([Failure(step("t", "search", message=""), root)], url_of)
+    assert (cause.what, cause.message) == ("tool search", "the run says why")
+
+
+def test_where_the_runs_of_a_cause_were_is_said() -> None:
+    rows = [step(f"t{n}", "search", environment="staging" if n < 3 else "production") for n in range(4)]
+    (cause,) = causes_of([Failure(row, None) for row in rows], url_of)
+    assert cause.environments == ("staging", "production")
+
+
 def test_secrets_in_the_name_of_a_step_are_taken_out_and_long_names_cut() -> None:
-    assert group_by_cause([step("t", "Bearer sk-lf-abcdefghijkl")], url_of)[0].what == "tool Bearer <secret>"
-    assert len(group_by_cause([step("t", "x" * 10**6)], url_of)[0].what) == 100
+    (cause,) = causes_of([Failure(step("t", "Bearer sk-lf-abcdefghijkl"), None)], url_of)
+    assert cause.what == "tool Bearer <secret>"
+    (cause,) = causes_of([Failure(step("t", "x" * 10**6), None)], url_of)
+    assert len(cause.what) == 100
