@@ -48,7 +48,7 @@ class Once(Generic[T]):
         self._forget(time.monotonic())
         found = self._asked.get(key)
         if found is None or abs(found.until - until) > SAME_TIME:
-            found = self._asked[key] = _Asked(until, asyncio.ensure_future(ask()))  # type: ignore[arg-type]
+            found = self._asked[key] = _Asked(until, asyncio.ensure_future(ask()))
             found.task.add_done_callback(lambda task: self._note(key, task))
         return await asyncio.shield(found.task)
 
