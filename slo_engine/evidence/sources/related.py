@@ -15,8 +15,9 @@ from slo_engine.status.model import SloStatus
 
 MOST = 5
 
-SHORTEST_SECONDS = 3600.0
-"""A window of an hour says that something goes on; five minutes say that something happened."""
+WINDOW = "1h"
+"""That says whether something burns now. An SLO without events in it burns nothing, whatever a longer one says; but for
+an alert that fires, which has a long window of its own."""
 
 BURNS = 1.0
 """The burn rate that uses up exactly the budget; less is what the budget is for."""
@@ -63,13 +64,15 @@ class Related:
 def _burning(statuses: list[SloStatus]) -> Iterator[tuple[SloStatus, str, float]]:
     """Those that burn, with the window that says so and the burn rate over it."""
     for status in statuses:
-        long = [window for window in status.burn_rate if Duration.parse(window).seconds >= SHORTEST_SECONDS]
-        if not long:
-            continue
-        window = min(long, key=lambda each: Duration.parse(each).seconds)
-        rate = status.burn_rate[window]
+        window = WINDOW if WINDOW in status.burn_rate else _shortest_that_fires(status)
+        rate = status.burn_rate.get(window, 0.0)
         if rate >= BURNS_FAST or (rate >= BURNS and status.firing):
             yield status, window, rate
+
+
+def _shortest_that_fires(status: SloStatus) -> str:
+    long = {each.long_window for each in status.firing if each.long_window} & set(status.burn_rate)
+    return min(long, key=lambda each: Duration.parse(each).seconds, default="")
 
 
 def _is_subject(status: SloStatus, subject: Subject) -> bool:
