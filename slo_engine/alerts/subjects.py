@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from slo_engine.alerts.payload import Alert
@@ -20,9 +21,12 @@ LONGEST_WINDOW = timedelta(hours=6)
 """A ticket over three days is explained by its newest traces, not by reading three days of them."""
 
 
-def subjects_of(alerts: Iterable[Alert], slos: SloSet, at: datetime) -> list[Subject]:
+def subjects_of(
+    alerts: Iterable[Alert], slos: SloSet, at: datetime, *, incident: str = "", title: str = ""
+) -> list[Subject]:
     """The subjects of a notification that came ``at`` this time, each once, in the order of its alerts; those of firing
-    alerts only. An alert of no SLO that is known here is about nothing that evidence could be tied to."""
+    alerts only. An alert of no SLO that is known here is about nothing that evidence could be tied to. ``incident``,
+    ``title``: its thread, and its one line for lists."""
     found: dict[object, tuple[Slo, Group, list[Alert]]] = {}
     for alert in alerts:
         slo = slos.find(alert.labels.get(SERVICE, ""), alert.labels.get(SLO, ""))
@@ -30,7 +34,8 @@ def subjects_of(alerts: Iterable[Alert], slos: SloSet, at: datetime) -> list[Sub
             continue
         group = {label: alert.labels.get(label, "") for label in slo.by}
         found.setdefault((slo.key, tuple(group.items())), (slo, group, []))[2].append(alert)
-    return [_subject(slo, group, alike, at) for slo, group, alike in found.values()]
+    subjects = (_subject(slo, group, alike, at) for slo, group, alike in found.values())
+    return [replace(each, incident=incident, title=title) for each in subjects]
 
 
 def _subject(slo: Slo, group: Group, alerts: list[Alert], at: datetime) -> Subject:

@@ -68,9 +68,11 @@ class Metrics(Protocol):
 class Remembered:
     """What is known of a cause from before."""
 
+    back_since: datetime
+    """When it was first seen in this incident."""
     first_seen: datetime
     last_seen: datetime
-    """In an incident before this one."""
+    """In the incidents before this one."""
     incidents: int
     """How many there were before this one."""
     last_incident: str
@@ -83,10 +85,11 @@ class Memory(Protocol):
     """What remembers causes: the store, or a test."""
 
     async def remember(
-        self, subject: str, causes: Sequence[str], incident: str, title: str, at: datetime
+        self, subject: str, found: Sequence[str], incident: str, title: str, at: datetime
     ) -> dict[str, Remembered | None]:
-        """Note the causes of an incident, and say what was known of each before it; None: it is new. Raises
-        SloEngineError."""
+        """Note the causes that were found for a notification, received ``at``, and say what was known of each before
+        its incident; None: it is new. ``subject``: what it is about; ``incident``: what all notifications of one share
+        until it is resolved. Raises SloEngineError."""
         ...
 
 

@@ -8,6 +8,7 @@ from slo_engine.evidence.sources.causes import CausesSource
 from slo_engine.evidence.sources.changes import Changes
 from slo_engine.evidence.sources.contrast import ContrastSource
 from slo_engine.evidence.sources.exemplars import Exemplars
+from slo_engine.evidence.sources.memory import MemorySource
 from slo_engine.evidence.sources.related import Related
 from slo_engine.evidence.sources.scores import Scores
 from slo_engine.evidence.sources.slow_steps import SlowSteps
@@ -20,6 +21,7 @@ SOURCES: Mapping[str, Callable[[Backends], Source]] = {
     "scores": Scores,
     "contrast": ContrastSource,
     "changes": Changes,
+    "memory": MemorySource,
     "related": Related,
 }
 """By the name of their section, in the order in which people read them."""
