@@ -12,6 +12,7 @@ from slo_engine.evidence.sources.memory import MemorySource
 from slo_engine.evidence.sources.related import Related
 from slo_engine.evidence.sources.scores import Scores
 from slo_engine.evidence.sources.slow_steps import SlowSteps
+from slo_engine.evidence.sources.spend import Spend
 
 SOURCES: Mapping[str, Callable[[Backends], Source]] = {
     "budget": Budget,
@@ -19,6 +20,7 @@ SOURCES: Mapping[str, Callable[[Backends], Source]] = {
     "exemplars": Exemplars,
     "slow_steps": SlowSteps,
     "scores": Scores,
+    "spend": Spend,
     "contrast": ContrastSource,
     "changes": Changes,
     "memory": MemorySource,
