@@ -64,6 +64,7 @@ def _history() -> dict[str, dict[int, float]]:
         _series("nightly_agent", "gpt-5"): _spent({(1.0, 0.0): 100.0, (25.0, 24.0): 100.0, ALWAYS: 1.0}),
         _series("lasting_agent", "gpt-5"): _spent({(5.0, 0.0): 50.0, ALWAYS: 0.5}),
         _series("young_agent", "gpt-5"): _spent({ALWAYS: 30.0}, since=0.7),
+        _series("begun_in_the_hour_before", "gpt-5"): _spent({ALWAYS: 30.0}, since=1.5),
         _series("younger_than_a_day", "gpt-5"): _spent({(1.0, 0.0): 30.0, ALWAYS: 2.0}, since=20.0),
         _series(AWKWARD, "gpt-5"): _spent({(1.0, 0.0): 10.0, ALWAYS: 1.0}),
         _series("axb", "gpt-5"): _spent({ALWAYS: 1000.0}),
@@ -182,8 +183,9 @@ def test_what_goes_on_for_longer_than_the_window_is_compared_with_the_day_before
     assert data(section)["compared_with"] == "a day before"
 
 
-def test_without_a_history_nothing_is_compared(metrics: RealMetrics) -> None:
-    section = said(metrics, "young_agent")
+@pytest.mark.parametrize("agent", ["young_agent", "begun_in_the_hour_before"])
+def test_without_a_history_of_all_of_the_earlier_window_nothing_is_compared(metrics: RealMetrics, agent: str) -> None:
+    section = said(metrics, agent)
     assert section is not None
     assert "no spend before to compare with" in section.text
     assert answer(section).endswith("(100 % of all; no spend before to compare with).")

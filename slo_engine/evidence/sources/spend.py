@@ -158,7 +158,7 @@ async def _spending(metrics: Metrics, spend: Selector, subject: Subject) -> _Spe
     # Without a sample at its beginning, nobody knows what was spent in all of an earlier window.
     known = [_begun(spend, by + window) for by in (window, DAY)]
     asked = [
-        *(largest, *(f"{each} and {largest} and on () {there}" for each, there in zip(earlier, known, strict=True))),
+        *(largest, *(f"{each} and {largest}" for each in earlier)),
         *(f"sum({_increase(spend, subject, timedelta(0))})",),
         *(f"sum({each}) and on () {there}" for each, there in zip(earlier, known, strict=True)),
     ]
