@@ -83,6 +83,7 @@ class Engine:
             Gatherer(sources(backends), statuses, budget=settings.evidence.budget.seconds),
             tuple(self._sinks),
             self._courier.tell,
+            updated=tuple(each.name for each in settings.sinks if each.updates),
         )
         self._intake = Intake(self._database, self._enrichment.tell)
         self._rollout = _rollout(settings, self._prometheus, self._closing)

@@ -85,9 +85,9 @@ def _welcome(stack: Stack, incident_after: float) -> str:
     LangFuse                             {stack.langfuse_url}
     logs and data                        {stack.folder}
 
-  In {incident_after:.0f} s the search tool of support_agent breaks. One to three minutes later the burn alert of its
-  success SLO pages, with the failing traces and their cause. Edit a file of slos/, and Prometheus runs its rules within
-  a minute. Ctrl-C ends everything.
+  In {incident_after:.0f} s a new prompt makes the search of support_agent fail; a minute later batch_agent begins to
+  spend in a loop, and another minute later a judge scores research_agent low. One to three minutes after each its SLO
+  pages, with the reason. Edit a file of slos/, and Prometheus runs its rules within a minute. Ctrl-C ends everything.
 """
 
 
@@ -119,15 +119,16 @@ def _pages(url: str) -> list[dict[str, Any]]:
 
 def _summary(message: dict[str, Any]) -> list[str]:
     first = message["alerts"][0]["annotations"]
-    causes = [f"    {cause}" for cause in _causes(message)]
-    return [f"{message['status']}: {first.get('summary', message['alerts'][0]['labels'])}", *causes]
+    answers = dict.fromkeys(alert["annotations"].get("slo_engine_answer") for alert in message["alerts"])
+    said = [f"    {answer}" for answer in answers if answer]
+    return [f"{message['status']}: {first.get('summary', message['alerts'][0]['labels'])}", *said]
 
 
 def _causes(message: dict[str, Any]) -> list[str]:
     return [
         f"{cause['count']} of {subject['traces']['failed']}: {cause['what']}: {cause['message']}"
         for subject in message.get("enrichment", {}).get("subjects", [])
-        if subject["traces"]
+        if subject.get("traces")
         for cause in subject["traces"]["causes"]
     ]
 

@@ -121,7 +121,7 @@ class Stack:
         self.langfuse_url = f"http://127.0.0.1:{port}"
         values = ("pk-lf-local", "sk-lf-local", self.langfuse_url)
         self._environment |= dict(zip(LANGFUSE_KEYS, values, strict=True))
-        self._environment |= {"LANGFUSE_FLUSH_INTERVAL": "1"}
+        self._environment |= {"LANGFUSE_FLUSH_INTERVAL": "1", "LANGFUSE_SAMPLE_RATE": "0.25"}
         self._add(
             self._process(
                 *("langfuse", "-m", "deploy.stack.standin.app", "--port", str(port)),
@@ -156,6 +156,7 @@ class Stack:
                     "type": "webhook",
                     "url": f"{self.receiver_url}/page",
                     "secret": SINK_SECRET,
+                    "updates": True,
                 }
             ],
         }

@@ -37,6 +37,11 @@ class Alert:
     """None: it does not say, or nothing that makes sense."""
 
     @property
+    def name(self) -> str:
+        """Of the alerting rule; empty where it has none."""
+        return self.labels.get("alertname", "")
+
+    @property
     def is_firing(self) -> bool:
         """Whether the alert goes on."""
         return self.status == "firing"

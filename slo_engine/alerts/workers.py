@@ -22,6 +22,7 @@ from slo_engine.alerts.payload import AlertGroup, MalformedError, parse, underst
 from slo_engine.alerts.subjects import subjects_of
 from slo_engine.definitions.slo import SloSet
 from slo_engine.evidence import Gatherer
+from slo_engine.evidence.answer import NAME as ANSWER
 from slo_engine.notifications import Evidence, Message, Missing, restored
 from slo_engine.notifications.alertmanager import ENRICHMENT
 from slo_engine.scrub.outgoing import outgoing, outgoing_text
@@ -36,6 +37,12 @@ INBOX_BATCH = 5
 
 MOST_IN_HAND = 500
 """Messages that are being completed; each has left within the evidence budget, whether it got a place or not."""
+UPDATE_SECONDS = 60.0
+"""After which evidence that was not there is looked for once more."""
+
+UPDATE = "update"
+"""The kind of a message that says what its predecessor could not."""
+
 SIDE_BY_SIDE = 32
 """Messages whose evidence is gathered at the same time."""
 
@@ -100,8 +107,14 @@ class Enrichment(Worker):
         gatherer: Gatherer,
         sinks: Sequence[str],
         on_ready: Callable[[], None],
+        updated: Sequence[str] = (),
+        update_after: float = UPDATE_SECONDS,
     ) -> None:
+        """``updated``: the sinks that get evidence which comes late; ``update_after``: seconds."""
         super().__init__()
+        self._updated = updated
+        self._update_after = update_after
+        self._updates: set[asyncio.Task[None]] = set()
         self._database = database
         self._slos = slos
         self._gatherer = gatherer
@@ -121,6 +134,8 @@ class Enrichment(Worker):
                 except StoreError as error:
                     logger.error("messages wait for their evidence: %s", error)  # noqa: TRY400 - an outage, no bug
                 await self.rest()
+        for each in self._updates:  # late evidence decorates what has left: a stop does not wait for it
+            each.cancel()
 
     async def _waiting(self) -> list[StoredMessage]:
         room = MOST_IN_HAND - len(self._in_hand)
@@ -138,6 +153,11 @@ class Enrichment(Worker):
             content = await loop.run_in_executor(_SCRUBBING, outgoing, content)
             await self._hand_over(stored, content)
             telemetry.MESSAGES.labels(state).inc()
+            if self._updated and stored.kind == "firing" and lacks_an_answer(evidence):
+                # The message as it was posted: what left is scrubbed, and evidence is found by what stood in it.
+                task = asyncio.create_task(self._update_later(stored, message))
+                self._updates.add(task)
+                task.add_done_callback(self._updates.discard)
         except Exception:
             # Whatever one message trips over, it is not lost, and the others are not held up.
             logger.exception("message %s could not be completed; it is tried again", stored.key)
@@ -145,6 +165,27 @@ class Enrichment(Worker):
         finally:
             self._in_hand.discard(stored.id)
             self.tell()  # there may be more than fitted into the hand
+        self._on_ready()
+
+    async def _update_later(self, stored: StoredMessage, message: Message) -> None:
+        """LangFuse takes in traces late: once, a while after, look again, and tell what was found."""
+        await asyncio.sleep(self._update_after)
+        try:
+            newest = await asyncio.to_thread(self._database.read, partial(messages.newest_of, thread=stored.thread))
+            if newest != stored.id:
+                return  # something newer was said of the incident
+            evidence, _ = await self._evidence(message, datetime.fromtimestamp(stored.received_at, UTC))
+            if lacks_an_answer(evidence) or not evidence.topics:
+                return
+            content = replace(message, evidence=evidence).content()
+            content = await asyncio.get_running_loop().run_in_executor(_SCRUBBING, outgoing, content)
+            new = messages.NewMessage(
+                time.time(), stored.thread, UPDATE, stored.severity, stored.title, content, inbox_id=None
+            )
+            await _write(self._database, partial(messages.add_ready, new=new, sinks=self._updated))
+            telemetry.MESSAGES.labels("update").inc()
+        except Exception:
+            logger.exception("the late evidence of message %s could not be sent", stored.key)
         self._on_ready()
 
     async def _hand_over(self, stored: StoredMessage, content: Mapping[str, Any]) -> None:
@@ -188,6 +229,16 @@ def _add(connection: Connection, new: messages.NewMessage) -> None:
     messages.add(connection, new)
     if new.kind == "resolved":
         causes.end(connection, new.thread, new.received_at)
+
+
+def lacks_an_answer(evidence: Evidence) -> bool:
+    """Whether traces were asked for and something that is asked about got no answer: they may come yet."""
+    asked = {"causes", "slow_steps", "scores"}
+    is_missing = any(each.source == "langfuse" for each in evidence.missing)
+    return any(
+        topic.section(ANSWER) is None and (is_missing or any(section.name in asked for section in topic.sections))
+        for topic in evidence.topics
+    )
 
 
 def _new_message(posted: inbox.Posted) -> messages.NewMessage:

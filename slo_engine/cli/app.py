@@ -44,6 +44,7 @@ def validate(paths: SloPathsHere = None, as_json: AsJson = False) -> None:
     from slo_engine.definitions import examine
 
     loaded = examine(paths or [Path("slos")])
+    without_traces = [f"{slo.service} {slo.name}" for slo in loaded.slos.slos if slo.lacks_traces]
     if as_json:
         output.json_document(
             {
@@ -59,6 +60,7 @@ def validate(paths: SloPathsHere = None, as_json: AsJson = False) -> None:
                     }
                     for problem in loaded.problems
                 ],
+                "without_traces": without_traces,
             }
         )
     else:
@@ -66,6 +68,11 @@ def validate(paths: SloPathsHere = None, as_json: AsJson = False) -> None:
             output.line(str(problem))
         found = f"{len(loaded.slos.slos)} SLOs and {len(loaded.slos.thresholds)} thresholds"
         output.note(f"{found} are fine; {len(loaded.problems)} mistakes" if loaded.problems else f"{found}, all fine")
+        if without_traces:
+            output.note(
+                f"{', '.join(without_traces)}: notifications cannot say why: no label names an agent, tool or model of "
+                "slo_engine.monitoring; write `traces:` to say which traces these are about, or `traces: false`"
+            )
     raise typer.Exit(1 if loaded.problems else 0)
 
 

@@ -19,6 +19,7 @@ from slo_engine.definitions.format import (
     VERSION,
     AlertingFormat,
     HeaderFormat,
+    NoTracesFormat,
     PolicyFormat,
     SliFormat,
     SloFormat,
@@ -206,6 +207,7 @@ class _Reading:
             exhausted=alerting.exhausted,
             absent=alerting.absent,
             traces=self._traces(path, item.traces or defaults.traces, sli, by),
+            wants_no_traces=isinstance(item.traces or defaults.traces, NoTracesFormat),
         )
         for index, label in enumerate(by):
             if label in by[:index]:
@@ -266,7 +268,8 @@ class _Reading:
 
     def _traces(self, path: KeyPath, traces: TracesFormat | None, sli: Sli, by: tuple[str, ...]) -> TraceQuery | None:
         if traces is None:
-            return default_query(by, sli.selectors())
+            # Of a bad minute nobody knows whether a run that failed is behind it.
+            return default_query(by, sli.selectors()) if sli.selectors() else None
         query = traces.query()
         written = self._where(path, ("traces",))
         for where, template in query.templates() if query else ():

@@ -13,7 +13,7 @@ from slo_engine.definitions.money import Budget
 from slo_engine.definitions.policies import Policy, Severity, Tier
 from slo_engine.definitions.promql import Matcher
 from slo_engine.definitions.targets import Group, Target, amount_for
-from slo_engine.definitions.traces import TraceQuery
+from slo_engine.definitions.traces import Spent, TraceQuery
 
 
 @dataclass(frozen=True)
@@ -55,11 +55,20 @@ class Slo:
     absent: Duration | None
     traces: TraceQuery | None
     """Which traces explain its errors; None: it is tied to none."""
+    wants_no_traces: bool = False
+    """The file says that it is to be tied to none."""
 
     @property
     def key(self) -> tuple[str, str]:
         """What identifies the SLO over all files."""
         return (self.service, self.name)
+
+    @property
+    def lacks_traces(self) -> bool:
+        """Whether its notifications cannot say why, for want of a tie that its author may not have thought of."""
+        explained = self.sli.explained_by
+        needs_traces = explained is not None and not isinstance(explained, Spent)
+        return self.traces is None and not self.wants_no_traces and needs_traces
 
     @property
     def tiers(self) -> tuple[Tier, ...]:
@@ -135,6 +144,10 @@ class SloSet:
     def find(self, service: str, name: str) -> Slo | None:
         """The SLO with this service and name."""
         return next((slo for slo in self.slos if slo.key == (service, name)), None)
+
+    def find_threshold(self, service: str, alert: str) -> Threshold | None:
+        """The plain alert of this service and name."""
+        return next((each for each in self.thresholds if (each.service, each.alert) == (service, alert)), None)
 
     @property
     def services(self) -> tuple[str, ...]:

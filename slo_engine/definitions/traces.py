@@ -144,6 +144,11 @@ _BY_LABEL: Mapping[str, str] = {
 ``agent_type:support_agent``."""
 
 
+def names_in_traces(labels: Mapping[str, str]) -> dict[str, str]:
+    """Of the labels of an alert, those that name something in a trace."""
+    return {label: value for label, value in labels.items() if label in _BY_LABEL}
+
+
 def default_query(by: Iterable[str], selectors: Iterable[Selector]) -> TraceQuery | None:
     """The query of an SLO that writes none: by those labels of ``by``, and those that its series are chosen by, which
     our library sets. None: there is no such label."""

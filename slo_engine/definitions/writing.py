@@ -74,7 +74,9 @@ def _slo(slo: Slo) -> dict[str, Any]:
         ("absent", slo.absent),
     ):
         alerting |= {key: str(value)} if value is not None else {}
-    return {**data, "alerting": alerting, "traces": _traces(slo.traces)}
+    if slo.traces is not None or slo.wants_no_traces:
+        data |= {"traces": _traces(slo.traces)}
+    return {**data, "alerting": alerting}
 
 
 def _traces(query: TraceQuery | None) -> dict[str, Any] | Literal[False]:

@@ -16,6 +16,9 @@ class SinkSettings(SettingsSection):
     """What every item of ``sinks`` takes, beside a ``type`` of its own."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][-a-z0-9_]{0,99}$")]
+    updates: bool = False
+    """Whether it takes a second message about a notification whose evidence came late. Whoever pages for each message
+    that comes does not want it."""
 
 
 @dataclass(frozen=True)

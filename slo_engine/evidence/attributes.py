@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from slo_engine.traces import Observation, Selection
 
-SAMPLE_RATE = "slo_engine.sample_rate"
+SAMPLE_RATE = "slo_engine_sample_rate"
 """The key of metadata in which :mod:`slo_engine.monitoring` says at which rate a successful run was kept."""
 
 CHANGES = ("prompt", "release", "version", "model")

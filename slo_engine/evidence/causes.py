@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 
 from slo_engine.evidence.failing_step import Failure
@@ -66,6 +66,9 @@ def _cause(what: str, message: str, failures: Sequence[Failure], of: int, url_of
         first_seen=min(times),
         last_seen=max(times),
         examples=links((failure.step for failure in failures), url_of),
+        environments=tuple(
+            name for name, _ in Counter(failure.step.environment or "" for failure in failures).most_common()
+        ),
     )
 
 

@@ -16,7 +16,7 @@ from datetime import timedelta
 from slo_engine.traces import Observation
 
 _INTERRUPT = re.compile(
-    r"\b(?:Graph|Node|Human|Task)?Interrupt(?:ed)?\b(?!Error)|\bGraphBubbleUp\b|\bParentCommand\b"
+    r"\b(?:Graph|Node|Human|Task)Interrupt\b|\bInterrupt\(|\bGraphBubbleUp\b|\bParentCommand\b"
     r"|\bApprovalRequired\b|\bhuman[- ]in[- ]the[- ]loop\b|\b(?:waiting|waits) for (?:human|approval|user input)\b"
 )
 """How frameworks stop a run until a person answers: LangGraph raises through all steps, which LangFuse shows as
@@ -173,7 +173,7 @@ def _bare(message: str) -> str:
 def _not_survived(candidates: Sequence[Observation]) -> list[Observation]:
     """Without those after whose end another one began: the run had gone on."""
     last = max(step.start_time for step in candidates)
-    return [step for step in candidates if step.ended_at + _SAME_MOMENT > last]
+    return [step for step in candidates if step.start_time == last or step.ended_at + _SAME_MOMENT > last]
 
 
 def _order(step: Observation, by_id: Mapping[str, Observation]) -> tuple[float, int, int]:

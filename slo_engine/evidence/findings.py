@@ -71,8 +71,8 @@ class Findings:
     def __init__(self, traces: Traces) -> None:
         self.traces = traces
         self._rows: Once[FailedRows] = Once(kept=0)
-        self._causes: Once[Causes] = Once()
-        self._compared: Once[Compared | None] = Once()
+        self._causes: Once[Causes] = Once(is_empty=lambda found: not found.failed)
+        self._compared: Once[Compared | None] = Once(is_empty=lambda found: found is None)
         self._slow: Once[list[tuple[Observation, float]]] = Once(kept=0)
         self._good: Once[list[tuple[Observation, float]]] = Once(kept=0)
         self._scored: Once[Scored] = Once(kept=0)
@@ -186,6 +186,7 @@ def concluded(rows: FailedRows, subject: Subject, traces: Traces) -> Causes:
     """The causes of what was read."""
     verdicts = rows.verdicts
     causes = causes_of(verdicts.failures, traces.url_of)
+    first = next(iter((*verdicts.failures, *verdicts.uncertain)), None)
     return Causes(
         subject.since,
         subject.until,
@@ -197,6 +198,7 @@ def concluded(rows: FailedRows, subject: Subject, traces: Traces) -> Causes:
         uncertain=causes_of(verdicts.uncertain, traces.url_of)[:MAX_CAUSES],
         waiting=len(verdicts.waiting),
         query=rows.wanted,
+        url=traces.filtered_url(first.step.project_id, rows.wanted) if first else None,
         unasked=rows.unasked,
     )
 

@@ -58,8 +58,8 @@ class Gatherer:
     """Asks all sources side by side."""
 
     def __init__(self, sources: Iterable[Source], statuses: Statuses | None = None, *, budget: float) -> None:
-        """``statuses``: tells which subjects have the most errors. ``budget``: seconds after which a message leaves with
-        what there is."""
+        """``statuses``: tells which subjects have the most errors. ``budget``: seconds after which a message leaves
+        with what there is."""
         self._sources = tuple(sources)
         self._statuses = statuses
         self.budget = budget

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from slo_engine.evidence.queries import asked
 from slo_engine.traces import Selection
 
 
@@ -38,6 +39,8 @@ class Cause:
     first_seen: datetime
     last_seen: datetime
     examples: tuple[TraceLink, ...]
+    environments: tuple[str, ...] = ()
+    """Where its runs were, the most frequent first."""
     is_first: bool = True
     """Whether ``first_seen`` is the first of the window; else it is the first of those that were read."""
 
@@ -56,6 +59,7 @@ class Cause:
             "first_seen": self.first_seen.isoformat(),
             "first_seen_is_exact": self.is_first,
             "last_seen": self.last_seen.isoformat(),
+            "environments": list(self.environments),
             "traces": [example.as_json() for example in self.examples],
         }
 
@@ -79,8 +83,15 @@ class Causes:
     waiting: int = 0
     """Runs that wait for a person, and have not failed."""
     query: Selection | None = None
+    url: str | None = None
+    """Where people look at the same rows in LangFuse."""
     unasked: int = 0
     """Rows that LangFuse sent although they were not asked for, where it sent nothing else."""
+
+    @property
+    def environments(self) -> tuple[str, ...]:
+        """Where the runs of its causes were."""
+        return tuple(dict.fromkeys(each for cause in self.causes for each in cause.environments))
 
     def as_json(self) -> Mapping[str, Any]:
         """As ``traces`` in the enrichment of a notification: ``from`` and ``to`` are the window."""
@@ -95,5 +106,6 @@ class Causes:
             "causes": [cause.as_json() for cause in self.causes],
             "uncertain": [cause.as_json() for cause in self.uncertain],
             "waiting_for_a_person": self.waiting,
-            "query": self.query.conditions() if self.query else None,
+            "query": asked(self.query) if self.query else None,
+            "url": self.url,
         }

@@ -15,6 +15,9 @@ T = TypeVar("T")
 KEPT_SECONDS = 60.0
 """A storm of alerts about one thing comes within a minute or two; an incident changes in that time as well."""
 
+EMPTY_SECONDS = 15.0
+"""For an answer that nothing was found: it may come any moment."""
+
 MOST_KEPT = 256
 
 SAME_TIME = timedelta(seconds=90)
@@ -32,9 +35,11 @@ class _Asked(Generic[T]):
 class Once(Generic[T]):
     """Answers by what was asked. A failure is given to those who wait for it, and is not kept."""
 
-    def __init__(self, *, kept: float = KEPT_SECONDS) -> None:
-        """``kept``: seconds; 0: only while the question goes on, for answers that are large."""
+    def __init__(self, *, kept: float = KEPT_SECONDS, is_empty: Callable[[T], bool] = lambda _: False) -> None:
+        """``kept``: seconds; 0: only while the question goes on, for answers that are large. ``is_empty``: whether an
+        answer says that nothing was found."""
         self._kept = kept
+        self._is_empty = is_empty
         self._asked: OrderedDict[Hashable, _Asked[T]] = OrderedDict()
 
     async def answer(self, key: Hashable, until: datetime, ask: Callable[[], Awaitable[T]]) -> T:
@@ -54,7 +59,8 @@ class Once(Generic[T]):
         if task.cancelled() or task.exception() is not None or not self._kept:
             del self._asked[key]
         else:
-            found.kept_until = time.monotonic() + self._kept
+            kept = EMPTY_SECONDS if self._is_empty(task.result()) else self._kept
+            found.kept_until = time.monotonic() + min(kept, self._kept)
 
     def _forget(self, now: float) -> None:
         old = [key for key, each in self._asked.items() if each.kept_until is not None and each.kept_until < now]

@@ -54,9 +54,7 @@ class Traces(Protocol):
         """The newest observations of a selection. Raises SloEngineError."""
         ...
 
-    async def counts(
-        self, wanted: Selection, *, by: Sequence[str] = (), by_minute: bool = False, deadline: float
-    ) -> list[Count]:
+    async def counts(self, wanted: Selection, *, by: Sequence[str] = (), deadline: float) -> list[Count]:
         """How many there are, counted by the server. Raises SloEngineError."""
         ...
 
@@ -133,6 +131,7 @@ async def failed(traces: Traces, subject: Subject, *, most: int, deadline: float
         known = roots.rows[:MOST_TRACES]
         ids = tuple(dict.fromkeys(row.trace_id for row in known))
         found = (await traces.observations(replace(below, trace_ids=ids), most=most, deadline=deadline)).rows
+    known, found = await _with_steps_of_bare_runs(traces, wanted, known, found, deadline)
     named = (*subject.group.values(), *([wanted.trace_name] if wanted.trace_name else []))
     verdicts = failed_runs(known, found, named=named)
     if verdicts.uncertain:
@@ -179,6 +178,30 @@ def _whose_steps_are_known(
         return roots, steps.rows
     horizon = min(step.start_time for step in steps.rows)
     return [root for root in roots if root.start_time >= horizon], steps.rows
+
+
+async def _with_steps_of_bare_runs(
+    traces: Traces,
+    wanted: Selection,
+    roots: Sequence[Observation],
+    steps: Sequence[Observation],
+    deadline: float,
+) -> tuple[Sequence[Observation], Sequence[Observation]]:
+    """Where no failing step of a run was found, its steps may lack the tags, the user or the environment that the run
+    got after they had begun: they are asked for by their trace."""
+    has_steps = {step.trace_id for step in steps}
+    bare = [root for root in roots if root.trace_id not in has_steps]
+    if not bare:
+        return roots, steps
+    looked_at = bare[:MOST_TRACES]
+    ids = tuple(dict.fromkeys(root.trace_id for root in looked_at))
+    asked = Selection(wanted.since, wanted.until, levels=wanted.levels, is_root=False, trace_ids=ids)
+    found = (await traces.observations(asked, most=MOST_STEPS, deadline=deadline)).rows
+    if found and len(bare) > len(looked_at):
+        # The others are not blamed themselves for steps that nobody has seen.
+        unseen = {root.trace_id for root in bare[MOST_TRACES:]}
+        roots = [root for root in roots if root.trace_id not in unseen]
+    return roots, (*steps, *found)
 
 
 async def _top_level(

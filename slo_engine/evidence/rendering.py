@@ -38,4 +38,6 @@ def trace_links(examples: Iterable[TraceLink]) -> tuple[Link, ...]:
 def causes_section(name: str, found: Causes) -> Section:
     """The section of causes, with links to examples."""
     links = trace_links(example for cause in (*found.causes, *found.uncertain) for example in cause.examples)
+    if found.url:
+        links = (*links, Link("these failures in LangFuse", found.url))
     return Section(name, rendered("causes.txt.j2", found=found), links, found.as_json())

@@ -154,7 +154,9 @@ def _is_name(key: str) -> bool:
     return SLOT in key or _NAME.search(key) is not None
 
 
-_TAKES_A_VALUE: Final = frozenset(["for", "from", "by", "to", "of", "in", "on", "at", "as", "with", "user", "host", "=", "class", "named"])
+_TAKES_A_VALUE: Final = frozenset(
+    ["for", "from", "by", "to", "of", "in", "on", "at", "as", "with", "user", "host", "=", "class", "named"]
+)
 _NAME: Final = re.compile(r"[^\W\d_][._@/$\\-][\w]|[a-z][A-Z]|\d")
 
 # Tokens.
@@ -164,7 +166,45 @@ _PUNCTUATION: Final = r"[=:,;()\[\]{}<>\"'|!?`]"
 _TOKEN: Final = re.compile(rf"( ?)({_QUOTED}|<[a-z]{{2,12}}>|[<>]=?\0|{_PUNCTUATION}|[^ =:,;()\[\]{{}}<>\"'|!?`]+)")
 _VALUE: Final = re.compile(r"(?:[A-Za-z]{0,2}[\W_])*[A-Za-z]{0,2}\0[\W_\0]*(?P<unit>[A-Za-z]{1,7}|%)?[\W_]*")
 _DATE_WORDS: Final = frozenset(
-    ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun", "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday", "January", "February", "March", "April", "June", "July", "August", "September", "October", "November", "December"]
+    [
+        "Mon",
+        "Tue",
+        "Wed",
+        "Thu",
+        "Fri",
+        "Sat",
+        "Sun",
+        "Jan",
+        "Feb",
+        "Mar",
+        "Apr",
+        "May",
+        "Jun",
+        "Jul",
+        "Aug",
+        "Sep",
+        "Oct",
+        "Nov",
+        "Dec",
+        "Monday",
+        "Tuesday",
+        "Wednesday",
+        "Thursday",
+        "Friday",
+        "Saturday",
+        "Sunday",
+        "January",
+        "February",
+        "March",
+        "April",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ]
 )
 _USERS: Final = frozenset(["user", "account", "customer", "tenant", "User", "Account", "Customer", "Tenant"])
 _USER: Final = re.compile(
@@ -242,7 +282,32 @@ _FAILURE: Final = re.compile(
     r"|[A-Z]+(?:_[A-Z]+)+\.?|E[A-Z]{4,}|\w+_error"
 )
 _NAMES_A_PART: Final = frozenset(
-    ["attribute", "module", "named", "name", "argument", "column", "relation", "table", "function", "field", "key", "tool", "method", "class", "parameter", "property", "variable", "option", "model", "KeyError", "AttributeError", "NameError", "ImportError", "ModuleNotFoundError"]
+    [
+        "attribute",
+        "module",
+        "named",
+        "name",
+        "argument",
+        "column",
+        "relation",
+        "table",
+        "function",
+        "field",
+        "key",
+        "tool",
+        "method",
+        "class",
+        "parameter",
+        "property",
+        "variable",
+        "option",
+        "model",
+        "KeyError",
+        "AttributeError",
+        "NameError",
+        "ImportError",
+        "ModuleNotFoundError",
+    ]
 )
 _IDENTIFIER: Final = re.compile(r"[\"'`][A-Za-z_][\w.-]*[\"'`]")
 

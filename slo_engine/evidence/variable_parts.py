@@ -13,7 +13,33 @@ SLOT: Final = "\0"
 """Stands in a form for what may differ. A text must not hold one of its own."""
 
 UNITS: Final = frozenset(
-    ["B", "KB", "MB", "GB", "TB", "kB", "KiB", "MiB", "GiB", "bytes", "ms", "us", "ns", "s", "sec", "secs", "second", "seconds", "min", "minute", "minutes", "hour", "hours", "h", "%"]
+    [
+        "B",
+        "KB",
+        "MB",
+        "GB",
+        "TB",
+        "kB",
+        "KiB",
+        "MiB",
+        "GiB",
+        "bytes",
+        "ms",
+        "us",
+        "ns",
+        "s",
+        "sec",
+        "secs",
+        "second",
+        "seconds",
+        "min",
+        "minute",
+        "minutes",
+        "hour",
+        "hours",
+        "h",
+        "%",
+    ]
 )
 
 

@@ -45,6 +45,9 @@ MAX_ANSWER: Final = 64
 """KB of an answer that are read."""
 
 SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
+SAMPLE_RATE: Final = "slo_engine_sample_rate"
+"""Metadata of a run that succeeded: at which rate such runs are kept."""
+
 _SCOPE: Final = InstrumentationScope("slo-engine")
 
 
@@ -230,6 +233,9 @@ class Spans:
             attributes[Names.OBSERVATION_STATUS_MESSAGE] = "did not end before its run"
         if not step.parent_id:
             attributes[Names.IS_APP_ROOT] = True
+            if not trace.failed and trace.tracing.sample_rate < 1:
+                # Who compares failing runs with healthy ones must know for how many a healthy one stands.
+                attributes[f"{Names.OBSERVATION_METADATA}.{SAMPLE_RATE}"] = f"{trace.tracing.sample_rate:g}"
         return ReadableSpan(
             name=_sendable(step.name) if step.kind == "agent" else self._name(step.name),
             context=_context(trace, step.span_id),

@@ -175,6 +175,7 @@ class Tracing:
             raise ValueError(f"sample_rate is a share between 0 and 1, not {sample_rate}")
         self.sink = sink
         self.capture_content = capture_content
+        self.sample_rate = sample_rate
         self._kept_below = int(sample_rate * (1 << 64))
         self.open: weakref.WeakValueDictionary[int, Trace] = weakref.WeakValueDictionary()
 

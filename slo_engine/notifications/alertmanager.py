@@ -28,7 +28,7 @@ def as_payload(message: Message) -> dict[str, Any]:
     for topic in evidence.topics:
         added |= dict.fromkeys(topic.fingerprints, annotations_of(topic, evidence))
     alerts = [_annotated(alert, added) for alert in payload.get("alerts", ())]
-    return {**payload, "alerts": alerts, ENRICHMENT: enrichment(evidence)}
+    return {**payload, "alerts": alerts, ENRICHMENT: enrichment(evidence, is_update=message.kind == "update")}
 
 
 def annotations_of(topic: Topic, evidence: Evidence) -> dict[str, str]:
@@ -39,10 +39,11 @@ def annotations_of(topic: Topic, evidence: Evidence) -> dict[str, str]:
     return {name: text for name, text in found.items() if text}
 
 
-def enrichment(evidence: Evidence) -> dict[str, Any]:
-    """The ``enrichment`` object."""
+def enrichment(evidence: Evidence, *, is_update: bool = False) -> dict[str, Any]:
+    """The ``enrichment`` object. ``is_update``: the notification itself was sent before."""
     return {
         "version": "1",
+        "update": is_update,
         "gathered_at": evidence.gathered_at,
         "seconds": evidence.seconds,
         "missing": [{"source": each.source, "reason": each.reason} for each in evidence.missing],

@@ -110,6 +110,21 @@ def finish(
         connection.execute(insert(outbox), rows)
 
 
+def add_ready(connection: Connection, new: NewMessage, sinks: Iterable[str]) -> int:
+    """Store a message that is complete, with an outbox row for each sink. Returns its id."""
+    message_id = add(connection, new)
+    finish(connection, message_id, new.content, sinks, new.received_at)
+    return message_id
+
+
+def newest_of(connection: Connection, thread: str) -> int | None:
+    """The id of the newest message of a thread; None: it has none."""
+    newest_id: int | None = connection.execute(
+        select(func.max(messages.c.id)).where(messages.c.thread == thread)
+    ).scalar_one()
+    return newest_id
+
+
 def newest(connection: Connection, limit: int) -> list[StoredMessage]:
     """The newest messages, newest first."""
     return [_message(row) for row in connection.execute(_MESSAGE.order_by(messages.c.id.desc()).limit(limit))]

@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import httpx
 
@@ -110,9 +110,7 @@ class LangFuse:
         self._v1_until = 0.0
         raise absent
 
-    async def counts(
-        self, wanted: Selection, *, by: Sequence[str] = (), by_minute: bool = False, deadline: float
-    ) -> list[Count]:
+    async def counts(self, wanted: Selection, *, by: Sequence[str] = (), deadline: float) -> list[Count]:
         """How many observations a selection has, counted by the server: exact, however many they are. ``by``:
         dimensions of LangFuse's metrics, such as ``name``. Raises TracesError; UnsupportedError from a v3 server."""
         query: dict[str, Any] = {
@@ -123,8 +121,6 @@ class LangFuse:
             "fromTimestamp": instant(wanted.since),
             "toTimestamp": instant(wanted.until),
         }
-        if by_minute:
-            query["timeDimension"] = {"granularity": "minute"}
         try:
             answer = await self._get("/api/public/v2/metrics", {"query": json.dumps(query)}, deadline)
         except _NotFoundError:
@@ -179,13 +175,13 @@ class LangFuse:
         return f"{self._public_url}/project/{quote(project_id, safe='')}/traces/{quote(trace_id, safe='')}"
 
     def filtered_url(self, project_id: str, wanted: Selection) -> str:
-        """Where people look at the same observations, in LangFuse's own table: by time, level and tags, which its
-        address can say."""
-        filters = [f"level;stringOptions;;any of;{'|'.join(wanted.levels)}"] if wanted.levels else []
-        filters += [f"traceTags;arrayOptions;;all of;{'|'.join(wanted.tags)}"] if wanted.tags else []
-        filters += [f"name;string;;=;{wanted.name}"] if wanted.name else []
+        """Where people look at the same observations: LangFuse's own table, with what its address can say."""
         window = f"{int(wanted.since.timestamp() * 1000)}-{int(wanted.until.timestamp() * 1000)}"
-        asked = f"filter={quote(','.join(filters), safe='')}&dateRange={window}"
+        filters = ",".join(
+            ";".join((each["column"], each["type"], each.get("key", ""), each["operator"], _in_address(each["value"])))
+            for each in wanted.filters()
+        )
+        asked = urlencode({"filter": filters, "dateRange": window})
         return f"{self._public_url}/project/{quote(project_id, safe='')}/observations?{asked}"
 
     async def _read_v2(self, wanted: Selection, most: int, deadline: float, with_metadata: bool) -> Observations:
@@ -322,12 +318,16 @@ def _conditions_v1(wanted: Selection) -> list[Mapping[str, Any]]:
     return conditions
 
 
+def _in_address(value: Any) -> str:
+    """A value of a filter as LangFuse's own addresses write it."""
+    values = value if isinstance(value, list) else [str(value).lower() if isinstance(value, bool) else value]
+    return "|".join(quote(str(each), safe="") for each in values)
+
+
 def _count(row: Mapping[str, Any], by: Sequence[str]) -> Count:
     number = row.get("count_count")
-    minute = row.get("time_dimension")
     try:
-        at = datetime.fromisoformat(minute) if isinstance(minute, str) else None
-        return Count(int(number or 0), {each: str(row[each]) for each in by if row.get(each) is not None}, at)
+        return Count(int(number or 0), {each: str(row[each]) for each in by if row.get(each) is not None})
     except (ValueError, TypeError):
         raise TracesError("LangFuse answered with counts that are no numbers") from None
 

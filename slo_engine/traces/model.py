@@ -95,4 +95,3 @@ class Count:
 
     number: int
     values: Mapping[str, str] = field(default_factory=dict)
-    minute: datetime | None = None

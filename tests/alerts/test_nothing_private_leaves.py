@@ -7,8 +7,9 @@ import io
 import json
 import logging
 import time
-from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -24,10 +25,10 @@ from slo_engine.delivery.courier import Courier
 from slo_engine.delivery.sinks import ConsoleSink
 from slo_engine.evidence import Backends, Gatherer, sources
 from slo_engine.logs import JsonFormatter
-from slo_engine.status.model import SloStatus
 from slo_engine.store import inbox, outbox
-from slo_engine.traces import Observation, Observations, TracesError
+from slo_engine.traces import TraceScore
 from tests.alerts.payloads import SUCCESS_LABELS, notification
+from tests.evidence.world import NoStatuses, RowTraces, observation, step
 from tests.scrub.pii import KEYS
 from tests.web.test_app import Site
 
@@ -52,42 +53,29 @@ HIDDEN = {**PLANTED, "password": "hunter2-and-more", "url": "s3cr3t-pass"}
 """What must not be seen of each."""
 
 
-class NoStatuses:
-    async def statuses(self) -> Sequence[SloStatus]:
-        return []
-
-
-class Traces:
-    """Every step of a run holds the text: in its name, its message, its model, its id."""
-
-    def __init__(self, text: str) -> None:
-        self._text = text
-
-    async def failed(self, tags: Sequence[str], since: datetime, until: datetime) -> Observations:
-        at = datetime.now(UTC)
-        row = {"id": "o", "trace_id": "t", "project_id": "p", "level": "ERROR", "start_time": at}
-        text = self._text
-        root = Observation(is_root=True, type="AGENT", name=text, status_message=text, model="", **row)  # type: ignore[arg-type]
-        tool = Observation(
-            is_root=False,
-            type="TOOL",
-            name=f"crm {text}",
-            status_message=f"it said {text}",
-            model="",
-            **row,  # type: ignore[arg-type]
-        )
-        return Observations((root, tool), is_partial=False)
-
-    async def slow(self, tags: Sequence[str], since: datetime, until: datetime, *, seconds: float) -> Observations:
-        raise TracesError(f"cannot be read: {self._text}")
-
-    def url_of(self, observation: Observation) -> str:
-        return f"http://langfuse/{observation.trace_id}"
+def traces(text: str) -> RowTraces:
+    """Every step of a run holds the text: in its name, its message, its metadata, its user, its tags, its score."""
+    now = datetime.now(UTC)
+    own: dict[str, Any] = {
+        "metadata": {"prompt_version": text, "note": text},
+        "tags": (f"agent_type:{text}", f"team:{text}", "agent_type:support_agent"),
+        "user": text,
+        "release": text,
+        "environment": text,
+    }
+    rows = []
+    for number in range(12):
+        root = observation(f"t{number}", text, message=text, seconds=20.0, **own)
+        tool = step(f"t{number}", f"crm {text}", parent=root.id, message=f"it said {text}", seconds=15.0, **own)
+        healthy = observation(f"h{number}", level="DEFAULT", tags=own["tags"])
+        rows += [replace(each, start_time=now - timedelta(minutes=1), end_time=None) for each in (root, tool, healthy)]
+    scores = [TraceScore(f"t{number}", text, 0.1, now, text, text, text) for number in range(12)]
+    return RowTraces(rows, scores)
 
 
 def posted(text: str, slo: str) -> bytes:
     """A notification that holds the text wherever a sender can put one."""
-    labels = {**SUCCESS_LABELS, "slo": slo, "agent_type": text, "note": f"see {text} there"}
+    labels = {**SUCCESS_LABELS, "slo": slo, "agent_type": text, "score_name": text, "note": f"see {text} there"}
     found = notification(labels=labels, group_key=f"group of {text} and {slo}")
     found["alerts"][0]["annotations"] = {"summary": f"{text} fails", "description": text}
     found["alerts"][0]["generatorURL"] = f"http://prometheus/graph?q={text}"
@@ -124,21 +112,26 @@ def everything_shown(tmp_path: Path, text: str) -> str:
 
     async def run() -> None:
         courier = Courier(site.database, {"hook": hook, "console": ConsoleSink(console)})
-        gatherer = Gatherer(sources(Backends(NoStatuses(), Traces(text))), budget=5.0)
+        gatherer = Gatherer(sources(Backends(NoStatuses(), traces(text))), budget=5.0)
         enrichment = Enrichment(site.database, lambda: SLOS, gatherer, ["hook", "console"], courier.tell)
         intake = Intake(site.database, enrichment.tell)
         tasks = [asyncio.create_task(each.run()) for each in (intake, enrichment, courier)]
         async with asyncio.timeout(30):
-            while site.database.read(outbox.counts) != {("hook", "delivered"): 2, ("console", "delivered"): 2}:  # noqa: ASYNC110 - what is looked at is the store
+            while site.database.read(outbox.counts) != {("hook", "delivered"): 3, ("console", "delivered"): 3}:  # noqa: ASYNC110 - what is looked at is the store
                 await asyncio.sleep(0.01)
         for worker in (intake, enrichment, courier):
             worker.stop()
         await asyncio.gather(*tasks)
 
-    for body in (posted(text, "success"), posted(text, "latency"), f"no JSON, but {text}".encode()):
+    for body in (
+        posted(text, "success"),
+        posted(text, "latency"),
+        posted(text, "answers"),
+        f"no JSON, but {text}".encode(),
+    ):
         site.database.write(lambda connection, body=body: inbox.accept(connection, body, time.time()))  # type: ignore[misc]
     asyncio.run(run())
-    assert len(received) == 3
+    assert len(received) == 4
     pages = [site.ask("GET", path).text for path in ("/", "/api/v1/alerts", "/readyz", "/metrics")]
     site.database.close()
     return "\n".join([*received, console.getvalue(), *pages])
@@ -175,7 +168,7 @@ def through(tmp_path: Path, posted_body: bytes, gatherer: Gatherer) -> dict[str,
             worker.stop()
         await asyncio.gather(*tasks)
 
-    site.database.write(lambda connection: inbox.accept(connection, posted_body, 0.0))
+    site.database.write(lambda connection: inbox.accept(connection, posted_body, time.time()))
     asyncio.run(run())
     site.database.close()
     return sent[0]
@@ -192,7 +185,7 @@ def test_a_notification_that_holds_nothing_private_is_sent_as_it_came(tmp_path: 
 def test_evidence_finds_its_alert_though_the_labels_that_identify_it_are_masked(tmp_path: Path) -> None:
     posted_by_a_simple_sender = notification(labels={**SUCCESS_LABELS, "instance": "81.2.69.142:9100"})
     del posted_by_a_simple_sender["alerts"][0]["fingerprint"]
-    gatherer = Gatherer(sources(Backends(NoStatuses(), Traces("boom"))), budget=5.0)
+    gatherer = Gatherer(sources(Backends(NoStatuses(), traces("boom"))), budget=5.0)
     (alert,) = through(tmp_path, json.dumps(posted_by_a_simple_sender).encode(), gatherer)["alerts"]
     assert alert["labels"]["instance"] == "[IP]:9100"
-    assert alert["annotations"]["slo_engine_causes"] == "1 of 1: tool crm boom: it said boom"
+    assert alert["annotations"]["slo_engine_causes"] == "12 of 12: tool crm boom: it said boom"

@@ -6,6 +6,8 @@ import asyncio
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,18 +17,14 @@ import pytest
 from slo_engine.alerts import Enrichment, Intake
 from slo_engine.alerts.workers import SIDE_BY_SIDE
 from slo_engine.definitions import load
-from slo_engine.evidence import Backends, Gatherer, Source, Subject, sources
+from slo_engine.evidence import Backends, Gatherer, Source, Subject, once, sources
 from slo_engine.notifications import Evidence, as_payload, restored
 from slo_engine.status.model import SloStatus
 from slo_engine.store import Database, StoredMessage, inbox, messages, outbox, retention
-from tests.alerts.payloads import body
+from tests.alerts.payloads import SUCCESS_LABELS, body
+from tests.evidence.world import NoStatuses, RowTraces, failed_run
 
 SLOS = load([Path(__file__).parent.parent.parent / "slos"])
-
-
-class NoStatuses:
-    async def statuses(self) -> Sequence[SloStatus]:
-        return []
 
 
 class BrokenGatherer(Gatherer):
@@ -181,3 +179,62 @@ def test_with_too_many_notifications_at_once_the_late_ones_leave_plain_within_th
     listed = database.read(lambda connection: messages.newest(connection, 300))
     reasons = [each["reason"] for page in listed for each in payload(page)["enrichment"]["missing"]]
     assert any("too many notifications at once" in reason for reason in reasons)
+
+
+def test_evidence_that_comes_late_goes_out_once_where_the_sink_can(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(once, "EMPTY_SECONDS", 0.1)
+    traces = RowTraces()
+    gatherer = Gatherer(sources(Backends(NoStatuses(), traces)), budget=5.0)
+    post(database, body(labels=SUCCESS_LABELS))
+
+    async def run() -> None:
+        names = ["plain", "taking-updates"]
+        enrichment = Enrichment(
+            database, lambda: SLOS, gatherer, names, lambda: None, updated=names[1:], update_after=0.3
+        )
+        intake = Intake(database, enrichment.tell)
+        tasks = [asyncio.create_task(intake.run()), asyncio.create_task(enrichment.run())]
+        async with asyncio.timeout(20):
+            while not database.read(outbox.counts):  # noqa: ASYNC110 - what is looked at is the store
+                await asyncio.sleep(0.01)
+            now = datetime.now(UTC)
+            rows = [replace(row, start_time=now - timedelta(minutes=1)) for row in failed_run("t")]
+            traces.rows = rows
+            await asyncio.sleep(1.5)
+        intake.stop()
+        enrichment.stop()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(run())
+    assert database.read(outbox.counts) == {("plain", "pending"): 1, ("taking-updates", "pending"): 2}
+    update, first = database.read(lambda connection: messages.newest(connection, 10))
+    assert (first.kind, update.kind, update.thread) == ("firing", "update", first.thread)
+    assert "slo_engine_answer" not in payload(first)["alerts"][0]["annotations"]
+    assert payload(update)["alerts"][0]["annotations"]["slo_engine_answer"].startswith("100 % of failing runs")
+    assert (payload(first)["enrichment"]["update"], payload(update)["enrichment"]["update"]) == (False, True)
+
+
+def test_nothing_is_updated_that_has_ended_meanwhile_or_that_stays_without_an_answer(database: Database) -> None:
+    for status, group in (("firing", "ended"), ("resolved", "ended"), ("firing", "empty")):
+        post(database, body(labels=SUCCESS_LABELS, status=status, group_key=group))
+    traces = RowTraces()
+    gatherer = Gatherer(sources(Backends(NoStatuses(), traces)), budget=5.0)
+
+    async def run() -> None:
+        enrichment = Enrichment(
+            database, lambda: SLOS, gatherer, ["sink"], lambda: None, updated=["sink"], update_after=0.2
+        )
+        intake = Intake(database, enrichment.tell)
+        tasks = [asyncio.create_task(intake.run()), asyncio.create_task(enrichment.run())]
+        await asyncio.sleep(1.5)
+        intake.stop()
+        enrichment.stop()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(run())
+    assert {each.kind for each in database.read(lambda connection: messages.newest(connection, 10))} == {
+        "firing",
+        "resolved",
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import replace
@@ -14,7 +15,7 @@ from slo_engine.errors import SloEngineError
 from slo_engine.notifications import Message
 from slo_engine.prometheus import Prometheus
 from slo_engine.rollout.ruler import Ruler
-from slo_engine.traces import LangFuse
+from slo_engine.traces import LangFuse, Selection
 
 NOW = datetime(2026, 11, 27, 12, 0, tzinfo=UTC)
 MESSAGE = Message("msg_1", "thread", "firing", "page", "title", payload={"version": "4", "alerts": []})
@@ -29,7 +30,8 @@ def langfuse(connection: Connection) -> str:
     async def read() -> None:
         door = LangFuse(connection)
         try:
-            await door.failed(["agent:a"], NOW - timedelta(hours=1), NOW)
+            wanted = Selection(NOW - timedelta(hours=1), NOW, tags=("agent:a",))
+            await door.observations(wanted, most=10, deadline=time.monotonic() + 60)
         finally:
             await door.close()
 

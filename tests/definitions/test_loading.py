@@ -17,6 +17,7 @@ from slo_engine.definitions import (
     find_files,
     load,
 )
+from slo_engine.definitions.traces import Slow
 from tests.definitions.writing import EVENTS, slo, slo_file, write
 
 SHIPPED = Path(__file__).parents[2] / "slos"
@@ -123,7 +124,8 @@ def test_without_defaults_an_slo_has_thirty_days_and_the_google_policy(tmp_path:
 
     assert (loaded.window, loaded.policy.name, loaded.min_events) == (Duration.parse("30d"), "google", 0)
     assert isinstance(loaded.sli, EventsSli)
-    assert loaded.traces.render({"model": "small"}) == TraceQuery(("model:small",))
+    assert loaded.traces is not None
+    assert loaded.traces.render({"model": "small"}) == TraceQuery(model="small")
 
 
 def test_one_error_carries_every_mistake_of_every_file_in_reading_order(tmp_path: Path) -> None:
@@ -239,9 +241,11 @@ def test_no_key_of_a_file_breaks_the_lines_of_the_output(tmp_path: Path) -> None
 def test_a_label_named_like_a_method_of_a_mapping_is_a_label(tmp_path: Path) -> None:
     (tmp_path / "slos.yaml").write_text(
         "version: slo-engine/v1\nservice: agents\nslos:\n"
-        "  - {name: a, objective: 98, by: [items], sli: {events: {total: a_total, errors: b_total}}}\n"
+        "  - name: a\n    objective: 98\n    by: [items]\n    sli: {events: {total: a_total, errors: b_total}}\n"
+        '    traces: {tags: ["items:{{ labels.items }}"]}\n'
     )
     (slo,) = load([tmp_path]).slos
+    assert slo.traces is not None
     assert slo.traces.render({"items": "x"}).tags == ("items:x",)
 
 
@@ -273,3 +277,55 @@ def test_a_missing_objective_is_one_mistake_whatever_the_policy(tmp_path: Path) 
     assert [problem.message for problem in examine(text).problems] == [
         "objective is missing: write `objective: 98` (percent of good events)"
     ]
+
+
+HTTP = "events: {total: http_requests_total, errors: http_errors_total}"
+
+
+@pytest.mark.parametrize(
+    ("item", "expected"),
+    [
+        (f"by: [agent_type]\n    sli: {{{HTTP}}}", TraceQuery(tags=("agent_type:{{ labels.agent_type }}",))),
+        (f"by: [tool_name]\n    sli: {{{HTTP}}}", TraceQuery(observation="{{ labels.tool_name }}")),
+        (
+            'sli: {events: {total: \'a_total{agent_type="x"}\', errors: \'b_total{agent_type="x",code="5"}\'}}',
+            TraceQuery(tags=("agent_type:x",)),
+        ),
+        ("sli: {events: {total: 'a_total{agent_type=\"x\"}', errors: b_total}}", None),
+        ("sli: {events: {total: 'a_total{agent_type=~\"x\"}', errors: 'b_total{agent_type=~\"x\"}'}}", None),
+        (f"sli: {{{HTTP}}}", None),
+        (f"by: [customer]\n    sli: {{{HTTP}}}", None),
+        (f"by: [agent_type]\n    sli: {{{HTTP}}}\n    traces: false", None),
+        (f"sli: {{{HTTP}}}\n    traces: {{environment: production}}", TraceQuery(environment="production")),
+        (f"sli: {{{HTTP}}}\n    traces: {{tags: []}}", TraceQuery()),
+        ("sli: {slices: {good: 'up == bool 1'}}\n    by: [agent_type]", None),
+    ],
+)
+def test_an_slo_is_tied_to_traces_by_what_it_writes_or_by_labels_of_the_library(
+    tmp_path: Path, item: str, expected: TraceQuery | None
+) -> None:
+    loaded = only_slo(write(tmp_path / "a.yaml", slo_file(f"  - name: a\n    objective: 99\n    {item}")))
+    assert loaded.traces == expected
+    is_declined = "traces: false" in item
+    assert loaded.lacks_traces is (expected is None and not is_declined)
+
+
+@pytest.mark.parametrize(
+    ("histogram", "event"),
+    [
+        ("agent_request_duration_seconds", "run"),
+        ("llm_call_duration_seconds", "model_call"),
+        ("llm_time_to_first_token_seconds", "first_token"),
+        ("vllm:time_to_first_token_seconds", "first_token"),
+        ("litellm_llm_api_latency_metric", "model_call"),
+        ("http_request_duration_seconds", "run"),
+        ("vllm:time_per_output_token_seconds", None),
+        ("vllm:request_queue_time_seconds", None),
+    ],
+)
+def test_a_latency_slo_is_explained_by_what_its_histogram_measures(
+    tmp_path: Path, histogram: str, event: str | None
+) -> None:
+    item = f"  - name: a\n    objective: 99\n    sli: {{latency: {{histogram: '{histogram}', threshold: 2s}}}}"
+    explained = only_slo(write(tmp_path / "a.yaml", slo_file(item))).sli.explained_by
+    assert (None if explained is None else explained) == (Slow(2.0, event) if event else None)  # type: ignore[arg-type]

@@ -29,7 +29,9 @@ Rate = Callable[[Mapping[str, str]], float]
 """Attributes -> how likely such a run fails."""
 
 
-def _runs(count: int, rate: Rate, *, seed: int = 1, adjust: Callable[[dict[str, str]], None] | None = None) -> list[Cell]:
+def _runs(
+    count: int, rate: Rate, *, seed: int = 1, adjust: Callable[[dict[str, str]], None] | None = None
+) -> list[Cell]:
     chance = random.Random(seed)
     runs = []
     for _ in range(count):
@@ -249,11 +251,7 @@ def test_what_always_fails_more_is_no_cause_when_all_fail_more() -> None:
 
 
 def test_a_version_that_was_not_there_before_is_new() -> None:
-    before = [
-        cell
-        for cell in _runs(6_000, _usual, seed=2)
-        if cell.attributes["prompt_version"] != "prompt_version-3"
-    ]
+    before = [cell for cell in _runs(6_000, _usual, seed=2) if cell.attributes["prompt_version"] != "prompt_version-3"]
     named = _named(explain(_runs(4_000, _with_prompt), before=before))
     assert named == [{"prompt_version": "prompt_version-3"}]
 

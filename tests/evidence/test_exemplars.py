@@ -24,10 +24,10 @@ from slo_engine.evidence.answer import answer_of
 from slo_engine.evidence.sources.exemplars import Exemplars
 from slo_engine.notifications import Section
 from slo_engine.prometheus import Exemplar, Prometheus, Result
-from slo_engine.status.model import SloStatus
 from slo_engine.traces import Observation, TracesError
-from tests.evidence.known_traces import KnownTraces, run, step
+from tests.evidence.dated import run, step
 from tests.evidence.real_metrics import RealMetrics
+from tests.evidence.world import NoStatuses, RowTraces
 from tests.prometheus.test_client import serving
 from tests.waiting import wait_for
 
@@ -122,11 +122,6 @@ def metrics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealMetrics]:
         yield RealMetrics(door)
 
 
-class NoStatuses:
-    async def statuses(self) -> Sequence[SloStatus]:
-        return []
-
-
 def slo(name: str) -> Slo:
     found = SLOS.find("shop", name)
     assert found is not None
@@ -147,7 +142,7 @@ def subject(name: str, **group: str) -> Subject:
     )
 
 
-def said(metrics: Any, about: Subject, traces: KnownTraces | None = None, seconds: float = 10.0) -> Section | None:
+def said(metrics: Any, about: Subject, traces: RowTraces | None = None, seconds: float = 10.0) -> Section | None:
     source = Exemplars(Backends(NoStatuses(), traces, metrics))
     assert source.wants(about)
     return asyncio.run(source.gather(about, time.monotonic() + seconds))
@@ -209,7 +204,7 @@ def test_an_sli_whose_errors_stand_in_no_series_is_not_asked_about() -> None:
 
 def test_an_slo_that_is_tied_to_no_traces_gets_cause_links_and_answer(metrics: RealMetrics) -> None:
     rows = [row for number in (1, 2, 3) for row in failing(number)] + failing(4, "KeyError: 'order_id'")
-    section = said(metrics, subject("errors"), KnownTraces(rows))
+    section = said(metrics, subject("errors"), RowTraces(rows))
     assert section is not None
     assert [link.url.rpartition("/")[2] for link in section.links] == [trace(1), trace(2)]
     assert section.text.startswith(
@@ -224,7 +219,7 @@ def test_an_slo_that_is_tied_to_no_traces_gets_cause_links_and_answer(metrics: R
 
 def test_where_the_causes_speak_for_the_slo_the_exemplars_have_no_answer(metrics: RealMetrics) -> None:
     about = replace(subject("errors"), query=TraceQuery(tags=("agent_type:support_agent",)))
-    section = said(metrics, about, KnownTraces(failing(1)))
+    section = said(metrics, about, RowTraces(failing(1)))
     assert data(section)["causes"]
     assert "answer" not in data(section)
 
@@ -232,21 +227,21 @@ def test_where_the_causes_speak_for_the_slo_the_exemplars_have_no_answer(metrics
 def test_runs_that_langfuse_has_but_that_did_not_fail_there_have_no_cause(metrics: RealMetrics) -> None:
     at = datetime.now(UTC) - timedelta(minutes=5)
     caught = [run(trace(1), at), step(trace(1), "crm_lookup", at, level="ERROR", status_message="caught")]
-    section = said(metrics, subject("errors"), KnownTraces(caught))
+    section = said(metrics, subject("errors"), RowTraces(caught))
     assert data(section)["causes"] == []
     assert "answer" not in data(section)
 
 
 def test_a_run_alone_in_its_trace_is_the_one_that_failed_whatever_it_is_called(metrics: RealMetrics) -> None:
     alone = [replace(row, type="SPAN", trace_name="another") for row in failing(1)]
-    assert data(said(metrics, subject("errors"), KnownTraces(alone)))["failures"] == 1
+    assert data(said(metrics, subject("errors"), RowTraces(alone)))["failures"] == 1
     beside = step(trace(1), "worker", alone[0].start_time, is_root=True, type="SPAN", trace_name="another")
     overlapping = replace(beside, start_time=alone[0].start_time - timedelta(minutes=1))
-    assert data(said(metrics, subject("errors"), KnownTraces([*alone, overlapping])))["failures"] == 0
+    assert data(said(metrics, subject("errors"), RowTraces([*alone, overlapping])))["failures"] == 0
 
 
 def test_an_error_in_a_slow_run_is_not_why_it_was_slow(metrics: RealMetrics) -> None:
-    section = said(metrics, subject("slow"), KnownTraces(failing(22)))
+    section = said(metrics, subject("slow"), RowTraces(failing(22)))
     assert section is not None
     assert data(section)["causes"] == []
     assert [link.title for link in section.links] == [trace(22)]
@@ -255,24 +250,20 @@ def test_an_error_in_a_slow_run_is_not_why_it_was_slow(metrics: RealMetrics) -> 
 def test_for_calls_of_a_tool_only_that_tools_calls_are_to_blame(metrics: RealMetrics) -> None:
     about = subject("calls", tool="crm_lookup")
     other = step(trace(41), "search", datetime.now(UTC) - timedelta(minutes=3), level="ERROR", status_message="no")
-    section = said(metrics, about, KnownTraces([*failing(41), other]))
+    section = said(metrics, about, RowTraces([*failing(41), other]))
     assert [cause["what"] for cause in data(section)["causes"]] == ["tool crm_lookup"]
     renamed = [replace(row, name="another") for row in failing(41)]
-    assert data(said(metrics, about, KnownTraces(renamed)))["causes"] == []
+    assert data(said(metrics, about, RowTraces(renamed)))["causes"] == []
 
 
 def test_traces_of_which_langfuse_has_none_are_said_to_be_missing(metrics: RealMetrics) -> None:
-    section = said(metrics, subject("errors"), KnownTraces())
+    section = said(metrics, subject("errors"), RowTraces())
     assert section is not None
     assert section.text.endswith("; none of them is in LangFuse.")
 
 
-@pytest.mark.parametrize(
-    "traces", [KnownTraces(error=TracesError("LangFuse answered HTTP 500")), KnownTraces(hangs=True)]
-)
-def test_a_langfuse_that_fails_takes_nothing_from_what_prometheus_says(
-    metrics: RealMetrics, traces: KnownTraces
-) -> None:
+@pytest.mark.parametrize("traces", [RowTraces(error=TracesError("LangFuse answered HTTP 500")), RowTraces(hangs=True)])
+def test_a_langfuse_that_fails_takes_nothing_from_what_prometheus_says(metrics: RealMetrics, traces: RowTraces) -> None:
     section = said(metrics, subject("errors"), traces, seconds=1.0)
     assert section is not None
     assert "4 runs of the error series itself" in section.text
@@ -280,7 +271,7 @@ def test_a_langfuse_that_fails_takes_nothing_from_what_prometheus_says(
 
 
 def test_a_langfuse_that_hangs_is_left_alone_for_the_next_notifications(metrics: RealMetrics) -> None:
-    traces = KnownTraces(hangs=True)
+    traces = RowTraces(hangs=True)
     source = Exemplars(Backends(NoStatuses(), traces, metrics))
 
     async def twice() -> None:
@@ -288,7 +279,7 @@ def test_a_langfuse_that_hangs_is_left_alone_for_the_next_notifications(metrics:
             await source.gather(subject("errors"), time.monotonic() + 1.0)
 
     asyncio.run(twice())
-    assert len(traces.asked) == 1
+    assert traces.calls["observations"] == 1
 
 
 class Answering:
@@ -312,7 +303,7 @@ def test_exemplars_that_were_not_asked_for_are_dropped_and_the_newest_ids_are_lo
     ]
     assert said(Answering(*others), subject("errors")) is None
     many = [Exemplar({"team": "a"}, {"trace_id": trace(n)}, 1.0, now - n) for n in range(1, 61) for _ in range(2)]
-    traces = KnownTraces(failing(1))
+    traces = RowTraces(failing(1))
     section = said(Answering(*many), subject("errors"), traces)
     assert data(section)["runs"] == 60
     assert traces.asked[0].trace_ids == tuple(trace(n) for n in range(1, 51))

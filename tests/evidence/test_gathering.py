@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -21,11 +21,11 @@ from slo_engine.notifications import Evidence, Message, Missing, Section, as_pay
 from slo_engine.prometheus import PrometheusError
 from slo_engine.status.evaluate import GroupRecords, status_of
 from slo_engine.status.model import SloStatus
-from slo_engine.traces import Observation, Observations, TracesError, UnsupportedError
+from slo_engine.traces import TracesError, UnsupportedError
 from tests.alerts.payloads import SUCCESS_LABELS, body
+from tests.evidence.world import NOW, RowTraces, failed_run
 
 SLOS = load([Path(__file__).parent.parent.parent / "slos"])
-NOW = datetime(2026, 11, 23, 14, 30, tzinfo=UTC)
 
 
 class Statuses:
@@ -47,44 +47,26 @@ class Statuses:
         return [status_of(slo, {"agent_type": "support_agent"}, self._recorded, NOW)]
 
 
-class Traces:
-    """Knows one cause, or raises, or hangs."""
-
-    def __init__(self, error: Exception | None = None, hangs: bool = False) -> None:
-        self._error, self._hangs = error, hangs
-        self.asked = 0
-
-    async def failed(self, tags: Sequence[str], since: datetime, until: datetime) -> Observations:
-        self.asked += 1
-        if self._hangs:
-            await asyncio.Event().wait()
-        if self._error:
-            raise self._error
-        return Observations(tuple(_failed_run(number) for number in range(4)), is_partial=False)
-
-    async def slow(self, tags: Sequence[str], since: datetime, until: datetime, *, seconds: float) -> Observations:
-        return await self.failed(tags, since, until)
-
-    def url_of(self, observation: Observation) -> str:
-        return f"http://langfuse/{observation.trace_id}"
-
-
-def _failed_run(number: int) -> Observation:
-    message = "boom 17" if number < 3 else "something else"
-    at = NOW + timedelta(seconds=number)
-    return Observation("o", f"t{number}", "p", True, "TOOL", "search", "ERROR", message, "", at)
+def traces() -> RowTraces:
+    """Four failing runs, of two causes."""
+    said = ("boom 17", "boom 18", "boom 19", "something else")
+    return RowTraces(
+        row
+        for number, message in enumerate(said)
+        for row in failed_run(f"t{number}", tool="search", message=message, at=number - 9)
+    )
 
 
 def subjects(**labels: str) -> list[Subject]:
-    return subjects_of(parse(body(labels={**SUCCESS_LABELS, **labels})).alerts, SLOS)
+    return subjects_of(parse(body(labels={**SUCCESS_LABELS, **labels})).alerts, SLOS, NOW)
 
 
-def gather(statuses: Statuses, traces: Traces | None, budget: float = 5.0) -> Evidence:
+def gather(statuses: Statuses, traces: RowTraces | None, budget: float = 5.0) -> Evidence:
     return asyncio.run(gatherer(statuses, traces, budget).gather(subjects()))
 
 
-def gatherer(statuses: Statuses, traces: Traces | None, budget: float = 5.0) -> Gatherer:
-    return Gatherer(sources(Backends(statuses, traces)), budget=budget)
+def gatherer(statuses: Statuses, traces: RowTraces | None, budget: float = 5.0) -> Gatherer:
+    return Gatherer(sources(Backends(statuses, traces)), statuses, budget=budget)
 
 
 def said(evidence: Evidence, name: str) -> Section | None:
@@ -94,7 +76,7 @@ def said(evidence: Evidence, name: str) -> Section | None:
 
 
 def test_budget_and_causes_are_found_side_by_side() -> None:
-    evidence = gather(Statuses(), Traces())
+    evidence = gather(Statuses(), traces())
     budget, causes = said(evidence, "budget"), said(evidence, "causes")
     assert budget is not None
     assert budget.data is not None
@@ -107,7 +89,7 @@ def test_budget_and_causes_are_found_side_by_side() -> None:
 
 def test_a_source_that_hangs_takes_no_more_than_the_budget_and_the_others_are_used() -> None:
     started = time.monotonic()
-    evidence = gather(Statuses(), Traces(hangs=True), budget=0.2)
+    evidence = gather(Statuses(), RowTraces(hangs=True), budget=0.2)
     assert time.monotonic() - started < 2.0
     assert said(evidence, "budget") is not None
     assert [(each.source, each.reason) for each in evidence.missing] == [("langfuse", "no answer within 0.2 s")]
@@ -115,37 +97,43 @@ def test_a_source_that_hangs_takes_no_more_than_the_budget_and_the_others_are_us
 
 def test_two_sources_that_hang_share_the_budget() -> None:
     started = time.monotonic()
-    evidence = gather(Statuses(hangs=True), Traces(hangs=True), budget=0.3)
+    evidence = gather(Statuses(hangs=True), RowTraces(hangs=True), budget=0.3)
     assert time.monotonic() - started < 0.6
     assert {each.source for each in evidence.missing} == {"langfuse", "prometheus"}
 
 
 @pytest.mark.parametrize("error", [TracesError("LangFuse answered HTTP 500"), RuntimeError("a bug with secret-123")])
 def test_a_source_that_fails_is_left_out_and_said_so(error: Exception) -> None:
-    evidence = gather(Statuses(), Traces(error))
+    evidence = gather(Statuses(), RowTraces(error=error))
     assert [each.source for each in evidence.missing] == ["langfuse"]
     assert "secret-123" not in evidence.missing[0].reason
 
 
 def test_prometheus_down_leaves_the_causes() -> None:
-    evidence = gather(Statuses(PrometheusError("unavailable", "cannot be reached")), Traces())
+    evidence = gather(Statuses(PrometheusError("unavailable", "cannot be reached")), traces())
     assert said(evidence, "budget") is None
     assert said(evidence, "causes") is not None
 
 
-def test_without_langfuse_the_page_says_that_it_is_not_configured() -> None:
-    assert [each.reason for each in gather(Statuses(), None).missing] == ["LangFuse is not configured"]
+def test_without_langfuse_nothing_is_said_of_it() -> None:
+    evidence = gather(Statuses(), None)
+    assert evidence.missing == ()
+    assert said(evidence, "causes") is None
 
 
 def test_a_source_that_fails_again_and_again_is_left_alone_for_a_while() -> None:
-    traces = Traces(TracesError("down"))
-    asked = gatherer(Statuses(), traces, budget=1.0)
+    broken = RowTraces(error=TracesError("down", is_outage=True))
+    asked = gatherer(Statuses(), broken, budget=1.0)
 
-    async def storm() -> list[Evidence]:
-        return [await asked.gather(subjects()) for _ in range(BREAKER_FAILURES + 5)]
+    async def storm() -> Evidence:
+        for _ in range(BREAKER_FAILURES):
+            await asked.gather(subjects())
+        before = broken.calls["observations"]
+        last = await asked.gather(subjects())
+        assert broken.calls["observations"] == before > 0
+        return last
 
-    last = asyncio.run(storm())[-1]
-    assert traces.asked == BREAKER_FAILURES
+    last = asyncio.run(storm())
     assert "circuit breaker open" in last.missing[0].reason
 
 
@@ -165,7 +153,7 @@ def sent(posted: AlertGroup, evidence: Evidence) -> Message:
 
 def test_the_message_is_the_payload_with_annotations_and_enrichment_added() -> None:
     posted = parse(body())
-    message = as_payload(sent(posted, gather(Statuses(), Traces())))
+    message = as_payload(sent(posted, gather(Statuses(), traces())))
     added = message["alerts"][0].pop("annotations")
     original = dict(posted.raw["alerts"][0])
     assert {key: added[key] for key in original.pop("annotations")} == posted.raw["alerts"][0]["annotations"]
@@ -175,12 +163,16 @@ def test_the_message_is_the_payload_with_annotations_and_enrichment_added() -> N
     }
     assert set(message) - set(posted.raw) == {"enrichment"}
     assert added["slo_engine_causes"] == "3 of 4: tool search: boom <n>\n1 of 4: tool search: something else"
-    assert added["slo_engine_traces"].splitlines() == [f"http://langfuse/t{number}" for number in (2, 1, 3)]
+    assert added["slo_engine_traces"].splitlines() == [
+        *(f"http://langfuse/t{number}" for number in (2, 1, 3)),
+        "http://langfuse/project?5",
+    ]
     assert added["slo_engine_budget"] == (
         # 30 d x 0.25 / 15 = 12 h after the evaluation at 14:30.
-        "Error budget of 30d: 25.0 % left; exhausts at 2026-11-24 02:30 UTC, in 12h at the current burn rate. "
+        "Error budget of 30d: 25.0 % left; exhausts at 2026-11-28 02:30 UTC, in 12h at the current burn rate. "
         "Burn rate: 15x over 1h, 0.75x over 30d."
     )
+    assert added["slo_engine_answer"] == "75 % of failing runs: tool search, boom <n> (3 of 4 read). First seen 14:29."
     assert "slo_engine_missing" not in added
 
 
@@ -193,7 +185,7 @@ def test_the_message_is_the_payload_with_annotations_and_enrichment_added() -> N
 )
 def test_page_says_over_how_much_data_a_young_budget_is_measured(recorded: GroupRecords, text: str) -> None:
     young = replace(recorded, since=NOW - timedelta(minutes=5))
-    budget = said_by_budget(gather(Statuses(recorded=young), Traces()))
+    budget = said_by_budget(gather(Statuses(recorded=young), traces()))
     assert budget.startswith(f"Error budget of 30d: {text}")
 
 
@@ -205,7 +197,7 @@ def said_by_budget(evidence: Evidence) -> str:
 
 def test_resolved_alerts_are_passed_on_as_they_are() -> None:
     posted = parse(body(status="resolved"))
-    evidence = asyncio.run(gatherer(Statuses(), Traces()).gather([]))
+    evidence = asyncio.run(gatherer(Statuses(), traces()).gather([]))
     assert as_payload(sent(posted, evidence))["alerts"] == posted.raw["alerts"]
 
 
@@ -217,8 +209,8 @@ def test_a_plain_page_says_why_it_is_plain() -> None:
 
 
 def test_three_subjects_that_wait_for_one_server_are_one_failure() -> None:
-    traces = Traces(TracesError("down"))
-    asked = gatherer(Statuses(), traces)
+    broken = RowTraces(error=TracesError("down", is_outage=True))
+    asked = gatherer(Statuses(), broken)
     three = [each for name in ("a", "b", "c") for each in subjects(agent_type=name)]
 
     async def twice() -> list[Evidence]:
@@ -226,18 +218,22 @@ def test_three_subjects_that_wait_for_one_server_are_one_failure() -> None:
 
     for evidence in asyncio.run(twice()):
         assert [each.reason for each in evidence.missing] == ["down"]
-    assert traces.asked == 6
+    assert broken.calls["observations"] > 0
 
 
 def test_a_server_that_cannot_answer_is_no_failure_and_the_next_question_is_asked() -> None:
-    traces = Traces(UnsupportedError("v4 can"))
-    asked = gatherer(Statuses(), traces)
+    broken = RowTraces(error=UnsupportedError("v4 can"))
+    asked = gatherer(Statuses(), broken)
 
-    async def often() -> list[Evidence]:
-        return [await asked.gather(subjects(slo="latency")) for _ in range(BREAKER_FAILURES + 2)]
+    async def often() -> None:
+        for _ in range(BREAKER_FAILURES):
+            last = await asked.gather(subjects(slo="latency"))
+            assert [each.reason for each in last.missing] == ["v4 can"]
+        before = broken.calls["observations"]
+        await asked.gather(subjects(slo="latency"))
+        assert broken.calls["observations"] > before
 
-    assert {each.reason for evidence in asyncio.run(often()) for each in evidence.missing} == {"v4 can"}
-    assert traces.asked == BREAKER_FAILURES + 2
+    asyncio.run(often())
 
 
 def test_ten_subjects_ask_prometheus_once() -> None:

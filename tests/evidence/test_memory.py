@@ -21,21 +21,16 @@ from slo_engine.evidence.source import Remembered
 from slo_engine.evidence.sources.causes import CausesSource
 from slo_engine.evidence.sources.memory import MemorySource
 from slo_engine.notifications import restored
-from slo_engine.status.model import SloStatus
 from slo_engine.store import Database, StoreError, inbox, messages, outbox
 from slo_engine.traces import Observation, TracesError
 from tests.alerts.payloads import SUCCESS_LABELS, body
-from tests.evidence.known_traces import KnownTraces, run, step
+from tests.evidence.dated import run, step
+from tests.evidence.world import NoStatuses, RowTraces
 
 SLOS = load([Path(__file__).parent.parent.parent / "slos"])
 START = datetime(2026, 11, 2, 14, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 TAGS = ("agent_type:support_agent",)
-
-
-class NoStatuses:
-    async def statuses(self) -> Sequence[SloStatus]:
-        return []
 
 
 class BrokenMemory:
@@ -71,7 +66,7 @@ def failures(at: datetime, count: int = 4, message: str = "TimeoutError: no answ
 def notified(
     database: Database,
     posts: Sequence[tuple[datetime, bytes]],
-    traces: KnownTraces,
+    traces: RowTraces,
     memory: Any = None,
 ) -> list[Mapping[str, Any]]:
     """What the memory says in the notifications of these posts; nothing where it says nothing."""
@@ -113,7 +108,7 @@ CAUSE = "tool crm_lookup: TimeoutError: no answer"
 
 def test_a_cause_is_new_while_its_first_incident_goes_on(database: Database) -> None:
     times = [START, START + 4 * HOUR, START + 8 * HOUR]
-    traces = KnownTraces([row for at in times for row in failures(at)])
+    traces = RowTraces([row for at in times for row in failures(at)])
     for at in times:
         (said,) = notified(database, [(at, body())], traces)
         assert said[CAUSE] == "new"
@@ -121,7 +116,7 @@ def test_a_cause_is_new_while_its_first_incident_goes_on(database: Database) -> 
 
 
 def test_the_same_notification_from_two_alertmanagers_is_one_incident(database: Database) -> None:
-    traces = KnownTraces([*failures(START), *failures(START + 30 * HOUR)])
+    traces = RowTraces([*failures(START), *failures(START + 30 * HOUR)])
     twins = [(START, body()), (START, body()), (START + timedelta(seconds=2), body())]
     assert [said[CAUSE] for said in notified(database, twins, traces)] == ["new"] * 3
     ends = [(START + HOUR, body(status="resolved")), (START + HOUR, body(status="resolved"))]
@@ -136,7 +131,7 @@ def test_the_same_notification_from_two_alertmanagers_is_one_incident(database: 
 
 def test_back_within_an_hour_is_seen_before_and_not_regressed_however_long_it_lasts(database: Database) -> None:
     times = [START, START + 1.9 * HOUR, START + 9 * HOUR]
-    traces = KnownTraces([row for at in times for row in failures(at)])
+    traces = RowTraces([row for at in times for row in failures(at)])
     notified(database, [(times[0], body()), (START + HOUR, body(status="resolved"))], traces)
     for at in times[1:]:
         assert (
@@ -146,7 +141,7 @@ def test_back_within_an_hour_is_seen_before_and_not_regressed_however_long_it_la
 
 def test_failures_of_the_last_incident_in_a_long_window_are_not_back(database: Database) -> None:
     # Six hours of the window of a ticket, in which nothing has failed since the page was resolved.
-    traces = KnownTraces(failures(START))
+    traces = RowTraces(failures(START))
     notified(database, [(START, body()), (START + HOUR, body(status="resolved"))], traces)
     ticket = body(labels={**SUCCESS_LABELS, "long_window": "6h"}, group_key="ticket")
     assert notified(database, [(START + 3 * HOUR, ticket)], traces)[0][CAUSE].startswith("seen before: 1 incident")
@@ -155,7 +150,7 @@ def test_failures_of_the_last_incident_in_a_long_window_are_not_back(database: D
 def test_several_incidents_are_counted_since_the_first(database: Database) -> None:
     days = [START + timedelta(days=number) for number in range(3)]
     last = days[-1] + 1.5 * HOUR
-    traces = KnownTraces([row for at in (*days, last) for row in failures(at)])
+    traces = RowTraces([row for at in (*days, last) for row in failures(at)])
     for at in days:
         notified(database, [(at, body()), (at + HOUR, body(status="resolved"))], traces)
     (said,) = notified(database, [(last, body())], traces)
@@ -163,7 +158,7 @@ def test_several_incidents_are_counted_since_the_first(database: Database) -> No
 
 
 def test_a_cause_is_known_after_a_restart(database: Database, url: str) -> None:
-    traces = KnownTraces([*failures(START), *failures(START + 30 * HOUR)])
+    traces = RowTraces([*failures(START), *failures(START + 30 * HOUR)])
     notified(database, [(START, body()), (START + HOUR, body(status="resolved"))], traces)
     database.close()
     again = Database(url)
@@ -174,7 +169,7 @@ def test_a_cause_is_known_after_a_restart(database: Database, url: str) -> None:
 
 def test_another_cause_of_the_same_slo_is_new(database: Database) -> None:
     later = START + 30 * HOUR
-    traces = KnownTraces([*failures(START), *failures(later, message="KeyError: order")])
+    traces = RowTraces([*failures(START), *failures(later, message="KeyError: order")])
     notified(database, [(START, body()), (START + HOUR, body(status="resolved"))], traces)
     (said,) = notified(database, [(later, body())], traces)
     assert [text for cause, text in said.items() if cause] == ["new"]
@@ -182,14 +177,14 @@ def test_another_cause_of_the_same_slo_is_new(database: Database) -> None:
 
 def test_what_fails_now_and_then_is_not_remembered(database: Database) -> None:
     rows = [*failures(START, 39), *failures(START, 1, "one in forty")]
-    (said,) = notified(database, [(START, body())], KnownTraces(rows))
+    (said,) = notified(database, [(START, body())], RowTraces(rows))
     assert [cause for cause in said if cause] == [CAUSE]
 
 
 def test_the_three_most_frequent_causes_are_remembered(database: Database) -> None:
     words = {"disk is full": 4, "no such order": 3, "quota exceeded": 2}
     rows = [row for word, count in words.items() for row in failures(START, count, word)]
-    (said,) = notified(database, [(START, body())], KnownTraces([*rows, *failures(START, 9)]))
+    (said,) = notified(database, [(START, body())], RowTraces([*rows, *failures(START, 9)]))
     assert [cause for cause in said if cause] == [
         CAUSE,
         "tool crm_lookup: disk is full",
@@ -198,11 +193,11 @@ def test_the_three_most_frequent_causes_are_remembered(database: Database) -> No
 
 
 def test_where_nothing_failed_in_langfuse_nothing_is_remembered(database: Database) -> None:
-    assert notified(database, [(START, body())], KnownTraces()) == [{}]
+    assert notified(database, [(START, body())], RowTraces()) == [{}]
 
 
 def test_a_store_that_fails_is_missing_and_the_causes_are_there(database: Database) -> None:
-    (said,) = notified(database, [(START, body())], KnownTraces(failures(START)), BrokenMemory())
+    (said,) = notified(database, [(START, body())], RowTraces(failures(START)), BrokenMemory())
     assert said == {"missing": ["the store cannot commit: disk full"]}
     (message,) = database.read(lambda connection: messages.newest(connection, 1))
     evidence = restored(message).evidence
@@ -211,12 +206,12 @@ def test_a_store_that_fails_is_missing_and_the_causes_are_there(database: Databa
 
 
 def test_a_langfuse_that_fails_is_no_failure_of_the_store(database: Database) -> None:
-    traces = KnownTraces(error=TracesError("LangFuse answered HTTP 500"))
+    traces = RowTraces(error=TracesError("LangFuse answered HTTP 500"))
     assert notified(database, [(START, body())], traces) == [{"missing": ["LangFuse answered HTTP 500"]}]
 
 
 def test_only_causes_of_an_incident_are_remembered() -> None:
-    source = MemorySource(Backends(NoStatuses(), KnownTraces(), memory=BrokenMemory()))
+    source = MemorySource(Backends(NoStatuses(), RowTraces(), memory=BrokenMemory()))
     wanted = {
         (slo, incident): source.wants(each)
         for slo in ("success", "latency", "spend")

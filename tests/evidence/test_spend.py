@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from deploy.stack.servers import Prometheus as RealPrometheus
+from slo_engine.alerts.payload import parse
+from slo_engine.alerts.subjects import subjects_of
 from slo_engine.connect import Connection
 from slo_engine.definitions import load
 from slo_engine.definitions.promql import quote
@@ -21,10 +23,11 @@ from slo_engine.evidence.answer import answer_of
 from slo_engine.evidence.sources.spend import Spend
 from slo_engine.notifications import Section
 from slo_engine.prometheus import Prometheus
-from slo_engine.status.model import SloStatus
 from slo_engine.traces import Count, Observation, Selection, TracesError, UnsupportedError
-from tests.evidence.known_traces import KnownTraces, run, step
+from tests.alerts.payloads import body
+from tests.evidence.dated import run, step
 from tests.evidence.real_metrics import RealMetrics
+from tests.evidence.world import NoStatuses, RowTraces
 from tests.rules.backfilled import backfill
 
 pytestmark = pytest.mark.stack
@@ -85,11 +88,6 @@ def metrics(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealMetrics]:
         yield RealMetrics(door)
 
 
-class NoStatuses:
-    async def statuses(self) -> Sequence[SloStatus]:
-        return []
-
-
 def subject(agent: str, *, hours: float = 1.0, slo: str = "spend") -> Subject:
     found = SLOS.find("agents", slo)
     assert found is not None
@@ -100,7 +98,7 @@ def subject(agent: str, *, hours: float = 1.0, slo: str = "spend") -> Subject:
 
 
 def said(
-    metrics: RealMetrics, agent: str, traces: KnownTraces | None = None, *, hours: float = 1.0, seconds: float = 10.0
+    metrics: RealMetrics, agent: str, traces: RowTraces | None = None, *, hours: float = 1.0, seconds: float = 10.0
 ) -> Section | None:
     source = Spend(Backends(NoStatuses(), traces, metrics))
     about = subject(agent, hours=hours)
@@ -137,7 +135,7 @@ def calls(agent: str, model: str, begin: datetime, *, runs: int, each: int, cost
 
 
 def test_a_model_that_took_over_is_named_with_its_spend_and_calls(metrics: RealMetrics) -> None:
-    traces = KnownTraces(
+    traces = RowTraces(
         [
             *calls("batch_agent", "claude-opus-4-1", UNTIL - HOUR, runs=10, each=30, cost=0.79),
             *calls("batch_agent", "gpt-5-mini", UNTIL - 2 * HOUR, runs=10, each=1, cost=0.03),
@@ -229,7 +227,7 @@ def test_a_growth_that_many_share_has_no_name(metrics: RealMetrics) -> None:
 def test_a_model_that_is_called_more_often_than_before_is_told_so(metrics: RealMetrics) -> None:
     rows = calls("lasting_agent", "gpt-5", UNTIL - HOUR, runs=4, each=12)
     rows += calls("lasting_agent", "gpt-5", UNTIL - DAY - HOUR, runs=4, each=2)
-    assert answer(said(metrics, "lasting_agent", KnownTraces(rows))).endswith(": 12 calls a run instead of 2.")
+    assert answer(said(metrics, "lasting_agent", RowTraces(rows))).endswith(": 12 calls a run instead of 2.")
 
 
 def test_a_model_that_is_called_beside_the_one_before_is_called_instead_of_nothing(metrics: RealMetrics) -> None:
@@ -239,19 +237,19 @@ def test_a_model_that_is_called_beside_the_one_before_is_called_instead_of_nothi
     first = {row.trace_id for row in rows if row.model == "claude-opus-4-1"}
     tags = ("agent_type:batch_agent",)
     rows += [step(each, "mini", now, type="GENERATION", model="gpt-5-mini", tags=tags) for each in first]
-    assert answer(said(metrics, "batch_agent", KnownTraces(rows))).endswith(": 30 calls a run, none before.")
+    assert answer(said(metrics, "batch_agent", RowTraces(rows))).endswith(": 30 calls a run, none before.")
 
 
 def test_more_runs_with_as_many_calls_each_are_told_as_runs(metrics: RealMetrics) -> None:
     rows = calls("lasting_agent", "gpt-5", UNTIL - HOUR, runs=8, each=2)
     rows += calls("lasting_agent", "gpt-5", UNTIL - DAY - HOUR, runs=2, each=2)
-    assert answer(said(metrics, "lasting_agent", KnownTraces(rows))).endswith(": 4 times as many traced runs.")
+    assert answer(said(metrics, "lasting_agent", RowTraces(rows))).endswith(": 4 times as many traced runs.")
 
 
 def test_a_trace_with_far_more_calls_than_the_others_is_a_loop(metrics: RealMetrics) -> None:
     rows = calls("batch_agent", "gpt-5", UNTIL - HOUR, runs=9, each=2)
     rows += calls("batch_agent", "looping", UNTIL - HOUR, runs=1, each=40, cost=0.5)
-    section = said(metrics, "batch_agent", KnownTraces(rows))
+    section = said(metrics, "batch_agent", RowTraces(rows))
     assert section is not None
     assert section.text.endswith(
         "The dearest of 10 traces: 20.00 USD in 40 calls.\n"
@@ -262,15 +260,13 @@ def test_a_trace_with_far_more_calls_than_the_others_is_a_loop(metrics: RealMetr
 def test_nine_calls_are_no_loop_whatever_the_others_do(metrics: RealMetrics) -> None:
     rows = calls("batch_agent", "gpt-5", UNTIL - HOUR, runs=9, each=1)
     rows += calls("batch_agent", "looping", UNTIL - HOUR, runs=1, each=9)
-    assert data(said(metrics, "batch_agent", KnownTraces(rows)))["calls"]["loops"] == 0
+    assert data(said(metrics, "batch_agent", RowTraces(rows)))["calls"]["loops"] == 0
 
 
-class NotCounting(KnownTraces):
+class NotCounting(RowTraces):
     """A server of version 3."""
 
-    async def counts(
-        self, wanted: Selection, *, by: Sequence[str] = (), by_minute: bool = False, deadline: float
-    ) -> list[Count]:
+    async def counts(self, wanted: Selection, *, by: Sequence[str] = (), deadline: float) -> list[Count]:
         raise UnsupportedError("v4 counts")
 
 
@@ -282,16 +278,23 @@ def test_a_langfuse_that_does_not_count_still_shows_the_dearest_traces(metrics: 
     assert answer(section).endswith("(0 USD an hour before).")
 
 
-@pytest.mark.parametrize(
-    "traces", [KnownTraces(error=TracesError("LangFuse answered HTTP 500")), KnownTraces(hangs=True)]
-)
-def test_a_langfuse_that_fails_takes_nothing_from_what_prometheus_says(
-    metrics: RealMetrics, traces: KnownTraces
-) -> None:
+@pytest.mark.parametrize("traces", [RowTraces(error=TracesError("LangFuse answered HTTP 500")), RowTraces(hangs=True)])
+def test_a_langfuse_that_fails_takes_nothing_from_what_prometheus_says(metrics: RealMetrics, traces: RowTraces) -> None:
     section = said(metrics, "batch_agent", traces, seconds=2.0)
     assert answer(section).startswith("claude-opus-4-1 in batch_agent: 237.60 USD")
     assert section is not None
     assert "The calls could not be read: LangFuse" in section.text
+
+
+def test_a_plain_alert_on_spend_is_about_its_agent_in_the_librarys_currency(metrics: RealMetrics) -> None:
+    labels = {"alertname": "AgentHighSpend", "slo_service": "agents", "agent_type": "batch_agent", "tool_name": "x"}
+    (about,) = subjects_of(parse(body(labels=labels)).alerts, SLOS, UNTIL)
+    assert about.slo is None
+    source = Spend(Backends(NoStatuses(), None, metrics))
+    assert source.wants(about)
+    section = asyncio.run(source.gather(about, time.monotonic() + 10.0))
+    assert answer(section).startswith("claude-opus-4-1 in batch_agent: 237.60 USD in the last hour")
+    assert 'llm_cost_usd_total{agent_type="batch_agent"}[3600s]' in data(section)["query"]
 
 
 def test_only_budgets_of_money_are_asked_about() -> None:

@@ -12,7 +12,11 @@ from deploy.stack.standin.app import StandIn
 from tests.standin.recordings import Recording, recording, recordings
 
 KEYS = ("pk-lf-local", "sk-lf-local")
-REPLAYED = [each for each in recordings("v4-events-only") if each.name not in ("obs_v2_all_fields",)]
+REPLAYED = [
+    each
+    for each in recordings("v4-events-only")
+    if each.name != "obs_v2_all_fields" and not each.name.startswith(("metrics_", "scores_", "score_"))
+]
 
 
 def ask(standin: StandIn, each: Recording, auth: tuple[str, str] | None = KEYS) -> httpx.Response:
@@ -42,7 +46,7 @@ def test_the_stand_in_answers_a_recorded_request_as_the_real_server_did(each: Re
     assert answer.status_code == each.status
     body = answer.json()
     if each.status != 200 or "data" not in each.body:
-        assert body["message"] == each.body["message"] if "message" in each.body else body == each.body
+        assert body == each.body
         return
     assert ("cursor" in body.get("meta", {})) == ("cursor" in each.body.get("meta", {}))
     if each.name == "projects":

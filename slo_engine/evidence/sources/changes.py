@@ -22,6 +22,10 @@ BEFORE = timedelta(days=1)
 """How long before the window a value must not have been seen to count as new."""
 
 
+ALONE = timedelta(minutes=1)
+"""How much earlier than a new value another run must have begun."""
+
+
 class Changes:
     """Asks LangFuse when the values that set bad runs apart were seen first."""
 
@@ -73,10 +77,16 @@ class Changes:
         wanted = with_attributes(whole, made, example)
         if wanted is None:
             return None
+        traces = self._findings.traces
         before = replace(wanted, since=wanted.since - BEFORE, until=wanted.since)
-        if (await self._findings.traces.observations(before, most=1, deadline=deadline, with_metadata=True)).rows:
+        if (await traces.observations(before, most=1, deadline=deadline)).rows:
             return None
-        return await first_in(self._findings.traces, wanted, deadline)
+        first = await first_in(traces, wanted, deadline)
+        if first is None:
+            return None
+        # Where nothing at all was before it, it is the agent that is new, or LangFuse.
+        others = replace(whole, since=whole.since - BEFORE, until=first - ALONE)
+        return first if (await traces.observations(others, most=1, deadline=deadline)).rows else None
 
 
 def _line(change: Mapping[str, Any]) -> str:

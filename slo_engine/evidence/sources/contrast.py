@@ -8,6 +8,7 @@ from slo_engine.definitions.traces import Failed, LowScore, Slow
 from slo_engine.evidence.attributes import told
 from slo_engine.evidence.contrast import Trait
 from slo_engine.evidence.findings import Compared
+from slo_engine.evidence.queries import asked
 from slo_engine.evidence.rendering import rendered
 from slo_engine.evidence.source import Backends
 from slo_engine.evidence.subject import Subject
@@ -68,5 +69,5 @@ def _data(found: Compared, traits: list[dict[str, Any]], bad: str) -> dict[str, 
         "sample_rate": found.sample_rate,
         "traits": traits,
         "compared": list(found.names),
-        "query": found.wanted.conditions(),
+        "query": asked(found.wanted),
     }

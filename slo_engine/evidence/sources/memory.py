@@ -72,8 +72,8 @@ class MemorySource:
 
 
 def _about(subject: Subject) -> str:
-    assert subject.slo is not None  # Failed is what an SLO is explained by
-    service, slo = subject.slo.key
+    """What failed: the SLO and its group. Plain alerts about the same agent are about the same failures."""
+    service, slo = subject.slo.key if subject.slo else (None, None)
     return json.dumps({"service": service, "slo": slo, "group": dict(sorted(subject.group.items()))})
 
 

@@ -11,6 +11,7 @@ from slo_engine.evidence.attributes import sample_rate_of
 from slo_engine.evidence.causes import links
 from slo_engine.evidence.findings import good_of
 from slo_engine.evidence.own_time import StepTime, step_times
+from slo_engine.evidence.queries import asked
 from slo_engine.evidence.reading import slow, steps_of
 from slo_engine.evidence.rendering import rendered, trace_links
 from slo_engine.evidence.source import Backends
@@ -48,15 +49,15 @@ class SlowSteps:
         assert isinstance(wanted, Slow)
         found = await findings.slow(subject, deadline)
         rows = [row for row, _ in found]
+        wanted_rows, _ = slow(subject)
         steps: Sequence[StepTime] = ()
         compared = 0
         if rows and wanted.event == "run":
             fast = [row for row, _ in await findings.good(subject, deadline)]
             compared = len(_spread(fast))
-            asked = slow(subject)[0]
             of_slow, of_fast = await asyncio.gather(
-                steps_of(findings.traces, asked, _spread(rows), deadline=deadline),
-                steps_of(findings.traces, asked, _spread(fast), deadline=deadline) if fast else _nothing(),
+                steps_of(findings.traces, wanted_rows, _spread(rows), deadline=deadline),
+                steps_of(findings.traces, wanted_rows, _spread(fast), deadline=deadline) if fast else _nothing(),
             )
             times = await asyncio.to_thread(step_times, list(of_slow.values()), list(of_fast.values()))
             steps = [each for each in times[:MOST_STEPS] if each.share >= CLEAR / 2]
@@ -81,8 +82,8 @@ class SlowSteps:
                 "steps": [each.as_json() for each in steps],
                 "traces": [each.as_json() for each in examples],
                 "answer": _answer(steps, len(rows), noun, wanted.seconds),
-                "query": slow(subject)[0].conditions(),
-                "compared_query": good_of(subject).conditions(),
+                "query": asked(wanted_rows),
+                "compared_query": asked(good_of(subject)),
             },
         )
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
+from functools import partial, reduce
 from typing import Any
 
 from slo_engine import amounts
@@ -35,6 +35,10 @@ SMALLEST_SHARE = 0.01
 
 CLEAR = 0.3
 """The smallest share of the growth, or of the spend, for a name to be the answer."""
+
+PLAIN_LABELS = ("agent_type", "model")
+PLAIN_CURRENCY = "USD"
+"""Of ``llm_cost_usd_total``, which is the only counter of money that a plain alert is explained by."""
 
 TARGETS = (
     *("instance", "job", "namespace", "pod", "container", "node", "host", "hostname", "endpoint", "replica"),
@@ -98,16 +102,14 @@ class Spend:
         self._langfuse = SecondBackend()
 
     def wants(self, subject: Subject) -> bool:
-        """Budgets of money."""
-        return self._metrics is not None and subject.slo is not None and isinstance(subject.explained_by, Spent)
+        """Budgets of money, and plain alerts on what our library counts of it."""
+        return self._metrics is not None and isinstance(subject.explained_by, Spent)
 
     async def gather(self, subject: Subject, deadline: float) -> Section | None:
         """Who spent it; None when nothing was spent."""
-        assert self._metrics is not None  # which wants() asks for, as it does for the next lines
-        assert subject.slo is not None
-        explained = subject.slo.narrowed(subject.group).sli.explained_by
-        assert isinstance(explained, Spent)
-        spending = await _spending(self._metrics, explained.spend, subject)
+        assert self._metrics is not None  # which wants() asks for
+        spend = _narrowed(subject)
+        spending = await _spending(self._metrics, spend, subject)
         if spending is None:
             return None
         calls, reason = await self._calls(subject, spending, deadline)
@@ -131,7 +133,7 @@ class Spend:
             "spenders": [_as_data(spending, *each) for each in spending.largest],
             "calls": _calls_as_data(calls),
             "missing": reason,
-            "query": _increase(explained.spend, subject, timedelta(0)),
+            "query": _increase(spend, subject, timedelta(0)),
             "answer": _answer(spending, who, amount, often),
         }
         return Section(self.name, text, trace_links(examples), data)
@@ -150,8 +152,6 @@ class Spend:
 
 
 async def _spending(metrics: Metrics, spend: Selector, subject: Subject) -> _Spending | None:
-    assert subject.slo is not None
-    assert subject.slo.target.budget is not None  # which an SLO on money has
     window = subject.until - subject.since
     largest = f"topk({MOST_SERIES}, {_increase(spend, subject, timedelta(0))})"
     earlier = [_increase(spend, subject, by) for by in (window, DAY)]
@@ -174,8 +174,21 @@ async def _spending(metrics: Metrics, spend: Selector, subject: Subject) -> _Spe
         for own, in_all in zip(spent[1:], map(_total, results[4:]), strict=True)
     )
     hours = window.total_seconds() / 3600
-    currency = subject.slo.target.budget.currency
+    budget = subject.slo.target.budget if subject.slo else None
+    currency = budget.currency if budget else PLAIN_CURRENCY
     return _Spending(hours, currency, now, before, day_before, growth(now, before, day_before))
+
+
+def _narrowed(subject: Subject) -> Selector:
+    """The counter of money for the group."""
+    explained = subject.slo.narrowed(subject.group).sli.explained_by if subject.slo else subject.explained_by
+    assert isinstance(explained, Spent)  # which wants() asks for
+    if subject.slo:
+        return explained.spend
+    named = {matcher.name for matcher in explained.spend.matchers}
+    # The labels of a plain alert need not be those of the counter: these are.
+    chosen = [label for label in PLAIN_LABELS if label in subject.group and label not in named]
+    return reduce(lambda selector, label: selector.where(label, subject.group[label]), chosen, explained.spend)
 
 
 def _increase(spend: Selector, subject: Subject, by: timedelta) -> str:
