@@ -11,10 +11,10 @@ from typing import Protocol
 from slo_engine.errors import SloEngineError
 from slo_engine.evidence.findings import Findings
 from slo_engine.evidence.reading import Traces
+from slo_engine.evidence.shared_statuses import SharedStatuses, Statuses
 from slo_engine.evidence.subject import Subject
 from slo_engine.notifications import Section
 from slo_engine.prometheus import Exemplar, Result
-from slo_engine.status.model import SloStatus
 
 
 class CannotTellError(SloEngineError):
@@ -41,14 +41,6 @@ class Source(Protocol):
     async def gather(self, subject: Subject, deadline: float) -> Section | None:
         """What it says; None when it has nothing to say. At ``deadline`` (of ``time.monotonic``) it is cancelled: it
         ends before, with what it has. Raises CannotTellError, or SloEngineError for a failure."""
-        ...
-
-
-class Statuses(Protocol):
-    """What knows the status of the SLOs."""
-
-    async def statuses(self) -> Sequence[SloStatus]:
-        """The status of every SLO group, now. Raises SloEngineError."""
         ...
 
 
@@ -101,6 +93,11 @@ class Backends:
     traces: Traces | None = None
     metrics: Metrics | None = None
     memory: Memory | None = None
+
+    @cached_property
+    def shared_statuses(self) -> SharedStatuses:
+        """The status of all SLOs, for whoever asks at the same time."""
+        return SharedStatuses(self.statuses)
 
     @cached_property
     def findings(self) -> Findings | None:

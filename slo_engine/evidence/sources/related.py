@@ -33,7 +33,7 @@ class Related:
     backend = "prometheus"
 
     def __init__(self, backends: Backends) -> None:
-        self._statuses = backends.statuses
+        self._statuses = backends.shared_statuses
 
     def wants(self, subject: Subject) -> bool:
         """Whatever is about an SLO: the others are told from it."""
