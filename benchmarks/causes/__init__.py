@@ -1,1 +1,1 @@
-"""How often the evidence names the right cause."""
+"""How exactly failures are put together, on public data."""

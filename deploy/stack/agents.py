@@ -28,10 +28,10 @@ LARGE_MODEL = 0.6
 FAILING_SHARE = 0.95
 """Of its runs with the new prompt and the large model, whose searches are too wide for the index."""
 
-LOW_SCORES = 0.7
+LOW_SCORES = 0.95
 """Share of the research agent's answers that the judge scores low, once its index is stale."""
 
-BETWEEN = 60.0
+BETWEEN = 45.0
 """Seconds after which the next incident begins."""
 
 
@@ -145,7 +145,7 @@ async def main() -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--incident-after", type=float, default=75.0, help="seconds")
-    parser.add_argument("--incident-for", type=float, default=300.0, help="seconds")
+    parser.add_argument("--incident-for", type=float, default=600.0, help="seconds")
     parser.add_argument("--pause", type=float, default=0.3, help="seconds between two runs of an agent")
     parser.add_argument("--ledger", type=Path, help="a file for the outcome of every run")
     arguments = parser.parse_args()

@@ -28,7 +28,7 @@ class Options:
 
     folder: Path
     incident_after: float = 75.0
-    incident_for: float = 300.0
+    incident_for: float = 600.0
     agent_pause: float = 0.3
     langfuse_delay: float = 0.0
     force_standin: bool = False

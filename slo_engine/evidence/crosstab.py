@@ -8,7 +8,7 @@ of a second.
 from __future__ import annotations
 
 import math
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -93,31 +93,38 @@ class Crosstab:
 
     def __init__(self, now: Sequence[Cell], before: Sequence[Cell], *, support: int) -> None:
         """Values with fewer than ``support`` failing runs now count as rare."""
-        failing: Counter[Pair] = Counter()
-        seen: Counter[Pair] = Counter()
+        failing: dict[Pair, int] = {}
+        seen: dict[Pair, int] = {}
         for cell in now:
+            runs = cell.failing + cell.healthy
             for pair in cell.attributes.items():
-                failing[pair] += cell.failing
-                seen[pair] += cell.failing + cell.healthy
+                seen[pair] = seen.get(pair, 0) + runs
+            if cell.failing:
+                for pair in cell.attributes.items():
+                    failing[pair] = failing.get(pair, 0) + cell.failing
         frequent = sorted(pair for pair, count in failing.items() if count >= support)
-        self._support = support
-        self._values = Counter(name for (name, _), count in seen.items() if count >= support)
-        """Name -> how many of its values could have had the support, had the runs failed that did not."""
-        number_of = {pair: number for number, pair in enumerate(frequent)}
-        merged_now, merged_before = _merged(now, number_of), _merged(before, number_of)
-        keys = sorted(merged_now.keys() | merged_before.keys())
+        bit_of = {pair: 1 << number for number, pair in enumerate(frequent)}
+        merged_now, merged_before = _merged(now, bit_of), _merged(before, bit_of)
+        keys = list({**merged_now, **merged_before})
         nothing = (0, 0, 0.0)
         self.now = Runs([merged_now.get(key, nothing) for key in keys])
         self.before = Runs([merged_before.get(key, nothing) for key in keys])
         self.all_cells = (1 << len(keys)) - 1
-        having: list[list[int]] = [[] for _ in frequent]
-        for index, key in enumerate(keys):
-            for number in key:
-                having[number].append(index)
-        self.cells_with: dict[Pair, int] = {
-            pair: _bits(indices, len(keys)) for pair, indices in zip(frequent, having, strict=True)
+        self.cells_with = {
+            pair: _bits([index for index, key in enumerate(keys) if key & bit], len(keys))
+            for pair, bit in bit_of.items()
         }
         """Frequent value -> its cells, in the order of names and values."""
+        self.support = support
+        self._values = Counter(name for (name, _), count in seen.items() if count >= support)
+        """Name -> how many of its values could have had the support, had other runs failed."""
+
+    def cells_with_all(self, pairs: Iterable[Pair]) -> int:
+        """The cells that have all of these frequent values."""
+        cells = self.all_cells
+        for pair in pairs:
+            cells &= self.cells_with[pair]
+        return cells
 
     def parts(self, name: str, cells: int) -> list[int]:
         """These cells, one set for each frequent value of the attribute, and one for the rest."""
@@ -134,7 +141,7 @@ class Crosstab:
             for taken in range(size, 0, -1):
                 combinations[taken] += combinations[taken - 1] * values
         everything = self.now.count(self.all_cells)
-        each = (everything.failing + everything.healthy) // self._support
+        each = (everything.failing + everything.healthy) // self.support
         return min(combinations[size], math.comb(len(self._values), size) * each)
 
 
@@ -152,19 +159,14 @@ class _Digits:
         return sum((cells & having).bit_count() << digit for digit, having in self._sets)
 
 
-def _merged(cells: Iterable[Cell], number_of: Mapping[Pair, int]) -> dict[tuple[int, ...], tuple[int, int, float]]:
-    """Numbers of the frequent values -> the sums of the cells that have these."""
-    alike: defaultdict[tuple[int, ...], list[Cell]] = defaultdict(list)
+def _merged(cells: Iterable[Cell], bit_of: Mapping[Pair, int]) -> dict[int, tuple[int, int, float]]:
+    """The bits of the frequent values -> the sums of the cells that have these: failing, healthy, weight."""
+    sums: dict[int, tuple[int, int, float]] = {}
     for cell in cells:
-        alike[tuple(sorted(number_of[pair] for pair in cell.attributes.items() if pair in number_of))].append(cell)
-    return {
-        key: (
-            sum(cell.failing for cell in found),
-            sum(cell.healthy for cell in found),
-            math.fsum(cell.healthy_weight for cell in found),
-        )
-        for key, found in alike.items()
-    }
+        key = sum([bit_of[pair] for pair in cell.attributes.items() if pair in bit_of])
+        failing, healthy, weight = sums.get(key, (0, 0, 0.0))
+        sums[key] = (failing + cell.failing, healthy + cell.healthy, weight + cell.healthy_weight)
+    return sums
 
 
 def _bits(indices: Iterable[int], size: int) -> int:

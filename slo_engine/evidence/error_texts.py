@@ -10,34 +10,34 @@ import re
 from typing import Final, NamedTuple
 
 LONGEST_READ: Final = 4000
-"""Characters at the beginning, and as many at the end, that are looked at: a traceback says at its end what it is of."""
+"""Characters at the beginning, and as many at the end, that are read: the end of a traceback says what it is of."""
 
 
 class ErrorText(NamedTuple):
-    """``text``: one line, not shortened, and empty where nothing is said. ``names``: the codes of an error, of which two
-    never are one cause."""
+    """``text``: one line, not shortened, empty where nothing is said. ``names``: the codes of an error; errors with
+    different ones are not one cause."""
 
     text: str
     names: tuple[str, ...] = ()
 
 
 def error_text(raw: str) -> ErrorText:
-    """The message in a raw error text: in a traceback, a stack trace, a validation error, a JSON body, a page of HTML, or
-    its first line."""
+    """The message in a raw error text: in a traceback, a stack trace, a validation error, a JSON body, a page of HTML,
+    or its first line."""
     raw = raw.strip()
     said = raw[:LONGEST_READ]
-    if _TRACEBACK in said:
+    if _TRACEBACK in raw and said[0] not in "{[":
         said = _last_exception(said if len(raw) <= LONGEST_READ else f"{_without_last_line(said)}\n{_end(raw)}")
     if "{" in said and (found := _of_body(said)) is not None:
         return found
+    if "<" in said and (page := _PAGE.search(said)):
+        said = f"{said[: page.start()]}{page['title'] or '<html>'}"
     names: tuple[str, ...] = ()
     if "input_value=" in said and (validation := _VALIDATION.match(said)):
         what, part, problem, kind = validation.groups()
         said, names = f"{what}: {part}: {problem} [type={kind}]", (_NUMBER.sub("<n>", part), kind)
     elif "\n" in said or "\r" in said:
         said = _first_line(said)
-    if "<" in said and (page := _PAGE.search(said)):
-        said = f"{said[: page.start()]}{page['title'] or '<html>'}"
     return ErrorText(_one_line(said), names)
 
 
@@ -48,12 +48,13 @@ def _one_line(text: str) -> str:
 
 
 _COLOUR: Final = re.compile(r"\x1b\[[0-9;]{0,20}m")
-_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _PAGE: Final = re.compile(
     r"<(?:!doctype\b|html\b)(?:.{0,1000}?<title>(?P<title>[^<]{1,200}))?", re.IGNORECASE | re.DOTALL
 )
 _VALIDATION: Final = re.compile(
-    r"(.{0,200}?\d+ validation errors? for \S{1,200})\s+(\S.{0,200}?)\s+(\S[^\n]{0,500}?) \[type=([\w.]{1,100}), input_value="
+    r"(.{0,200}?\d+ validation errors? for \S{1,200})\s+(\S.{0,200}?)\s+(\S[^\n]{0,500}?)"
+    r" \[type=([\w.]{1,100}), input_value="
 )
 _NUMBER: Final = re.compile(r"\d+")
 
@@ -104,52 +105,74 @@ def _after_last_traceback(text: str) -> str:
 
 # Bodies, in JSON or as Python writes a dict.
 
-_BODY: Final = re.compile(r"(?:b?[\"'])?\[?\s{0,9}\{(?:\\n|\s){0,99}[\"']")
-_INTRODUCES: Final = re.compile(r"(?:^|[-:.,=)\d])\s*$")
+
+def _ranked(keys: str) -> dict[str, int]:
+    return {key: rank for rank, key in enumerate(keys.split())}
+
+
 _SAID: Final = r"(?:\"((?:[^\"\\]|\\.)*+)|'((?:[^'\\]|\\.)*+))"
-_MESSAGE: Final = re.compile(
-    rf"[\"'](message|error_message|errorMessage|msg|detail|error_description|error|title|reason)[\"']\s*:\s*{_SAID}",
-    re.IGNORECASE | re.DOTALL,
-)
-_MESSAGE_KEYS: Final = ("message", "error_message", "errormessage", "msg", "detail", "error_description", "error")
-_CODE: Final = re.compile(
-    r"[\"'](code|error_?code|__type|type|status|status_?code)[\"']\s*:\s*(?:[\"']([\w.:/-]{1,100})[\"']|(\d{1,6})\b)",
-    re.IGNORECASE,
-)
-_CODE_KEYS: Final = ("code", "error_code", "errorcode", "__type", "type", "status", "status_code", "statuscode")
+_PAIR: Final = re.compile(rf"[\"'](@?\w{{1,40}})[\"']\s{{0,9}}:\s{{0,9}}(?:{_SAID}|(\d{{1,6}})\b)", re.DOTALL)
+_MESSAGE_KEYS: Final = _ranked("message error_message errormessage msg detail error_description error title reason")
+_CODE_KEYS: Final = _ranked("code error_code errorcode __type type status status_code statuscode")
+_NAME: Final = re.compile(r"[\w.:/-]{1,100}")
 _SAYS_NOTHING: Final = frozenset({"error", "about:blank", "object", "string"})
-_ERROR: Final = re.compile(r"[\"']errors?[\"']\s*:\s*[\[{]", re.IGNORECASE)
+_ERROR: Final = re.compile(r"[\"']errors?[\"']\s{0,9}:\s{0,9}[\[{]", re.IGNORECASE)
+_OPENS: Final = re.compile(r"\{(?:\\n|\s){0,99}[\"']")
+_INTRODUCES: Final = frozenset("-:.,=)0123456789")
+_ANSWER: Final = re.compile(r"(?<=[}\]], )status_code: \d{3}, body: (?=\{)")
+"""What SDKs that Fern generates (cohere's is one) say after the headers."""
 
 
 def _of_body(text: str) -> ErrorText | None:
-    body = _BODY.search(text)
-    if body is None or not _INTRODUCES.search(text, max(0, body.start() - 20), body.start()):
+    if "status_code: " in text and (answer := _ANSWER.search(text)) is not None:
+        text = text[answer.start() :]
+    start = text.find("{")
+    lead = _without_wrapping(text[:start])
+    if (lead and lead[-1] not in _INTRODUCES) or not _OPENS.match(text, start):
         return None
-    error = _ERROR.search(text, body.start())
-    best = _best_message(text, error.end()) if error else None
-    best = best or _best_message(text, body.start())
-    if best is None:
+    error = _ERROR.search(text, start)
+    said, number, name = _told(text, start, error.end() if error else start)
+    if not said:
         return None
-    lead = _one_line(text[: body.start()])
-    number, name = _codes(text[body.start() :])
-    names = [each for each in (number, name) if each and each not in lead]
-    inner = error_text(best) if _TRACEBACK in best or "\n" in best else ErrorText(_one_line(best))
+    lead = _one_line(lead)
+    names = tuple(each for each in (number, name) if each and each not in lead)
+    inner = error_text(said) if "\n" in said and said[0] not in "{[" else ErrorText(_one_line(said))
     if lead and lead[-1].isalnum():
         lead += ":"
     coded = f"{' '.join(names)}:" if names else ""
-    return ErrorText(" ".join(filter(None, (lead, coded, inner.text))), tuple(names) + inner.names)
+    return ErrorText(" ".join(filter(None, (lead, coded, inner.text))), names + inner.names)
 
 
-def _best_message(text: str, start: int) -> str | None:
-    found: dict[str, str] = {}
-    for match in _MESSAGE.finditer(text, start):
-        said = match[2] if match[2] is not None else match[3]
-        if said.strip():
-            found.setdefault(match[1].lower(), said)
-    for key in (*_MESSAGE_KEYS, *found):
-        if key in found:
-            return _unescaped(found[key])
-    return None
+def _without_wrapping(lead: str) -> str:
+    """Without the bracket of a list, and the beginning of a quotation or of Python's bytes, at the end."""
+    lead = lead.rstrip().removesuffix("[").rstrip()
+    if lead.endswith(("'", '"')):
+        return lead[:-1].removesuffix("b").rstrip()
+    return lead
+
+
+def _told(text: str, start: int, error: int) -> tuple[str, str, str]:
+    """The message of a body, the number of its error, and what that is called; empty where it does not say. What is in
+    its ``error``, from ``error`` on, is before what is not."""
+    messages: dict[tuple[bool, int], str] = {}
+    numbers: dict[int, str] = {}
+    names: dict[int, str] = {}
+    for match in _PAIR.finditer(text, start):
+        key, in_quotes, in_marks, digits = match.groups()
+        said = in_quotes or in_marks or ""
+        if (rank := _MESSAGE_KEYS.get(key.lower())) is not None and said and not said.isspace():
+            messages.setdefault((match.start() < error, rank), said)
+        if (rank := _CODE_KEYS.get(key.lower())) is not None:
+            if digits or said.isdigit():
+                numbers.setdefault(rank, digits or said)
+            elif said.lower() not in _SAYS_NOTHING and _NAME.fullmatch(said):
+                names.setdefault(rank, said)
+    message = messages[min(messages)] if messages else ""
+    return _unescaped(message), _first(numbers), _first(names)
+
+
+def _first(found: dict[int, str]) -> str:
+    return found[min(found)] if found else ""
 
 
 def _unescaped(said: str) -> str:
@@ -160,20 +183,3 @@ def _unescaped(said: str) -> str:
         return str(json.loads(f'"{said}"', strict=False))
     except ValueError:  # Python's: a quote needs no backslash there
         return said.replace("\\n", "\n").replace('\\"', '"')
-
-
-def _codes(body: str) -> tuple[str, str]:
-    """The number of an error, and what it is called; empty where a body does not say."""
-    numbers: dict[str, str] = {}
-    names: dict[str, str] = {}
-    for match in _CODE.finditer(body):
-        key, name, number = match[1].lower(), match[2], match[3]
-        if name is None or name.isdigit():
-            numbers.setdefault(key, number or name)
-        elif name.lower() not in _SAYS_NOTHING:
-            names.setdefault(key, name)
-    return _first(numbers), _first(names)
-
-
-def _first(found: dict[str, str]) -> str:
-    return next((found[key] for key in _CODE_KEYS if key in found), "")

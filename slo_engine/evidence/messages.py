@@ -8,8 +8,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from slo_engine.evidence.alike import Line, groups
 from slo_engine.evidence.error_texts import ErrorText, error_text
-from slo_engine.evidence.templates import Line, Token, groups
+from slo_engine.evidence.tokens import Token
 from slo_engine.evidence.variable_parts import SLOT, UNITS, Forms, is_surely_variable, kind
 from slo_engine.scrub.outgoing import outgoing_text
 
@@ -123,14 +124,19 @@ def _scrubbed(text: str) -> str:
 def _common(lines: Sequence[Line]) -> str:
     lines = sorted(lines, key=lambda line: (-len(line.members), line.words))
     is_one = sum(len(line.members) for line in lines) == 1
+    shortest = min(len(line.tokens) for line in lines)
     parts = []
-    for at, token in enumerate(lines[0].tokens):
-        others = {line.tokens[at].text for line in lines}
-        parts.append(
-            f"{' ' if token.blank else ''}{_shown(token, lines, at, is_one=is_one) if len(others) == 1 else _of_many(others)}"
-        )
+    for at, token in enumerate(lines[0].tokens[:shortest]):
+        texts = {line.tokens[at].text for line in lines}
+        said = _shown(token, lines, at, is_one=is_one) if len(texts) == 1 else _of_many(texts)
+        parts.append(f"{' ' if token.blank else ''}{said}")
+    if any(len(line.tokens) != shortest for line in lines):  # alike in their lead alone
+        alike = next(at for at in range(shortest + 1) if len({line.keys[: at + 1] for line in lines}) > 1)
+        parts[alike:] = [" <text>"]
     text = " ".join("".join(parts).split())
-    return text if 0 < len(text) <= LONGEST else f"{text[: LONGEST - 1]}…" if text else NO_MESSAGE
+    if len(text) > LONGEST:
+        return f"{text[: LONGEST - 1]}…"
+    return text or NO_MESSAGE
 
 
 def _shown(token: Token, lines: Sequence[Line], at: int, *, is_one: bool) -> str:
@@ -138,16 +144,27 @@ def _shown(token: Token, lines: Sequence[Line], at: int, *, is_one: bool) -> str
     if SLOT not in token.text:
         return token.text
     words = token.text.split(SLOT)
+    values = [
+        set().union(*(line.values[line.tokens[at].first + slot] for line in lines)) for slot in range(len(words) - 1)
+    ]
+    if "://" in token.text:
+        return "<url>" if is_one else f"{words[0]}{_path(values[0])}{words[1]}"
     parts = [words[0]]
-    for slot, following in enumerate(words[1:]):
-        values = set().union(*(line.values[line.tokens[at].first + slot] for line in lines))
-        value = _constant(values, is_one=is_one)
-        if is_one and words[slot][-1:] in {"-", "_", "#"} and _FOUR_DIGITS.match(value):
+    for before, following, known in zip(words, words[1:], values, strict=False):
+        value = _constant(known, is_one=is_one)
+        if is_one and before[-1:] in {"-", "_", "#"} and _FOUR_DIGITS.match(value):
             value = ""  # A-80254
-        parts += (value or f"<{_kind_of(values)}>", following)
+        parts += (value or f"<{_kind_of(known)}>", following)
     return "".join(parts)
 
 
+def _path(values: set[str]) -> str:
+    """Behind the host of an address: if all have it, and it is of plain words. Else there may be a secret in it."""
+    said = {re.split(r"[?#]", value)[0] for value in values}
+    return said.pop() if len(said) == 1 and all(map(_PLAIN_PATH.fullmatch, said)) else "/<*>"
+
+
+_PLAIN_PATH: Final = re.compile(r"(?::\d{2,5})?(?:/(?:v\d+|[a-z][a-z._-]{0,30}))*/?")
 _FOUR_DIGITS: Final = re.compile(r"\d{4}")
 
 
@@ -158,7 +175,7 @@ def _constant(values: set[str], *, is_one: bool) -> str:
     (value,) = values
     if not is_surely_variable(value):
         return value
-    return value.partition("?")[0] if not is_one and kind(value) in {"url", "ip"} else ""
+    return value if not is_one and kind(value) == "ip" else ""
 
 
 def _kind_of(values: set[str]) -> str:
@@ -167,6 +184,8 @@ def _kind_of(values: set[str]) -> str:
 
 
 def _of_many(texts: set[str]) -> str:
+    if all("://" in text for text in texts):
+        return "<url>"
     if all(set(_LETTERS.findall(text)) <= UNITS and SLOT in text for text in texts):
         return "<n>"
     return "<text>" if all(text[:1] in {"'", '"', "`"} and len(text) > 1 for text in texts) else "<*>"

@@ -7,39 +7,17 @@ messages are the same few.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 SLOT: Final = "\0"
 """Stands in a form for what may differ. A text must not hold one of its own."""
 
 UNITS: Final = frozenset(
-    [
-        "B",
-        "KB",
-        "MB",
-        "GB",
-        "TB",
-        "kB",
-        "KiB",
-        "MiB",
-        "GiB",
-        "bytes",
-        "ms",
-        "us",
-        "ns",
-        "s",
-        "sec",
-        "secs",
-        "second",
-        "seconds",
-        "min",
-        "minute",
-        "minutes",
-        "hour",
-        "hours",
-        "h",
-        "%",
-    ]
+    {
+        *("B", "KB", "MB", "GB", "TB", "kB", "KiB", "MiB", "GiB", "bytes", "%"),
+        *("us", "ms", "s", "sec", "secs", "second", "seconds", "min", "minute", "minutes", "h", "hour", "hours"),
+    }
 )
 
 
@@ -62,12 +40,17 @@ class Forms:
         words = text.split(" ")
         said = list(map(self._words.__getitem__, words))
         values: list[str] = []
-        for at in [at for at, word in enumerate(said) if SLOT in word]:
-            word, after = words[at], words[at + 1] if at + 1 < len(words) else ""
-            if len(word) <= _LONGEST_NAME and _names_the_fault(words[at - 1] if at else "", word, after):
+        for at in [at for at, left in enumerate(said) if SLOT in left]:
+            word, before = words[at], words[at - 1] if at else ""
+            found, number = self._words.found[word]
+            if number:
+                names_the_fault = _is_status(before, word, words[at + 1] if at + 1 < len(words) else "", number)
+            else:
+                names_the_fault = before in _BEFORE_A_PART and _PART.fullmatch(word) is not None
+            if names_the_fault:
                 said[at] = word
             else:
-                values += self._words.values[word]
+                values += found
         return Form(" ".join(said), tuple(values))
 
 
@@ -76,13 +59,21 @@ class _Words(dict[str, str]):
 
     def __init__(self) -> None:
         super().__init__()
-        self.values: dict[str, list[str]] = {}
+        self.found: dict[str, tuple[list[str], str]] = {}
+        """The values in a word, and the number that may be a status; empty if there is more to it, or less."""
 
     def __missing__(self, word: str) -> str:
         parts = _VARIABLE.split(word)
-        self[word] = left = SLOT.join(parts[::2])
+        if "://" in word:
+            _keep_hosts(parts)
+        left = SLOT.join(parts[::2])
         if len(parts) > 1:
-            self.values[word] = parts[1::2]
+            if len(word) <= _LONGEST_NAME and (_STATUS_INSIDE.search(word) or _MODEL.match(word)):
+                left = word
+            else:
+                bare = _BARE.fullmatch(word)
+                self.found[word] = parts[1::2], bare[1] if bare is not None else ""
+        self[word] = left
         return left
 
 
@@ -90,8 +81,21 @@ _LONGEST_NAME: Final = 60
 """Characters of the name of a model, or of a status with what stands around it."""
 
 
+def _keep_hosts(parts: list[str]) -> None:
+    """Which service failed is a name, where it has one; what it was asked for is a value."""
+    for at in range(1, len(parts), 2):
+        if (host := _HOST.match(parts[at])) is not None:
+            parts[at - 1] += host[0]
+            parts[at] = parts[at][host.end() :]
+
+
+_HOST: Final = re.compile(r"[A-Za-z][A-Za-z+.-]{1,20}://[A-Za-z._-]{1,100}(?=[:/?#][^@]*+$|$)")
+
+
 def kind(value: str) -> str:
-    """What a value is: ``n``, ``id``, ``url``, ``email``, ``ip`` or ``path``."""
+    """What a value is: ``n``, ``id``, ``url``, ``email``, ``ip``, ``path``, or what the scrubber has put there."""
+    if value[:1] == "<":
+        return value[1:-1]
     for name, pattern in _KINDS:
         if pattern.fullmatch(value):
             return name
@@ -108,12 +112,13 @@ _NUMBER: Final = r"\d++(?:[.,:/-]\d++)*+(?:e[+-]\d++)?"
 # No pattern may take more than one pass over a word: LangFuse holds whatever an agent put into an exception.
 _VARIABLE: Final = re.compile(
     r"("
-    r"(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{1,20}://(?:[^\s'\"<>)\]},;]|<[a-z]{2,12}>)++"
+    r"<(?:email|secret|ip|phone|card|iban|ssn)>"
+    r"|(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{1,20}://(?:[^\s'\"<>)\]},;]|<[a-z]{2,12}>)++"
     r"|(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"
     r"|(?<![\w.\\\])*])(?:[A-Za-z]:\\|~?/(?=[\w.~-]))[^\s'\",;:()\[\]{}<>|]*+"
     r"|(?<![0-9A-Za-z])[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}(?![0-9A-Za-z])"
     r"|(?<![0-9A-Za-z])0[xX][0-9a-fA-F]++"
-    r"|(?<![0-9A-Za-z])(?=[A-Za-z]{0,40}\d)[0-9a-fA-F]{8,}+(?![0-9A-Za-z])"
+    r"|(?<![0-9A-Za-z])(?=[A-Za-z]{0,40}\d)(?:[0-9a-f]{6,}+|[0-9a-fA-F]{8,}+)(?![0-9A-Za-z])"
     # Letters and digits in turn: 01HZX7K3M9, 3f9a1c.
     r"|(?<![0-9A-Za-z])(?=[A-Za-z0-9]{6})(?:[A-Za-z]++\d++|\d++)[A-Za-z]++\d[A-Za-z0-9]*+"
     rf"|(?<![^\s_=:,(\[<{{'\"/])[+-]?{_NUMBER}"
@@ -130,21 +135,26 @@ _KINDS: Final = (
 _ID_INSIDE: Final = re.compile(r"(?=[a-fA-F]{0,40}\d)[0-9a-fA-F]{8}|\d{7}|\d{4}-\d\d-\d\d|\d\d:\d\d:\d\d")
 
 
-def _names_the_fault(before: str, word: str, after: str) -> bool:
-    """Whether the digits in a word are those of a status, an error's number, or the version of a model."""
-    if ("odel" in before or "odel" in word) and _MODEL.search(f"{before} {word}"):
+def _is_status(before: str, word: str, after: str, number: str) -> bool:
+    """Whether a number is that of an error, as what stands around it says."""
+    if _introduces_a_status(before):
         return True
-    number = _BARE.fullmatch(word)
-    if number is None:
-        return _STATUS_INSIDE.search(word) is not None
-    if _INTRODUCED.search(before):
-        return True
-    if not _HTTP_FAILURE.fullmatch(number[1]):
+    if not _HTTP_FAILURE.fullmatch(number):
         return False
     if word[-1] not in ".," and _REASON.match(after):
         return True
     ends = not after or word[-1] in ".,:;)"
-    return not before or (word.startswith("(") and word[-1] in "):,") or (ends and bool(_ANSWERED.search(before)))
+    return (
+        not before
+        or (word[0] == "(" and word[-1] in "):,")
+        or ((ends or after in _AFTER_A_STATUS) and _ANSWERED.search(before) is not None)
+        or (not after and before[-1] == ":")
+    )
+
+
+@lru_cache(maxsize=1024)
+def _introduces_a_status(word: str) -> bool:
+    return _INTRODUCED.search(word) is not None
 
 
 _BARE: Final = re.compile(r"[\"'(\[<]{0,2}(\d{1,5})[\"')\]>.,:;]{0,3}")
@@ -160,7 +170,19 @@ _REASON: Final = re.compile(
     r"(?:Bad|Unauthorized|Payment|Forbidden|Not|Method|Proxy|Request|Conflict|Gone|Length|Precondition|Unprocessable|Too"
     r"|Internal|Service|Gateway|Client|Server|[A-Z]+_[A-Z_]+|[A-Z]{6,})\b"
 )
+_AFTER_A_STATUS: Final = frozenset({"from", "for", "on", "to", "by", "when", "while", "error", "response", "instead"})
 _ANSWERED: Final = re.compile(r"(?:^|[^a-z])(?:gave|got|returned|received|answered|responded|with|was)$", re.IGNORECASE)
 _MODEL: Final = re.compile(
-    r"(?:^|[^A-Za-z])model(?:_?name|_?id)?[\"'`]?[:= ]{1,2}[\"'`(]{0,2}[A-Za-z][\w./-]*\d", re.IGNORECASE
+    r"(?:model=)?[\"'`(]{0,2}(?:[\w-]{1,30}[./]){0,3}"
+    r"(?:gpt|claude|gemini|gemma|llama|mi[sx]tral|codestral|command|deepseek|qwen|grok|nova|titan|o[1-9](?!\w))[-\d]",
+    re.IGNORECASE,
 )
+"""Versions of models are told apart: one may be withdrawn, or out of its quota, and the others not."""
+
+_BEFORE_A_PART: Final = frozenset(
+    {"KeyError:", "AttributeError:", "attribute", "column", "argument", "field", "model", "model:", "Model"}
+)
+_PART: Final = re.compile(
+    r"[\"'`]{0,2}(?=[A-Za-z_])(?:[A-Za-z_.-]{1,30}\d{1,2}(?!\d)){1,5}[A-Za-z_.-]{0,30}[\"'`:,.;]{0,3}"
+)
+"""`address_line2`, `my-model-4.5`: a number that is part of a name is short."""

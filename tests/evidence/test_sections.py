@@ -81,8 +81,8 @@ def test_no_clear_cause_is_an_answer_that_says_what_was_looked_at() -> None:
 
 
 def test_confounded_attributes_are_both_said() -> None:
-    both = {"metadata": {"prompt_name": "p", "prompt_version": "v2"}, "release": "r2"}
-    one = {"metadata": {"prompt_name": "p", "prompt_version": "v1"}, "release": "r1"}
+    both: dict[str, Any] = {"metadata": {"prompt_name": "p", "prompt_version": "v2"}, "release": "r2"}
+    one: dict[str, Any] = {"metadata": {"prompt_name": "p", "prompt_version": "v1"}, "release": "r1"}
     traces = runs((failed_run(f"f{n}", **both) for n in range(80)), (healthy_run(f"h{n}", **one) for n in range(80)))
     found = sections(traces)
     assert "They have " in found["answer"].text
