@@ -26,6 +26,7 @@ from slo_engine.definitions.live import ActiveSlos, LiveSlos
 from slo_engine.delivery import Sink, sink_of
 from slo_engine.delivery.courier import Courier
 from slo_engine.evidence import Backends, Gatherer, sources
+from slo_engine.evidence.source import Remembered
 from slo_engine.logs import configure_logging
 from slo_engine.prometheus import Exemplar, Prometheus, Result
 from slo_engine.rollout.rollout import Destination, Rollout, RolloutStatus, RuleFolder, RulerNamespaces
@@ -33,7 +34,7 @@ from slo_engine.rollout.ruler import Ruler
 from slo_engine.settings import PREFIX, ListenSettings, Settings, SettingsError, secret, secrets_of
 from slo_engine.status.board import StatusBoard
 from slo_engine.status.model import SloStatus
-from slo_engine.store import Database, StoreError, inbox, messages, outbox, retention
+from slo_engine.store import Database, StoreError, causes, inbox, messages, outbox, retention
 from slo_engine.traces import LangFuse
 from slo_engine.web import Reloaded, Services, create_app
 
@@ -46,6 +47,9 @@ FORGET_SECONDS = 3600
 
 MESSAGES_KEPT = timedelta(days=40)
 """As long as the history of the budgets they are about."""
+
+CAUSES_KEPT = timedelta(days=400)
+"""What happens at the end of each year is still known then."""
 
 STATUS_MAX_AGE = timedelta(seconds=2)
 """A storm of notifications asks Prometheus once; older, and the status could be from before the outage."""
@@ -71,7 +75,8 @@ class Engine:
         self._langfuse = _langfuse(settings)
         self._courier = Courier(self._database, self._sinks)
         statuses = _BoardStatuses(self._board)
-        backends = Backends(statuses, self._langfuse, _PrometheusMetrics(self._prometheus))
+        metrics, memory = _PrometheusMetrics(self._prometheus), _StoreMemory(self._database)
+        backends = Backends(statuses, self._langfuse, metrics, memory)
         self._enrichment = Enrichment(
             self._database,
             lambda: self._slos.active.slos,
@@ -171,11 +176,13 @@ class Engine:
         await asyncio.gather(*self._workers, return_exceptions=True)
 
     def _forget(self) -> None:
-        before = (datetime.now(UTC) - MESSAGES_KEPT).timestamp()
+        now = datetime.now(UTC)
+        before, long_before = ((now - kept).timestamp() for kept in (MESSAGES_KEPT, CAUSES_KEPT))
         try:
             self._database.write(lambda connection: retention.forget_messages_before(connection, before))
+            self._database.write(lambda connection: retention.forget_causes_before(connection, long_before))
         except StoreError as error:
-            logger.error("old notifications are not removed: %s", error)  # noqa: TRY400 - an outage, no bug
+            logger.error("old notifications and causes are not removed: %s", error)  # noqa: TRY400 - an outage, no bug
 
     def _set_gauges(self) -> None:
         try:
@@ -259,6 +266,28 @@ class _PrometheusMetrics:
     async def exemplars(self, expr: str, since: datetime, until: datetime) -> Sequence[Exemplar]:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._threads, partial(self._prometheus.exemplars, expr, since, until))
+
+
+class _StoreMemory:
+    """The causes in the store. Noting and asking is one write, so that two notifications at once count once."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def remember(
+        self, subject: str, found: Sequence[str], incident: str, title: str, at: datetime
+    ) -> dict[str, Remembered | None]:
+        note = partial(causes.note, about=subject, found=found, thread=incident, title=title, at=at.timestamp())
+        known = await asyncio.wrap_future(self._database.submit(note))
+        return {cause: None if earlier is None else _remembered(earlier) for cause, earlier in known.items()}
+
+
+def _remembered(earlier: causes.EarlierIncidents) -> Remembered:
+    back_since, first_seen, last_seen = (
+        datetime.fromtimestamp(each, UTC) for each in (earlier.back_since, earlier.first_seen, earlier.last_seen)
+    )
+    ended_at = None if earlier.ended_at is None else datetime.fromtimestamp(earlier.ended_at, UTC)
+    return Remembered(back_since, first_seen, last_seen, earlier.count, earlier.last_title, ended_at)
 
 
 def _clock() -> BackgroundScheduler:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from slo_engine.alerts.payload import Alert
@@ -28,17 +28,20 @@ LONGEST_WINDOW = timedelta(hours=6)
 """A ticket over three days is explained by its newest traces, not by reading three days of them."""
 
 
-def subjects_of(alerts: Iterable[Alert], slos: SloSet, at: datetime) -> list[Subject]:
+def subjects_of(
+    alerts: Iterable[Alert], slos: SloSet, at: datetime, *, incident: str = "", title: str = ""
+) -> list[Subject]:
     """The subjects of a notification that came ``at`` this time, each once, in the order of its alerts; those of firing
     alerts only. An alert that is not of an SLO or plain alert of ours is about nothing that evidence could be tied
-    to."""
+    to. ``incident``, ``title``: the notification's thread, and its one line for lists."""
     found: dict[object, tuple[_About, list[Alert]]] = {}
     for alert in alerts:
         about = _about(alert, slos) if alert.is_firing else None
         if about is not None:
             key = (about.slo.key if about.slo else alert.name, tuple(about.group.items()))
             found.setdefault(key, (about, []))[1].append(alert)
-    return [_subject(about, alike, at) for about, alike in found.values()]
+    subjects = (_subject(about, alike, at) for about, alike in found.values())
+    return [replace(each, incident=incident, title=title) for each in subjects]
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,8 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from sqlalchemy import Connection
+
 from slo_engine import telemetry
 from slo_engine.alerts.payload import AlertGroup, MalformedError, parse, understood
 from slo_engine.alerts.subjects import subjects_of
@@ -24,7 +26,7 @@ from slo_engine.evidence.answer import NAME as ANSWER
 from slo_engine.notifications import Evidence, Message, Missing, restored
 from slo_engine.notifications.alertmanager import ENRICHMENT
 from slo_engine.scrub.outgoing import outgoing, outgoing_text
-from slo_engine.store import Database, StoredMessage, StoreError, inbox, messages
+from slo_engine.store import Database, StoredMessage, StoreError, causes, inbox, messages
 from slo_engine.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -92,7 +94,7 @@ class Intake(Worker):
     async def _take(self, posted: inbox.Posted) -> None:
         # In a thread: a large body must not hold up the webhook.
         new = await asyncio.to_thread(_new_message, posted)
-        await _write(self._database, lambda connection: messages.add(connection, new))
+        await _write(self._database, partial(_add, new=new))
 
 
 class Enrichment(Worker):
@@ -209,7 +211,9 @@ class Enrichment(Worker):
         try:
             group = await asyncio.to_thread(understood, message.payload or {})
             left = max(0.1, self._gatherer.budget - (time.monotonic() - started))
-            subjects = subjects_of(group.alerts, self._slos(), received_at)
+            subjects = subjects_of(
+                group.alerts, self._slos(), received_at, incident=message.thread, title=message.title
+            )
             evidence = await self._gatherer.gather(subjects, within=left)
             telemetry.EVIDENCE_SECONDS.observe(time.monotonic() - started)
         except Exception:
@@ -219,6 +223,12 @@ class Enrichment(Worker):
         finally:
             self._places.release()
         return evidence, "partial" if evidence.missing else "complete"
+
+
+def _add(connection: Connection, new: messages.NewMessage) -> None:
+    messages.add(connection, new)
+    if new.kind == "resolved":
+        causes.end(connection, new.thread, new.received_at)
 
 
 def lacks_an_answer(evidence: Evidence) -> bool:

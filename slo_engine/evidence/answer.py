@@ -92,5 +92,5 @@ def _clock(time: str) -> str:
     return amounts.minute(time)[11:16]
 
 
-_SENTENCES = (_causes, _own("slow_steps"), _own("scores"), _own("spend"), _traits, _since_when)
+_SENTENCES = (_causes, _own("exemplars"), _own("slow_steps"), _own("scores"), _own("spend"), _traits, _since_when)
 """In their order. A source that has an answer of its own says it as ``answer`` in its data."""

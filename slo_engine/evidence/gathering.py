@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from slo_engine import telemetry
 from slo_engine.errors import SloEngineError
 from slo_engine.evidence.answer import answer_of
-from slo_engine.evidence.source import Backends, CannotTellError, Source, Statuses
+from slo_engine.evidence.shared_statuses import Statuses
+from slo_engine.evidence.source import Backends, CannotTellError, Source
 from slo_engine.evidence.sources import SOURCES
 from slo_engine.evidence.subject import Subject
 from slo_engine.notifications import Evidence, Missing, Section, Topic

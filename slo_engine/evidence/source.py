@@ -11,10 +11,10 @@ from typing import Protocol
 from slo_engine.errors import SloEngineError
 from slo_engine.evidence.findings import Findings
 from slo_engine.evidence.reading import Traces
+from slo_engine.evidence.shared_statuses import SharedStatuses, Statuses
 from slo_engine.evidence.subject import Subject
 from slo_engine.notifications import Section
 from slo_engine.prometheus import Exemplar, Result
-from slo_engine.status.model import SloStatus
 
 
 class CannotTellError(SloEngineError):
@@ -44,14 +44,6 @@ class Source(Protocol):
         ...
 
 
-class Statuses(Protocol):
-    """What knows the status of the SLOs."""
-
-    async def statuses(self) -> Sequence[SloStatus]:
-        """The status of every SLO group, now. Raises SloEngineError."""
-        ...
-
-
 class Metrics(Protocol):
     """What knows the metrics: Prometheus, or a test."""
 
@@ -68,9 +60,11 @@ class Metrics(Protocol):
 class Remembered:
     """What is known of a cause from before."""
 
+    back_since: datetime
+    """When it was first seen in this incident."""
     first_seen: datetime
     last_seen: datetime
-    """In an incident before this one."""
+    """In the incidents before this one."""
     incidents: int
     """How many there were before this one."""
     last_incident: str
@@ -83,10 +77,11 @@ class Memory(Protocol):
     """What remembers causes: the store, or a test."""
 
     async def remember(
-        self, subject: str, causes: Sequence[str], incident: str, title: str, at: datetime
+        self, subject: str, found: Sequence[str], incident: str, title: str, at: datetime
     ) -> dict[str, Remembered | None]:
-        """Note the causes of an incident, and say what was known of each before it; None: it is new. Raises
-        SloEngineError."""
+        """Note the causes that were found for a notification, received ``at``, and say what was known of each before
+        its incident; None: it is new. ``subject``: what it is about; ``incident``: what all notifications of one share
+        until it is resolved. Raises SloEngineError."""
         ...
 
 
@@ -98,6 +93,11 @@ class Backends:
     traces: Traces | None = None
     metrics: Metrics | None = None
     memory: Memory | None = None
+
+    @cached_property
+    def shared_statuses(self) -> SharedStatuses:
+        """The status of all SLOs, for whoever asks at the same time."""
+        return SharedStatuses(self.statuses)
 
     @cached_property
     def findings(self) -> Findings | None:

@@ -24,6 +24,10 @@ class Subject:
     explained_by: Explanation | None
     """What explains it; None: nothing that is known here."""
     fingerprints: tuple[str, ...]
+    incident: str = ""
+    """What the notifications of one incident share: their thread. Empty: it is of no notification."""
+    title: str = ""
+    """Of its notification, scrubbed."""
 
     @property
     def identity(self) -> tuple[object, ...]:

@@ -1,4 +1,4 @@
-"""What must outlive a crash: posted alerts, messages, deliveries, status history."""
+"""What must outlive a crash: posted alerts, messages, deliveries, status history, causes of incidents."""
 
 from slo_engine.store.database import Database, StoreError
 from slo_engine.store.messages import StoredMessage

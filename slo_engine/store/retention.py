@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, delete, select
 
-from slo_engine.store.tables import inbox, messages, outbox
+from slo_engine.store.tables import causes, inbox, messages, outbox
 
 
 def forget_messages_before(connection: Connection, time: float) -> int:
@@ -19,3 +19,8 @@ def forget_messages_before(connection: Connection, time: float) -> int:
     came_from = select(messages.c.inbox_id).where(messages.c.inbox_id.is_not(None))
     gone = delete(inbox).where(inbox.c.received_at < time, inbox.c.state != "pending", inbox.c.id.not_in(came_from))
     return connection.execute(gone).rowcount
+
+
+def forget_causes_before(connection: Connection, time: float) -> int:
+    """Remove causes that were last seen before ``time``. Returns how many rows went."""
+    return connection.execute(delete(causes).where(causes.c.last_seen < time)).rowcount

@@ -92,3 +92,20 @@ status_history = Table(
     Index("ix_status_history_slo", "service", "slo", "evaluated_at"),
     Index("ix_status_history_evaluated_at", "evaluated_at"),
 )
+
+# One row for each cause and incident: the notifications of one thread, from the first to the one that resolves it.
+causes = Table(
+    "causes",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", String(64), nullable=False),  # a hash of what the incident is about, and of the cause
+    Column("cause", Text, nullable=False),  # scrubbed
+    Column("thread", String(64), nullable=False),
+    Column("title", Text, nullable=False),  # of the incident's newest notification, scrubbed
+    Column("first_seen", Double, nullable=False),
+    Column("last_seen", Double, nullable=False),  # when the notifications with this cause were received
+    Column("ended_at", Double),  # when the incident was resolved; NULL: not that we know
+    Index("ix_causes_key", "key", "first_seen"),
+    Index("ix_causes_thread", "thread", "ended_at"),
+    Index("ix_causes_last_seen", "last_seen"),
+)

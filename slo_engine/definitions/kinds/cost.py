@@ -39,6 +39,8 @@ class CostSli:
     differs from that in these only."""
 
     failing = "of the budget is spent"
+    error_series = None
+    """Money is spent by runs that succeed."""
     buckets = None
     parted_by = ()
     target_key = "budget"

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from slo_engine.definitions.counts import Count
 from slo_engine.definitions.fields import Label, SelectorField, SelectorsField, refuse
 from slo_engine.definitions.kinds.counter import Counter, beside, grouped, numbers
+from slo_engine.definitions.kinds.error_series import ErrorSeries, lacking
 from slo_engine.definitions.kinds.kind import KindFormat
 from slo_engine.definitions.kinds.sli import BaseRecord, Earlier, OfEvents, SliData, counted, gone, or_zero, rest
 from slo_engine.definitions.kinds.specimen import Labels, Specimen, series
@@ -94,6 +95,14 @@ class EventsSli(OfEvents):
         """The labels that tell the errors (or the good ones) from the rest of the total."""
         same = self._part.metric == self.total.metric and not self.further
         return tuple(matcher.name for matcher in self._added(self._part)) if same else ()
+
+    @property
+    def error_series(self) -> ErrorSeries | None:
+        """The errors or, where the good ones are a part of the total, what lies beside them."""
+        if self.errors:
+            return ErrorSeries((self.errors,))
+        good = self._part
+        return ErrorSeries(lacking(self.total, self._added(good))) if self._is_within_total(good) else None
 
     def specimen(self, group: Labels) -> Specimen | None:
         """One series of the part and one beside it or, where the part is another metric, of the whole."""

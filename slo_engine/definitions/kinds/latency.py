@@ -11,6 +11,7 @@ from slo_engine.definitions.counts import Count
 from slo_engine.definitions.duration import Duration
 from slo_engine.definitions.fields import Label
 from slo_engine.definitions.kinds.counter import DELAY, Counter, beside, grouped
+from slo_engine.definitions.kinds.error_series import ErrorSeries
 from slo_engine.definitions.kinds.histogram import HistogramField
 from slo_engine.definitions.kinds.kind import KindFormat
 from slo_engine.definitions.kinds.sli import (
@@ -74,6 +75,11 @@ class LatencySli(OfEvents):
         yield BaseRecord(Count.TOTAL, counted(by, count, earlier, having(bucket)))
         # Not filled with zeros: a threshold that is not a bucket must give no data, not a page for every event.
         yield BaseRecord(Count.ERRORS, rest(by, earlier(Count.TOTAL), counted(by, bucket, earlier)))
+
+    @property
+    def error_series(self) -> ErrorSeries:
+        """All of it: an exemplar stands in the bucket that its value falls into."""
+        return ErrorSeries((self.buckets or self.histogram,), above=self.threshold.seconds)
 
     @property
     def buckets(self) -> Selector | None:

@@ -10,6 +10,7 @@ from pydantic import Field
 
 from slo_engine.definitions.counts import Count
 from slo_engine.definitions.kinds.counter import Counter
+from slo_engine.definitions.kinds.error_series import ErrorSeries
 from slo_engine.definitions.kinds.histogram import HistogramField
 from slo_engine.definitions.kinds.kind import KindFormat
 from slo_engine.definitions.kinds.sli import BaseRecord, Earlier, OfEvents, SliData, bounds, counted, gone, having
@@ -48,6 +49,11 @@ class ScoreSli(OfEvents):
         yield from gone((count, bucket), earlier)
         yield BaseRecord(Count.TOTAL, counted(by, count, earlier, having(bucket)))
         yield BaseRecord(Count.ERRORS, counted(by, bucket, earlier))
+
+    @property
+    def error_series(self) -> ErrorSeries:
+        """All of it: an exemplar stands in the bucket that its value falls into."""
+        return ErrorSeries((self.buckets,), at_most=self.above)
 
     @property
     def buckets(self) -> Selector:

@@ -14,6 +14,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 from slo_engine.definitions.counts import Count
 from slo_engine.definitions.kinds.counter import DELAY, GONE_FOR, Counter, summed
+from slo_engine.definitions.kinds.error_series import ErrorSeries
 from slo_engine.definitions.kinds.specimen import Labels, Specimen
 from slo_engine.definitions.promql import Matcher, Selector
 from slo_engine.definitions.targets import Objective, Override, Target
@@ -75,6 +76,11 @@ class Sli(Protocol):
         ...
 
     @property
+    def error_series(self) -> ErrorSeries | None:
+        """The raw series in which its errors stand; None: no series holds errors that could be told apart."""
+        ...
+
+    @property
     def buckets(self) -> Selector | None:
         """All buckets of the classic histogram that the threshold must be one of."""
         ...
@@ -128,6 +134,11 @@ class OfEvents:
         watched = self.watched
         event = event_of(watched.metric) if watched else "run"
         return Failed(event) if event else None
+
+    @property
+    def error_series(self) -> ErrorSeries | None:
+        """None, unless the kind knows better."""
+        return None
 
     @property
     def buckets(self) -> Selector | None:

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
-
 from slo_engine.evidence.rendering import rendered
 from slo_engine.evidence.source import Backends
 from slo_engine.evidence.subject import Subject
 from slo_engine.notifications import Section
-from slo_engine.status.model import SloStatus
 
 
 class Budget:
@@ -19,8 +15,7 @@ class Budget:
     backend = "prometheus"
 
     def __init__(self, backends: Backends) -> None:
-        self._statuses = backends.statuses
-        self._asking: asyncio.Task[Sequence[SloStatus]] | None = None
+        self._statuses = backends.shared_statuses
 
     def wants(self, subject: Subject) -> bool:
         """Every SLO has a budget."""
@@ -30,16 +25,10 @@ class Budget:
         """The status of the group; None when nothing is recorded of it."""
         assert subject.slo is not None  # which wants() asks for
         key = (*subject.slo.key, *subject.group.items())
-        found = next((each for each in await self._all() if (each.service, each.slo, *each.group.items()) == key), None)
+        found = next(
+            (each for each in await self._statuses.statuses() if (each.service, each.slo, *each.group.items()) == key),
+            None,
+        )
         if found is None:
             return None
         return Section(self.name, rendered("budget.txt.j2", status=found), data=found.as_json())
-
-    async def _all(self) -> Sequence[SloStatus]:
-        if self._asking is None or self._asking.done():
-            self._asking = asyncio.create_task(self._ask())
-        # Who gives up waiting must not take the answer from the others.
-        return await asyncio.shield(self._asking)
-
-    async def _ask(self) -> Sequence[SloStatus]:
-        return await self._statuses.statuses()
