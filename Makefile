@@ -9,8 +9,11 @@ INSTALL := deploy/install-locked
 # loadgroup: with pytest 9.2, pytest-xdist 3.8 distributes as if there were no groups, and says nothing.) One worker
 # more than there are processors, for some tests wait for minutes to pass in Prometheus.
 ON_WORKERS := -n 3 --dist loadfile --no-loadscope-reorder
+# Public data for bench-causes, which are no part of the product.
+LOGHUB ?= ../shared/data/loghub
+RS ?= ../shared/data/rs
 
-.PHONY: run test test-base lint rules rules-check bench bench-rules bench-policies bench-peers prices lock clean
+.PHONY: run test test-base lint rules rules-check bench bench-rules bench-policies bench-causes bench-peers prices lock clean
 
 run: .venv/.run.ok ## The whole loop on this machine, until Ctrl-C
 	@deploy/install-packages prometheus prometheus-alertmanager
@@ -51,6 +54,14 @@ bench-policies: .venv/.dev.ok ## How often alerts fire for nothing, and how soon
 bench-peers: .venv/.dev.ok .venv-peers/.ok ## The monitoring library beside OpenLIT, OpenLLMetry, Logfire and LangFuse
 	@$(BIN)/python -m benchmarks.peers --python .venv-peers/bin/python
 
+bench-causes: .venv/.dev.ok .venv-drain3/.ok ## How often the evidence names the right cause, and what it costs
+	@$(BIN)/python -m benchmarks.causes --loghub $(LOGHUB) --rs $(RS) --drain3 .venv-drain3/bin/python
+
+.venv-drain3/.ok: requirements/drain3.txt
+	@$(BIN)/python -m venv .venv-drain3
+	@.venv-drain3/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --require-hashes -r $<
+	@touch $@
+
 .venv-peers/.ok: requirements/peers.txt $(INSTALL)
 	@$(BIN)/python -m venv .venv-peers
 	@$(INSTALL) .venv-peers/bin/python $<
@@ -63,12 +74,13 @@ lock: ## Pin requirements/ anew (needs uv)
 	uv pip compile $(LOCK) --group build pyproject.toml -o requirements/run.txt
 	uv pip compile $(LOCK) --extra prices --extra presidio --group dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
 	uv pip compile $(LOCK_ANY) --extra langfuse --group peers pyproject.toml -o requirements/peers.txt
+	uv pip compile $(LOCK_ANY) --group drain3 -o requirements/drain3.txt
 # Hashes for every platform, no index host: the header would repeat the command line, so it is left out.
 LOCK_ANY := --universal --python-version 3.11 --generate-hashes --no-header --quiet
 LOCK := $(LOCK_ANY) --extra server --extra langfuse
 
 clean:
-	rm -rf .venv .venv-peers .stack .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-peers .venv-drain3 .stack .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 
 .venv/.python.ok:
 	@deploy/make-venv "$(PYTHON)"

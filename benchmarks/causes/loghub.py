@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+import subprocess
 import sys
 import time
 from collections import defaultdict
@@ -63,8 +64,9 @@ class System:
     events: int
     groups: int
     accuracy: float
-    drain3: float
-    drain3_masked: float
+    drain3: float | None
+    drain3_masked: float | None
+    """None: there was no drain3."""
     seconds: float
     missed: tuple[Missed, ...]
 
@@ -81,26 +83,32 @@ class Measured:
         return sum(system.accuracy for system in self.systems) / len(self.systems)
 
     @property
-    def drain3(self) -> float:
-        """The same for drain3, masked or not: whichever is better over all systems."""
-        plain = sum(system.drain3 for system in self.systems)
-        masked = sum(system.drain3_masked for system in self.systems)
+    def drain3(self) -> float | None:
+        """The same for drain3, masked or not: whichever is better over all systems. None: there was no drain3."""
+        if any(system.drain3 is None for system in self.systems):
+            return None
+        plain = sum(system.drain3 or 0.0 for system in self.systems)
+        masked = sum(system.drain3_masked or 0.0 for system in self.systems)
         return max(plain, masked) / len(self.systems)
 
     def __str__(self) -> str:
         lines = [f"{'system':<12}{'groups':>8}{'true':>6}{'accuracy':>10}{'drain3':>8}{'masked':>8}{'ms':>6}"]
         for system in self.systems:
             lines.append(
-                f"{system.name:<12}{system.groups:>8}{system.events:>6}{system.accuracy:>10.3f}{system.drain3:>8.3f}"
-                f"{system.drain3_masked:>8.3f}{system.seconds * 1000:>6.0f}"
+                f"{system.name:<12}{system.groups:>8}{system.events:>6}{system.accuracy:>10.3f}"
+                f"{_shown(system.drain3):>8}{_shown(system.drain3_masked):>8}{system.seconds * 1000:>6.0f}"
             )
             lines += (f"    {missed}" for missed in system.missed)
-        lines.append(f"{'mean':<26}{self.accuracy:>10.3f}  (drain3 {self.drain3:.3f})")
+        lines.append(f"{'mean':<26}{self.accuracy:>10.3f}  (drain3 {_shown(self.drain3)})")
         return "\n".join(lines)
 
 
-def measure(folder: Path, progress: Callable[[str], None] = lambda _: None) -> Measured:
-    """Every system of the folder. Raises FileNotFoundError, which says what to do, if there is none."""
+def _shown(accuracy: float | None) -> str:
+    return "-" if accuracy is None else f"{accuracy:.3f}"
+
+
+def measure(folder: Path, progress: Callable[[str], None] = lambda _: None, *, drain3: Path | None = None) -> Measured:
+    """Every system of the folder. ``drain3``: a Python that has it. Raises FileNotFoundError, which says what to do, if there is none."""
     files = sorted(folder.glob("*.csv"))
     if not files:
         raise FileNotFoundError(
@@ -110,7 +118,7 @@ def measure(folder: Path, progress: Callable[[str], None] = lambda _: None) -> M
     systems = []
     for number, file in enumerate(files, 1):
         progress(f"{number}/{len(files)} {file.stem}")
-        systems.append(_system(file))
+        systems.append(_system(file, drain3))
     progress("")
     return Measured(tuple(systems))
 
@@ -121,6 +129,10 @@ def grouping_accuracy(groups: Iterable[Iterable[int]], truth: Sequence[str]) -> 
     return sum(len(group) for group in map(frozenset, groups) if group in true_groups) / len(truth)
 
 
+def _accuracy_of(groups: list[list[int]] | None, truth: Sequence[str]) -> float | None:
+    return None if groups is None else grouping_accuracy(groups, truth)
+
+
 def _true_groups(truth: Sequence[str]) -> set[frozenset[int]]:
     members: defaultdict[str, set[int]] = defaultdict(set)
     for index, event in enumerate(truth):
@@ -128,7 +140,7 @@ def _true_groups(truth: Sequence[str]) -> set[frozenset[int]]:
     return set(map(frozenset, members.values()))
 
 
-def _system(file: Path) -> System:
+def _system(file: Path, drain3: Path | None) -> System:
     with file.open(encoding="utf-8", newline="") as opened:
         rows = list(csv.DictReader(opened))
     messages, truth = [row["Content"] for row in rows], [row["EventId"] for row in rows]
@@ -143,8 +155,8 @@ def _system(file: Path) -> System:
         events=len(true_groups),
         groups=len(clusters),
         accuracy=grouping_accuracy((cluster.members for cluster in clusters), truth),
-        drain3=grouping_accuracy(_drain3(messages, ()), truth),
-        drain3_masked=grouping_accuracy(_drain3(messages, _MASKS.get(file.stem, ())), truth),
+        drain3=_accuracy_of(_drain3(messages, (), drain3), truth),
+        drain3_masked=_accuracy_of(_drain3(messages, _MASKS.get(file.stem, ()), drain3), truth),
         seconds=seconds,
         missed=tuple(
             Missed(each.message, len(each.members), tuple(sorted({truth[index] for index in each.members})))
@@ -153,21 +165,16 @@ def _system(file: Path) -> System:
     )
 
 
-def _drain3(messages: Sequence[str], masks: Sequence[str]) -> list[list[int]]:
-    """Groups as drain3 makes them at depth 4 and similarity 0.4, which are also its defaults."""
-    # Imported late: whoever only counts groups with `grouping_accuracy` needs no drain3.
-    from drain3 import TemplateMiner
-    from drain3.masking import MaskingInstruction
-    from drain3.template_miner_config import TemplateMinerConfig
-
-    config = TemplateMinerConfig()
-    config.drain_depth, config.drain_sim_th = 4, 0.4
-    config.masking_instructions = [MaskingInstruction(mask, "*") for mask in masks]
-    miner = TemplateMiner(config=config)
-    found: defaultdict[int, list[int]] = defaultdict(list)
-    for index, message in enumerate(messages):
-        found[miner.add_log_message(message)["cluster_id"]].append(index)
-    return list(found.values())
+def _drain3(messages: Sequence[str], masks: Sequence[str], python: Path | None) -> list[list[int]] | None:
+    """Groups as drain3 makes them at depth 4 and similarity 0.4, which are also its defaults; None without a Python
+    that has it: it comes as source alone, and is in no lock but its own."""
+    if python is None:
+        return None
+    script = Path(__file__).with_name("drain.py")
+    asked = json.dumps({"messages": messages, "masks": masks})
+    done = subprocess.run([python, script], input=asked, capture_output=True, text=True, check=True)
+    found: list[list[int]] = json.loads(done.stdout)
+    return found
 
 
 def main() -> int:
@@ -175,9 +182,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.causes.loghub", description=__doc__)
     parser.add_argument("folder", nargs="?", type=Path, default=DEFAULT_FOLDER, help="of *.csv (default: %(default)s)")
     parser.add_argument("--json", action="store_true", help="print JSON for scripts")
+    parser.add_argument("--drain3", type=Path, help="a Python that has drain3, to compare with")
     options = parser.parse_args()
     try:
-        measured = measure(options.folder, _progress)
+        measured = measure(options.folder, _progress, drain3=options.drain3)
     except FileNotFoundError as error:
         print(error, file=sys.stderr)
         return 2

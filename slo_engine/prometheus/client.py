@@ -26,6 +26,10 @@ from slo_engine.errors import SloEngineError
 from slo_engine.prometheus.session import Session
 
 Answer = TypeVar("Answer")
+
+_WITHOUT_EXEMPLARS = (404, 405, 501)
+"""What servers with Prometheus' query API answer that have no exemplars."""
+
 Kind = Literal["unavailable", "timeout", "auth", "bad_query", "not_prometheus"]
 
 
@@ -114,7 +118,8 @@ class Prometheus:
         return self._in_time(partial(self._ask_for_range, expr, start, end, step, timeout), timeout)
 
     def exemplars(self, expr: str, start: datetime, end: datetime) -> tuple[Exemplar, ...]:
-        """The exemplars of the series that are selected in ``expr``. Raises PrometheusError, and nothing else."""
+        """The exemplars of the series that are selected in ``expr``; none of a server that keeps none. Raises
+        PrometheusError, and nothing else."""
         timeout = self._timeout
         return self._in_time(partial(self._ask_for_exemplars, expr, start, end, timeout), timeout)
 
@@ -163,6 +168,8 @@ class Prometheus:
         with self._explained():
             url = f"{self._url}/api/v1/query_exemplars"
             response = self._session.request("POST", url, params=params, timeout=timeout)
+            if response.status_code in _WITHOUT_EXEMPLARS:
+                return ()
             if response.status_code != requests.codes.ok:
                 raise self._refused(response)
             return tuple(_exemplars(response.json()["data"]))
