@@ -108,7 +108,8 @@ def _shown(accuracy: float | None) -> str:
 
 
 def measure(folder: Path, progress: Callable[[str], None] = lambda _: None, *, drain3: Path | None = None) -> Measured:
-    """Every system of the folder. ``drain3``: a Python that has it. Raises FileNotFoundError, which says what to do, if there is none."""
+    """Every system of the folder. ``drain3``: a Python that has it. Raises FileNotFoundError, which says what to do, if
+    there is none."""
     files = sorted(folder.glob("*.csv"))
     if not files:
         raise FileNotFoundError(

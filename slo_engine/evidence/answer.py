@@ -60,7 +60,7 @@ def _change(data: Mapping[str, Data], trait: Data) -> str:
     changes = data.get("changes")
     for change in changes["changes"] if changes else ():
         if change["text"] == trait["text"]:
-            return f", first seen {_clock(change['first_seen'])}"
+            return f", new since {_clock(change['first_seen'])}"
     return ""
 
 

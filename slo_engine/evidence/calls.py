@@ -110,8 +110,11 @@ async def calls_of(traces: Traces, subject: Subject, earlier_by: timedelta, dead
 def more_often(found: Calls | None, model: str | None) -> str | None:
     """How many more calls of a model a run makes, ``30 calls a run instead of 1``, or how many more runs there are;
     None: not known, or as many as before."""
-    if found is None or found.now is None or found.before is None or not found.now.runs or not found.before.runs:
+    if found is None or found.now is None or not found.now.runs:
         return None
+    if found.before is None or not found.before.runs:
+        most = found.dearest.most
+        return f"up to {most:,} calls a run" if most >= LOOP_CALLS else None
     now, before = found.now, found.before
     if model is not None and now.calls.get(model):
         rate, earlier = now.per_run(model), before.per_run(model)

@@ -7,7 +7,7 @@ import asyncio
 import re
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -30,6 +30,7 @@ from slo_engine.evidence.reading import (
     failed,
     good,
     healthy,
+    runs_of,
     scored,
     selection,
     slow,
@@ -166,7 +167,34 @@ class Findings:
         bad, good_runs = await asyncio.gather(self._read_bad(subject, deadline), self.good(subject, deadline))
         if not bad or not good_runs:
             return None
-        return await asyncio.to_thread(compare, bad, good_runs, good_of(subject))
+        wanted = good_of(subject)
+        if wanted.is_root:
+            return await asyncio.to_thread(compare, bad, good_runs, wanted)
+        with_bad, with_good = await asyncio.gather(
+            runs_of(self.traces, bad, wanted, deadline=deadline),
+            runs_of(self.traces, [row for row, _ in good_runs], wanted, deadline=deadline),
+        )
+        # What a run has, its call has; where both say something, the call knows better.
+        bad = [merged for row in bad if (merged := _with_run(row, with_bad)) is not None]
+        good_runs = [(merged, weight) for row, weight in good_runs if (merged := _with_run(row, with_good)) is not None]
+        if not bad or not good_runs:
+            return None
+        return await asyncio.to_thread(compare, bad, good_runs, wanted)
+
+
+def _with_run(call: Observation, runs: Mapping[str, Observation]) -> Observation | None:
+    """A call with what its run says of itself; None: its run was not read."""
+    run = runs.get(call.trace_id)
+    if run is None:
+        return None
+    return replace(
+        call,
+        metadata={**(run.metadata or {}), **(call.metadata or {})},
+        model=call.model or run.model,
+        prompt=call.prompt or run.prompt,
+        release=call.release or run.release,
+        version=call.version or run.version,
+    )
 
 
 def good_of(subject: Subject) -> Selection:

@@ -34,13 +34,15 @@ MOST_HEALTHY = 2000
 SLICES = 4
 """Healthy runs are read evenly from so many parts of the window: the newest alone would be those after the incident."""
 
+MOST_TRACES = 100
+"""Trace ids in one request: they stand in its address."""
+
 MOST_STEPS = 2000
+MOST_RUNS_OF_CALLS = 2 * MOST_TRACES
 MOST_SCORES = 300
 SCORED_LATER = timedelta(hours=1)
 """How long before its score a run may have begun."""
 
-MOST_TRACES = 100
-"""Trace ids in one request: they stand in its address."""
 
 _TYPES: dict[Event, str] = {"tool": "TOOL", "model_call": "GENERATION", "first_token": "GENERATION"}
 
@@ -202,6 +204,29 @@ async def _with_steps_of_bare_runs(
         unseen = {root.trace_id for root in bare[MOST_TRACES:]}
         roots = [root for root in roots if root.trace_id not in unseen]
     return roots, (*steps, *found)
+
+
+async def runs_of(
+    traces: Traces, calls: Sequence[Observation], wanted: Selection, *, deadline: float
+) -> dict[str, Observation]:
+    """The runs in which some calls were made, by trace: a call has neither prompt nor release of its own. Evenly of
+    all calls where there are many. Raises TracesError."""
+    every = max(1, len(calls) // MOST_RUNS_OF_CALLS)
+    ids = tuple(dict.fromkeys(call.trace_id for call in calls[::every]))[:MOST_RUNS_OF_CALLS]
+    # A run began before its calls; it may be of any agent, and the tags are those of the calls.
+    asked = Selection(wanted.since - SCORED_LATER, wanted.until, is_root=True)
+    answers = await asyncio.gather(
+        *(
+            traces.observations(
+                replace(asked, trace_ids=ids[start : start + MOST_TRACES]),
+                most=10 * MOST_TRACES,
+                deadline=deadline,
+                with_metadata=True,
+            )
+            for start in range(0, len(ids), MOST_TRACES)
+        )
+    )
+    return {row.trace_id: row for answer in answers for row in answer.rows}
 
 
 async def _top_level(

@@ -34,7 +34,9 @@ def as_payload(message: Message) -> dict[str, Any]:
 def annotations_of(topic: Topic, evidence: Evidence) -> dict[str, str]:
     """The annotations of the alerts about one topic; each only where there is something to say."""
     found = {f"{PREFIX}{section.name}": section.text for section in topic.sections}
-    found[f"{PREFIX}traces"] = "\n".join(link.url for section in topic.sections for link in section.links)
+    found[f"{PREFIX}traces"] = "\n".join(
+        dict.fromkeys(link.url for section in topic.sections for link in section.links)
+    )
     found[f"{PREFIX}missing"] = "\n".join(f"Without {each.source}: {each.reason}" for each in evidence.missing)
     return {name: text for name, text in found.items() if text}
 

@@ -256,3 +256,16 @@ def test_who_gives_up_waiting_does_not_take_the_answer_from_the_others() -> None
         return await patient
 
     assert asyncio.run(ask()).failed == 20
+
+
+def test_calls_are_compared_by_what_their_runs_have() -> None:
+    def run(number: int, *, fails: bool) -> list[Observation]:
+        version, level = ("v12", "ERROR") if fails else ("v11", "DEFAULT")
+        root = observation(f"t{number}", level="DEFAULT", at=-number - 1.0, metadata={"prompt_version": version})
+        return [root, step(f"t{number}", "search", level=level, at=-number - 0.9, metadata=None)]
+
+    traces = runs(run(number, fails=number % 3 == 0) for number in range(300))
+    found = compared(traces, subject(Failed("tool"), TraceQuery(observation="search")))
+    assert found is not None
+    assert [trait.attributes for trait in found.contrast.traits] == [{"prompt": "v12"}]
+    assert (found.contrast.failing, found.contrast.healthy) == (100, 200)

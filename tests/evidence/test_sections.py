@@ -56,7 +56,7 @@ def rollout(rate: float = 1.0) -> RowTraces:
 def test_a_prompt_version_that_is_new_is_said_to_be_so_with_its_time() -> None:
     found = sections(rollout())
     assert found["changes"].text == "New: prompt checkout v12, first seen 2026-11-27 14:10 UTC"
-    assert "They have prompt checkout v12 (100 %; others 30 %), first seen 14:10." in found["answer"].text
+    assert "They have prompt checkout v12 (100 %; others 30 %), new since 14:10." in found["answer"].text
 
 
 def test_what_was_there_before_the_window_is_no_change() -> None:

@@ -16,7 +16,7 @@ from slo_engine.notifications import Section
 from slo_engine.scrub.outgoing import outgoing_text
 
 BAD = {Failed: "failing", Slow: "slow", LowScore: "low-scored"}
-"""Explanation -> what its bad runs are called."""
+"""Explanation -> what its bad runs, or calls, are called."""
 
 
 class ContrastSource:
@@ -38,7 +38,7 @@ class ContrastSource:
         found = await self._findings.compared(subject, deadline)
         if found is None:
             return None
-        bad = BAD[type(subject.explained_by)]
+        bad = f"{BAD[type(subject.explained_by)]} {'runs' if found.wanted.is_root else 'calls'}"
         traits = [as_data(trait) for trait in found.contrast.traits]
         text = rendered("contrast.txt.j2", traits=traits, contrast=found.contrast, rate=found.sample_rate, bad=bad)
         return Section(self.name, text, data=_data(found, traits, bad))
@@ -63,9 +63,9 @@ def _data(found: Compared, traits: list[dict[str, Any]], bad: str) -> dict[str, 
     return {
         "source": "langfuse",
         "bad": bad,
-        "bad_runs": contrast.failing,
-        "good_runs": contrast.healthy,
-        "good_runs_stand_for": round(contrast.healthy_weight),
+        "bad_read": contrast.failing,
+        "good_read": contrast.healthy,
+        "good_stand_for": round(contrast.healthy_weight),
         "sample_rate": found.sample_rate,
         "traits": traits,
         "compared": list(found.names),

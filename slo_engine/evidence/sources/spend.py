@@ -26,6 +26,8 @@ from slo_engine.traces import TracesError
 
 DAY = timedelta(days=1)
 
+ABOUT_AN_HOUR = 1.1
+
 MOST_SERIES = 1000
 """The largest, of which some are told: an exporter may count by user."""
 
@@ -69,7 +71,12 @@ class _Spending:
     @property
     def window(self) -> str:
         """``hour``, or ``2h``."""
-        return "hour" if self.hours == 1 else amounts.about(timedelta(hours=self.hours))
+        return "hour" if self.is_an_hour else amounts.about(timedelta(hours=self.hours))
+
+    @property
+    def is_an_hour(self) -> bool:
+        """Whether a window that ends with its notification, and began an hour before its alert, is called that."""
+        return 1 <= self.hours < ABOUT_AN_HOUR
 
     @property
     def largest(self) -> tuple[tuple[Labels, float], ...]:
@@ -260,7 +267,7 @@ def _answer(spending: _Spending, who: Labels, amount: float, often: str | None) 
     if not name or spending.share(amount) < CLEAR:
         return f"{said.format(spending.money(spending.now.total))}; no agent or model stands out."
     spent = spending.now.spent[who]
-    rate = "" if spending.hours == 1 else f", {spending.an_hour(spent)} an hour"
+    rate = "" if spending.is_an_hour else f", {spending.an_hour(spent)} an hour"
     before = spending.earlier(who)
     if before is None:
         compared = f"{amounts.about_percent(spending.share(amount))} of all; no spend before to compare with"
