@@ -71,12 +71,19 @@ def _annotated(alert: Mapping[str, Any], added: Mapping[str, Mapping[str, str]])
 
 
 def _subject(topic: Topic) -> dict[str, Any]:
-    data = {DATA_KEYS.get(section.name, section.name): section.data or section.text for section in topic.sections}
+    data = {
+        DATA_KEYS.get(section.name, section.name): section.data
+        for section in topic.sections
+        if section.data is not None
+    }
+    answer = topic.section("answer")
     return {
         "service": topic.service,
         "slo": topic.slo,
         "group": dict(topic.group),
         "fingerprints": list(topic.fingerprints),
+        "answer": answer.text if answer else None,
+        "texts": {section.name: section.text for section in topic.sections},
         **dict.fromkeys(DATA_KEYS.values()),
         **data,
     }
