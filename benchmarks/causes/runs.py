@@ -62,6 +62,12 @@ class World:
         """How many runs a cause has brought down."""
         return sum(run.cause is cause for run in self.runs)
 
+    def are_the_same(self, one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+        """Whether the runs that LangFuse holds with these attributes are those with the others: nobody could tell which
+        of them it is."""
+        kept = (run.attributes.items() for run in self.runs if run.is_kept)
+        return all((one.items() <= each) == (other.items() <= each) for each in kept)
+
     def split(self, cell: Mapping[str, str]) -> tuple[int, int, int, int]:
         """Of what LangFuse holds: failing runs with these attributes, all failing ones, healthy ones with them, all
         healthy ones."""
@@ -269,17 +275,13 @@ def _staging(plan: Plan, rng: random.Random) -> Iterator[Row]:
 
 def _another(agent: str, plan: Plan, rng: random.Random) -> Iterator[Row]:
     other = replace(plan, agent=agent, wraps=False)
-    failures = [
-        Failure("TOOL", rng.choice(words.TOOLS), rng.choice(words.OF_TOOLS)) for _ in range(rng.randint(1, 3))
-    ]
+    failures = [Failure("TOOL", rng.choice(words.TOOLS), rng.choice(words.OF_TOOLS)) for _ in range(rng.randint(1, 3))]
     number = min(round(plan.runs * rng.uniform(0.1, 0.4)) + 1, 2000)
     for run in _foreign(other, rng, number, failures, rng.uniform(0.02, 0.5)):
         yield from rows_of(run, other, rng)
 
 
-def _foreign(
-    plan: Plan, rng: random.Random, number: int, failures: Sequence[Failure], rate: float
-) -> Iterator[Run]:
+def _foreign(plan: Plan, rng: random.Random, number: int, failures: Sequence[Failure], rate: float) -> Iterator[Run]:
     for _ in range(number):
         failure = rng.choice(failures) if rng.random() < rate else None
         if failure is None and rng.random() >= plan.sample_rate:

@@ -120,9 +120,9 @@ class Plan:
         if not self.causes:
             return "nothing"
         return " + ".join(
-            f"{_told(each.cell)}: {each.failure.step or 'model'} '{each.failure.message.mark}' {each.probability:.0%}"
+            f"{told(each.cell)}: {each.failure.step or 'model'} '{each.failure.message.mark}' {each.probability:.0%}"
             for each in self.causes
-        ) + (f" (the same runs: {_told(self.alias)})" if self.alias else "")
+        ) + (f" (the same runs: {told(self.alias)})" if self.alias else "")
 
 
 def plan(seed: int) -> Plan:
@@ -279,5 +279,6 @@ def _size(cause: Cause, choices: Mapping[str, Choice]) -> float:
     return cause.probability * math.prod(choices[name].share(value) for name, value in cause.cell.items())
 
 
-def _told(cell: Cell) -> str:
+def told(cell: Cell) -> str:
+    """As people read it, and as the evidence says which runs are the same."""
     return ", ".join(f"{name} {value}" for name, value in cell.items()) or "everybody"
