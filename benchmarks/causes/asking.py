@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +46,7 @@ def gatherer_over(door: LangFuse, *, budget: float) -> Gatherer:
     return Gatherer(sources(Backends(NoStatuses(), door)), NoStatuses(), budget=budget)
 
 
-def notification(agents: Iterable[str], started: datetime = STARTED) -> dict[str, Any]:
+def notification(agents: Iterable[str]) -> dict[str, Any]:
     """What Alertmanager posts when the success objective of these agents burns."""
     alerts = [
         {
@@ -62,10 +62,10 @@ def notification(agents: Iterable[str], started: datetime = STARTED) -> dict[str
                 "slo_service": "agents",
             },
             "annotations": {},
-            "startsAt": started.isoformat(),
+            "startsAt": STARTED.isoformat(),
             "endsAt": "0001-01-01T00:00:00Z",
             "generatorURL": "",
-            "fingerprint": f"{agent}-{started:%H%M%S%f}",
+            "fingerprint": agent,
         }
         for agent in agents
     ]
@@ -84,8 +84,8 @@ def notification(agents: Iterable[str], started: datetime = STARTED) -> dict[str
 
 
 def subjects(agents: Iterable[str], until: datetime = UNTIL) -> list[Subject]:
-    """What such a notification is about."""
-    posted = json.dumps(notification(agents, until - timedelta(minutes=2))).encode()
+    """What such a notification is about that comes at ``until``."""
+    posted = json.dumps(notification(agents)).encode()
     return subjects_of(parse(posted).alerts, SLOS, until)
 
 

@@ -42,8 +42,8 @@ _DIMENSIONS: tuple[tuple[str, ...], ...] = (
 
 @dataclass(frozen=True)
 class Failure:
-    """A way to fail. ``step``: of a tool its name; of a GENERATION empty, for its name is that of the run's model; of an
-    AGENT the run itself fails, and no step."""
+    """A way to fail. ``step``: of a tool its name; of a GENERATION empty, for its name is that of the run's model. Of
+    an AGENT no step fails, but the run itself."""
 
     type: Literal["TOOL", "GENERATION", "AGENT"]
     step: str
@@ -173,7 +173,7 @@ def _drawn(seed: int, kind: Kind, rng: random.Random) -> Plan | None:
         sample_rate=rng.choice((1.0, 0.15, 0.1)),
         wraps=rng.random() < 0.4,
         is_parallel=rng.random() < 0.4,
-        root_says=rng.choices(("same", "more", "other"), (75, 15, 10))[0],  # type: ignore[arg-type]
+        root_says=rng.choices(("same", "more", "other"), (75, 15, 10))[0],
         others=tuple(rng.sample(words.AGENTS, 3)),
     )
 
