@@ -79,7 +79,8 @@ def page(failing: int = FAILING, healthy: int = HEALTHY) -> Iterator[Figure]:
     yield Figure("a page: peak of Python's memory (tracemalloc)", peak, "MB", MEMORY_LIMIT, f"{len(answers)} requests")
     found = asyncio.run(_gather(agent, _playing(answers, SERVER_TAKES), BUDGET))
     missing = "; ".join(each.reason for each in found.missing) or "nothing missing"
-    yield Figure("a page: seconds until it leaves", found.seconds, "s", BUDGET, f"answers take {SERVER_TAKES} s; {missing}")
+    beside = f"answers take {SERVER_TAKES} s; {missing}"
+    yield Figure("a page: seconds until it leaves", found.seconds, "s", BUDGET, beside)
 
 
 def storm(agents: int = SUBJECTS, notifications: int = NOTIFICATIONS) -> Iterator[Figure]:

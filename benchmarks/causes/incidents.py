@@ -83,7 +83,10 @@ def tables(verdicts: Sequence[Verdict]) -> Iterator[str]:
     """The share of right answers by the number of failing runs and by what is planted, and every miss."""
     known = [each for each in verdicts if each.failing >= KNOWABLE]
     sizes = [(name, [each for each in verdicts if least <= each.failing < below]) for name, least, below in _SIZES]
-    yield from _table("failing runs", [*sizes, (f"{KNOWABLE} or more", known), ("all", verdicts)])
+    clear = [each for each in known if each.is_told is not False]
+    yield from _table(
+        "failing runs", [*sizes, (f"{KNOWABLE} or more", known), ("  told by the runs", clear), ("all", verdicts)]
+    )
     yield ""
     kinds = sorted({(each.kind, each.of) for each in known if each.kind != "two"})
     rows = [(f"{kind}: {of}", [each for each in known if (each.kind, each.of) == (kind, of)]) for kind, of in kinds]

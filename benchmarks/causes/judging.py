@@ -16,6 +16,8 @@ STATED = 0.2
 LARGER = 1.3
 """One of two causes is the larger from this ratio on; below, either may come first."""
 
+CHANCE = 1e-4
+
 Said = Mapping[str, Any]
 
 
@@ -34,6 +36,9 @@ class Verdict:
     is_invented: bool | None
     is_attribute_named: bool | None
     """The first trait is the planted one."""
+    is_told: bool | None
+    """The runs that LangFuse holds tell the planted attribute: it is not chance (Fisher's exact test, one-sided, below
+    1 in 10,000: there are some 100 attributes)."""
     is_no_attribute_named: bool | None
     """Nothing is planted but a step, and no trait is named."""
     planted: str
@@ -84,6 +89,7 @@ def judge(world: World, said: Said) -> Verdict:
         are_both_named=both,
         is_invented=invented,
         is_attribute_named=attribute,
+        is_told=min(by_chance(world, cell) for cell in cells) < CHANCE if has_attribute else None,
         is_no_attribute_named=bare,
         planted=f"{plan.runs} runs, {plan.sample_rate:.0%} kept; {plan.planted}",
         said=_said(causes, traits, said.get("answer")),
@@ -149,13 +155,30 @@ def likelihood(world: World, cell: Cell) -> float:
     return _binomial(bad_with, good_with) + _binomial(bad - bad_with, good - good_with)
 
 
+def by_chance(world: World, cell: Cell) -> float:
+    """How probable so many failing runs with these attributes are, were there no tie: Fisher's exact test."""
+    bad_with, bad, good_with, good = world.split(cell)
+    having = bad_with + good_with
+    ways = _ways(bad + good, having)
+    return sum(
+        math.exp(_ways(bad, number) + _ways(good, having - number) - ways)
+        for number in range(bad_with, min(bad, having) + 1)
+        if having - number <= good
+    )
+
+
+def _ways(of: int, chosen: int) -> float:
+    return math.lgamma(of + 1) - math.lgamma(chosen + 1) - math.lgamma(of - chosen + 1)
+
+
 def _binomial(bad: int, good: int) -> float:
     return sum(each * math.log(each / (bad + good)) for each in (bad, good) if each)
 
 
 def _split(world: World, cell: Cell) -> str:
     bad_with, bad, good_with, good = world.split(cell)
-    return f"{told(cell)} ({bad_with}/{bad} failing, {good_with}/{good} healthy)"
+    p = by_chance(world, cell)
+    return f"{told(cell)} ({bad_with}/{bad} failing, {good_with}/{good} healthy read, p {p:.1g})"
 
 
 def _said(causes: Sequence[Said], traits: Sequence[Said], answer: object) -> str:

@@ -79,7 +79,7 @@ OF_TOOLS = _messages(
     ("ReadTimeout: the warehouse took longer than {ms} ms (query {hex})", "the warehouse took"),
     ("SSLCertVerificationError: certificate of {ip} has expired at {time}", "has expired at"),
     ("ToolError: quota of {n} calls is used up, next at {time}", "is used up"),
-    ("FileNotFoundError: /var/cache/{hex}/index.faiss", "index.faiss"),
+    ("FileNotFoundError: [Errno 2] No such file or directory: '/var/cache/{hex}/index.faiss'", "No such file"),
     ("ToolError: customer {n} is not in the CRM", "is not in the CRM"),
     ("RuntimeError: embedding has {n} dimensions, the collection another number", "the collection another"),
     ("MemoryError: sandbox {uuid} was killed after {seconds} s", "was killed after"),

@@ -250,7 +250,8 @@ def _causes(
         causes.append(Cause(failure, cell_of, rng.uniform(0.3, 1.0)))
     if kind == "two" and not 0.5 <= _size(causes[1], choices) / _size(causes[0], choices) <= 1.0:
         return None
-    if kind == "two" and causes[0].cell == causes[1].cell:
+    if kind == "two" and causes[0].cell.items() & causes[1].cell.items():
+        # With a value in common that value may describe both together better than either cell does: no answer is right.
         return None
     return causes
 
