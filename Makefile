@@ -9,8 +9,11 @@ INSTALL := deploy/install-locked
 # loadgroup: with pytest 9.2, pytest-xdist 3.8 distributes as if there were no groups, and says nothing.) One worker
 # more than there are processors, for some tests wait for minutes to pass in Prometheus.
 ON_WORKERS := -n 3 --dist loadfile --no-loadscope-reorder
+# Public data for bench-causes, which are no part of the product.
+LOGHUB ?= ../shared/data/loghub
+RS ?= ../shared/data/rs
 
-.PHONY: run test test-base lint rules rules-check bench bench-rules bench-policies bench-peers prices lock clean
+.PHONY: run test test-base lint rules rules-check bench bench-rules bench-policies bench-causes bench-peers prices lock clean
 
 run: .venv/.run.ok ## The whole loop on this machine, until Ctrl-C
 	@deploy/install-packages prometheus prometheus-alertmanager
@@ -50,6 +53,9 @@ bench-policies: .venv/.dev.ok ## How often alerts fire for nothing, and how soon
 
 bench-peers: .venv/.dev.ok .venv-peers/.ok ## The monitoring library beside OpenLIT, OpenLLMetry, Logfire and LangFuse
 	@$(BIN)/python -m benchmarks.peers --python .venv-peers/bin/python
+
+bench-causes: .venv/.dev.ok ## How often the evidence names the right cause, and what it costs
+	@$(BIN)/python -m benchmarks.causes --loghub $(LOGHUB) --rs $(RS)
 
 .venv-peers/.ok: requirements/peers.txt $(INSTALL)
 	@$(BIN)/python -m venv .venv-peers
