@@ -42,17 +42,16 @@ def main() -> int:
     options = parser.parse_args()
     progress = Progress(to_stderr=options.json)
     more = {} if options.drain3 is None else {"drain3": options.drain3}
-    sets = {
-        "loghub": lambda: _measured("loghub", options.loghub, progress, lambda _, found: str(found), **more),
-        "rs": lambda: _measured("rs", options.rs, progress, lambda module, found: str(module.score(found))),
-    }
     found, verdicts = incidents.report(options.seeds, progress)
     figures: list[Figure] = list(found)
     progress.say("")
     for figure in cost.figures():
         figures.append(figure)
         progress.say(str(figure))
-    told = {name: measure() for name, measure in sets.items()}
+    told = {
+        "loghub": _measured("loghub", options.loghub, progress, lambda _, found: str(found), **more),
+        "rs": _measured("rs", options.rs, progress, lambda module, found: str(module.score(found))),
+    }
     if options.json:
         print(json.dumps({**incidents.as_json(figures, verdicts), **told}, indent=2))
     return 0 if all(figure.is_reached for figure in figures) else 1
