@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from deploy.stack.standin.refusals import BadRequestError, instant, invalid
@@ -62,7 +63,7 @@ class Column:
 
 def plain(kind: str, key: str, *, empty_is_null: bool = False) -> Column:
     """A column that is a key of the row."""
-    return Column(kind, lambda row: row[key], empty_is_null)
+    return Column(kind, itemgetter(key), empty_is_null)
 
 
 def conditions_of(filters: Any) -> list[Mapping[str, Any]]:
@@ -170,9 +171,14 @@ def _value_test(column: Column, condition: Mapping[str, Any]) -> Test:
         case _:
             compare, text = _operator(condition, _TEXT), str(value)
 
+            read = column.read
+
             def test(row: Row) -> bool:
-                found = column.read(row)
-                return bool(compare("" if found is None else str(found), text))
+                found = read(row)
+                return bool(compare(found if isinstance(found, str) else "" if found is None else str(found), text))
+
+            if condition.get("operator") == "=" and text:
+                return lambda row: (found := read(row)) == text or (isinstance(found, int) and str(found) == text)
 
             return _unless_empty(column, condition, test)
 
