@@ -129,11 +129,10 @@ def _is_cell(world: World, trait: Said, cell: Cell) -> bool:
 def _why_not_first(world: World, causes: Sequence[Said]) -> str:
     if not causes:
         return f"no cause is named, of {len(world.failing)} failing runs"
-    counted = ", ".join(str(world.of(cause)) for cause in world.plan.causes)
-    ranks = [
-        index for index, each in enumerate(causes, 1) if any(names(each, cause.failure) for cause in world.plan.causes)
-    ]
-    where = f"it comes as number {ranks[0]}" if ranks else "it is not among the causes"
+    ranked = sorted(world.plan.causes, key=world.of, reverse=True)
+    counted = ", ".join(str(world.of(cause)) for cause in ranked)
+    ranks = [index for index, each in enumerate(causes, 1) if names(each, ranked[0].failure)]
+    where = f"the largest comes as number {ranks[0]}" if ranks else "the largest is not among the causes"
     return f"the planted step failed {counted} of {len(world.failing)} failing runs; {where}"
 
 

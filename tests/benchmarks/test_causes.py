@@ -121,7 +121,7 @@ def test_another_step_first_is_a_miss(kind: str) -> None:
     wrong = {"what": "tool another", "message": "boom", "count": 9, "share": 0.9}
     verdict = judge(found, said([wrong, *right(found)["traces"]["causes"]], right(found)["contrast"]["traits"]))
     assert verdict.is_cause_first is False
-    assert verdict.reasons[0].endswith("it comes as number 2")
+    assert verdict.reasons[0].endswith("comes as number 2")
 
 
 def test_right_step_with_another_message_is_a_miss() -> None:
