@@ -233,10 +233,9 @@ def _add(connection: Connection, new: messages.NewMessage) -> None:
 
 def lacks_an_answer(evidence: Evidence) -> bool:
     """Whether traces were asked for and something that is asked about got no answer: they may come yet."""
-    asked = {"causes", "slow_steps", "scores"}
     is_missing = any(each.source == "langfuse" for each in evidence.missing)
     return any(
-        topic.section(ANSWER) is None and (is_missing or any(section.name in asked for section in topic.sections))
+        topic.section(ANSWER) is None and (is_missing or any(section.is_empty for section in topic.sections))
         for topic in evidence.topics
     )
 

@@ -14,6 +14,9 @@ NAME = "answer"
 CLEAR = 0.2
 """The smallest share of failing runs for a cause to be the answer: many small ones are no clear cause."""
 
+FEWEST = 3
+"""Failures that must be alike to be called a cause: one alone may be anything."""
+
 AT_THE_START = 0.03
 """What was seen in so small a part of the window after its beginning may have begun long before it."""
 
@@ -33,6 +36,13 @@ def _causes(data: Mapping[str, Data]) -> Iterator[str]:
         return
     cause = found["causes"][0]
     noun = found["of"].removesuffix(" read")
+    if cause["count"] < FEWEST:
+        noun = noun if found["failed"] > 1 else noun.removesuffix("s")
+        yield (
+            f"No clear cause, of {found['failed']:,} {noun} that {'were' if found['failed'] > 1 else 'was'} read: "
+            f"{cause['what']}, {cause['message']} ({cause['count']:,})."
+        )
+        return
     if cause["share"] < CLEAR:
         yield (
             f"No clear cause: the most frequent of {found['failed']:,} {noun} is "
@@ -69,6 +79,8 @@ def _since_when(data: Mapping[str, Data]) -> Iterator[str]:
     if not found or not found["causes"] or found["causes"][0]["share"] < CLEAR:
         return
     cause = found["causes"][0]
+    if cause["count"] < FEWEST:
+        return
     first, begin, end = (datetime.fromisoformat(text) for text in (cause["first_seen"], found["from"], found["to"]))
     remembered = data.get("memory", {}).get("causes", ())
     known = "; ".join(each["text"] for each in remembered if each["cause"] == f"{cause['what']}: {cause['message']}")

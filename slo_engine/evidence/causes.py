@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
 
 from slo_engine.evidence.failing_step import Failure
 from slo_engine.evidence.messages import clustered
@@ -18,7 +19,10 @@ EXAMPLES = 2
 _MAX_NAME = 100
 _LONGEST_SCRUBBED = 4000
 
-_KINDS = {"GENERATION": "model"}
+MODEL_CALL = "GENERATION"
+NAMED_MODELS = 3
+
+_KINDS = {MODEL_CALL: "model"}
 _MASKED = re.compile(r"\[([A-Z]{2,12})\]")
 """What the scrubber leaves behind."""
 
@@ -29,15 +33,14 @@ UrlOf = Callable[[Observation], str]
 def causes_of(failures: Sequence[Failure], url_of: UrlOf) -> tuple[Cause, ...]:
     """Every cause, the most frequent first, with links to its newest runs. Steps of one kind and name whose messages
     say the same failed alike."""
-    by_step: defaultdict[tuple[str, str, str], list[Failure]] = defaultdict(list)
+    by_step: defaultdict[tuple[str, str], list[Failure]] = defaultdict(list)
     for failure in failures:
-        by_step[failure.step.type, failure.step.name, failure.step.model].append(failure)
-    by_name: defaultdict[str, list[Failure]] = defaultdict(list)
-    for alike in by_step.values():
-        by_name[_what(alike[0].step)] += alike
+        # One provider's outage hits its models alike, and every call of a model may have a name of its own.
+        name = "" if failure.step.type == MODEL_CALL else failure.step.name
+        by_step[failure.step.type, name].append(failure)
     causes = [
-        _cause(what, cluster.message, [alike[index] for index in cluster.members], len(failures), url_of)
-        for what, alike in by_name.items()
+        _cause(cluster.message, [alike[index] for index in cluster.members], len(failures), url_of)
+        for alike in by_step.values()
         for cluster in clustered([failure.message for failure in alike])
     ]
     return tuple(sorted(causes, key=lambda cause: (-cause.count, cause.what, cause.message)))
@@ -45,7 +48,7 @@ def causes_of(failures: Sequence[Failure], url_of: UrlOf) -> tuple[Cause, ...]:
 
 def step_name(row: Observation) -> str:
     """A step as people call it: ``tool web_search``, ``model gpt-5-mini``."""
-    return _what(row)
+    return _what(row.type, row.name, row.model)
 
 
 def links(rows: Iterable[Observation], url_of: UrlOf, most: int = EXAMPLES) -> tuple[TraceLink, ...]:
@@ -56,10 +59,15 @@ def links(rows: Iterable[Observation], url_of: UrlOf, most: int = EXAMPLES) -> t
     return tuple(TraceLink(row.trace_id, url_of(row), row.start_time) for row in chosen)
 
 
-def _cause(what: str, message: str, failures: Sequence[Failure], of: int, url_of: UrlOf) -> Cause:
+def _cause(message: str, failures: Sequence[Failure], of: int, url_of: UrlOf) -> Cause:
+    # Scrubbing a name takes a while, and there are few.
+    steps = Counter((failure.step.type, failure.step.name, failure.step.model) for failure in failures)
+    names: Counter[str] = Counter()
+    for step, count in steps.items():
+        names[_what(*step)] += count
     times = [failure.step.start_time for failure in failures]
     return Cause(
-        what=what,
+        what=next(iter(names)) if len(names) == 1 else _models(names),
         message=message,
         count=len(failures),
         share=len(failures) / of,
@@ -72,9 +80,17 @@ def _cause(what: str, message: str, failures: Sequence[Failure], of: int, url_of
     )
 
 
-def _what(row: Observation) -> str:
-    kind = _KINDS.get(row.type, row.type.lower())
-    name = row.model if row.type == "GENERATION" and row.model else row.name
+def _models(names: Counter[str]) -> str:
+    """Several models, the most frequent first: ``models a, b and 3 more``."""
+    ordered = [name.removeprefix("model ") for name, _ in sorted(names.items(), key=lambda each: (-each[1], each[0]))]
+    more = f" and {len(ordered) - NAMED_MODELS} more" if len(ordered) > NAMED_MODELS else ""
+    return f"models {', '.join(ordered[:NAMED_MODELS])}{more}"
+
+
+@lru_cache(maxsize=1024)
+def _what(type_: str, own_name: str, model: str) -> str:
+    kind = _KINDS.get(type_, type_.lower())
+    name = model if type_ == MODEL_CALL and model else own_name
     scrubbed = outgoing_text(f"{kind} {name}".strip()[:_LONGEST_SCRUBBED])
     text = _MASKED.sub(lambda match: f"<{match.group(1).lower()}>", scrubbed)
     return text if len(text) <= _MAX_NAME else text[: _MAX_NAME - 1] + "…"

@@ -119,8 +119,8 @@ def culprit(root: Observation, steps: Sequence[Observation]) -> Observation:
     if not candidates:
         # A wrapper may know better than the cancelled step in it.
         candidates = [step for step in steps if not is_interrupt(step) and not is_cancelled(step)]
-    if not candidates:
-        return root
+    if len(candidates) < 2:
+        return candidates[0] if candidates else root
     # A parent that did not fail has caught the error.
     passed_on = [step for step in candidates if step.parent_id in ("", root.id) or step.parent_id in by_id]
     repeated = [step for step in candidates if _repeats(root, step)]

@@ -14,7 +14,7 @@ from functools import partial
 
 from slo_engine.definitions.traces import Failed, LowScore, Slow
 from slo_engine.evidence.attributes import attributes_of, sample_rate_of
-from slo_engine.evidence.causes import causes_of
+from slo_engine.evidence.causes import MODEL_CALL, causes_of
 from slo_engine.evidence.contrast import Contrast, explain
 from slo_engine.evidence.crosstab import Cell
 from slo_engine.evidence.failing_step import Failure
@@ -82,16 +82,16 @@ class Findings:
     async def causes(self, subject: Subject, deadline: float) -> Causes:
         """Why what failed of a subject did. Raises TracesError."""
         return await self._causes.answer(
-            subject.identity, subject.until, partial(self._conclude_causes, subject, deadline)
+            subject.identity, subject.span, partial(self._conclude_causes, subject, deadline)
         )
 
     async def compared(self, subject: Subject, deadline: float) -> Compared | None:
         """What failed beside what did not; None: nothing failed, or nothing else was there. Raises TracesError."""
-        return await self._compared.answer(subject.identity, subject.until, partial(self._compare, subject, deadline))
+        return await self._compared.answer(subject.identity, subject.span, partial(self._compare, subject, deadline))
 
     async def _failed(self, subject: Subject, deadline: float) -> FailedRows:
         return await self._rows.answer(
-            subject.identity, subject.until, partial(self._read, subject, _reading_ends(deadline))
+            subject.identity, subject.span, partial(self._read, subject, _reading_ends(deadline))
         )
 
     async def _read(self, subject: Subject, deadline: float) -> FailedRows:
@@ -135,19 +135,19 @@ class Findings:
         reading_ends = _reading_ends(deadline)
         wanted, _ = slow(subject)
         return await self._slow.answer(
-            subject.identity, subject.until, lambda: good(self.traces, wanted, deadline=reading_ends)
+            subject.identity, subject.span, lambda: good(self.traces, wanted, deadline=reading_ends)
         )
 
     async def good(self, subject: Subject, deadline: float) -> list[tuple[Observation, float]]:
         """What went well of a subject, each with how many it stands for. Raises TracesError."""
         reading_ends = _reading_ends(deadline)
-        return await self._good.answer(subject.identity, subject.until, lambda: self._read_good(subject, reading_ends))
+        return await self._good.answer(subject.identity, subject.span, lambda: self._read_good(subject, reading_ends))
 
     async def scored(self, subject: Subject, deadline: float) -> Scored:
         """The runs with low scores. Raises TracesError."""
         reading_ends = _reading_ends(deadline)
         return await self._scored.answer(
-            subject.identity, subject.until, lambda: scored(self.traces, subject, low=True, deadline=reading_ends)
+            subject.identity, subject.span, lambda: scored(self.traces, subject, low=True, deadline=reading_ends)
         )
 
     async def _read_good(self, subject: Subject, deadline: float) -> list[tuple[Observation, float]]:
@@ -236,7 +236,7 @@ def compare(bad: Sequence[Observation], good_runs: Sequence[tuple[Observation, f
     good_attributes = [attributes_of(row, asked_tags=wanted.tags) for row, _ in good_runs]
     bad_attributes = [attributes_of(row, asked_tags=wanted.tags) for row in bad]
     # What no healthy run says at all is said about failures: it tells nothing apart.
-    names = {name for each in good_attributes for name in each}
+    names = sorted({name for each in good_attributes for name in each})
     failing = Counter(_key(each, names) for each in bad_attributes)
     rates = Counter(sample_rate_of(row) for row, _ in good_runs)
     healthy_rows: Counter[_Key] = Counter()
@@ -254,7 +254,7 @@ def compare(bad: Sequence[Observation], good_runs: Sequence[tuple[Observation, f
             row for row, each in zip(bad, bad_attributes, strict=True) if trait.attributes.items() <= each.items()
         )
         examples.append(next(having))
-    return Compared(contrast, rates.most_common(1)[0][0], tuple(examples), wanted, tuple(sorted(names)))
+    return Compared(contrast, rates.most_common(1)[0][0], tuple(examples), wanted, tuple(names))
 
 
 async def first_in(traces: Traces, wanted: Selection, deadline: float) -> datetime | None:
@@ -280,15 +280,15 @@ async def first_in(traces: Traces, wanted: Selection, deadline: float) -> dateti
     raise TracesError("the first occurrence was not found in time")
 
 
-def _key(attributes: dict[str, str], names: set[str]) -> _Key:
-    return tuple(sorted((name, value) for name, value in attributes.items() if name in names))
+def _key(attributes: dict[str, str], names: Sequence[str]) -> _Key:
+    return tuple([(name, attributes[name]) for name in names if name in attributes])
 
 
-def _step_of(cause: Cause, rows: FailedRows) -> tuple[str, str]:
+def _step_of(cause: Cause, rows: FailedRows) -> tuple[str | None, str]:
     ids = {example.id for example in cause.examples}
     failures: Iterable[Failure] = rows.verdicts.failures
     step = next(each.step for each in failures if each.step.trace_id in ids)
-    return step.name, step.type
+    return None if step.type == MODEL_CALL else step.name, step.type
 
 
 def _common_part(message: str) -> str | None:

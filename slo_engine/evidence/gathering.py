@@ -8,10 +8,12 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 
 from slo_engine import telemetry
 from slo_engine.errors import SloEngineError
 from slo_engine.evidence.answer import answer_of
+from slo_engine.evidence.once import Once
 from slo_engine.evidence.shared_statuses import Statuses
 from slo_engine.evidence.source import Backends, CannotTellError, Source
 from slo_engine.evidence.sources import SOURCES
@@ -64,6 +66,7 @@ class Gatherer:
         self._sources = tuple(sources)
         self._statuses = statuses
         self.budget = budget
+        self._said: Once[Section | None] = Once(is_empty=lambda section: section is None or section.is_empty)
         self._breakers = {source.backend: Breaker() for source in self._sources}
 
     async def gather(self, subjects: Sequence[Subject], *, within: float | None = None) -> Evidence:
@@ -71,7 +74,7 @@ class Gatherer:
         a source."""
         started, gathered_at = time.monotonic(), datetime.now(UTC)
         limit = within or self.budget
-        asking = _Asking(started + limit, is_full=limit >= FULL * self.budget)
+        asking = _Asking(self._said, started + limit, is_full=limit >= FULL * self.budget)
         chosen = await self._largest(subjects, started + limit / 4)
         if len(chosen) < len(subjects):
             asking.missing.append(
@@ -131,7 +134,8 @@ def sources(backends: Backends) -> tuple[Source, ...]:
 class _Asking:
     """The questions for one message."""
 
-    def __init__(self, deadline: float, *, is_full: bool) -> None:
+    def __init__(self, said: Once[Section | None], deadline: float, *, is_full: bool) -> None:
+        self._said = said
         self._deadline = deadline
         self._is_full = is_full
         self._started = time.monotonic()
@@ -144,7 +148,7 @@ class _Asking:
         section: Section | None = None
         try:
             async with asyncio.timeout(self._deadline - time.monotonic()):
-                section = await source.gather(subject, self._deadline - RESERVED)
+                section = await self._section(source, subject)
         except (CannotTellError, UnsupportedError) as error:
             # It is not broken: the breaker stays out of it.
             self.missing.append(Missing(backend, str(error)))
@@ -165,6 +169,13 @@ class _Asking:
         self.answered[backend] = True
         telemetry.EVIDENCE_SOURCES.labels(backend, "success").inc()
         return section
+
+    async def _section(self, source: Source, subject: Subject) -> Section | None:
+        ask = partial(source.gather, subject, self._deadline - RESERVED)
+        if source.backend != "langfuse":
+            return await ask()  # what it says is of now, or notes the incident
+        # In a storm every notification about a subject would ask the same.
+        return await self._said.answer((source.name, subject.identity), subject.span, ask)
 
     def _note_failure(self, backend: str, reason: str, *, is_outage: bool) -> None:
         if is_outage:

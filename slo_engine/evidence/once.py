@@ -21,12 +21,12 @@ EMPTY_SECONDS = 15.0
 MOST_KEPT = 256
 
 SAME_TIME = timedelta(seconds=90)
-"""Two windows that end so close to each other are one."""
+"""Two windows whose beginnings and ends lie so close to each other are one."""
 
 
 @dataclass
 class _Asked(Generic[T]):
-    until: datetime
+    span: tuple[datetime, datetime]
     task: asyncio.Task[T]
     kept_until: float | None = None
     """None: it goes on."""
@@ -42,13 +42,13 @@ class Once(Generic[T]):
         self._is_empty = is_empty
         self._asked: OrderedDict[Hashable, _Asked[T]] = OrderedDict()
 
-    async def answer(self, key: Hashable, until: datetime, ask: Callable[[], Awaitable[T]]) -> T:
-        """The answer for ``key`` and a window that ends at ``until``. Who is cancelled while waiting does not take the
-        answer from the others."""
+    async def answer(self, key: Hashable, span: tuple[datetime, datetime], ask: Callable[[], Awaitable[T]]) -> T:
+        """The answer for ``key`` and a window. Who is cancelled while waiting does not take the answer from the
+        others."""
         self._forget(time.monotonic())
         found = self._asked.get(key)
-        if found is None or abs(found.until - until) > SAME_TIME:
-            found = self._asked[key] = _Asked(until, asyncio.ensure_future(ask()))
+        if found is None or any(abs(one - other) > SAME_TIME for one, other in zip(found.span, span, strict=True)):
+            found = self._asked[key] = _Asked(span, asyncio.ensure_future(ask()))
             found.task.add_done_callback(lambda task: self._note(key, task))
         return await asyncio.shield(found.task)
 

@@ -23,8 +23,8 @@ from slo_engine.traces import (
     UnsupportedError,
 )
 
-MOST_FAILING = 5000
-"""Rows of failing runs, and as many of failing steps: beyond that, shares do not change any more."""
+MOST_FAILING = 3000
+"""Rows of failing runs, and as many of failing steps: beyond that, shares change by less than two percent."""
 
 MOST_IN_A_STORM = 1000
 STORM = 4

@@ -40,4 +40,5 @@ def causes_section(name: str, found: Causes) -> Section:
     links = trace_links(example for cause in (*found.causes, *found.uncertain) for example in cause.examples)
     if found.url:
         links = (*links, Link("these failures in LangFuse", found.url))
-    return Section(name, rendered("causes.txt.j2", found=found), links, found.as_json())
+    is_empty = not found.failed and not found.uncertain
+    return Section(name, rendered("causes.txt.j2", found=found), links, found.as_json(), is_empty)

@@ -33,4 +33,9 @@ class Subject:
     def identity(self) -> tuple[object, ...]:
         """What two notifications about the same thing share, but for the time."""
         key = self.slo.key if self.slo else None
-        return key, tuple(self.group.items()), self.query, self.explained_by, (self.until - self.since).total_seconds()
+        return key, tuple(self.group.items()), self.query, self.explained_by
+
+    @property
+    def span(self) -> tuple[datetime, datetime]:
+        """The window."""
+        return self.since, self.until

@@ -26,6 +26,8 @@ class Section:
     links: tuple[Link, ...] = ()
     data: Mapping[str, Any] | None = None
     """For programs: the same as JSON."""
+    is_empty: bool = False
+    """It says that nothing was found, which may change any moment. Not kept in the store."""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -117,7 +118,7 @@ class LangFuse:
             "view": "observations",
             "metrics": [{"measure": "count", "aggregation": "count"}],
             "dimensions": [{"field": each} for each in by],
-            "filters": wanted.filters(),
+            "filters": [_as_dimension(each) for each in wanted.filters()],
             "fromTimestamp": instant(wanted.since),
             "toTimestamp": instant(wanted.until),
         }
@@ -255,7 +256,8 @@ class LangFuse:
                     request, self._client, seconds=seconds, max_bytes=MAX_RESPONSE_BYTES, keep_beginning=True
                 )
             except ERRORS as error:
-                raise TracesError(failure_of(error, self._connection).of(self._name), is_outage=True) from None
+                waited = replace(self._connection, timeout=round(seconds, 2))
+                raise TracesError(failure_of(error, waited).of(self._name), is_outage=True) from None
         if answer.status == 404:
             raise _NotFoundError(f"{self._name} has no {path}")
         if answer.status == 429:
@@ -316,6 +318,12 @@ def _conditions_v1(wanted: Selection) -> list[Mapping[str, Any]]:
         if each["column"] not in _KNOWN_TO_V1:
             raise UnsupportedError(f"this LangFuse server (v3) cannot list observations by {each['column']}: v4 can")
     return conditions
+
+
+def _as_dimension(condition: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A condition as the metrics take it: by the names of their dimensions."""
+    names = {"traceTags": "tags", "model": "providedModelName"}
+    return {**condition, "column": names.get(condition["column"], condition["column"])}
 
 
 def _in_address(value: Any) -> str:

@@ -21,17 +21,19 @@ _NOT_THE_AGENTS = ("resourceAttributes.", "attributes.", "scope.")
 def observation(row: Mapping[str, Any]) -> Observation | None:
     """One row of v1 or v2; None when it lacks what every observation has."""
     start_time = _time(row.get("startTime"))
-    if start_time is None or not row.get("traceId"):
+    trace_id = _text(row, "traceId")
+    if start_time is None or not trace_id:
         return None
     parent = _text(row, "parentObservationId")
     is_root = row.get("isRootObservation")
     tags = row.get("tags")
-    prompt, version = _text(row, "promptName"), _text(row, "promptVersion")
+    prompt = _text(row, "promptName")
+    version = _text(row, "promptVersion") if prompt else ""
+    # The SDK marks the root of an application, which may hang below a span of a web framework.
     return Observation(
         id=_text(row, "id"),
-        trace_id=_text(row, "traceId"),
+        trace_id=trace_id,
         project_id=_text(row, "projectId"),
-        # The SDK marks the root of an application, which may hang below a span of a web framework.
         is_root=is_root if isinstance(is_root, bool) else not parent,
         type=_text(row, "type") or "SPAN",
         name=_text(row, "name"),
@@ -44,13 +46,13 @@ def observation(row: Mapping[str, Any]) -> Observation | None:
         latency=_number(row.get("latency")),
         time_to_first_token=_number(row.get("timeToFirstToken")),
         environment=_said(row, "environment"),
-        tags=tuple(map(_clean, tags)) if isinstance(tags, list) else None,
+        tags=tuple(map(str, tags)) if isinstance(tags, list) else None,
         trace_name=_said(row, "traceName"),
         release=_text(row, "release"),
         version=_text(row, "version"),
         user=_said(row, "userId"),
         session=_said(row, "sessionId"),
-        prompt=f"{prompt} v{version}" if prompt and version else prompt,
+        prompt=f"{prompt} v{version}" if version else prompt,
         cost=_number(row.get("totalCost")) or 0.0,
         tokens=int(_number(row.get("totalUsage")) or 0),
         metadata=_metadata(row.get("metadata")),
@@ -67,7 +69,7 @@ def score(row: Mapping[str, Any]) -> TraceScore | None:
     if at is None or value is None or not trace_id:
         return None
     return TraceScore(
-        _clean(trace_id),
+        str(trace_id),
         _text(row, "name"),
         value,
         at,
@@ -80,7 +82,7 @@ def score(row: Mapping[str, Any]) -> TraceScore | None:
 def rows_in(body: bytes) -> tuple[list[Mapping[str, Any]], Mapping[str, Any]]:
     """The rows and the ``meta`` of an answer. Raises ValueError for what is not JSON, LookupError for JSON without
     rows."""
-    answer = json.loads(body)
+    answer = _writable(json.loads(body), body)
     if not isinstance(answer, dict):
         raise LookupError("not an object")  # noqa: TRY004 - JSON all the same
     rows, meta = answer.get("data"), answer.get("meta")
@@ -93,7 +95,15 @@ def rows_at_the_beginning(body: bytes) -> list[Mapping[str, Any]]:
     """The rows that are whole in an answer that was cut off."""
     text = body.decode(errors="ignore")
     begin = text.find("[", text.find('"data"'))
-    return [*_objects(text, begin + 1)] if begin >= 0 else []
+    found: list[Mapping[str, Any]] = _writable([*_objects(text, begin + 1)] if begin >= 0 else [], body)
+    return found
+
+
+def _writable(read: Any, body: bytes) -> Any:
+    """Half a surrogate pair is valid JSON, and no text that could be written out."""
+    if b"\\ud" not in body.lower():
+        return read
+    return json.loads(json.dumps(read, ensure_ascii=False).encode(errors="replace"))
 
 
 def _objects(text: str, at: int) -> Iterator[Mapping[str, Any]]:
@@ -111,36 +121,35 @@ def _objects(text: str, at: int) -> Iterator[Mapping[str, Any]]:
 def _metadata(found: Any) -> Mapping[str, str] | None:
     if not isinstance(found, dict):
         return None
-    kept = ((str(key), value) for key, value in found.items() if not str(key).startswith(_NOT_THE_AGENTS))
-    return {key: text for (key, value), _ in zip(kept, range(_MOST_METADATA), strict=False) if (text := _plain(value))}
+    kept = {}
+    for key, value in found.items():
+        if not key.startswith(_NOT_THE_AGENTS) and (text := _plain(value)):
+            kept[key] = text
+            if len(kept) == _MOST_METADATA:
+                break
+    return kept
 
 
 def _plain(value: Any) -> str:
     """A value of metadata as people wrote it: SDK 5 sends texts as JSON, in quotes, and some servers show them so."""
-    if isinstance(value, str) and value[:1] == value[-1:] == '"' and len(value) > 1:
-        with suppress(ValueError):
-            value = json.loads(value)
-    if isinstance(value, dict | list):
+    if isinstance(value, str):
+        if value[:1] == '"' == value[-1:] and len(value) > 1:
+            with suppress(ValueError):
+                return str(json.loads(value))[:_LONGEST_VALUE]
+        return value[:_LONGEST_VALUE]
+    if value is None or isinstance(value, dict | list):
         return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return "" if value is None else _clean(value)[:_LONGEST_VALUE]
+    return str(value).lower() if isinstance(value, bool) else str(value)[:_LONGEST_VALUE]
 
 
 def _text(row: Mapping[str, Any], key: str) -> str:
     # v2 says "" where v1 says null.
     value = row.get(key)
-    return "" if value is None else _clean(value)
+    return value if type(value) is str else "" if value is None else str(value)
 
 
 def _said(row: Mapping[str, Any], key: str) -> str | None:
     return _text(row, key) if key in row else None
-
-
-def _clean(value: Any) -> str:
-    # Half a surrogate pair is valid JSON, and no text that could be written out.
-    text = value if isinstance(value, str) else str(value)
-    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def _number(value: Any) -> float | None:

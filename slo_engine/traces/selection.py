@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from slo_engine.traces.model import Observation
@@ -82,16 +83,15 @@ class Selection:
 
     def holds(self, row: Observation) -> bool:
         """Whether a row is what was asked for, as far as it says."""
-        return self.holds_basically(row) and all(
-            (
-                self.is_root is None or row.is_root == self.is_root,
-                not self.trace_ids or row.trace_id in self.trace_ids,
-                all(_agrees(getattr(row, key), wanted) for key, wanted in self._own().items()),
-                _lies(row.latency, self.slower_than, self.at_most),
-                _lies(row.time_to_first_token, self.first_token_after, self.first_token_until),
-                not self.message_part or self.message_part in row.status_message,
-                row.metadata is None or all(row.metadata.get(key) == text for key, text in self.metadata),
-            )
+        return (
+            self.holds_basically(row)
+            and (self.is_root is None or row.is_root == self.is_root)
+            and (not self.trace_ids or row.trace_id in self.trace_ids)
+            and all(_agrees(getattr(row, key), wanted) for key, wanted in self._own)
+            and _lies(row.latency, self.slower_than, self.at_most)
+            and _lies(row.time_to_first_token, self.first_token_after, self.first_token_until)
+            and (not self.message_part or self.message_part in row.status_message)
+            and (row.metadata is None or all(row.metadata.get(key) == text for key, text in self.metadata))
         )
 
     def holds_basically(self, row: Observation) -> bool:
@@ -115,9 +115,11 @@ class Selection:
             "version": self.version,
         }
 
-    def _own(self) -> dict[str, str | None]:
+    @cached_property
+    def _own(self) -> list[tuple[str, str]]:
+        """What is asked of the observation itself: its attribute, and the value."""
         names = ("type", "name", "model", "environment", "trace_name", "user", "session", "release", "version")
-        return {name: getattr(self, name) for name in names}
+        return [(name, value) for name in names if (value := getattr(self, name)) is not None]
 
     def _window(self) -> list[Condition]:
         return [
@@ -138,8 +140,8 @@ def _lies(seconds: float | None, above: float | None, until: float | None) -> bo
     return seconds is not None and (above is None or seconds > above) and (until is None or seconds <= until)
 
 
-def _agrees(said: Any, wanted: str | None) -> bool:
-    return wanted is None or said is None or said == wanted
+def _agrees(said: Any, wanted: str) -> bool:
+    return said is None or said == wanted
 
 
 def _any_of(column: str, values: tuple[str, ...]) -> Condition:

@@ -200,8 +200,8 @@ def test_evidence_that_comes_late_goes_out_once_where_the_sink_can(
             while not database.read(outbox.counts):  # noqa: ASYNC110 - what is looked at is the store
                 await asyncio.sleep(0.01)
             now = datetime.now(UTC)
-            rows = [replace(row, start_time=now - timedelta(minutes=1)) for row in failed_run("t")]
-            traces.rows = rows
+            rows = [row for number in range(3) for row in failed_run(f"t{number}")]
+            traces.rows = [replace(row, start_time=now - timedelta(minutes=1)) for row in rows]
             await asyncio.sleep(1.5)
         intake.stop()
         enrichment.stop()

@@ -334,6 +334,13 @@ def test_the_server_counts() -> None:
         ask(standin("legacy"), count)
 
 
+def test_the_server_counts_by_everything_that_an_slo_may_be_tied_by() -> None:
+    wanted = replace(BILLING, is_root=True, environment="default", trace_name="billing-agent", metadata=(("k", "v"),))
+    for each in (BILLING, wanted, replace(BILLING, model="gpt-5-mini", type="GENERATION", name="chat")):
+        found = ask(standin(), lambda door, each=each: door.counts(each, deadline=soon()))  # type: ignore[misc]
+        assert sum(count.number for count in found) == len(ask(standin(), reading(each)).rows)
+
+
 def test_low_scores_are_found_by_name_value_and_time() -> None:
     recorded = recording("v4-events-only-incident", "scores_low_window").body["data"]
     server = StandIn()

@@ -77,7 +77,7 @@ class Scores:
             ],
             "answer": _answer(query.score or "", wanted.above, found, scores, comments),
         }
-        return Section(self.name, text, trace_links(examples), data)
+        return Section(self.name, text, trace_links(examples), data, is_empty=not scores)
 
 
 def _answer(

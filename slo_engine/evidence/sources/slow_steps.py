@@ -85,6 +85,7 @@ class SlowSteps:
                 "query": asked(wanted_rows),
                 "compared_query": asked(good_of(subject)),
             },
+            is_empty=not rows,
         )
 
 
