@@ -63,7 +63,10 @@ def _traits(data: Mapping[str, Data]) -> Iterator[str]:
         kept = found["sample_rate"] if found else 1.0
         sampled = f", of which {amounts.about_percent(kept)} are kept" if kept < 1 else ""
         told = " or ".join([trait["text"], *trait["same_runs"]])
-        yield f"They have {told} ({shares}{sampled}){_change(data, trait)}."
+        causes = (data.get("causes") or {}).get("causes") or [None]
+        first = causes[0] and f"{causes[0]['what']}: {causes[0]['message']}"
+        who = "They" if found is None or found["cause"] in (None, first) else f"Those of {found['cause']}"
+        yield f"{who} have {told} ({shares}{sampled}){_change(data, trait)}."
 
 
 def _change(data: Mapping[str, Data], trait: Data) -> str:

@@ -16,6 +16,7 @@ CHANGES = ("prompt", "release", "version", "model")
 _ABOUT_THE_FAILURE = frozenset(
     {"traceback", "error_category", "error", "exception", "status", "error_type", SAMPLE_RATE}
 )
+_OF_RUNS = frozenset({"model", "prompt", "release", "version", "environment", "trace", "user", "session"})
 _LONGEST_VALUE = 80
 
 
@@ -37,6 +38,12 @@ def attributes_of(row: Observation, *, asked_tags: Collection[str] = ()) -> dict
         if key not in _ABOUT_THE_FAILURE and key not in ("model", "prompt_name", "prompt_version"):
             found.setdefault(key, value)
     return {name: value for name, value in found.items() if value and len(value) <= _LONGEST_VALUE}
+
+
+def is_of_runs(name: str) -> bool:
+    """Whether an attribute says what a run is, also where only failing ones have it; not so what an agent writes into
+    its metadata."""
+    return name in _OF_RUNS or name.startswith("tag")
 
 
 def sample_rate_of(row: Observation) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 
 from slo_engine.evidence.failing_step import Failure
@@ -30,20 +31,33 @@ UrlOf = Callable[[Observation], str]
 """Where people look at the run of an observation."""
 
 
-def causes_of(failures: Sequence[Failure], url_of: UrlOf) -> tuple[Cause, ...]:
-    """Every cause, the most frequent first, with links to its newest runs. Steps of one kind and name whose messages
-    say the same failed alike."""
+@dataclass(frozen=True)
+class Alike:
+    """Failures that are one cause, and what their messages have in common."""
+
+    message: str
+    failures: tuple[Failure, ...]
+
+
+def alike(failures: Sequence[Failure]) -> list[Alike]:
+    """The failures by cause, the most frequent first. Steps of one kind and name whose messages say the same failed
+    alike."""
     by_step: defaultdict[tuple[str, str], list[Failure]] = defaultdict(list)
     for failure in failures:
         # One provider's outage hits its models alike, and every call of a model may have a name of its own.
         name = "" if failure.step.type == MODEL_CALL else failure.step.name
         by_step[failure.step.type, name].append(failure)
-    causes = [
-        _cause(cluster.message, [alike[index] for index in cluster.members], len(failures), url_of)
-        for alike in by_step.values()
-        for cluster in clustered([failure.message for failure in alike])
+    found = [
+        Alike(cluster.message, tuple(same[index] for index in cluster.members))
+        for same in by_step.values()
+        for cluster in clustered([failure.message for failure in same])
     ]
-    return tuple(sorted(causes, key=lambda cause: (-cause.count, cause.what, cause.message)))
+    return sorted(found, key=lambda each: (-len(each.failures), named(each.failures), each.message))
+
+
+def causes_of(failures: Sequence[Failure], url_of: UrlOf) -> tuple[Cause, ...]:
+    """Every cause, the most frequent first, with links to its newest runs."""
+    return tuple(_cause(each, len(failures), url_of) for each in alike(failures))
 
 
 def step_name(row: Observation) -> str:
@@ -59,25 +73,30 @@ def links(rows: Iterable[Observation], url_of: UrlOf, most: int = EXAMPLES) -> t
     return tuple(TraceLink(row.trace_id, url_of(row), row.start_time) for row in chosen)
 
 
-def _cause(message: str, failures: Sequence[Failure], of: int, url_of: UrlOf) -> Cause:
-    # Scrubbing a name takes a while, and there are few.
-    steps = Counter((failure.step.type, failure.step.name, failure.step.model) for failure in failures)
-    names: Counter[str] = Counter()
-    for step, count in steps.items():
-        names[_what(*step)] += count
+def _cause(found: Alike, of: int, url_of: UrlOf) -> Cause:
+    failures = found.failures
     times = [failure.step.start_time for failure in failures]
+    environments = Counter(failure.step.environment or "" for failure in failures)
     return Cause(
-        what=next(iter(names)) if len(names) == 1 else _models(names),
-        message=message,
+        what=named(failures),
+        message=found.message,
         count=len(failures),
         share=len(failures) / of,
         first_seen=min(times),
         last_seen=max(times),
         examples=links((failure.step for failure in failures), url_of),
-        environments=tuple(
-            name for name, _ in Counter(failure.step.environment or "" for failure in failures).most_common()
-        ),
+        environments=tuple(name for name, _ in environments.most_common()),
     )
+
+
+def named(failures: Iterable[Failure]) -> str:
+    """What failed in them: ``tool web_search``, or several models."""
+    # Scrubbing a name takes a while, and there are few.
+    steps = Counter((failure.step.type, failure.step.name, failure.step.model) for failure in failures)
+    names: Counter[str] = Counter()
+    for step, count in steps.items():
+        names[_what(*step)] += count
+    return next(iter(names)) if len(names) == 1 else _models(names)
 
 
 def _models(names: Counter[str]) -> str:

@@ -13,9 +13,9 @@ from datetime import datetime
 from functools import partial
 
 from slo_engine.definitions.traces import Failed, LowScore, Slow
-from slo_engine.evidence.attributes import attributes_of, sample_rate_of
-from slo_engine.evidence.causes import MODEL_CALL, causes_of
-from slo_engine.evidence.contrast import Contrast, explain
+from slo_engine.evidence.attributes import attributes_of, is_of_runs, sample_rate_of
+from slo_engine.evidence.causes import MODEL_CALL, alike, causes_of, named
+from slo_engine.evidence.contrast import Contrast, Trait, explain
 from slo_engine.evidence.crosstab import Cell
 from slo_engine.evidence.failing_step import Failure
 from slo_engine.evidence.model import Cause, Causes
@@ -47,6 +47,15 @@ MAX_CAUSES = 5
 SHORTEST_PART = 8
 """Characters of a message that are worth asking for."""
 
+ALPHA = 0.01
+"""The share of false traits among those that are told."""
+
+COMPARED_CAUSES = 2
+RARER = 3.0
+SMALLEST_COMPARED = 8
+"""How many causes are compared by themselves, how much rarer (by odds) among healthy runs what they have must be, and
+the failures that one must have."""
+
 MOST_STEPS_BACK = 8
 """Requests for the first occurrence of a cause."""
 
@@ -64,6 +73,9 @@ class Compared:
     """The good ones."""
     names: tuple[str, ...]
     """The attributes that were compared."""
+    cause: str | None = None
+    """The failures of which cause are the bad ones, where those of all together have nothing in common: the others are
+    among the good ones."""
 
 
 class Findings:
@@ -169,7 +181,11 @@ class Findings:
             return None
         wanted = good_of(subject)
         if wanted.is_root:
-            return await asyncio.to_thread(compare, bad, good_runs, wanted)
+            found = await asyncio.to_thread(compare, bad, good_runs, wanted)
+            if found.contrast.traits or not isinstance(subject.explained_by, Failed):
+                return found
+            rows = await self._failed(subject, deadline)
+            return await asyncio.to_thread(compare_causes, rows.verdicts.failures, good_runs, wanted) or found
         with_bad, with_good = await asyncio.gather(
             runs_of(self.traces, bad, wanted, deadline=deadline),
             runs_of(self.traces, [row for row, _ in good_runs], wanted, deadline=deadline),
@@ -231,12 +247,19 @@ def concluded(rows: FailedRows, subject: Subject, traces: Traces) -> Causes:
     )
 
 
-def compare(bad: Sequence[Observation], good_runs: Sequence[tuple[Observation, float]], wanted: Selection) -> Compared:
+def compare(
+    bad: Sequence[Observation],
+    good_runs: Sequence[tuple[Observation, float]],
+    wanted: Selection,
+    *,
+    alpha: float = ALPHA,
+) -> Compared:
     """What the bad runs have in common that the good ones lack."""
     good_attributes = [attributes_of(row, asked_tags=wanted.tags) for row, _ in good_runs]
     bad_attributes = [attributes_of(row, asked_tags=wanted.tags) for row in bad]
     # What no healthy run says at all is said about failures: it tells nothing apart.
-    names = sorted({name for each in good_attributes for name in each})
+    said = {name for each in good_attributes for name in each}
+    names = sorted(said | {name for each in bad_attributes for name in each if is_of_runs(name)})
     failing = Counter(_key(each, names) for each in bad_attributes)
     rates = Counter(sample_rate_of(row) for row, _ in good_runs)
     healthy_rows: Counter[_Key] = Counter()
@@ -246,7 +269,8 @@ def compare(bad: Sequence[Observation], good_runs: Sequence[tuple[Observation, f
         healthy_rows[key] += 1
         weights[key] += weight / sample_rate_of(row)
     contrast = explain(
-        Cell(dict(key), failing[key], healthy_rows[key], weights[key]) for key in {**failing, **healthy_rows}
+        (Cell(dict(key), failing[key], healthy_rows[key], weights[key]) for key in {**failing, **healthy_rows}),
+        alpha=alpha,
     )
     examples = []
     for trait in contrast.traits:
@@ -255,6 +279,38 @@ def compare(bad: Sequence[Observation], good_runs: Sequence[tuple[Observation, f
         )
         examples.append(next(having))
     return Compared(contrast, rates.most_common(1)[0][0], tuple(examples), wanted, tuple(names))
+
+
+def compare_causes(
+    failures: Sequence[Failure], good_runs: Sequence[tuple[Observation, float]], wanted: Selection
+) -> Compared | None:
+    """What the failures of one cause have in common that all other runs lack, those that failed otherwise included;
+    None: those of none do."""
+    for each in alike(failures)[:COMPARED_CAUSES]:
+        count = len(each.failures)
+        if count < SMALLEST_COMPARED or count == len(failures):
+            continue
+        own = {id(failure) for failure in each.failures}
+        bad = [failure.root or failure.step for failure in each.failures]
+        # All failing runs are kept.
+        others = [(failure.root or failure.step, 1.0) for failure in failures if id(failure) not in own]
+        found = compare(bad, [*good_runs, *others], wanted, alpha=ALPHA / COMPARED_CAUSES)
+        # Beside runs that failed otherwise, those with whatever these have look rare: healthy ones must lack it, too.
+        pairs = zip(found.contrast.traits, found.examples, strict=True)
+        told = [(trait, example) for trait, example in pairs if _is_rare(trait, good_runs, wanted)]
+        if told:
+            traits, examples = zip(*told, strict=True)
+            contrast = replace(found.contrast, traits=traits)
+            return replace(found, contrast=contrast, examples=examples, cause=f"{named(each.failures)}: {each.message}")
+    return None
+
+
+def _is_rare(trait: Trait, good_runs: Sequence[tuple[Observation, float]], wanted: Selection) -> bool:
+    """Whether healthy runs alone have a trait much less often."""
+    having = sum(trait.attributes.items() <= attributes_of(row, asked_tags=wanted.tags).items() for row, _ in good_runs)
+    odds = (having + 0.5) / (len(good_runs) - having + 0.5)
+    share = min(trait.failing_share, 1 - 1e-6)
+    return share / (1 - share) >= RARER * odds
 
 
 async def first_in(traces: Traces, wanted: Selection, deadline: float) -> datetime | None:

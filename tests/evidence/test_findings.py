@@ -269,3 +269,26 @@ def test_calls_are_compared_by_what_their_runs_have() -> None:
     assert found is not None
     assert [trait.attributes for trait in found.contrast.traits] == [{"prompt": "v12"}]
     assert (found.contrast.failing, found.contrast.healthy) == (100, 200)
+
+
+def test_where_all_failures_have_nothing_in_common_those_of_one_cause_are_compared_with_the_rest() -> None:
+    def other(number: int) -> dict[str, Any]:
+        return {"at": -number - 1.0, "release": f"r{number % 3}"}
+
+    traces = runs(
+        (failed_run(f"a{n}", tool="crm", message="no quota left", at=-n - 1.0, release="r2") for n in range(40)),
+        (failed_run(f"b{n}", tool="search", message="timed out", **other(n)) for n in range(90)),
+        (healthy_run(f"h{n}", **other(n)) for n in range(12)),
+    )
+    found = compared(traces)
+    assert found is not None
+    assert [trait.attributes for trait in found.contrast.traits] == [{"release": "r2"}]
+    assert found.cause == "tool crm: no quota left"
+    assert found.contrast.failing == 40
+
+
+def test_what_only_failing_runs_have_sets_them_apart_if_it_says_what_a_run_is() -> None:
+    bad = (failed_run(f"f{n}", tags=("agent_type:support_agent", "beta")) for n in range(60))
+    found = compared(runs(bad, (healthy_run(f"h{n}") for n in range(60))))
+    assert found is not None
+    assert [trait.attributes for trait in found.contrast.traits] == [{"tag": "beta"}]

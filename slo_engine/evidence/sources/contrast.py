@@ -40,7 +40,14 @@ class ContrastSource:
             return None
         bad = f"{BAD[type(subject.explained_by)]} {'runs' if found.wanted.is_root else 'calls'}"
         traits = [as_data(trait) for trait in found.contrast.traits]
-        text = rendered("contrast.txt.j2", traits=traits, contrast=found.contrast, rate=found.sample_rate, bad=bad)
+        text = rendered(
+            "contrast.txt.j2",
+            traits=traits,
+            contrast=found.contrast,
+            rate=found.sample_rate,
+            bad=bad,
+            cause=found.cause,
+        )
         return Section(self.name, text, data=_data(found, traits, bad))
 
 
@@ -63,6 +70,7 @@ def _data(found: Compared, traits: list[dict[str, Any]], bad: str) -> dict[str, 
     return {
         "source": "langfuse",
         "bad": bad,
+        "cause": found.cause,
         "bad_read": contrast.failing,
         "good_read": contrast.healthy,
         "good_stand_for": round(contrast.healthy_weight),
