@@ -44,7 +44,7 @@ class Alert:
     @property
     def is_firing(self) -> bool:
         """Whether the alert goes on."""
-        return self.status == "firing"
+        return self.status.lower() in ("firing", "alerting")
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from slo_engine.definitions.traces import (
     names_in_traces,
 )
 from slo_engine.evidence.subject import Subject
+from slo_engine.recording.names import ABSENT_ALERT
 
 DEFAULT_WINDOW = timedelta(hours=1)
 """How far to look back for the traces of an alert that names no window."""
@@ -55,9 +56,12 @@ class _About:
 def _about(alert: Alert, slos: SloSet) -> _About | None:
     service = alert.labels.get(SERVICE, "")
     slo = slos.find(service, alert.labels.get(SLO, ""))
+    if slo is not None and alert.name == ABSENT_ALERT:
+        # Of data that are not there no run tells.
+        return _About(slo, {label: alert.labels[label] for label in slo.by if label in alert.labels}, None, None)
     if slo is not None:
         group = {label: alert.labels.get(label, "") for label in slo.by}
-        return _About(slo, group, _rendered(slo.traces, group), slo.sli.explained_by)
+        return _About(slo, group, _rendered(slo.traces, group), slo.explained_by)
     plain = slos.find_threshold(service, alert.name)
     explained_by = explanation_of(plain.expr) if plain else None
     if explained_by is None:

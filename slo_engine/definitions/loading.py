@@ -19,7 +19,6 @@ from slo_engine.definitions.format import (
     VERSION,
     AlertingFormat,
     HeaderFormat,
-    NoTracesFormat,
     PolicyFormat,
     SliFormat,
     SloFormat,
@@ -207,7 +206,7 @@ class _Reading:
             exhausted=alerting.exhausted,
             absent=alerting.absent,
             traces=self._traces(path, item.traces or defaults.traces, sli, by),
-            wants_no_traces=isinstance(item.traces or defaults.traces, NoTracesFormat),
+            declares_traces=bool(item.traces or defaults.traces),
         )
         for index, label in enumerate(by):
             if label in by[:index]:

@@ -13,7 +13,7 @@ from slo_engine.definitions.money import Budget
 from slo_engine.definitions.policies import Policy, Severity, Tier
 from slo_engine.definitions.promql import Matcher
 from slo_engine.definitions.targets import Group, Target, amount_for
-from slo_engine.definitions.traces import Spent, TraceQuery
+from slo_engine.definitions.traces import Explanation, Spent, TraceQuery
 
 
 @dataclass(frozen=True)
@@ -55,8 +55,8 @@ class Slo:
     absent: Duration | None
     traces: TraceQuery | None
     """Which traces explain its errors; None: it is tied to none."""
-    wants_no_traces: bool = False
-    """The file says that it is to be tied to none."""
+    declares_traces: bool = False
+    """Whether the file says which, if only that it is to be none; else they are those of its labels."""
 
     @property
     def key(self) -> tuple[str, str]:
@@ -66,9 +66,14 @@ class Slo:
     @property
     def lacks_traces(self) -> bool:
         """Whether its notifications cannot say why, for want of a tie that its author may not have thought of."""
-        explained = self.sli.explained_by
+        explained = self.sli.explained_if_tied
         needs_traces = explained is not None and not isinstance(explained, Spent)
-        return self.traces is None and not self.wants_no_traces and needs_traces
+        return not self.declares_traces and needs_traces and (self.traces is None or self.explained_by is None)
+
+    @property
+    def explained_by(self) -> Explanation | None:
+        """What explains its errors; None: nothing that is known."""
+        return self.sli.explained_if_tied if self.declares_traces else self.sli.explained_by
 
     @property
     def tiers(self) -> tuple[Tier, ...]:

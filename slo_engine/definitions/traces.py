@@ -43,7 +43,9 @@ _OF_A_CALL: tuple[tuple[re.Pattern[str], Event], ...] = (
 )
 """Names of other instruments' metrics that are not about a whole run."""
 
-_IN_NO_TRACE = re.compile(r"inter_?token|per_output_?token|queue|tpot|prefill|decode|first_byte|ttfb", re.IGNORECASE)
+_IN_NO_TRACE = re.compile(
+    r"inter_?token|per_output_?token|queue|wait|tpot|prefill|decode|first_byte|ttfb", re.IGNORECASE
+)
 """Durations that no observation of a trace has."""
 
 
@@ -54,6 +56,27 @@ def event_of(metric: str) -> Event | None:
     if _IN_NO_TRACE.search(metric):
         return None
     return next((event for pattern, event in _OF_A_CALL if pattern.search(metric)), "run")
+
+
+_FAILURE = re.compile(r"err|fail|exception|timeout|crash|abort|panic|5\\?d|5\.\.|5xx|[45]\d\d|unsuccess", re.IGNORECASE)
+_SUCCESS = re.compile(r"succe|ok|pass|complete|2\\?d|2\.\.|2xx|200|done|finish", re.IGNORECASE)
+
+
+def counts_failures(part: Selector, *, is_good: bool) -> bool:
+    """Whether what a selector counts has failed (or with ``is_good``: succeeded), as its name and its matchers say. A
+    thumb down or a cache miss is no failure, whatever its SLO makes of it."""
+    if part.metric in METRICS:
+        return True
+    if not is_good and _FAILURE.search(part.metric):
+        return True
+    for matcher in part.matchers:
+        is_negated = matcher.op.startswith("!")
+        wanted = _SUCCESS if is_good != is_negated else _FAILURE
+        # error_type!="" is a failure, and error_type="" is none.
+        names_an_error = (matcher.value == "") == is_negated
+        if wanted.search(matcher.value) or (_FAILURE.search(matcher.name) and names_an_error != is_good):
+            return True
+    return bool(is_good and _SUCCESS.search(part.metric))
 
 
 class TraceTemplateError(SloEngineError):

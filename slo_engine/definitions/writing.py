@@ -74,7 +74,7 @@ def _slo(slo: Slo) -> dict[str, Any]:
         ("absent", slo.absent),
     ):
         alerting |= {key: str(value)} if value is not None else {}
-    if slo.traces is not None or slo.wants_no_traces:
+    if slo.declares_traces:
         data |= {"traces": _traces(slo.traces)}
     return {**data, "alerting": alerting}
 

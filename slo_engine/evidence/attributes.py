@@ -36,7 +36,7 @@ def attributes_of(row: Observation, *, asked_tags: Collection[str] = ()) -> dict
     found |= dict(_tags(row, asked_tags))
     for key, value in metadata.items():
         if key not in _ABOUT_THE_FAILURE and key not in ("model", "prompt_name", "prompt_version"):
-            found.setdefault(key, value)
+            found[key] = found.get(key) or value
     return {name: value for name, value in found.items() if value and len(value) <= _LONGEST_VALUE}
 
 

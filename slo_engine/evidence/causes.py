@@ -27,6 +27,13 @@ _KINDS = {MODEL_CALL: "model"}
 _MASKED = re.compile(r"\[([A-Z]{2,12})\]")
 """What the scrubber leaves behind."""
 
+_ID = re.compile(
+    r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}"
+    r"|(?<![A-Za-z0-9])(?=[a-fA-F]{0,40}[0-9])[0-9a-fA-F]{8,64}(?![A-Za-z0-9])"
+    r"|(?<=\bcall_)(?=[A-Za-z]{0,40}[0-9])[A-Za-z0-9]{8,64}"
+)
+_NUMBER = re.compile(r"(?<![A-Za-z0-9])[0-9]{3,20}(?![A-Za-z0-9])")
+
 UrlOf = Callable[[Observation], str]
 """Where people look at the run of an observation."""
 
@@ -45,7 +52,7 @@ def alike(failures: Sequence[Failure]) -> list[Alike]:
     by_step: defaultdict[tuple[str, str], list[Failure]] = defaultdict(list)
     for failure in failures:
         # One provider's outage hits its models alike, and every call of a model may have a name of its own.
-        name = "" if failure.step.type == MODEL_CALL else failure.step.name
+        name = "" if failure.step.type == MODEL_CALL else without_ids(failure.step.name)
         by_step[failure.step.type, name].append(failure)
     found = [
         Alike(cluster.message, tuple(same[index] for index in cluster.members))
@@ -58,6 +65,11 @@ def alike(failures: Sequence[Failure]) -> list[Alike]:
 def causes_of(failures: Sequence[Failure], url_of: UrlOf) -> tuple[Cause, ...]:
     """Every cause, the most frequent first, with links to its newest runs."""
     return tuple(_cause(each, len(failures), url_of) for each in alike(failures))
+
+
+def without_ids(name: str) -> str:
+    """The name of a step without what differs from run to run: ``GET /orders/<n>``."""
+    return _NUMBER.sub("<n>", _ID.sub("<id>", name))
 
 
 def step_name(row: Observation) -> str:
@@ -85,7 +97,7 @@ def _cause(found: Alike, of: int, url_of: UrlOf) -> Cause:
         first_seen=min(times),
         last_seen=max(times),
         examples=links((failure.step for failure in failures), url_of),
-        environments=tuple(name for name, _ in environments.most_common()),
+        environments=tuple(name for name, _ in environments.most_common() if name),
     )
 
 
@@ -109,7 +121,7 @@ def _models(names: Counter[str]) -> str:
 @lru_cache(maxsize=1024)
 def _what(type_: str, own_name: str, model: str) -> str:
     kind = _KINDS.get(type_, type_.lower())
-    name = model if type_ == MODEL_CALL and model else own_name
+    name = model if type_ == MODEL_CALL and model else without_ids(own_name)
     scrubbed = outgoing_text(f"{kind} {name}".strip()[:_LONGEST_SCRUBBED])
     text = _MASKED.sub(lambda match: f"<{match.group(1).lower()}>", scrubbed)
     return text if len(text) <= _MAX_NAME else text[: _MAX_NAME - 1] + "…"

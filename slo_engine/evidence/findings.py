@@ -14,7 +14,7 @@ from functools import partial
 
 from slo_engine.definitions.traces import Failed, LowScore, Slow
 from slo_engine.evidence.attributes import attributes_of, is_of_runs, sample_rate_of
-from slo_engine.evidence.causes import MODEL_CALL, alike, causes_of, named
+from slo_engine.evidence.causes import MODEL_CALL, alike, causes_of, named, without_ids
 from slo_engine.evidence.contrast import Contrast, Trait, explain
 from slo_engine.evidence.crosstab import Cell
 from slo_engine.evidence.failing_step import Failure
@@ -244,6 +244,7 @@ def concluded(rows: FailedRows, subject: Subject, traces: Traces) -> Causes:
         query=rows.wanted,
         url=traces.filtered_url(first.step.project_id, rows.wanted) if first else None,
         unasked=rows.unasked,
+        without_steps=rows.without_steps,
     )
 
 
@@ -344,7 +345,8 @@ def _step_of(cause: Cause, rows: FailedRows) -> tuple[str | None, str]:
     ids = {example.id for example in cause.examples}
     failures: Iterable[Failure] = rows.verdicts.failures
     step = next(each.step for each in failures if each.step.trace_id in ids)
-    return None if step.type == MODEL_CALL else step.name, step.type
+    is_one_name = step.type != MODEL_CALL and without_ids(step.name) == step.name
+    return step.name if is_one_name else None, step.type
 
 
 def _common_part(message: str) -> str | None:

@@ -86,7 +86,9 @@ class Causes:
     url: str | None = None
     """Where people look at the same rows in LangFuse."""
     unasked: int = 0
-    """Rows that LangFuse sent although they were not asked for, where it sent nothing else."""
+    """Rows that LangFuse sent although they were not asked for."""
+    without_steps: str | None = None
+    """Why nothing is known of the steps; None: they were read."""
 
     @property
     def environments(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol
@@ -36,6 +36,9 @@ SLICES = 4
 
 MOST_TRACES = 100
 """Trace ids in one request: they stand in its address."""
+
+ITS_OWN = "langfuse-"
+"""The beginning of LangFuse's own environments."""
 
 MOST_STEPS = 2000
 MOST_RUNS_OF_CALLS = 2 * MOST_TRACES
@@ -88,6 +91,8 @@ class FailedRows:
     """How many failed, counted by the server, where rows were cut off; None: not known."""
     unasked: int
     """Rows that were sent without being asked for."""
+    without_steps: str | None = None
+    """Why the steps of the runs could not be read; None: they were."""
 
 
 def selection(query: TraceQuery, since: datetime, until: datetime, *, event: Event = "run") -> Selection:
@@ -125,22 +130,68 @@ async def failed(traces: Traces, subject: Subject, *, most: int, deadline: float
     below = replace(wanted, is_root=False, metadata=())
     roots, steps = await asyncio.gather(
         traces.observations(wanted, most=most, deadline=deadline, with_metadata=True),
-        traces.observations(below, most=most, deadline=deadline),
+        _or_error(traces.observations(below, most=most, deadline=deadline)),
     )
-    known, found = _whose_steps_are_known(roots.rows, steps)
-    if len(known) < min(len(roots.rows), MOST_TRACES):
+    named = (*subject.group.values(), *([wanted.trace_name] if wanted.trace_name else []))
+    if isinstance(steps, TracesError):
+        # What the runs say of themselves is better than nothing, and marked as such.
+        verdicts = failed_runs(_of_agents(roots.rows, wanted), (), named=named)
+        found = await _counted(traces, wanted, verdicts, roots, roots.is_partial, deadline)
+        return replace(found, without_steps=str(steps))
+    if not roots.rows and any(not row.is_root_known for row in steps.rows):
+        roots, steps = _unmarked_roots(steps, named)
+    known, inside = _whose_steps_are_known(_of_agents(roots.rows, wanted), steps)
+    if len(known) < min(len(roots.rows), MOST_TRACES) and steps.is_partial:
         # A few runs with thousands of failing steps: the steps of the newest are asked for by themselves.
         known = roots.rows[:MOST_TRACES]
         ids = tuple(dict.fromkeys(row.trace_id for row in known))
-        found = (await traces.observations(replace(below, trace_ids=ids), most=most, deadline=deadline)).rows
-    known, found = await _with_steps_of_bare_runs(traces, wanted, known, found, deadline)
-    named = (*subject.group.values(), *([wanted.trace_name] if wanted.trace_name else []))
-    verdicts = failed_runs(known, found, named=named)
+        asked = await _or_error(traces.observations(replace(below, trace_ids=ids), most=most, deadline=deadline))
+        inside = inside if isinstance(asked, TracesError) else asked.rows
+    known, inside = await _with_steps_of_bare_runs(traces, wanted, known, inside, deadline)
+    verdicts = failed_runs(known, inside, named=named)
     if verdicts.uncertain:
         beside = await _top_level(traces, wanted, (each.step.trace_id for each in verdicts.uncertain), deadline)
-        verdicts = failed_runs(known, found, named=named, others=beside)
+        verdicts = failed_runs(known, inside, named=named, others=beside)
+        if alike := _names_of_runs(known, verdicts, beside):
+            verdicts = failed_runs(known, inside, named=(*named, *alike), others=beside)
     is_partial = roots.is_partial or len(known) < len(roots.rows)
     return await _counted(traces, wanted, verdicts, roots, is_partial, deadline)
+
+
+async def _or_error(reading: Awaitable[Observations]) -> Observations | TracesError:
+    try:
+        return await reading
+    except TracesError as error:
+        return error
+
+
+def _of_agents(roots: Sequence[Observation], wanted: Selection) -> list[Observation]:
+    """Without LangFuse's own: its evaluators run in environments that nobody else may have."""
+    return [each for each in roots if wanted.environment or not (each.environment or "").startswith(ITS_OWN)]
+
+
+def _unmarked_roots(steps: Observations, named: Sequence[str]) -> tuple[Observations, Observations]:
+    """The steps that are runs, where the server does not say so and they hang below something of another service: those
+    that are called as the agent is, or are agents, and whose parent is none of theirs."""
+    ids = {row.id for row in steps.rows}
+    runs = [
+        row
+        for row in steps.rows
+        if not row.is_root_known and row.parent_id not in ids and (row.name in named or row.type == "AGENT")
+    ]
+    found = {id(row) for row in runs}
+    rest = tuple(row for row in steps.rows if id(row) not in found)
+    return replace(steps, rows=tuple(replace(row, is_root=True) for row in runs)), replace(steps, rows=rest)
+
+
+def _names_of_runs(
+    roots: Sequence[Observation], verdicts: Verdicts, beside: Mapping[str, Sequence[Observation]]
+) -> set[str]:
+    """What runs are called, by the traces that were looked at as a whole: for those that were not."""
+    sure = {(each.root.trace_id, each.root.name) for each in verdicts.failures if each.root is not None}
+    names = {name for trace_id, name in sure if trace_id in beside}
+    caught = {root.name for root in roots if root.trace_id in beside and (root.trace_id, root.name) not in sure}
+    return names - caught
 
 
 async def good(traces: Traces, wanted: Selection, *, deadline: float) -> list[tuple[Observation, float]]:
@@ -198,7 +249,8 @@ async def _with_steps_of_bare_runs(
     looked_at = bare[:MOST_TRACES]
     ids = tuple(dict.fromkeys(root.trace_id for root in looked_at))
     asked = Selection(wanted.since, wanted.until, levels=wanted.levels, is_root=False, trace_ids=ids)
-    found = (await traces.observations(asked, most=MOST_STEPS, deadline=deadline)).rows
+    answer = await _or_error(traces.observations(asked, most=MOST_STEPS, deadline=deadline))
+    found = () if isinstance(answer, TracesError) else answer.rows
     if found and len(bare) > len(looked_at):
         # The others are not blamed themselves for steps that nobody has seen.
         unseen = {root.trace_id for root in bare[MOST_TRACES:]}
@@ -254,7 +306,7 @@ async def _counted(
             total = sum(each.number for each in await traces.counts(wanted, deadline=deadline))
         except (TracesError, UnsupportedError):
             total = None  # said as "of the newest"
-    return FailedRows(wanted, verdicts, is_partial, total, 0 if read.rows else read.unasked)
+    return FailedRows(wanted, verdicts, is_partial, total, read.unasked)
 
 
 def slow(subject: Subject) -> tuple[Selection, Selection]:

@@ -48,6 +48,9 @@ LONGEST_HOLD = 300.0
 _THREADS = ThreadPoolExecutor(2, "traces")
 """Reading and grouping large answers: on the event loop it would hold up the webhook."""
 
+_WITHOUT_IT = (404, 405, 501)
+"""What servers, and proxies before them, answer that do not have an endpoint."""
+
 _ROOT_FIELDS = "core,basic,model,usage,prompt,metrics,trace_context,metadata"
 _STEP_FIELDS = "core,basic,model,usage,metrics,trace_context"
 """Without ``io``: prompts and answers stay where they are."""
@@ -196,11 +199,11 @@ class LangFuse:
         for _ in range(2 + most // PAGE_SIZE_V2):  # a page may be short, or empty, and still have a successor
             try:
                 answer = await self._get("/api/public/v2/observations", parameters, deadline)
+                rows, meta = await self._rows(answer)
             except TracesError:
                 if not reading.found:
                     raise
                 break
-            rows, meta = await self._rows(answer)
             await _in_a_thread(partial(reading.take, rows))
             cursor = meta.get("cursor")
             if not answer.is_whole:
@@ -218,13 +221,11 @@ class LangFuse:
         for page in range(1, 2 + most // PAGE_SIZE_V1):
             try:
                 answer = await self._get("/api/public/observations", {**parameters, "page": page}, deadline)
-            except _NotFoundError:
-                raise
+                rows, meta = await self._rows(answer)
             except TracesError:
                 if not reading.found:
                     raise
                 break
-            rows, meta = await self._rows(answer)
             await _in_a_thread(partial(reading.take, rows))
             pages = meta.get("totalPages")
             if answer.is_whole and (not isinstance(pages, int) or page >= pages):
@@ -245,20 +246,20 @@ class LangFuse:
             raise TracesError(f"{self._name} answered with something that is not JSON: is the address right?") from None
 
     async def _get(self, path: str, parameters: Mapping[str, Any], deadline: float) -> Answer:
-        request = self._client.build_request("GET", self._url + path, params=dict(parameters))
         async with self._places:
             now = time.monotonic()
             if (wait := self._held_until.get(path, 0.0) - now) > 0:
                 raise TracesError(f"{self._name} allows no more requests for {wait:.0f} s (rate limit)", is_outage=True)
             seconds = max(0.05, min(self._connection.timeout, deadline - now))
             try:
+                request = self._client.build_request("GET", self._url + path, params=dict(parameters))
                 answer = await fetch_async(
                     request, self._client, seconds=seconds, max_bytes=MAX_RESPONSE_BYTES, keep_beginning=True
                 )
             except ERRORS as error:
                 waited = replace(self._connection, timeout=round(seconds, 2))
                 raise TracesError(failure_of(error, waited).of(self._name), is_outage=True) from None
-        if answer.status == 404:
+        if answer.status in _WITHOUT_IT:
             raise _NotFoundError(f"{self._name} has no {path}")
         if answer.status == 429:
             pause = retry_after(answer.headers.get("retry-after"), datetime.now(UTC))
@@ -306,6 +307,9 @@ class _Reading:
 
     def observations(self, *, is_partial: bool) -> Observations:
         rows = sorted(self.found.values(), key=lambda row: row.start_time, reverse=True)
+        if self._unasked and self._wanted.tags:
+            # The server ignores filters: of a row that does not say its tags nobody knows whose it is.
+            rows = [row for row in rows if row.tags is not None]
         return Observations(tuple(rows[: self._most]), is_partial or len(rows) > self._most, self._unasked)
 
 

@@ -26,6 +26,8 @@ class Observation:
     model: str
     start_time: datetime
     parent_id: str = ""
+    is_root_known: bool = True
+    """Whether the server said so; else a parent may be something of another service."""
     end_time: datetime | None = None
     latency: float | None = None
     """Seconds."""

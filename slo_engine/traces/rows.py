@@ -42,6 +42,7 @@ def observation(row: Mapping[str, Any]) -> Observation | None:
         model=_text(row, "model") or _text(row, "providedModelName"),
         start_time=start_time,
         parent_id=parent,
+        is_root_known=isinstance(is_root, bool) or not parent,
         end_time=_time(row.get("endTime")),
         latency=_number(row.get("latency")),
         time_to_first_token=_number(row.get("timeToFirstToken")),

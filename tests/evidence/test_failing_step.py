@@ -12,8 +12,10 @@ from tests.evidence.world import failed_run, observation, step
 
 
 def verdicts(*rows: Observation, **options: object) -> Verdicts:
+    """Of traces that are known as a whole, unless told otherwise."""
     roots, steps = [row for row in rows if row.is_root], [row for row in rows if not row.is_root]
-    return failed_runs(roots, steps, **options)  # type: ignore[arg-type]
+    whole = {root.trace_id: [each for each in roots if each.trace_id == root.trace_id] for root in roots}
+    return failed_runs(roots, steps, **{"others": whole, **options})  # type: ignore[arg-type]
 
 
 def blamed(*rows: Observation) -> list[str]:

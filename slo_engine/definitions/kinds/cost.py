@@ -55,6 +55,11 @@ class CostSli:
         """What was paid for: money is spent by runs that succeed."""
         return Spent(self.spend)
 
+    @property
+    def explained_if_tied(self) -> Spent:
+        """The same."""
+        return self.explained_by
+
     def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[BaseRecord]:
         """The spend. There is no total: that is the budget, a constant."""
         known = (beside(self.spend, self.exporter_labels),) if self.exporter_labels else ()

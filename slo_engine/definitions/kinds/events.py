@@ -17,6 +17,7 @@ from slo_engine.definitions.kinds.sli import BaseRecord, Earlier, OfEvents, SliD
 from slo_engine.definitions.kinds.specimen import Labels, Specimen, series
 from slo_engine.definitions.labels import COUNTER, RESERVED_LABELS
 from slo_engine.definitions.promql import Matcher, Selector
+from slo_engine.definitions.traces import Failed, counts_failures, event_of
 
 TARGET_LABELS = ("job", "instance", "namespace", "pod", "container")
 """What names a target, for Prometheus and in Kubernetes."""
@@ -43,6 +44,19 @@ class EventsSli(OfEvents):
     def watched(self) -> Selector:
         """The counter of all events."""
         return self.total
+
+    @property
+    def explained_by(self) -> Failed | None:
+        """Runs that failed, or calls in them, where that is what is counted."""
+        event = event_of(self.total.metric)
+        failed = counts_failures(self._part, is_good=self.errors is None)
+        return Failed(event) if event and failed else None
+
+    @property
+    def explained_if_tied(self) -> Failed | None:
+        """The same, whatever the errors are called."""
+        event = event_of(self.total.metric)
+        return Failed(event) if event else None
 
     def base(self, by: Sequence[str], earlier: Earlier) -> Iterator[BaseRecord]:
         """Total, then errors: themselves, or what of the total is not good."""

@@ -81,6 +81,11 @@ class Sli(Protocol):
         ...
 
     @property
+    def explained_if_tied(self) -> Explanation | None:
+        """The same where the SLO names its traces: then its author says that they explain it."""
+        ...
+
+    @property
     def buckets(self) -> Selector | None:
         """All buckets of the classic histogram that the threshold must be one of."""
         ...
@@ -134,6 +139,11 @@ class OfEvents:
         watched = self.watched
         event = event_of(watched.metric) if watched else "run"
         return Failed(event) if event else None
+
+    @property
+    def explained_if_tied(self) -> Explanation | None:
+        """The same."""
+        return self.explained_by
 
     @property
     def error_series(self) -> ErrorSeries | None:

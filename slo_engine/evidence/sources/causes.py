@@ -26,7 +26,7 @@ class CausesSource:
         """The causes of the window."""
         assert self._findings is not None  # which wants() asks for
         found = await self._findings.causes(subject, deadline)
-        if not found.failed and found.unasked:
+        if found.unasked and not (found.failed or found.uncertain or found.waiting):
             raise CannotTellError(
                 f"this LangFuse server ignores filters: of {found.unasked:,} observations that it sent none was asked "
                 "for, and none is used; a newer server (v4) filters"
