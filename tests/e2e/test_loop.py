@@ -18,7 +18,7 @@ from tests.e2e.engine import get
 from tests.waiting import wait_for
 
 # The rules are evaluated once a minute, whatever the test would like: the loop takes two to three.
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(420), pytest.mark.takes(seconds=200)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(480), pytest.mark.takes(seconds=300)]
 
 
 @pytest.fixture(scope="module")
@@ -34,20 +34,25 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
         yield running
 
 
-@pytest.fixture(scope="module")
-def page(stack: Stack) -> dict[str, Any]:
-    """The page of the burning success SLO, as the receiver got it."""
+def notification(stack: Stack, slo: str, agent: str, *, within: float = 300) -> dict[str, Any]:
+    """The first notification of an SLO, as the receiver got it."""
 
     def look() -> dict[str, Any] | None:
         stack.raise_if_a_part_has_ended()
         for each in get(f"{stack.receiver_url}/pages"):
             labels = each["message"]["commonLabels"]
-            if (labels.get("slo"), labels.get("agent_type")) == ("success", "support_agent"):
+            if (labels.get("slo"), labels.get("agent_type")) == (slo, agent):
                 message: dict[str, Any] = each["message"]
                 return message
         return None
 
-    return wait_for("the enriched page of the success SLO", look, within=300, every=1.0)
+    return wait_for(f"the enriched notification of the SLO {slo}", look, within=within, every=1.0)
+
+
+@pytest.fixture(scope="module")
+def page(stack: Stack) -> dict[str, Any]:
+    """The page of the burning success SLO."""
+    return notification(stack, "success", "support_agent")
 
 
 def ledger(stack: Stack) -> dict[str, dict[str, Any]]:
@@ -79,6 +84,14 @@ def test_the_page_says_why(page: dict[str, Any]) -> None:
     annotations = page["alerts"][0]["annotations"]
     assert f"{cause['count']} of {cause['count']}: tool web_search" in annotations["slo_engine_causes"]
     assert all(trace["url"] in annotations["slo_engine_traces"] for trace in cause["traces"])
+
+
+def test_its_first_line_names_tool_message_prompt_version_and_model(page: dict[str, Any]) -> None:
+    answer = page["alerts"][0]["annotations"]["slo_engine_answer"]
+    assert answer.startswith("100 % of failing runs: tool web_search, TimeoutError: search index shard-<n> did not answer")
+    assert "model claude-sonnet-4-5" in answer
+    assert "prompt support v12" in answer
+    assert page["enrichment"]["subjects"][0]["changes"]["changes"][0]["attributes"] == {"prompt": "support v12"}
 
 
 def test_the_page_says_what_the_budget_is_doing(page: dict[str, Any]) -> None:
@@ -210,3 +223,20 @@ def test_prometheus_scrapes_the_engine_and_keeps_exemplars_of_failing_runs(stack
     traces = [exemplar["labels"]["trace_id"] for each in series for exemplar in each["exemplars"]]
     assert traces
     assert {runs[trace]["outcome"] for trace in traces if trace in runs} == {"error"}
+
+
+def test_a_loop_that_spends_is_explained_by_model_and_calls(stack: Stack, page: dict[str, Any]) -> None:
+    found = notification(stack, "spend", "batch_agent")
+    (subject,) = found["enrichment"]["subjects"]
+    assert subject["answer"].startswith("claude-opus-4-1 in batch_agent: ")
+    assert subject["spend"]["spenders"][0]["labels"] == {"agent_type": "batch_agent", "model": "claude-opus-4-1"}
+    assert "30 calls" in subject["texts"]["spend"]
+    assert subject["traces"] is None
+
+
+def test_low_scores_are_explained_by_what_the_judge_said(stack: Stack, page: dict[str, Any]) -> None:
+    found = notification(stack, "answers", "research_agent", within=400)
+    (subject,) = found["enrichment"]["subjects"]
+    assert "cites document <n>, which was not retrieved" in subject["answer"]
+    assert "index 2026-10" in subject["answer"]
+    assert subject["traces"] is None
