@@ -162,6 +162,23 @@ def test_trace_ids_are_unique_even_where_agents_seed_random(backend: Backend) ->
     assert len(ids) == 50
 
 
+def test_a_run_that_succeeded_says_at_which_rate_it_was_kept(backend: Backend) -> None:
+    """Who compares failing runs with healthy ones must know for how many a healthy one stands."""
+    tracing = backend.tracing(sample_rate=0.999)
+    with backend.run(tracing) as healthy:
+        healthy.record_tool_call("search")
+    with suppress(ValueError), backend.run(tracing) as failing:
+        raise ValueError("boom")
+    assert tracing.flush(5.0)
+
+    def rate_of(run: AgentMonitor) -> str | None:
+        roots = [row for row in backend.rows(run.trace_id) if row["isRootObservation"]]
+        return roots[0]["metadata"].get("slo_engine_sample_rate") if roots else "no trace"
+
+    assert rate_of(healthy) == "0.999"
+    assert rate_of(failing) is None
+
+
 @pytest.mark.parametrize("rate", [0.15])
 def test_10_000_runs_keep_every_error_whole_and_the_rate_of_the_rest(backend: Backend, rate: float) -> None:
     tracing = backend.tracing(sample_rate=rate)
