@@ -171,11 +171,11 @@ def test_a_run_that_succeeded_says_at_which_rate_it_was_kept(backend: Backend) -
         raise ValueError("boom")
     assert tracing.flush(5.0)
 
-    def rate_of(run: AgentMonitor) -> str | None:
+    def rate_of(run: AgentMonitor) -> Any:
         roots = [row for row in backend.rows(run.trace_id) if row["isRootObservation"]]
         return roots[0]["metadata"].get("slo_engine_sample_rate") if roots else "no trace"
 
-    assert rate_of(healthy) == "0.999"
+    assert float(rate_of(healthy)) == 0.999
     assert rate_of(failing) is None
 
 
