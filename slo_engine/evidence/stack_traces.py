@@ -12,8 +12,8 @@ from typing import Final
 
 
 def without_frames(text: str) -> str:
-    """From the message of a stack trace on, empty if all that is left of the trace are frames. A text that is none comes
-    back as it is. Colours must be out of it."""
+    """From the message of a stack trace on; empty if all that is left of it are frames. A text that is none comes
+    back as it is. Colours must have been taken out."""
     lines = text.splitlines()
     mark = _quotation(lines)
     if mark:
@@ -69,13 +69,16 @@ def _last_exception(lines: Sequence[str]) -> str:
     named: list[int] = []
     lead = ""
     is_in_frames = _begins_with_source(lines)
+    marked = next((at for at, line in enumerate(lines[:2]) if _MARKERS.fullmatch(line)), -1)
     for at, line in enumerate(lines):
+        if at <= marked:
+            continue
         is_at_margin = not named and _AT_MARGIN.match(line) is not None
         if _TRACEBACK in line or is_at_margin or (is_in_frames and _AT_MARGIN.match(line)) or _FRAME.match(line):
             if not named and not lead and not is_in_frames and not is_at_margin:
                 lead = line.partition(_TRACEBACK)[0].strip(" :(") if _TRACEBACK in line else ""
             is_in_frames = True
-        elif not line or line.isspace() or _CHAINED.match(line):
+        elif not line or line.isspace() or _CHAINED.match(line) or _TRACEBACK.startswith(line):
             continue
         elif is_in_frames and not line[0].isspace():
             named.append(at)
