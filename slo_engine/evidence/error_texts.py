@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 from slo_engine.evidence.stack_traces import without_frames
 
 LONGEST_READ: Final = 4000
-"""Characters at the beginning, and as many at the end, that are read: the end of a traceback says what it is of."""
+"""Characters of a message. Of a stack trace as many are read at its end, and up to twice as many at its beginning."""
 
 
 class ErrorText(NamedTuple):

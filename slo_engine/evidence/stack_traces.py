@@ -22,8 +22,6 @@ def without_frames(text: str) -> str:
         said = _of_group(lines) if any(map(_OPENS_MEMBER.fullmatch, lines)) else _last_exception(lines)
     else:
         said = _with_cause(_without_place(lines))
-    if said is None:
-        return text
     return f"{mark}{said}" if said else ""
 
 

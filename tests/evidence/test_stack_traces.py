@@ -48,8 +48,8 @@ GRPC = (
         (f"{HEAD}{FRAME}Trace", "no message"),
         (f"ToolException('{ESCAPED}')", "ValueError: bad')"),
         (
-            "System.AggregateException: One or more errors\n ---> System.Net.Http.HttpRequestException: refused\n  at a",
-            "System.AggregateException: One or more errors: System.Net.Http.HttpRequestException: refused",
+            "System.AggregateException: Many errors\n ---> System.Net.Http.HttpRequestException: refused\n  at a",
+            "System.AggregateException: Many errors: System.Net.Http.HttpRequestException: refused",
         ),
         ("Error: no start\n\nCaused by:\n    0: reading x\n    1: no such file\n", "Error: no start: no such file"),
         (
