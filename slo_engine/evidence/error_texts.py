@@ -98,9 +98,15 @@ _GRPC: Final = re.compile(
 def _first_line(text: str) -> str:
     """The first line that says something; with the next, if all it does is to announce that."""
     lines = [line for line in text[:LONGEST_READ].splitlines() if line.strip()]
+    if lines and lines[0].lstrip()[0] in _CORNERS:
+        lines = [line.strip("│┃ ") for line in lines if line.lstrip()[0] not in _CORNERS]
     if len(lines) > 1 and lines[0].rstrip().endswith(":"):
         return f"{lines[0]} {lines[1]}"
     return lines[0] if lines else ""
+
+
+_CORNERS: Final = frozenset("╭╰┌└┏┗")
+"""Of the box that rich draws around a message."""
 
 
 # Bodies, in JSON or as Python writes a dict.

@@ -131,7 +131,7 @@ def _member(lines: Sequence[str]) -> str:
 _PLACE: Final = re.compile(r"(?:file://|node:|[A-Za-z]:\\|[/.~]|\w+/)\S{0,300}:\d+(?::\d+)?")
 _CAUSE: Final = re.compile(
     r"Caused by: (?P<java>\S.*)"
-    r"|\s*\[cause\]: (?P<node>\S.*)"
+    r"|\s*(?:\[cause\]: |cause: (?=\w{0,80}Error\b)|\[errors\]: \[)(?P<node>.*)"
     r"| ---> (?P<net>[A-Za-z_].*)"
 )
 _CAUSES_OF_RUST: Final = re.compile(r"Caused by:\s*")
@@ -152,7 +152,8 @@ def _with_cause(lines: Sequence[str]) -> str:
     cause = ""
     for at, line in enumerate(lines[1:], 1):
         if (found := _CAUSE.match(line)) is not None:
-            cause = found["java"] or found["node"] or found["net"]
+            below = lines[at + 1 : at + 2] if "[errors]" in line else []  # of several: the first
+            cause = found["java"] or found["net"] or "".join(below) or found["node"]
         elif _CAUSES_OF_RUST.fullmatch(line):
             for below in lines[at + 1 :]:
                 if (numbered := _NUMBERED.fullmatch(below)) is None:
@@ -161,5 +162,7 @@ def _with_cause(lines: Sequence[str]) -> str:
     cause = cause.strip().removesuffix("{").rstrip(" :")
     if not cause:
         return "\n".join(lines)
-    outer = outer.removesuffix("{").rstrip(" :")
+    outer = "" if outer.startswith("at ") else outer.removesuffix("{").rstrip(" :")
+    if not outer:  # cut at its start
+        return cause
     return outer if cause in outer else f"{outer}: {cause}"

@@ -61,6 +61,13 @@ GRPC = (
         (GRPC.format(error="AioRpcError"), "AioRpcError: StatusCode.UNAVAILABLE: Connection refused"),
         ("ERROR: syntax error\nLINE 1: SELECT\n        ^\nHINT: No function", "ERROR: syntax error"),
         ("while scanning\n  in \"<string>\", line 3, column 1:\n    foo\n    ^\nno ':'", "while scanning"),
+        ("\tat a.b\nCaused by: x.Y: refused", "x.Y: refused"),
+        ("Error: a\n    at x {\n  cause: TypeError: b\n      at y {\n    code: 'C'\n  }\n}", "Error: a: TypeError: b"),
+        (
+            "AggregateError\n    at x {\n  [errors]: [\n    Error: connect ECONNREFUSED 10.0.0.1:5432\n        at y\n  ]\n}",
+            "AggregateError: Error: connect ECONNREFUSED 10.0.0.1:5432",
+        ),
+        ("╭─ Error ─╮\n│ No such option │\n╰───╯", "No such option"),
         ("  two words\nand more", "two words"),
     ],
 )
