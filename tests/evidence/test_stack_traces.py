@@ -64,7 +64,7 @@ GRPC = (
         ("\tat a.b\nCaused by: x.Y: refused", "x.Y: refused"),
         ("Error: a\n    at x {\n  cause: TypeError: b\n      at y {\n    code: 'C'\n  }\n}", "Error: a: TypeError: b"),
         (
-            "AggregateError\n    at x {\n  [errors]: [\n    Error: connect ECONNREFUSED 10.0.0.1:5432\n        at y\n  ]\n}",
+            "AggregateError\n    at x {\n  [errors]: [\n    Error: connect ECONNREFUSED 10.0.0.1:5432\n  ]\n}",
             "AggregateError: Error: connect ECONNREFUSED 10.0.0.1:5432",
         ),
         ("╭─ Error ─╮\n│ No such option │\n╰───╯", "No such option"),
