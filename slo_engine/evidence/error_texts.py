@@ -1,4 +1,4 @@
-"""What of a raw error text is the message: the line that names the exception, what a JSON body says. Pure.
+"""What of a raw error text is the message: the exception of a stack trace, what a JSON body says. Pure.
 
 Bodies are read by their keys and not parsed: half of them are Python's, and many were cut off on their way.
 """
@@ -9,8 +9,10 @@ import json
 import re
 from typing import Final, NamedTuple
 
+from slo_engine.evidence.stack_traces import without_frames
+
 LONGEST_READ: Final = 4000
-"""Characters at the beginning, and as many at the end, that are read: the end of a traceback says what it is of."""
+"""Characters of a message. Of a stack trace as many are read at its end, and up to twice as many at its beginning."""
 
 
 class ErrorText(NamedTuple):
@@ -24,21 +26,44 @@ class ErrorText(NamedTuple):
 def error_text(raw: str) -> ErrorText:
     """The message in a raw error text: in a traceback, a stack trace, a validation error, a JSON body, a page of HTML,
     or its first line."""
-    raw = raw.strip()
-    said = raw[:LONGEST_READ]
-    if _TRACEBACK in raw and said[0] not in "{[":
-        said = _last_exception(said if len(raw) <= LONGEST_READ else f"{_without_last_line(said)}\n{_end(raw)}")
+    said = raw.strip() if _IS_BODY.match(raw) else _of_trace(raw)
+    said = said[:LONGEST_READ]
     if "{" in said and (found := _of_body(said)) is not None:
         return found
     if "<" in said and (page := _PAGE.search(said)):
         said = f"{said[: page.start()]}{page['title'] or '<html>'}"
     names: tuple[str, ...] = ()
     if "input_value=" in said and (validation := _VALIDATION.match(said)):
-        what, part, problem, kind = validation.groups()
-        said, names = f"{what}: {part}: {problem} [type={kind}]", (_NUMBER.sub("<n>", part), kind)
+        what, part, between, problem, kind = validation.groups()
+        where = f": {part}{':' if _LINE_END.search(between) else ''}" if part else ":"
+        said, names = f"{what}{where} {problem} [type={kind}]", (_NUMBER.sub("<n>", part or ""), kind)
+    elif "terminated with:" in said and (call := _GRPC.search(said)):
+        said = f"{said[: call.start()].removesuffix('<')}{call['error']}: {call['status']}: {call['details']}"
     elif "\n" in said or "\r" in said:
         said = _first_line(said)
     return ErrorText(_one_line(said), names)
+
+
+def _of_trace(raw: str) -> str:
+    text = raw.strip()
+    begins = len(raw) - len(raw.lstrip())
+    if len(text) > 3 * LONGEST_READ:
+        # The line with which the beginning ends is whole: half a secret might not be known for one.
+        whole = text.find("\n", LONGEST_READ, 2 * LONGEST_READ)
+        text = f"{text[: whole if whole != -1 else 2 * LONGEST_READ]}\n{_end(text)}"
+    if "\x1b" in text:
+        text = _COLOUR.sub("", text)
+    if "\\n" in text and _ESCAPED_TRACE.search(text) and not _LINE_END.search(text):
+        for letters, meant in _ESCAPED:
+            text = text.replace(letters, meant)
+    if not _LINE_END.search(text):
+        return text
+    return without_frames(f" {text}" if raw[begins - 1 : begins] in _BLANKS else text).strip()
+
+
+def _end(text: str) -> str:
+    """Without its first line: half a line may hold half a secret."""
+    return text[-LONGEST_READ:].partition("\n")[2]
 
 
 def _one_line(text: str) -> str:
@@ -52,55 +77,36 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _PAGE: Final = re.compile(
     r"<(?:!doctype\b|html\b)(?:.{0,1000}?<title>(?P<title>[^<]{1,200}))?", re.IGNORECASE | re.DOTALL
 )
-_VALIDATION: Final = re.compile(
-    r"(.{0,200}?\d+ validation errors? for \S{1,200})\s+(\S.{0,200}?)\s+(\S[^\n]{0,500}?)"
+_LINE_END: Final = re.compile(r"[\r\n]")
+_ESCAPED_TRACE: Final = re.compile(r"Traceback \(most recent|\\n\s*File |\\n\s{0,8}(?:\\t)?at |\\nCaused by:")
+_ESCAPED: Final = (("\\r", ""), ("\\n", "\n"), ("\\t", "\t"), ('\\"', '"'))
+"""Of one line, in which the ends of lines are so many letters."""
+
+_BLANKS: Final = frozenset(" \t")
+_IS_BODY: Final = re.compile(r"\s*+(?:\[\s*+)?\{")
+_VALIDATION: Final = re.compile(  # what is wrong with all of it has no part, and is indented
+    r"(.{0,200}?\d+ validation errors? for \S{1,200})(?:\r?\n[ \t]+|\s+(\S.{0,200}?)(\s+))(\S[^\n]{0,500}?)"
     r" \[type=([\w.]{1,100}), input_value="
 )
 _NUMBER: Final = re.compile(r"\d+")
+_GRPC: Final = re.compile(
+    r"(?P<error>\w{1,60}) of RPC that terminated with:\s{1,9}status = (?P<status>[\w.]{1,60})"
+    r"\s{1,9}details = \"(?P<details>[^\n\"]{1,1000})"
+)
 
 
 def _first_line(text: str) -> str:
     """The first line that says something; with the next, if all it does is to announce that."""
     lines = [line for line in text[:LONGEST_READ].splitlines() if line.strip()]
+    if lines and lines[0].lstrip()[0] in _CORNERS:
+        lines = [line.strip("│┃ ") for line in lines if line.lstrip()[0] not in _CORNERS]
     if len(lines) > 1 and lines[0].rstrip().endswith(":"):
         return f"{lines[0]} {lines[1]}"
     return lines[0] if lines else ""
 
 
-# Tracebacks of Python.
-
-_TRACEBACK: Final = "Traceback (most recent call last)"
-_GROUP: Final = "Exception Group Traceback"
-_MARGIN: Final = re.compile(r"^ *\| ?", re.MULTILINE)
-_MEMBER_OF_GROUP: Final = re.compile(r"^ *\+[-+]+.*$", re.MULTILINE)
-_FLUSH_LEFT: Final = re.compile(r"^(?![ \t]|File \")\S", re.MULTILINE)
-
-
-def _without_last_line(text: str) -> str:
-    return text.rpartition("\n")[0]
-
-
-def _end(raw: str) -> str:
-    return raw[-LONGEST_READ:].partition("\n")[2]  # without its first line: half a line may hold half a secret
-
-
-def _last_exception(text: str) -> str:
-    """From the line on that names the last exception. Of a group: its own line, and that of its first member."""
-    if _GROUP in text:
-        group, *members = _MEMBER_OF_GROUP.split(text)
-        lines = [_after_last_traceback(_MARGIN.sub("", each)).partition("\n")[0] for each in (group, *members[:1])]
-        return ": ".join(filter(None, lines)) or text
-    return _after_last_traceback(text)
-
-
-def _after_last_traceback(text: str) -> str:
-    before, _, traceback = text.rpartition(_TRACEBACK)
-    named = _FLUSH_LEFT.search(traceback, traceback.find("\n") + 1)
-    if named is not None:
-        return traceback[named.start() :]
-    if _TRACEBACK in before:  # what follows was cut off: the exception before it is better than none
-        return _after_last_traceback(before)
-    return traceback.rstrip().rpartition("\n")[2].strip()
+_CORNERS: Final = frozenset("╭╰┌└┏┗")
+"""Of the box that rich draws around a message."""
 
 
 # Bodies, in JSON or as Python writes a dict.
@@ -111,12 +117,15 @@ def _ranked(keys: str) -> dict[str, int]:
 
 
 _SAID: Final = r"(?:\"((?:[^\"\\]|\\.)*+)|'((?:[^'\\]|\\.)*+))"
-_PAIR: Final = re.compile(rf"[\"'](@?\w{{1,40}})[\"']\s{{0,9}}:\s{{0,9}}(?:{_SAID}|(\d{{1,6}})\b)", re.DOTALL)
+_PAIR: Final = re.compile(rf"[\"'](@?\w{{1,40}})[\"']\s{{0,9}}:\s{{0,9}}(?:{_SAID}|(-?\d{{1,6}})\b)", re.DOTALL)
 _MESSAGE_KEYS: Final = _ranked("message error_message errormessage msg detail error_description error title reason")
 _CODE_KEYS: Final = _ranked("code error_code errorcode __type type status status_code statuscode")
 _NAME: Final = re.compile(r"[\w.:/-]{1,100}")
 _SAYS_NOTHING: Final = frozenset({"error", "about:blank", "object", "string"})
 _ERROR: Final = re.compile(r"[\"']errors?[\"']\s{0,9}:\s{0,9}[\[{]", re.IGNORECASE)
+_METADATA: Final = re.compile(r"[\"']metadata[\"']\s{0,9}:\s{0,9}\{")
+"""In its ``raw`` a gateway to models (OpenRouter) says what the provider has answered."""
+
 _OPENS: Final = re.compile(r"\{(?:\\n|\s){0,99}[\"']")
 _INTRODUCES: Final = frozenset("-:.,=)0123456789")
 _ANSWER: Final = re.compile(r"(?<=[}\]], )status_code: \d{3}, body: (?=\{)")
@@ -157,9 +166,12 @@ def _told(text: str, start: int, error: int) -> tuple[str, str, str]:
     messages: dict[tuple[bool, int], str] = {}
     numbers: dict[int, str] = {}
     names: dict[int, str] = {}
+    cause = ""
     for match in _PAIR.finditer(text, start):
         key, in_quotes, in_marks, digits = match.groups()
         said = in_quotes or in_marks or ""
+        if key == "raw" and said and not cause and _METADATA.search(text, start, match.start()):
+            cause = error_text(_unescaped(said)).text
         if (rank := _MESSAGE_KEYS.get(key.lower())) is not None and said and not said.isspace():
             messages.setdefault((match.start() < error, rank), said)
         if (rank := _CODE_KEYS.get(key.lower())) is not None:
@@ -168,7 +180,10 @@ def _told(text: str, start: int, error: int) -> tuple[str, str, str]:
             elif said.lower() not in _SAYS_NOTHING and _NAME.fullmatch(said):
                 names.setdefault(rank, said)
     message = messages[min(messages)] if messages else ""
-    return _unescaped(message), _first(numbers), _first(names)
+    message = _unescaped(message)
+    if message and cause and cause not in message:
+        message = f"{message}: {cause}"
+    return message, _first(numbers), _first(names)
 
 
 def _first(found: dict[int, str]) -> str:

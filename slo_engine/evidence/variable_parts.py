@@ -137,7 +137,13 @@ _ID_INSIDE: Final = re.compile(r"(?=[a-fA-F]{0,40}\d)[0-9a-fA-F]{8}|\d{7}|\d{4}-
 
 def _is_status(before: str, word: str, after: str, number: str) -> bool:
     """Whether a number is that of an error, as what stands around it says."""
-    if _introduces_a_status(before):
+    if _introduces_a_status(before) or _JSON_RPC.fullmatch(number):
+        return True
+    if word[-1] == "," and word[0] == "(" and after[:1] in _QUOTES and (not before or before[-1] in ":)"):
+        return True  # as Python prints the arguments of an exception: (2003, "Can't connect")
+    if _SQLSTATE_BEHIND.match(after) or (
+        before in _OF_A_WEBSOCKET and _CLOSE_CODE.fullmatch(number) and after.startswith("(")
+    ):
         return True
     if not _HTTP_FAILURE.fullmatch(number):
         return False
@@ -157,14 +163,27 @@ def _introduces_a_status(word: str) -> bool:
     return _INTRODUCED.search(word) is not None
 
 
-_BARE: Final = re.compile(r"[\"'(\[<]{0,2}(\d{1,5})[\"')\]>.,:;]{0,3}")
+_BARE: Final = re.compile(r"[\"'(\[<]{0,2}(-?\d{1,5}|\d\d[A-Z]\d\d|HY\d{3})[\"')\]>.,:;]{0,3}")
 _INTRODUCED: Final = re.compile(
-    r"(?:^|[^A-Za-z])(?:http(?:/\d(?:\.\d)?)?|status(?:[_-]?code)?|code|errno|sqlstate|signal|error)[\"']?[:=]?[\"']?$",
+    r"(?:^|[^A-Za-z])(?:http(?:/\d(?:\.\d)?)?|status(?:[_-]?code)?|code|errno|winerror|sqlstate|signal|error)[\"']?[:=]?[\"']?$"
+    r"|(?-i:[A-Za-z](?:Error|Exception))$|sqlstate\[\w{5}\]:?$",
     re.IGNORECASE,
 )
 _STATUS_INSIDE: Final = re.compile(
-    r"(?:^|[^A-Za-z])(?:http|status(?:[_-]?code)?|code|errno|sqlstate)[\"']?[-_:=][\"']?\d{1,5}(?![\w])", re.IGNORECASE
+    r"(?:^|[^A-Za-z])(?:http|status(?:[_-]?code)?|code|errno|winerror|sqlstate)[\"']?[-_:=\[(][\"']?-?\d{1,5}(?!\w)"
+    r"|sqlstate[\"']?[:=\[][\"']?\w{5}(?!\w)"
+    # Of Oracle, of Entra ID, of MongoDB: ORA-00942, AADSTS700016, E11000.
+    r"|(?-i:^\W{0,3}(?:(?:ORA|TNS|PLS|RMAN|DP[IY])-\d{3,5}|AADSTS\d{5,7}|E11\d{3})(?!\w))"
+    r"|(?-i:(?:Error|Exception)\(\d{1,5},$)",
+    re.IGNORECASE,
 )
+_JSON_RPC: Final = re.compile(r"-32[0-7]\d\d")
+"""The numbers that JSON-RPC keeps for errors."""
+
+_SQLSTATE_BEHIND: Final = re.compile(r"\((?:\d\d[0-9A-Z]\d\d|HY\d{3})\):")
+_QUOTES: Final = frozenset("\"'")
+_OF_A_WEBSOCKET: Final = frozenset({"received", "sent"})
+_CLOSE_CODE: Final = re.compile(r"10(?:0\d|1[0-5])")
 _HTTP_FAILURE: Final = re.compile(r"[45]\d\d")
 _REASON: Final = re.compile(
     r"(?:Bad|Unauthorized|Payment|Forbidden|Not|Method|Proxy|Request|Conflict|Gone|Length|Precondition|Unprocessable|Too"

@@ -25,6 +25,9 @@ _PRIVATE: Final = tuple(
 _FINGERPRINT: Final = re.compile(r"[0-9a-f]{16}")
 """Of an alert, or a span: its digits may look like anything."""
 
+_OF_FINGERPRINTS: Final = frozenset({"fingerprint", "fingerprints"})
+"""Keys under which a fingerprint of nothing but decimal digits is one. Elsewhere it may be the number of a card."""
+
 
 def _is_of_a_person(kind: str, said: str) -> bool:
     if kind != "ip":
@@ -41,7 +44,7 @@ _SCRUBBER: Final = Scrubber(wanted=_is_of_a_person)
 
 def outgoing_text(text: str) -> str:
     """The text with ``[EMAIL]``, ``[SECRET]``, ... instead of what must not leave."""
-    if _FINGERPRINT.fullmatch(text):
+    if _FINGERPRINT.fullmatch(text) and not text.isdigit():
         return text
     return _SCRUBBER.scrub(text)
 
@@ -59,8 +62,14 @@ def outgoing(data: Any) -> Any:
             while name in found:  # two that are masked alike are still two
                 number += 1
                 name = f"{masked} {number}"
-            found[name] = outgoing(value)
+            found[name] = _fingerprints(value) if key in _OF_FINGERPRINTS else outgoing(value)
         return found
     if isinstance(data, list | tuple):
         return [outgoing(each) for each in data]
     return data
+
+
+def _fingerprints(data: Any) -> Any:
+    if isinstance(data, list | tuple):
+        return [_fingerprints(each) for each in data]
+    return data if isinstance(data, str) and _FINGERPRINT.fullmatch(data) else outgoing(data)

@@ -128,6 +128,7 @@ _KEY_STARTS: Final = (
     *("sk-", "sk_", "rk_", "AKIA", "ASIA", "AIza", "ya29.", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
     *("glpat-", "xox", "xapp-", "whsec_", "hf_", "gsk_", "npm_", "pypi-", "SG.", "eyJ", "r8_", "xai-", "pplx-"),
     *("dop_v1_", "shpat_", "dapi", "nvapi-", "AGE-SECRET-KEY-", "sl.", "lin_api_", "ntn_", "secret_"),
+    *("tvly-", "pcsk_", "lsv2_", "fc-", "pa-", "csk-", "tgp_v1_", "jina_", "llx-", "hvs.", "glsa_", "e2b_"),
 )
 _KEYS: Final = re.compile(
     # Whatever fails does so after a bounded look; what is found is skipped: so no text is read over and over.
@@ -152,8 +153,16 @@ _KEYS: Final = re.compile(
     r"|r8_[A-Za-z0-9]{30,}|xai-[A-Za-z0-9]{30,}|pplx-[A-Za-z0-9]{30,}|nvapi-[A-Za-z0-9_-]{30,}"
     r"|dop_v1_[a-f0-9]{40,}|shpat_[a-fA-F0-9]{30,}|dapi[a-f0-9]{32}|lin_api_[A-Za-z0-9]{30,}"
     r"|AGE-SECRET-KEY-[0-9A-Z]{50,}|sl\.[A-Za-z0-9_-]{60,}|ntn_[A-Za-z0-9]{40,}|secret_[A-Za-z0-9]{40,}"
+    # Of services that agents use: Tavily, Pinecone, LangSmith, Firecrawl, Voyage, Cerebras, Together, Jina, LlamaCloud.
+    r"|tvly-[A-Za-z0-9_-]{16,}|pcsk_[A-Za-z0-9_]{20,}|lsv2_[a-z]{2,4}_[A-Za-z0-9_]{20,}|fc-[a-f0-9]{32}(?![A-Za-z0-9])"
+    r"|pa-(?=[a-z0-9_-]{0,60}[A-Z])(?=[A-Za-z_-]{0,60}\d)[A-Za-z0-9_-]{43,}|csk-(?=[A-Za-z]{0,60}\d)[A-Za-z0-9]{30,}"
+    r"|tgp_v1_[A-Za-z0-9_-]{30,}|jina_[A-Za-z0-9_-]{40,}|llx-[A-Za-z0-9]{40,}|hvs\.[A-Za-z0-9_-]{24,}"
+    r"|glsa_[A-Za-z0-9_]{32,}|e2b_[a-f0-9]{40}"
     r")"
 )
+_TELEGRAM: Final = re.compile(r"(?<=\d{8}):(AA[A-Za-z0-9_-]{33})(?![A-Za-z0-9_-])")
+"""Of a bot: behind its number, which is no secret, in an address behind `/bot`."""
+
 _PRIVATE_KEY: Final = re.compile(
     r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
     r".*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)",
@@ -181,16 +190,27 @@ _SECRET_NAMES: Final = (
     "api-key",
     "access_key",
     "accesskey",
+    "account_key",
+    "accountkey",
     "token",
+    "sig=",
+    "signature=",
 )
 _ASSIGNED: Final = re.compile(
-    r"(?:password|passwd|pwd|secret|api[_-]?key|access_?key|token)(?:[_-]?(?:access)?[_-]?key|_?id)?"
+    r"(?:password|passwd|pwd|secret|api[_-]?key|access_?key|account_?key|token|(?<![A-Za-z])sig(?:nature)?(?==))(?:[_-]?(?:access)?[_-]?key|_?id)?"
     r"(?P<sign>[\\\"']{0,4}\s{0,3}(?::|=>?|(?<=\s)is(?=\s))\s{0,3}[\\\"']{0,4})"
     r"(?P<value>(?:[^\s\"'\\,;&<>{}()\[\]]|&(?!\w{1,30}=)){4,256})",
     re.IGNORECASE,
 )
 _PASSWORD: Final = re.compile(r"passw|pwd|secret_access_key=|SECRET[A-Z_]{0,20}=", re.IGNORECASE)
 _NO_PASSWORD: Final = frozenset({"null", "none", "true", "false", "required", "optional", "string", "undefined"})
+
+_COOKIE: Final = re.compile(
+    r"cookie[2\\\"']{0,4}\s{0,3}(?:[:=]|(?<=[\"']),)\s{0,3}b?[\\\"']{0,4}[\w.-]{1,64}="
+    r"([^\s;,\"'\\]{1,4096}(?:; ?[\w.-]{1,64}=[^\s;,\"'\\]{0,4096}){0,50})",
+    re.IGNORECASE,
+)
+"""Of the first cookie of a header on; as a line of it, or in a dict or a list of headers."""
 
 
 def _secrets(text: str) -> Iterator[Match]:
@@ -201,6 +221,8 @@ def _secrets(text: str) -> Iterator[Match]:
             if match is not None:
                 end = match.end()
                 yield Match(match.start(), match.end(), "secret")
+    if ":AA" in text:
+        yield from (Match(match.start(1), match.end(1), "secret") for match in _TELEGRAM.finditer(text))
     if "-----BEGIN" in text:
         yield from (Match(match.start(), match.end(), "secret") for match in _PRIVATE_KEY.finditer(text))
     if "://" in text and "@" in text:
@@ -220,6 +242,10 @@ def _named_secrets(text: str) -> Iterator[Match]:
                 yield Match(match.start(1), match.end(1), "secret")
     for at in _positions(lowered, "authorization") if "authorization" in lowered else ():
         match = _AUTHORIZATION.match(text, at)
+        if match is not None:
+            yield Match(match.start(1), match.end(1), "secret")
+    for at in _positions(lowered, "cookie") if "cookie" in lowered else ():
+        match = _COOKIE.match(text, at)
         if match is not None:
             yield Match(match.start(1), match.end(1), "secret")
     for word in _SECRET_NAMES:

@@ -186,6 +186,8 @@ def test_a_number_that_is_a_status_in_a_log_of_all_requests_is_a_value() -> None
             "Traceback (most recent call last):\n" * 10**4,
         ),
         *("| " * 10**5 + "Exception Group Traceback (most recent call last)", "1 2 " * 10**5, "{'a': '\\" * 10**4),
+        *(" " * 10**5 + "x", "\n" * 10**5 + "x", ("\\n" * 10**5) + "at ", '", line ' * 10**5, 'x\n"", line \n' * 10**4),
+        *("> \n" * 10**5, "^\n" * 10**5, "Caused by: \n" * 10**5, "  +-+--- 1 ---\n" * 10**4, "x[" * 10**5),
         *("1 validation error for x input_value=" * 10**4, "<html>" * 10**5, "a_" * 10**5, "model " * 10**5),
     ],
 )

@@ -25,6 +25,13 @@ def test_two_keys_that_are_masked_alike_are_still_two() -> None:
 def test_fingerprints_are_left_alone_whatever_their_digits_look_like() -> None:
     found = {"fingerprint": "4111111111111111", "fingerprints": ["de89370400440532"]}
     assert outgoing(found) == found
+    assert outgoing_text("be68539007547034") == "be68539007547034"
+
+
+def test_a_card_that_stands_alone_is_no_fingerprint() -> None:
+    assert outgoing_text("4111111111111111") == "[CARD]"
+    assert outgoing({"customer": "5555555555554444", "4111111111111111": 1}) == {"customer": "[CARD]", "[CARD]": 1}
+    assert outgoing_text("4111111111111112") == "4111111111111112"
 
 
 @pytest.mark.parametrize("worst", ["\\\\" * 100_000, "a@b.co 7b0f7e2e-8a35-4b6a-9f57-3f6b0f1a2c3d " * 5_000])

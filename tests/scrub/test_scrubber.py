@@ -40,6 +40,48 @@ def test_own_patterns_and_finders_join_in() -> None:
         Scrubber({"broken": "("})
 
 
+HEX = "0123456789abcdef" * 2
+MIXED = "AbCdEfGhIjKlMnOpQrStUvWxYz0123456789AbCdEfGhIjKl"
+
+
+@pytest.mark.parametrize(
+    ("text", "left"),
+    [
+        *(
+            (f"key {start}{rest} refused", "key [SECRET] refused")
+            for start, rest in (
+                *(("tvly-", MIXED), ("tvly-dev-", MIXED), ("pcsk_4AbCdE_", MIXED), ("lsv2_pt_", f"{HEX}_{HEX[:10]}")),
+                *(("fc-", HEX), ("pa-", MIXED[:43]), ("csk-", MIXED), ("llx-", MIXED), ("hvs.", MIXED)),
+            )
+        ),
+        (
+            f"https://api.telegram.org/bot123456789:AA{MIXED[:33]}/send",
+            "https://api.telegram.org/bot123456789:[SECRET]/send",
+        ),
+        ("?sv=2024-11-04&sp=r&sig=AbC%2B0123%3D&x=1", "?sv=2024-11-04&sp=r&sig=[SECRET]&x=1"),
+        (f"?X-Amz-Date=1&X-Amz-Signature={HEX}", "?X-Amz-Date=1&X-Amz-Signature=[SECRET]"),
+        ("AccountName=a;AccountKey=AbC/0123+x==;Suffix=b", "AccountName=a;AccountKey=[SECRET];Suffix=b"),
+        ("Set-Cookie: session=AbCdEf; Path=/; Secure", "Set-Cookie: session=[SECRET]; Secure"),
+        ("{'cookie': 'a=b; session=AbCdEf', 'x': 1}", "{'cookie': 'a=[SECRET]', 'x': 1}"),
+        ("[(b'set-cookie', b'session=AbCdEf')]", "[(b'set-cookie', b'session=[SECRET]')]"),
+    ],
+)
+def test_keys_of_services_that_agents_use_are_found(text: str, left: str) -> None:
+    assert Scrubber().scrub(text) == left
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(f"spa-{MIXED}", f"func-{HEX} fc-12 fc-{HEX[:-1]}", "pa-northern-region-of-the-country-with-many-names-12-34"),
+        *("config=A1b2c3d4e5 design=A1b2c3d4e5", "signature: f(a1b2c3d4e5)", "shard 123456789:AA of B", "task-csk-run"),
+        *("cookie: no cookies were sent", "cookie_id=7 of the cookie jar", "version 2:AA 12:AAA", "pcsk_region"),
+    ],
+)
+def test_what_only_begins_like_a_key_stays(text: str) -> None:
+    assert Scrubber().scrub(text) == text
+
+
 @given(st.text(max_size=300))
 def test_any_text_is_scrubbed_without_harm_and_findings_are_in_order(text: str) -> None:
     found = Scrubber().find(text)
@@ -94,6 +136,11 @@ HOSTILE = {
     "dots": "1.1." * 16_384,
     "starts of keys": "sk-" * 21_845,
     "starts of tokens": "eyJ" * 21_845,
+    "starts of other keys": "pa-" * 21_845,
+    "bots": "12345678:AA" * 6_000,
+    "cookies": "cookie: a=" * 6_500,
+    "crumbs": "cookie: a=b" + "; c=d" * 13_000,
+    "signatures": "sig=" * 16_384,
     "urls": "://a:" * 13_000,
     "open brackets": "(" * 65_536,
 }
