@@ -113,7 +113,7 @@ def more_often(found: Calls | None, model: str | None) -> str | None:
     if found is None or found.now is None or not found.now.runs:
         return None
     if found.before is None or not found.before.runs:
-        most = found.dearest.most
+        most = max((number for _, _, number in found.dearest.examples), default=0)
         return f"up to {most:,} calls a run" if most >= LOOP_CALLS else None
     now, before = found.now, found.before
     if model is not None and now.calls.get(model):

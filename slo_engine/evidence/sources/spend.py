@@ -139,6 +139,7 @@ class Spend:
             "grown": spending.growth.total if spending.growth else None,
             "spenders": [_as_data(spending, *each) for each in spending.largest],
             "calls": _calls_as_data(calls),
+            "traces": [link.as_json() for link in examples],
             "missing": reason,
             "query": _increase(spend, subject, timedelta(0)),
             "answer": _answer(spending, who, amount, often),
