@@ -137,18 +137,23 @@ class LangFuse:
     async def scores(
         self, name: str, since: datetime, until: datetime, *, at_most: float | None, most: int, deadline: float
     ) -> TraceScores:
-        """The newest numeric scores of a name that were received in a window; ``at_most``: of this value or less.
-        Raises TracesError."""
-        parameters: dict[str, Any] = {
-            "name": name,
-            "dataType": "NUMERIC",
-            "fromTimestamp": instant(since),
-            "toTimestamp": instant(until),
-            "fields": "subject,details",
-            "limit": PAGE_SIZE_SCORES,
-        }
-        if at_most is not None:
-            parameters["valueMax"] = at_most
+        """The newest scores of a name that were received in a window, ``at_most``: of this value or less; a yes is 1
+        and a no is 0. Raises TracesError."""
+        window = {"fromTimestamp": instant(since), "toTimestamp": instant(until)}
+        asked: dict[str, Any] = {"name": name, "fields": "subject,details", "limit": PAGE_SIZE_SCORES, **window}
+        limited = {} if at_most is None else {"valueMax": at_most}
+        found = await self._scores({**asked, "dataType": "NUMERIC", **limited}, most, deadline)
+        if not found.rows and (at_most is None or at_most >= 0):
+            only_no = {"value": "false"} if at_most is not None and at_most < 1 else {}
+            found = await self._scores({**asked, "dataType": "BOOLEAN", **only_no}, most, deadline)
+        rows = tuple(
+            each
+            for each in found.rows
+            if each.name == name and since <= each.at < until and (at_most is None or each.value <= at_most)
+        )
+        return TraceScores(rows, found.is_partial)
+
+    async def _scores(self, parameters: dict[str, Any], most: int, deadline: float) -> TraceScores:
         found: list[TraceScore] = []
         while len(found) < most:
             try:
@@ -156,12 +161,7 @@ class LangFuse:
             except _NotFoundError:
                 raise UnsupportedError("this LangFuse server has no /api/public/v3/scores") from None
             rows, meta = await self._rows(answer)
-            read = [each for each in map(score, rows) if each is not None]
-            found += [
-                each
-                for each in read
-                if each.name == name and since <= each.at < until and (at_most is None or each.value <= at_most)
-            ]
+            found += [each for each in map(score, rows) if each is not None]
             cursor = meta.get("cursor")
             if not cursor or not rows:
                 return TraceScores(tuple(found[:most]), is_partial=not answer.is_whole)

@@ -61,12 +61,13 @@ def observation(row: Mapping[str, Any]) -> Observation | None:
 
 
 def score(row: Mapping[str, Any]) -> TraceScore | None:
-    """One row of v3; None when it is no number, or of no trace."""
+    """One row of v3, a yes as 1; None when it is no number, or of no trace."""
     subject = row.get("subject")
     trace_id = row.get("traceId") or (
         subject.get("id") if isinstance(subject, dict) and subject.get("kind") == "trace" else None
     )
-    at, value = _time(row.get("timestamp")), _number(row.get("value"))
+    said = row.get("value")
+    at, value = _time(row.get("timestamp")), float(said) if isinstance(said, bool) else _number(said)
     if at is None or value is None or not trace_id:
         return None
     return TraceScore(

@@ -360,6 +360,24 @@ def test_low_scores_are_found_by_name_value_and_time() -> None:
     assert read(0.0).rows == ()
 
 
+def test_a_yes_is_one_and_a_no_is_zero() -> None:
+    server = StandIn()
+    base = recording("v4-events-only-incident", "scores_low_window").body["data"][0]
+    yes_and_no = [
+        {**base, "id": str(n), "dataType": "BOOLEAN", "value": n % 2 == 0, "name": "solved"} for n in range(6)
+    ]
+    server.add_scores(yes_and_no)
+    since, until = INCIDENT
+    for at_most, values in ((0.5, [0.0] * 3), (1.0, [0.0] * 3 + [1.0] * 3), (None, [0.0] * 3 + [1.0] * 3)):
+        found = ask(
+            HeldToTheContract(httpx.ASGITransport(app=server.app)),
+            lambda door, at_most=at_most: door.scores(  # type: ignore[misc]
+                "solved", since, until, at_most=at_most, most=300, deadline=soon()
+            ),
+        )
+        assert sorted(each.value for each in found.rows) == values
+
+
 def test_wrong_keys_are_named_as_the_reason_and_are_no_outage() -> None:
     with pytest.raises(TracesError, match="does not accept public_key and secret_key") as caught:
         ask(standin(), reading(), keys=("pk-lf-local", "wrong"))
@@ -431,3 +449,46 @@ def test_half_characters_are_replaced_so_that_a_page_can_be_written() -> None:
     found = ask(answering(200, {"data": [row]}), reading()).rows[0]
     json.dumps([found.trace_id, found.name, found.status_message, found.tags, found.metadata]).encode()
     f"{found.trace_id}{found.name}{found.status_message}{found.tags}{found.metadata}".encode()
+
+
+MODES = ("v4-events-only", "v4-events-only-extra", "v4-events-only-incident", "v4-dual-mode", "v3-legacy-mode")
+COUNTED = [
+    (mode, each.name)
+    for mode in MODES
+    for each in recordings(mode)
+    if each.path.endswith("/v2/metrics") and "count_count" in json.dumps(each.body)
+]
+
+
+@pytest.mark.parametrize(("mode", "name"), COUNTED, ids=lambda each: each)
+def test_every_recorded_count_is_read(mode: str, name: str) -> None:
+    recorded = recording(mode, name)
+    dimensions = [each["field"] for each in json.loads(recorded.parameters["query"]).get("dimensions", ())]
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, json=recorded.body))
+    found = ask(transport, lambda door: door.counts(ERRORS, by=dimensions, deadline=soon()))
+    assert [each.number for each in found] == [int(row["count_count"]) for row in recorded.body["data"]]
+    for each, row in zip(found, recorded.body["data"], strict=True):
+        assert set(each.values) == {name for name in dimensions if row.get(name) is not None}
+
+
+SCORES = [(mode, each.name) for mode in MODES for each in recordings(mode) if each.path.endswith("/v3/scores")]
+
+
+@pytest.mark.parametrize(("mode", "name"), SCORES, ids=lambda each: each)
+def test_every_recorded_answer_about_scores_is_read_or_refused_with_its_reason(mode: str, name: str) -> None:
+    recorded = recording(mode, name)
+    body = recorded.body if recorded.status != 200 else {**recorded.body, "meta": {}}
+    transport = httpx.MockTransport(lambda _: httpx.Response(recorded.status, json=body))
+    since, until = datetime(2020, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)
+
+    def read(of: str) -> Any:
+        return ask(transport, lambda door: door.scores(of, since, until, at_most=None, most=300, deadline=soon()))
+
+    if recorded.status != 200:
+        with pytest.raises(TracesError):
+            read("grounded")
+        return
+    numeric = [row for row in recorded.body["data"] if isinstance(row["value"], int | float) and "subject" in row]
+    for of in {row["name"] for row in numeric}:
+        own = [row for row in numeric if row["name"] == of and row["subject"]["kind"] == "trace"]
+        assert [each.value for each in read(of).rows] == [row["value"] for row in own]
