@@ -57,9 +57,9 @@ bench-peers: .venv/.dev.ok .venv-peers/.ok ## The monitoring library beside Open
 bench-causes: .venv/.dev.ok .venv-drain3/.ok ## How often the evidence names the right cause, and what it costs
 	@$(BIN)/python -m benchmarks.causes --loghub $(LOGHUB) --rs $(RS) --drain3 .venv-drain3/bin/python
 
-.venv-drain3/.ok: requirements/drain3.txt
+.venv-drain3/.ok: requirements/drain3.txt $(INSTALL)
 	@$(BIN)/python -m venv .venv-drain3
-	@.venv-drain3/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --require-hashes -r $<
+	@$(INSTALL) .venv-drain3/bin/python $<
 	@touch $@
 
 .venv-peers/.ok: requirements/peers.txt $(INSTALL)

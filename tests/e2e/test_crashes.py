@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import socket
 import sqlite3
@@ -66,7 +67,7 @@ def test_page_leaves_within_its_budget_when_langfuse_hangs(tmp_path: Path) -> No
     assert answered < 1.0
     assert arrived < 4.0
     missing = {each["source"]: each["reason"] for each in page["enrichment"]["missing"]}
-    assert "no answer within 1 s" in missing["langfuse"] or "in time" in missing["langfuse"]
+    assert re.search(r"(no answer|did not answer) within [01](\.\d+)? s", missing["langfuse"])
     assert "Without langfuse" in page["alerts"][0]["annotations"]["slo_engine_missing"]
 
 
