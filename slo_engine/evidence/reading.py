@@ -23,7 +23,7 @@ from slo_engine.traces import (
     UnsupportedError,
 )
 
-MOST_FAILING = 3000
+MOST_FAILING = 2500
 """Rows of failing runs, and as many of failing steps: beyond that, shares change by less than two percent."""
 
 MOST_IN_A_STORM = 1000
