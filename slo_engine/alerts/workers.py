@@ -185,6 +185,7 @@ class Enrichment(Worker):
             await _write(self._database, partial(messages.add_ready, new=new, sinks=self._updated))
             telemetry.MESSAGES.labels("update").inc()
         except Exception:
+            # The notification itself has left: what goes wrong here costs the update alone.
             logger.exception("the late evidence of message %s could not be sent", stored.key)
         self._on_ready()
 

@@ -44,7 +44,6 @@ class Observation:
     """Name and version of the prompt, as LangFuse manages it."""
     cost: float = 0.0
     """US dollars."""
-    tokens: int = 0
     metadata: Mapping[str, str] | None = None
     """What the agent wrote, without what OpenTelemetry adds."""
 

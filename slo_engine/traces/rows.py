@@ -55,7 +55,6 @@ def observation(row: Mapping[str, Any]) -> Observation | None:
         session=_said(row, "sessionId"),
         prompt=f"{prompt} v{version}" if version else prompt,
         cost=_number(row.get("totalCost")) or 0.0,
-        tokens=int(_number(row.get("totalUsage")) or 0),
         metadata=_metadata(row.get("metadata")),
     )
 
