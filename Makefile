@@ -72,7 +72,7 @@ prices: .venv/.dev.ok ## Write the bundled price table anew from the genai-price
 
 lock: ## Pin requirements/ anew (needs uv)
 	uv pip compile $(LOCK) --group build pyproject.toml -o requirements/run.txt
-	uv pip compile $(LOCK) --extra prices --extra presidio --group dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
+	uv pip compile $(LOCK) --extra prices --extra presidio --extra apprise --extra dashboards --group dev -c requirements/run.txt pyproject.toml -o requirements/dev.txt
 	uv pip compile $(LOCK_ANY) --extra langfuse --group peers pyproject.toml -o requirements/peers.txt
 	uv pip compile $(LOCK_ANY) --group drain3 -o requirements/drain3.txt
 # Hashes for every platform, no index host: the header would repeat the command line, so it is left out.
