@@ -73,6 +73,7 @@ outbox = Table(
     Column("last_error", Text),
     Column("receipt", Text),  # JSON: what the sink said when it took the message
     Column("finished_at", Double),
+    Column("instead_of", String(100)),  # the sink that could not take it; NULL: it was sent here in the first place
     Index("ix_outbox_state", "state", "next_at"),
     Index("ix_outbox_sink", "sink", "thread", "state", "id"),
     Index("ix_outbox_message_id", "message_id"),
@@ -108,4 +109,38 @@ causes = Table(
     Index("ix_causes_key", "key", "first_seen"),
     Index("ix_causes_thread", "thread", "ended_at"),
     Index("ix_causes_last_seen", "last_seen"),
+)
+
+# What was last said about the budget of each group, so that each crossing is told once.
+budget_states = Table(
+    "budget_states",
+    metadata,
+    Column("service", String(100), primary_key=True),
+    Column("slo", String(100), primary_key=True),
+    Column("group_labels", Text, primary_key=True),
+    Column("evaluated_at", Double, nullable=False),  # of the newest status that was looked at
+    Column("state", Text, nullable=False),  # JSON: see posts.crossings
+)
+
+# What happened to budgets: a level passed, an exhaustion forecast, data lost, a policy in force.
+crossings = Table(
+    "crossings",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", Double, nullable=False),
+    Column("service", String(100), nullable=False),
+    Column("slo", String(100), nullable=False),
+    Column("group_labels", Text, nullable=False),
+    Column("kind", String(24), nullable=False),
+    Column("crossing", Text, nullable=False),  # JSON: see posts.crossings
+    Index("ix_crossings_at", "at"),
+    sqlite_autoincrement=True,  # an id is never used twice, even when old rows are gone
+)
+
+# When each scheduled post was last due and made.
+post_runs = Table(
+    "post_runs",
+    metadata,
+    Column("name", String(100), primary_key=True),
+    Column("due_at", Double, nullable=False),
 )

@@ -1,0 +1,1 @@
+"""Grafana dashboards of what the monitoring library, the rules and the engine record, as JSON. Pure."""
