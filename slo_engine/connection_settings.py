@@ -159,10 +159,16 @@ class TransportSettings(SettingsSection):
         raise NotImplementedError
 
     def _connection(
-        self, url: str, *, token: str | None = None, basic_auth: tuple[str, str] | None = None
+        self,
+        url: str,
+        *,
+        token: str | None = None,
+        basic_auth: tuple[str, str] | None = None,
+        is_url_secret: bool = False,
     ) -> Connection:
         return Connection(
             url,
+            is_url_secret=is_url_secret,
             token=token,
             basic_auth=basic_auth,
             headers={
@@ -177,6 +183,25 @@ class TransportSettings(SettingsSection):
             proxy_auth=self.proxy_auth.pair() if self.proxy_auth else None,
             timeout=self.timeout.seconds,
         )
+
+
+class WebhookUrlSettings(TransportSettings):
+    """A connection whose address is its key: whoever knows it may post there."""
+
+    url: SecretStr
+
+    @field_validator("url")
+    @classmethod
+    def _is_an_address(cls, url: SecretStr) -> SecretStr:
+        try:
+            check_address(url.get_secret_value(), instead=BASIC_AUTH)
+        except AddressError as error:
+            raise ValueError(str(error)) from None
+        return url
+
+    def connection(self) -> Connection:
+        """How the server is reached."""
+        return self._connection(self.url.get_secret_value(), is_url_secret=True)
 
 
 class ConnectionSettings(TransportSettings):

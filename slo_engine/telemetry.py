@@ -77,6 +77,18 @@ EVIDENCE_SOURCES = Counter(
 DELIVERIES = Counter(
     "slo_engine_delivery_attempts", "Attempts to deliver a notification.", ["sink", "result"], registry=REGISTRY
 )
+FALLBACKS = Counter(
+    "slo_engine_fallback_messages",
+    "Notifications that a sink could not take and that went to its fallback, too.",
+    ["sink"],
+    registry=REGISTRY,
+)
+TEMPLATE_FAILURES = Counter(
+    "slo_engine_template_failures",
+    "Notifications that left in the sink's own form because a template of the settings failed.",
+    ["sink"],
+    registry=REGISTRY,
+)
 OUTBOX = Gauge("slo_engine_outbox_messages", "Notifications in the outbox.", ["sink", "state"], registry=REGISTRY)
 
 EVALUATIONS = Counter("slo_engine_evaluations", "Evaluations of all SLOs.", ["result"], registry=REGISTRY)

@@ -34,6 +34,8 @@ class Connection:
     proxy: str | None = None
     proxy_auth: tuple[str, str] | None = None
     timeout: float = 10.0
+    is_url_secret: bool = False
+    """Whether the path of ``url`` is a key, as those of Slack's and Teams' webhooks are."""
 
     def __post_init__(self) -> None:
         """Raises AddressError."""
@@ -103,6 +105,9 @@ class Connection:
         for pair in (self.basic_auth, self.proxy_auth):
             if pair is not None:
                 found |= {pair[1], _basic(pair).removeprefix("Basic ")}
+        if self.is_url_secret:
+            target = self.url.removeprefix(self.address)
+            found |= {self.url, target, target.partition("?")[0], target.partition("?")[2]} - {"/"}
         return tuple(sorted((secret for secret in found if secret), key=len, reverse=True))
 
     def masked(self, text: str) -> str:

@@ -7,6 +7,7 @@ import logging
 import random
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 
 from sqlalchemy import Connection
@@ -30,13 +31,28 @@ GIVE_UP_SECONDS = 24 * 3600.0
 """What nobody could take for a day wakes nobody any more; it is kept as a dead letter."""
 
 
+@dataclass(frozen=True)
+class Fallback:
+    """The sink that gets what another cannot take."""
+
+    sink: str
+    after: float
+    """Seconds that a message waits for the other before."""
+
+
 class Courier(Worker):
     """Delivers what is in the outbox."""
 
-    def __init__(self, database: Database, sinks: Mapping[str, Sink]) -> None:
+    def __init__(
+        self, database: Database, sinks: Mapping[str, Sink], fallbacks: Mapping[str, Fallback] | None = None
+    ) -> None:
+        """``fallbacks``: by the names of the sinks that have one."""
         super().__init__()
         self._database = database
         self._sinks = sinks
+        self._fallbacks = fallbacks or {}
+        self._failing: set[str] = set()
+        """Sinks with a fallback whose last attempt failed."""
 
     async def run(self) -> None:
         """Work until stopped. Sinks do not wait for each other: every claim is sent by a task of its own."""
@@ -44,6 +60,7 @@ class Courier(Worker):
             while self.begin_round():
                 wait = POLL_SECONDS
                 try:
+                    await self._fall_back()
                     claimed = await asyncio.wrap_future(
                         self._database.submit(partial(outbox.claim, limit=BATCH, lease=LEASE_SECONDS))
                     )
@@ -55,11 +72,25 @@ class Courier(Worker):
                     logger.error("messages wait in the outbox: %s", error)  # noqa: TRY400 - an outage, no bug
                 await self.rest(wait)
 
+    async def _fall_back(self) -> None:
+        """What waits for a sink that fails, and what waits behind that, goes to its fallback in time."""
+        for name in tuple(self._failing):
+            fallback = self._fallbacks[name]
+            since = time.time() - fallback.after
+            work = partial(outbox.fall_back, sink=name, fallback=fallback.sink, waiting_since=since)
+            moved = await asyncio.wrap_future(self._database.submit(work))
+            if moved:
+                telemetry.FALLBACKS.labels(name).inc(moved)
+                logger.warning("%d messages for sink %s go to its fallback %s, too", moved, name, fallback.sink)
+
     async def _deliver(self, claim: outbox.Claim) -> None:
         outcome = await self._send(claim)
+        if claim.sink in self._fallbacks:
+            (self._failing.discard if isinstance(outcome, Delivered) else self._failing.add)(claim.sink)
         telemetry.DELIVERIES.labels(claim.sink, type(outcome).__name__.lower()).inc()
         try:
-            await asyncio.wrap_future(self._database.submit(partial(_note, claim=claim, outcome=outcome)))
+            note = partial(_note, claim=claim, outcome=outcome, fallback=self._fallbacks.get(claim.sink))
+            await asyncio.wrap_future(self._database.submit(note))
         except StoreError as error:
             # The lease ends by itself; the message is then sent once more, with the same key.
             logger.error("a delivery to %s could not be noted: %s", claim.sink, error)  # noqa: TRY400
@@ -73,7 +104,8 @@ class Courier(Worker):
         if sink is None:
             return Refused("this sink is no longer in the settings")
         try:
-            return await sink.send(restored(claim.message))
+            message = replace(restored(claim.message), instead_of=claim.instead_of)
+            return await sink.send(message, claim.earlier)
         except Exception:
             # A bug in one sink must not end the courier, which serves all of them.
             logger.exception("sink %s failed", claim.sink)
@@ -87,11 +119,13 @@ def delay_before(attempt: int, chance: float) -> float:
     return full * (0.5 + chance / 2)
 
 
-def _note(connection: Connection, claim: outbox.Claim, outcome: Outcome) -> bool:
+def _note(connection: Connection, claim: outbox.Claim, outcome: Outcome, fallback: Fallback | None) -> bool:
     match outcome:
         case Delivered(receipt):
             return outbox.delivered(connection, claim, receipt)
         case Refused(reason):
+            if fallback is not None:
+                outbox.fall_back_one(connection, claim, fallback.sink)
             return outbox.bury(connection, claim, reason)
         case Retry(reason, after):
             if time.time() - claim.message.received_at > GIVE_UP_SECONDS:

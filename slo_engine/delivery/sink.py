@@ -4,21 +4,47 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, ClassVar, Protocol, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from slo_engine.connection_settings import SettingsSection
+from slo_engine.definitions.duration import Duration
+from slo_engine.delivery.forms import TemplateText
 from slo_engine.notifications import Message
+from slo_engine.notifications.message import Kind
+
+SinkName = Annotated[str, Field(pattern=r"^[a-z0-9][-a-z0-9_]{0,99}$")]
+
+LONGEST_DELIVERY_SECONDS = 30.0
+"""Half the lease of a delivery: one that outlives its lease is sent twice."""
 
 
 class SinkSettings(SettingsSection):
     """What every item of ``sinks`` takes, beside a ``type`` of its own."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][-a-z0-9_]{0,99}$")]
+    PARTS: ClassVar[tuple[str, ...]] = ()
+    """The parts of a message that this type writes with a template; empty: none."""
+
+    name: SinkName
     updates: bool = False
     """Whether it takes a second message about a notification whose evidence came late. Whoever pages for each message
     that comes does not want it."""
+    fallback: SinkName | None = None
+    """The sink that gets what this one cannot take."""
+    fallback_after: Duration = Duration.parse("60s")
+    """How long a message waits for this sink before it goes to the fallback, too."""
+    templates: Mapping[Kind, Mapping[str, TemplateText]] = {}
+    """Kind of message -> part -> what is written instead of the sink's own template."""
+
+    @model_validator(mode="after")
+    def _has_these_parts(self) -> Self:
+        for kind, parts in self.templates.items():
+            for part in parts:
+                if part not in self.PARTS:
+                    known = f"it has {', '.join(self.PARTS)}" if self.PARTS else "this type has no templates"
+                    raise ValueError(f"templates.{kind}.{part}: there is no such part; {known}")
+        return self
 
 
 @dataclass(frozen=True)
@@ -49,8 +75,9 @@ Outcome = Delivered | Retry | Refused
 class Sink(Protocol):
     """Where messages go."""
 
-    async def send(self, message: Message) -> Outcome:
-        """Send one message. Never raises for what the other side or the network does."""
+    async def send(self, message: Message, earlier: Mapping[str, Any] | None = None) -> Outcome:
+        """Send one message. ``earlier``: the receipt of the newest message of the same incident that this sink took;
+        None: this one begins it. Never raises for what the other side or the network does."""
         ...
 
     async def close(self) -> None:
@@ -65,4 +92,4 @@ class SinkType:
     settings: type[SinkSettings]
     """An item of ``sinks`` of this type: its key ``type`` is a Literal, and tells it from the others."""
     make: Callable[[Any], Sink]
-    """The sink of such settings. Raises SloEngineError where they cannot be used."""
+    """The sink of such settings. Raises SloEngineError where they cannot be used, its templates among them."""

@@ -1,7 +1,30 @@
 """What is sent: messages of any origin, and their forms. Pure."""
 
 from slo_engine.notifications.alertmanager import as_payload
-from slo_engine.notifications.message import Evidence, Link, Message, Missing, Section, Topic, restored
-from slo_engine.notifications.text import as_text
+from slo_engine.notifications.message import (
+    Document,
+    Evidence,
+    Link,
+    Message,
+    Missing,
+    Post,
+    Section,
+    Topic,
+    restored,
+)
+from slo_engine.notifications.outline import Outline, outline
 
-__all__ = ["Evidence", "Link", "Message", "Missing", "Section", "Topic", "as_payload", "as_text", "restored"]
+__all__ = [
+    "Document",
+    "Evidence",
+    "Link",
+    "Message",
+    "Missing",
+    "Outline",
+    "Post",
+    "Section",
+    "Topic",
+    "as_payload",
+    "outline",
+    "restored",
+]

@@ -6,6 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from slo_engine.notifications.message import Evidence, Message, Topic
@@ -19,7 +20,9 @@ DATA_KEYS = {"budget": "status", "causes": "traces"}
 
 
 def as_payload(message: Message) -> dict[str, Any]:
-    """The payload with what was found out."""
+    """The payload with what was found out; of what the engine says by itself the post, which has no alerts."""
+    if message.post is not None:
+        return {"version": "1", "kind": message.kind, "title": message.title, "post": asdict(message.post)}
     payload = dict(message.payload or {})
     evidence = message.evidence
     if evidence is None:

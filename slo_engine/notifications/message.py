@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal, Protocol
+
+Kind = Literal["firing", "resolved", "update", "status", "digest", "report"]
+"""What a message tells: an alert group fires, all of it is resolved, evidence that came late; a budget passed a level;
+how all budgets stand; a month. ``update`` follows a ``firing`` of its thread; the last three are posts of our own."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,35 @@ class Evidence:
 
 
 @dataclass(frozen=True)
+class Document:
+    """A file that goes with a post, where a sink can take files."""
+
+    name: str
+    media_type: str
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True)
+class Post:
+    """What the engine says by itself."""
+
+    at: str
+    """RFC 3339: the time of its figures."""
+    tone: Literal["bad", "warn", "good", "info"] = "info"
+    """Of the worst that it tells."""
+    changes: tuple[str, ...] = ()
+    """What changed, one line each: the first that is read."""
+    lines: tuple[str, ...] = ()
+    """What else there is to say."""
+    policies: tuple[str, ...] = ()
+    """The steps of error-budget policies that are in force."""
+    statuses: tuple[Mapping[str, Any], ...] = ()
+    """The budgets that it is about: ``slo-engine status --json`` of that minute, the worst first."""
+    links: tuple[Link, ...] = ()
+    documents: tuple[Document, ...] = ()
+
+
+@dataclass(frozen=True)
 class Message:
     """A notification on its way. ``content`` is what it says; the rest is what routes and orders it."""
 
@@ -74,18 +107,24 @@ class Message:
     thread: str
     """What belongs together, such as the notifications of one incident: these are delivered in their order."""
     kind: str
-    """``firing`` or ``resolved`` for alerts."""
+    """One of :data:`Kind`."""
     severity: str | None
     title: str
     evidence: Evidence | None = None
     payload: Mapping[str, Any] | None = None
     """What Alertmanager posted, where the message comes from there."""
+    post: Post | None = None
+    """What the engine says by itself, where it comes from us."""
+    instead_of: str | None = None
+    """The sink that it was meant for, when that could not take it. Of one delivery, and so not kept with what it
+    says."""
 
     def content(self) -> dict[str, Any]:
         """What it says, as JSON for the store."""
         return {
             "evidence": None if self.evidence is None else _evidence_as_data(self.evidence),
             "payload": self.payload,
+            "post": None if self.post is None else asdict(self.post),
         }
 
 
@@ -116,6 +155,22 @@ def restored(stored: Stored) -> Message:
         title=stored.title,
         evidence=_evidence(stored.content["evidence"]),
         payload=stored.content["payload"],
+        post=_post(stored.content.get("post")),  # a message of an earlier version has none
+    )
+
+
+def _post(data: Mapping[str, Any] | None) -> Post | None:
+    if data is None:
+        return None
+    return Post(
+        at=data["at"],
+        tone=data["tone"],
+        changes=tuple(data["changes"]),
+        lines=tuple(data["lines"]),
+        policies=tuple(data["policies"]),
+        statuses=tuple(data["statuses"]),
+        links=tuple(Link(each["title"], each["url"]) for each in data["links"]),
+        documents=tuple(Document(each["name"], each["media_type"], each["text"]) for each in data["documents"]),
     )
 
 

@@ -26,6 +26,8 @@ class NewMessage:
     content: Mapping[str, Any]
     inbox_id: int | None = None
     """The posted body that it was made from."""
+    key: str | None = None
+    """The idempotency key; None: one of its own. Two messages of one key are one."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def add(connection: Connection, new: NewMessage) -> int:
     row = (
         insert(messages)
         .values(
-            key=f"msg_{uuid4().hex}",
+            key=new.key or f"msg_{uuid4().hex}",
             inbox_id=new.inbox_id,
             received_at=new.received_at,
             thread=new.thread,
@@ -94,20 +96,23 @@ def finish(
         .where(messages.c.id == message_id)
         .values(state="ready", content=json.dumps(content), ready_at=now)
     )
-    rows = [
-        {
-            "message_id": message_id,
-            "sink": sink,
-            "thread": thread,
-            "state": "pending",
-            "attempts": 0,
-            "next_at": 0.0,
-            "lease_until": 0.0,
-        }
-        for sink in sinks
-    ]
+    rows = [outbox_row(message_id, thread, sink) for sink in dict.fromkeys(sinks)]
     if rows:
         connection.execute(insert(outbox), rows)
+
+
+def outbox_row(message_id: int, thread: str, sink: str) -> dict[str, Any]:
+    """The values of a message on its way to a sink."""
+    return {
+        "message_id": message_id,
+        "sink": sink,
+        "thread": thread,
+        "state": "pending",
+        "attempts": 0,
+        "next_at": 0.0,
+        "lease_until": 0.0,
+        "instead_of": None,
+    }
 
 
 def add_ready(connection: Connection, new: NewMessage, sinks: Iterable[str]) -> int:
@@ -115,6 +120,34 @@ def add_ready(connection: Connection, new: NewMessage, sinks: Iterable[str]) -> 
     message_id = add(connection, new)
     finish(connection, message_id, new.content, sinks, new.received_at)
     return message_id
+
+
+def has_key(connection: Connection, key: str) -> bool:
+    """Whether there is a message of this idempotency key."""
+    return connection.execute(select(messages.c.id).where(messages.c.key == key)).first() is not None
+
+
+def sinks_of_incident(connection: Connection, thread: str, before: int) -> tuple[str, ...]:
+    """The sinks that the messages of an incident went to: those of the thread since the last one that resolved it,
+    with ids under ``before``."""
+    rows = (
+        select(outbox.c.sink)
+        .where(outbox.c.thread == thread, outbox.c.message_id > _began_after(connection, thread, before))
+        .where(outbox.c.message_id < before)
+        .order_by(outbox.c.id)
+    )
+    return tuple(dict.fromkeys(connection.execute(rows).scalars()))
+
+
+def gathering_of(connection: Connection, thread: str, before: int) -> list[StoredMessage]:
+    """The messages of a thread with ids under ``before`` that still wait for their evidence."""
+    waiting = _MESSAGE.where(messages.c.thread == thread, messages.c.state == "gathering", messages.c.id < before)
+    return [_message(row) for row in connection.execute(waiting)]
+
+
+def _began_after(connection: Connection, thread: str, before: int) -> int:
+    ended = (messages.c.thread == thread, messages.c.kind == "resolved", messages.c.id < before)
+    return connection.execute(select(func.max(messages.c.id)).where(*ended)).scalar_one() or 0
 
 
 def newest_of(connection: Connection, thread: str) -> int | None:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Double, and_, exists, func, literal_column, select, update
+from sqlalchemy import Connection, Double, and_, exists, func, insert, literal_column, select, update
 
-from slo_engine.store.messages import StoredMessage, by_id
+from slo_engine.store.messages import StoredMessage, by_id, outbox_row
 from slo_engine.store.tables import messages, outbox
 
 
@@ -28,6 +28,10 @@ class Claim:
     attempts: int
     """Attempts before this one."""
     message: StoredMessage
+    earlier: Mapping[str, Any] | None = None
+    """The receipt of the newest message of the same incident that this sink took; None: this one begins it."""
+    instead_of: str | None = None
+    """The sink that could not take it."""
 
 
 def claim(connection: Connection, *, limit: int, lease: float) -> list[Claim]:
@@ -48,12 +52,23 @@ def claim(connection: Connection, *, limit: int, lease: float) -> list[Claim]:
     )
     ids = list(connection.execute(taken).scalars())
     rows = connection.execute(
-        select(outbox.c.id, outbox.c.sink, outbox.c.attempts, outbox.c.message_id)
+        select(outbox.c.id, outbox.c.sink, outbox.c.thread, outbox.c.attempts, outbox.c.message_id, outbox.c.instead_of)
         .where(outbox.c.id.in_(ids))
         .order_by(outbox.c.message_id)
     ).all()
     read = by_id(connection, [row.message_id for row in rows])
-    return [Claim(row.id, token, row.sink, row.attempts, read[row.message_id]) for row in rows]
+    return [
+        Claim(
+            row.id,
+            token,
+            row.sink,
+            row.attempts,
+            read[row.message_id],
+            _earlier_receipt(connection, row.sink, row.thread, row.message_id),
+            row.instead_of,
+        )
+        for row in rows
+    ]
 
 
 def release_leases(connection: Connection) -> None:
@@ -82,6 +97,44 @@ def retry_later(connection: Connection, claimed: Claim, error: str, delay: float
     return changed.rowcount == 1
 
 
+def fall_back(connection: Connection, sink: str, fallback: str, waiting_since: float) -> int:
+    """What was received before ``waiting_since`` and waits for ``sink``, behind a message that it did not take or as
+    one, goes to ``fallback``, too. Returns how many messages do; each of them once."""
+    failed = outbox.alias("failed")
+    is_held_up = exists().where(
+        failed.c.sink == outbox.c.sink,
+        failed.c.thread == outbox.c.thread,
+        failed.c.state == "pending",
+        failed.c.attempts > 0,
+        failed.c.message_id <= outbox.c.message_id,
+    )
+    waiting = (
+        select(outbox.c.message_id, outbox.c.thread)
+        .join(messages, messages.c.id == outbox.c.message_id)
+        .where(outbox.c.sink == sink, outbox.c.state == "pending", messages.c.received_at < waiting_since, is_held_up)
+        .order_by(outbox.c.message_id)
+    )
+    return sum(
+        _add_fallback(connection, row.message_id, row.thread, sink, fallback)
+        for row in connection.execute(waiting).all()
+    )
+
+
+def fall_back_one(connection: Connection, claimed: Claim, fallback: str) -> int:
+    """A message that a sink will never take goes to ``fallback``. Returns 1, or 0 where it is there already."""
+    return _add_fallback(connection, claimed.message.id, claimed.message.thread, claimed.sink, fallback)
+
+
+def _add_fallback(connection: Connection, message_id: int, thread: str, sink: str, fallback: str) -> int:
+    # Whoever has it already, in the first place or instead of another, does not get it twice; so chains end, too.
+    known = select(outbox.c.id).where(outbox.c.message_id == message_id, outbox.c.sink == fallback)
+    if connection.execute(known).first() is not None:
+        return 0
+    row = outbox_row(message_id, thread, fallback) | {"instead_of": sink}
+    connection.execute(insert(outbox), [row])
+    return 1
+
+
 def seconds_until_due(connection: Connection) -> float | None:
     """How long until the next row can be claimed; None when nothing waits, or only behind others."""
     soonest = select(func.min(func.max(outbox.c.next_at, outbox.c.lease_until)) - _NOW).where(*_IS_NEXT)
@@ -93,6 +146,26 @@ def counts(connection: Connection) -> dict[tuple[str, str], int]:
     """(sink, state) -> number of rows."""
     rows = select(outbox.c.sink, outbox.c.state, func.count()).group_by(outbox.c.sink, outbox.c.state)
     return {(sink, state): number for sink, state, number in connection.execute(rows)}
+
+
+def _earlier_receipt(connection: Connection, sink: str, thread: str, before: int) -> Mapping[str, Any] | None:
+    newest = (
+        select(outbox.c.receipt, messages.c.kind)
+        .join(messages, messages.c.id == outbox.c.message_id)
+        .where(
+            outbox.c.sink == sink,
+            outbox.c.thread == thread,
+            outbox.c.state == "delivered",
+            outbox.c.message_id < before,
+        )
+        .order_by(outbox.c.message_id.desc())
+        .limit(1)
+    )
+    found = connection.execute(newest).first()
+    if found is None or found.kind == "resolved" or found.receipt is None:
+        return None
+    receipt: Mapping[str, Any] = json.loads(found.receipt)
+    return receipt
 
 
 # The database's own clock, in seconds since the epoch: engines that share a store need not agree on the time.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -24,7 +25,7 @@ class FakeSink:
         self._hang = hang
         self.got: list[Message] = []
 
-    async def send(self, message: Message) -> Outcome:
+    async def send(self, message: Message, earlier: Mapping[str, Any] | None = None) -> Outcome:
         self.got.append(message)
         if self._hang is not None:
             await self._hang.wait()

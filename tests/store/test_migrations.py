@@ -93,7 +93,7 @@ def test_what_was_on_its_way_arrives_as_it_was_to_be_sent(opened: Database) -> N
     got: list[Message] = []
 
     class Sink:
-        async def send(self, message: Message) -> Outcome:
+        async def send(self, message: Message, earlier: Mapping[str, Any] | None = None) -> Outcome:
             got.append(message)
             return Delivered()
 

@@ -5,42 +5,36 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
-from pydantic import SecretStr, field_validator, model_validator
+from pydantic import SecretStr, model_validator
 
-from slo_engine.connect import Connection, Verdict, explained, failure_of, retry_after, verdict_on
+from slo_engine.connect import Connection
 from slo_engine.connection_settings import ConnectionSettings
-from slo_engine.definitions.duration import Duration
+from slo_engine.delivery.forms import Forms, Markup, Part
+from slo_engine.delivery.http import SINK_TIMEOUT, HttpSender, SinkTimeout
 from slo_engine.delivery.sink import Delivered, Outcome, Refused, Retry, SinkSettings
 from slo_engine.notifications import Message, as_payload
 
 if TYPE_CHECKING:
     import httpx
 
-MAX_RETRY_AFTER = 3600.0
-"""A sink may slow us down, but not put us off until tomorrow."""
+_IN_JSON = Markup(escape=lambda text: json.dumps(text)[1:-1])
+"""For a template that writes JSON, whose texts stand between its own quotes."""
 
-
-LONGEST_DELIVERY_SECONDS = 30.0
-"""Half the lease of a delivery: one that outlives its lease is sent twice."""
+_PARTS = {"body": Part(_IN_JSON, "body.json.j2")}
 
 
 class WebhookSinkSettings(SinkSettings, ConnectionSettings):
     """One item of ``sinks``."""
 
+    PARTS: ClassVar[tuple[str, ...]] = tuple(_PARTS)
+
     type: Literal["webhook"]
     secret: SecretStr | None = None
-    timeout: Duration = Duration.parse("15s")
-    """The lower end of what Standard Webhooks advises."""
-
-    @field_validator("timeout")
-    @classmethod
-    def _timeout_ends_before_the_lease(cls, timeout: Duration) -> Duration:
-        if timeout.seconds > LONGEST_DELIVERY_SECONDS:
-            raise ValueError(f"must be at most {LONGEST_DELIVERY_SECONDS:g}s")
-        return timeout
+    timeout: SinkTimeout = SINK_TIMEOUT
 
     @model_validator(mode="after")
     def _secret_is_base64(self) -> Self:
@@ -59,57 +53,46 @@ class WebhookSink:
     is the same for every attempt."""
 
     def __init__(
-        self, connection: Connection, *, secret: str | None = None, transport: httpx.AsyncBaseTransport | None = None
+        self,
+        connection: Connection,
+        *,
+        secret: str | None = None,
+        forms: Forms | None = None,
+        templated: frozenset[str] = frozenset(),
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """Raises ValueError when ``secret`` is not base64, as Standard Webhooks has it, and SloEngineError for
-        certificates that cannot be used."""
-        # Commands that only read the settings do not pay for a client.
+        """``templated``: the kinds of messages whose body ``forms`` writes. Raises ValueError when ``secret`` is not
+        base64, as Standard Webhooks has it, and SloEngineError for certificates that cannot be used."""
+        # Commands that only read the settings do not pay for it.
         from standardwebhooks.webhooks import Webhook
 
-        from slo_engine.connect.client import async_client
-
-        self._connection = connection
         self._signer = Webhook(secret) if secret else None
-        # No redirects: a POST that is redirected arrives as a GET without a body, and its 200 would lose the message.
-        self._client = async_client(connection, transport)
+        self._forms = forms
+        self._templated = templated
+        self._sender = HttpSender(connection, "the webhook", transport)
 
     @classmethod
     def of(cls, settings: WebhookSinkSettings) -> WebhookSink:
-        """The sink that the settings ask for."""
+        """The sink that the settings ask for. Raises SloEngineError for a template that fails."""
         secret = settings.secret.get_secret_value() if settings.secret else None
-        return cls(settings.connection(), secret=secret)
+        forms = Forms(settings.name, _PARTS, settings.templates)
+        return cls(settings.connection(), secret=secret, forms=forms, templated=frozenset(settings.templates))
 
     async def close(self) -> None:
         """Close the connections; the sink is not used afterwards."""
-        await self._client.aclose()
+        await self._sender.close()
 
-    async def send(self, message: Message) -> Outcome:
+    async def send(self, message: Message, earlier: Mapping[str, Any] | None = None) -> Outcome:  # noqa: ARG002
         """Send one message. 2xx: delivered. 408, 425, 429, 5xx and network errors: again later. All others: refused."""
-        from slo_engine.connect.client import ERRORS, answered
-
-        body = await asyncio.to_thread(lambda: json.dumps(as_payload(message)))
+        body = await asyncio.to_thread(self._body, message)
         now = datetime.now(UTC)
-        headers = {
-            "content-type": "application/json",
-            "webhook-id": message.key,
-            "webhook-timestamp": str(int(now.timestamp())),
-        }
+        headers = {"webhook-id": message.key, "webhook-timestamp": str(int(now.timestamp()))}
         if self._signer is not None:
             headers["webhook-signature"] = self._signer.sign(message.key, now, body)
-        request = self._client.build_request("POST", self._connection.url, content=body, headers=headers)
-        try:
-            # The answer's body is not read: it says nothing that we act on, and may be endless.
-            async with answered(request, self._client, seconds=self._connection.timeout) as response:
-                return self._outcome(response, now)
-        except ERRORS as error:
-            return Retry(failure_of(error, self._connection).of(f"the webhook at {self._connection.address}"))
+        answer = await self._sender.post("", body, headers)
+        return answer if isinstance(answer, Retry | Refused) else Delivered({"status": answer.status})
 
-    def _outcome(self, response: httpx.Response, now: datetime) -> Outcome:
-        status = response.status_code
-        verdict = verdict_on(status)
-        if verdict is Verdict.DELIVERED:
-            return Delivered({"status": status})
-        if verdict is Verdict.RETRY:
-            asked = retry_after(response.headers.get("retry-after"), now)
-            return Retry(f"HTTP {status}", None if asked is None else min(asked, MAX_RETRY_AFTER))
-        return Refused(explained(status, self._connection))
+    def _body(self, message: Message) -> str:
+        if self._forms is not None and message.kind in self._templated:
+            return self._forms.write("body", message)
+        return json.dumps(as_payload(message))

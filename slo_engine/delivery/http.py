@@ -1,0 +1,104 @@
+"""POSTs to a sink, with one table of what their answers mean for a delivery."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import AfterValidator
+
+from slo_engine.connect import Connection, Verdict, explained, failure_of, retry_after, said_in, verdict_on
+from slo_engine.connect.connection import USER_AGENT
+from slo_engine.definitions.duration import Duration
+from slo_engine.delivery.sink import LONGEST_DELIVERY_SECONDS, Refused, Retry
+
+if TYPE_CHECKING:
+    import httpx
+
+    from slo_engine.connect.client import Answer
+
+MAX_RETRY_AFTER = 3600.0
+"""A sink may slow us down, but not put us off until tomorrow."""
+
+MAX_ANSWER_BYTES = 256 * 1024
+"""No sink has more to say than a few lines."""
+
+
+def _ends_before_the_lease(timeout: Duration) -> Duration:
+    if timeout.seconds > LONGEST_DELIVERY_SECONDS:
+        raise ValueError(f"must be at most {LONGEST_DELIVERY_SECONDS:g}s")
+    return timeout
+
+
+SinkTimeout = Annotated[Duration, AfterValidator(_ends_before_the_lease)]
+"""For a whole delivery."""
+
+SINK_TIMEOUT = Duration.parse("15s")
+"""The lower end of what Standard Webhooks advises."""
+
+
+class HttpSender:
+    """Requests to one sink."""
+
+    def __init__(self, connection: Connection, what: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
+        """``what``: ``Slack``, ``the webhook``, for errors. Raises SloEngineError for certificates that cannot be
+        used."""
+        # Commands that only read the settings do not pay for a client.
+        from slo_engine.connect.client import async_client
+
+        self.connection = connection
+        self._what = what
+        # No redirects: a POST that is redirected arrives as a GET without a body, and its 200 would lose the message.
+        self._client = async_client(connection, transport)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def post(
+        self,
+        path: str,
+        body: Mapping[str, Any] | str | bytes,
+        headers: Mapping[str, str] | None = None,
+        *,
+        method: str = "POST",
+    ) -> Answer | Retry | Refused:
+        """POST ``body``, as JSON unless it is text already, to ``path`` under the address of the connection. The answer
+        when its status is 2xx; else what to do. Never raises for what the other side or the network does."""
+        from slo_engine.connect.client import ERRORS, fetch_async
+
+        content = json.dumps(body) if isinstance(body, Mapping) else body
+        given = {"content-type": "application/json", "user-agent": USER_AGENT, **(headers or {})}
+        try:
+            request = self._client.build_request(method, f"{self.connection.url}{path}", content=content, headers=given)
+            answer = await fetch_async(
+                request,
+                self._client,
+                seconds=self.connection.timeout,
+                max_bytes=MAX_ANSWER_BYTES,
+                keep_beginning=True,
+            )
+        except ERRORS as error:
+            return Retry(failure_of(error, self.connection).of(f"{self._what} at {self.connection.address}"))
+        return self._outcome(answer)
+
+    def _outcome(self, answer: Answer) -> Answer | Retry | Refused:
+        verdict = verdict_on(answer.status)
+        if verdict is Verdict.DELIVERED:
+            return answer
+        if verdict is Verdict.RETRY:
+            return Retry(self.said(answer), wait_of(answer))
+        return Refused(explained(answer.status, self.connection, said=said_in(answer.body, self.connection)))
+
+    def said(self, answer: Answer) -> str:
+        """``HTTP 503 (upstream is down)``: the status, and the reason where one is given, without secrets."""
+        said = said_in(answer.body, self.connection)
+        return f"HTTP {answer.status} ({said})" if said else f"HTTP {answer.status}"
+
+
+def wait_of(answer: Answer) -> float | None:
+    """The seconds that an answer asks to wait, with a limit."""
+    asked = retry_after(answer.headers.get("retry-after"), datetime.now(UTC))
+    return None if asked is None else min(asked, MAX_RETRY_AFTER)
