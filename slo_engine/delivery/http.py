@@ -11,6 +11,7 @@ from pydantic import AfterValidator
 
 from slo_engine.connect import Connection, Verdict, explained, failure_of, retry_after, said_in, verdict_on
 from slo_engine.connect.connection import USER_AGENT
+from slo_engine.connect.verdict import CREDENTIALS
 from slo_engine.definitions.duration import Duration
 from slo_engine.delivery.sink import LONGEST_DELIVERY_SECONDS, Refused, Retry
 
@@ -42,14 +43,22 @@ SINK_TIMEOUT = Duration.parse("15s")
 class HttpSender:
     """Requests to one sink."""
 
-    def __init__(self, connection: Connection, what: str, transport: httpx.AsyncBaseTransport | None = None) -> None:
-        """``what``: ``Slack``, ``the webhook``, for errors. Raises SloEngineError for certificates that cannot be
-        used."""
+    def __init__(
+        self,
+        connection: Connection,
+        what: str,
+        transport: httpx.AsyncBaseTransport | None = None,
+        *,
+        credentials: str = CREDENTIALS,
+    ) -> None:
+        """``what``: ``Slack``, ``the webhook``, for errors. ``credentials``: the settings that hold them, for errors.
+        Raises SloEngineError for certificates that cannot be used."""
         # Commands that only read the settings do not pay for a client.
         from slo_engine.connect.client import async_client
 
         self.connection = connection
         self._what = what
+        self._credentials = credentials
         # No redirects: a POST that is redirected arrives as a GET without a body, and its 200 would lose the message.
         self._client = async_client(connection, transport)
 
@@ -67,6 +76,18 @@ class HttpSender:
     ) -> Answer | Retry | Refused:
         """POST ``body``, as JSON unless it is text already, to ``path`` under the address of the connection. The answer
         when its status is 2xx; else what to do. Never raises for what the other side or the network does."""
+        answer = await self.ask(path, body, headers, method=method)
+        return answer if isinstance(answer, Retry) else self.outcome(answer)
+
+    async def ask(
+        self,
+        path: str,
+        body: Mapping[str, Any] | str | bytes,
+        headers: Mapping[str, str] | None = None,
+        *,
+        method: str = "POST",
+    ) -> Answer | Retry:
+        """The same, but the answer whatever its status: for a sink that finds more than that in it."""
         from slo_engine.connect.client import ERRORS, fetch_async
 
         content = json.dumps(body) if isinstance(body, Mapping) else body
@@ -82,15 +103,17 @@ class HttpSender:
             )
         except ERRORS as error:
             return Retry(failure_of(error, self.connection).of(f"{self._what} at {self.connection.address}"))
-        return self._outcome(answer)
+        return answer
 
-    def _outcome(self, answer: Answer) -> Answer | Retry | Refused:
+    def outcome(self, answer: Answer) -> Answer | Retry | Refused:
+        """What its status says: the answer itself when it is 2xx, else what to do."""
         verdict = verdict_on(answer.status)
         if verdict is Verdict.DELIVERED:
             return answer
         if verdict is Verdict.RETRY:
             return Retry(self.said(answer), wait_of(answer))
-        return Refused(explained(answer.status, self.connection, said=said_in(answer.body, self.connection)))
+        said = said_in(answer.body, self.connection)
+        return Refused(explained(answer.status, self.connection, said=said, credentials=self._credentials))
 
     def said(self, answer: Answer) -> str:
         """``HTTP 503 (upstream is down)``: the status, and the reason where one is given, without secrets."""

@@ -6,11 +6,21 @@ from collections.abc import Mapping
 
 from slo_engine.delivery.sink import Sink, SinkSettings, SinkType
 from slo_engine.delivery.sinks.console import ConsoleSink, ConsoleSinkSettings
+from slo_engine.delivery.sinks.incident_io import IncidentIoSink, IncidentIoSinkSettings
+from slo_engine.delivery.sinks.opsgenie import OpsgenieSink, OpsgenieSinkSettings
+from slo_engine.delivery.sinks.pagerduty import PagerDutySink, PagerDutySinkSettings
+from slo_engine.delivery.sinks.slack import SlackSink, SlackSinkSettings
+from slo_engine.delivery.sinks.slack_webhook import SlackWebhookSink, SlackWebhookSinkSettings
 from slo_engine.delivery.sinks.webhook import WebhookSink, WebhookSinkSettings
 
 SINKS: Mapping[str, SinkType] = {
     "webhook": SinkType(WebhookSinkSettings, WebhookSink.of),
     "console": SinkType(ConsoleSinkSettings, ConsoleSink.of),
+    "slack": SinkType(SlackSinkSettings, SlackSink.of),
+    "slack_webhook": SinkType(SlackWebhookSinkSettings, SlackWebhookSink.of),
+    "pagerduty": SinkType(PagerDutySinkSettings, PagerDutySink.of),
+    "opsgenie": SinkType(OpsgenieSinkSettings, OpsgenieSink.of),
+    "incident_io": SinkType(IncidentIoSinkSettings, IncidentIoSink.of),
 }
 """By the value of ``type`` in the settings."""
 
