@@ -125,3 +125,12 @@ def wait_of(answer: Answer) -> float | None:
     """The seconds that an answer asks to wait, with a limit."""
     asked = retry_after(answer.headers.get("retry-after"), datetime.now(UTC))
     return None if asked is None else min(asked, MAX_RETRY_AFTER)
+
+
+def object_in(body: bytes) -> Mapping[str, Any]:
+    """The JSON object that an answer is; empty where it is none."""
+    try:
+        found = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, Mapping) else {}

@@ -6,7 +6,6 @@ https://docs.incident.io/api-reference/alert-events-v2
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -17,7 +16,7 @@ from slo_engine.connect import said_in
 from slo_engine.connection_settings import ConnectionSettings, HttpUrl
 from slo_engine.delivery.cutting import cut, cut_lines
 from slo_engine.delivery.forms import PLAIN, Forms, Markup, Part
-from slo_engine.delivery.http import SINK_TIMEOUT, HttpSender, SinkTimeout
+from slo_engine.delivery.http import SINK_TIMEOUT, HttpSender, SinkTimeout, object_in
 from slo_engine.delivery.sink import Delivered, Outcome, Refused, Retry, SinkSettings
 from slo_engine.delivery.sinks.pager_fields import fields, key_of, unlike
 from slo_engine.notifications import Message, outline
@@ -124,7 +123,7 @@ class IncidentIoSink:
         return {**event, "source_url": source} if source else event
 
     def _outcome(self, answer: Answer) -> Outcome:
-        found = _object(answer.body)
+        found = object_in(answer.body)
         if answer.status == 404:
             return Refused("HTTP 404: incident.io has no such alert source: check alert_source")
         errors = found.get("errors")
@@ -146,18 +145,10 @@ def _description(text: str, found: Outline) -> str:
         line = _link(escaped(each.title), each.url.replace("<", "%3C").replace(">", "%3E"))
         if len(each.url) > _LONGEST_ADDRESS or size + len(line) > _LONGEST_LINKS:
             line = f"{escaped(each.title)}: its address is too long"[:200]
-        size += len(line) + 1
+        size += len(line) + 3
         lines.append(f"- {line}")
-    above = cut_lines(text, LONGEST_DESCRIPTION - size)
+    above = cut_lines(text, LONGEST_DESCRIPTION - size - 2)
     return "\n\n".join(part for part in (above, "\n".join(lines)) if part)
-
-
-def _object(body: bytes) -> Mapping[str, Any]:
-    try:
-        found = json.loads(body)
-    except ValueError:
-        return {}
-    return found if isinstance(found, Mapping) else {}
 
 
 def _reason(error: Any) -> str:

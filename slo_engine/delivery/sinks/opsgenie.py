@@ -6,7 +6,6 @@ https://docs.opsgenie.com/docs/alert-api, https://developer.atlassian.com/cloud/
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from urllib.parse import quote
@@ -18,7 +17,7 @@ from slo_engine.connection_settings import HttpUrl, TransportSettings
 from slo_engine.definitions.labels import SERVICE, SLO
 from slo_engine.delivery.cutting import cut
 from slo_engine.delivery.forms import Forms, Markup, Part
-from slo_engine.delivery.http import SINK_TIMEOUT, HttpSender, SinkTimeout
+from slo_engine.delivery.http import SINK_TIMEOUT, HttpSender, SinkTimeout, object_in
 from slo_engine.delivery.sink import Delivered, Outcome, Refused, Retry, SinkSettings
 from slo_engine.delivery.sinks.pager_fields import SOURCE, fact, fields, key_of, level_of, unlike, with_links
 from slo_engine.notifications import Message, outline
@@ -56,8 +55,9 @@ _LINKS = 7000
 
 
 def _inert(text: str) -> str:
-    """Opsgenie takes HTML in texts, and what it sends to phones shows entities as they stand: so neither is written."""
-    return text.replace("<", "‹").replace(">", "›")
+    """Single quotation marks for angle brackets: Opsgenie takes HTML in texts, and shows entities as they stand where
+    it does not, such as on phones."""
+    return text.replace("<", "\u2039").replace(">", "\u203a")
 
 
 _MARKUP = Markup(escape=_inert)
@@ -119,7 +119,7 @@ class OpsgenieSink:
         answer = await self._sender.post(path, body)
         if isinstance(answer, Retry | Refused):
             return answer
-        request = _request_id(answer.body)
+        request = str(object_in(answer.body).get("requestId") or "")
         if not request:
             said = said_in(answer.body, self._sender.connection)
             return Retry(unlike(self._sender.connection, "Opsgenie", said))
@@ -151,11 +151,3 @@ class OpsgenieSink:
             "source": SOURCE,
             "priority": level_of(found, self._priorities, BY_SEVERITY, BY_TONE),
         }
-
-
-def _request_id(body: bytes) -> str:
-    try:
-        found = json.loads(body)
-    except ValueError:
-        return ""
-    return str(found.get("requestId") or "") if isinstance(found, Mapping) else ""

@@ -17,7 +17,7 @@ from slo_engine.connection_settings import HttpUrl, TransportSettings
 from slo_engine.definitions.labels import SERVICE, SLO
 from slo_engine.delivery.cutting import cut, cut_lines
 from slo_engine.delivery.forms import PLAIN, Forms, Part
-from slo_engine.delivery.http import SINK_TIMEOUT, HttpSender, SinkTimeout
+from slo_engine.delivery.http import SINK_TIMEOUT, HttpSender, SinkTimeout, object_in
 from slo_engine.delivery.sink import Delivered, Outcome, Refused, Retry, SinkSettings
 from slo_engine.delivery.sinks.pager_fields import SOURCE, fact, fields, key_of, level_of, unlike
 from slo_engine.notifications import Message, Outline, outline
@@ -181,12 +181,7 @@ def _fitted(event: dict[str, Any]) -> dict[str, Any]:
 
 def _read(body: bytes) -> tuple[str, list[str]]:
     """``status``, and what is wrong with an event."""
-    try:
-        found = json.loads(body)
-    except ValueError:
-        return "", []
-    if not isinstance(found, Mapping):
-        return "", []
+    found = object_in(body)
     errors = found.get("errors")
     reasons = [str(found.get("message") or ""), *map(str, errors[:5] if isinstance(errors, list) else [])]
     return str(found.get("status") or ""), [reason for reason in reasons if reason]

@@ -7,7 +7,6 @@ loses nothing. Posts are messages of their own. ``slack_webhook`` is the simple 
 from __future__ import annotations
 
 import asyncio
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +17,7 @@ from pydantic import AfterValidator, Field, SecretStr
 from slo_engine.connect import said_in
 from slo_engine.connection_settings import ConnectionSettings, HttpUrl
 from slo_engine.delivery.forms import Forms
-from slo_engine.delivery.http import SINK_TIMEOUT, HttpSender, SinkTimeout, wait_of
+from slo_engine.delivery.http import SINK_TIMEOUT, HttpSender, SinkTimeout, object_in, wait_of
 from slo_engine.delivery.sink import Delivered, Outcome, Refused, Retry, SinkSettings
 from slo_engine.delivery.sinks import slack_blocks as blocks
 from slo_engine.delivery.sinks import slack_errors as errors
@@ -146,7 +145,7 @@ class SlackSink:
         answer = await self._sender.ask(f"/{method}", body, headers)
         if isinstance(answer, Retry):
             return answer
-        found = _object(answer.body)
+        found = object_in(answer.body)
         error = found.get("error")
         if found.get("ok") is not True and isinstance(error, str) and error:
             said = self._sender.connection.masked(" ".join([error, *_details(found)])[:300])
@@ -213,14 +212,6 @@ def _receipt(
     without = {"instead_of_blocks": answer["instead_of_blocks"]} if "instead_of_blocks" in answer else {}
     where = {"channel": channel or answer.get("channel"), "ts": ts or answer.get("ts")}
     return Delivered({**memory, **where, **without})
-
-
-def _object(body: bytes) -> Mapping[str, Any]:
-    try:
-        found = json.loads(body)
-    except ValueError:
-        return {}
-    return found if isinstance(found, Mapping) else {}
 
 
 def _details(answer: Mapping[str, Any]) -> list[str]:
