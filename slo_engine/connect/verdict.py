@@ -85,7 +85,7 @@ def _advice(status: int, connection: Connection, said: str, credentials: str) ->
 
 def _what(connection: Connection, credentials: str) -> str:
     if credentials != CREDENTIALS:
-        return f"{credentials}: check them"
+        return f"{credentials}: check {'them' if ' and ' in credentials else 'it'}"
     if connection.token is not None:
         return "the token: check token"
     return "user and password: check basic_auth" if connection.basic_auth else "the Authorization header: check headers"

@@ -119,7 +119,7 @@ class PagerDutySink:
             "source": fact(found, SERVICE) or SOURCE,
             "custom_details": _details(found, self._forms.write("text", message)),
         }
-        links = [{"href": each.url, "text": each.title} for each in (*found.links, *found.traces)]
+        links = [{"href": each.url, "text": each.title or each.url} for each in (*found.links, *found.traces)]
         if message.post is not None:
             return _fitted({"payload": {**payload, "timestamp": message.post.at}, "links": links})
         more = {"component": fact(found, SLO), "group": fact(found, SERVICE), "class": fact(found, "alertname")}

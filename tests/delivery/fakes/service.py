@@ -39,8 +39,8 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
-def as_json(status: int, **body: Any) -> Reply:
-    return Reply(status, json.dumps(body), {"content-type": "application/json"})
+def as_json(code: int, /, **body: Any) -> Reply:
+    return Reply(code, json.dumps(body), {"content-type": "application/json"})
 
 
 class Service:
