@@ -118,11 +118,11 @@ def test_a_repeat_says_in_the_thread_which_alerts_came_and_went_and_what_is_the_
     tell(sink_for(slack), before, after)
     (reply,) = slack.replies
     lines = shown(reply).splitlines()
-    assert lines[0].startswith("Firing, too: `")
-    assert "region=west" in lines[0]
-    assert lines[1].startswith("Resolved: `")
-    assert "region=south" in lines[1]
-    assert lines[2] == "Reason: *15 of 31 failures: tool b*"
+    assert lines == [
+        "Firing, too: `region=west`",
+        "Resolved: `region=south`",
+        "Reason: *15 of 31 failures: tool b*",
+    ]
 
 
 def test_a_repeat_in_which_only_figures_differ_is_quiet(slack: SlackService) -> None:

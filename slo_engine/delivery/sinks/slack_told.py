@@ -11,6 +11,7 @@ from typing import Any
 
 from slo_engine.delivery.sinks import slack_blocks as blocks
 from slo_engine.notifications import Message, Outline
+from slo_engine.notifications.outline import one_line
 
 MOST_ALERTS = 200
 """That are remembered: of a larger group no alert is told to be new or gone."""
@@ -85,10 +86,12 @@ def changes(message: Message, found: Outline, before: Told, now: Told) -> list[s
     lines = []
     alerts = {_identity(alert): alert for alert in _alerts(message)}
     if max(len(before.firing), len(now.firing)) < MOST_ALERTS:
+        common = (message.payload or {}).get("commonLabels")
+        shared = common if isinstance(common, Mapping) else {}
         known, current = set(before.firing), set(now.firing)
-        lines += _named("Firing, too", [alerts[each] for each in now.firing if each not in known])
+        lines += _named("Firing, too", [alerts[each] for each in now.firing if each not in known], shared)
         gone = [each for each in before.firing if each not in current]
-        lines += _named("Resolved", [alerts.get(each, {}) for each in gone])
+        lines += _named("Resolved", [alerts.get(each, {}) for each in gone], shared)
     if now.tone != before.tone and found.severity:
         lines.append(f"Severity: {blocks.bold(blocks.escaped(found.severity))}")
     if found.answer and _without_figures(found.answer) != _without_figures(before.answer):
@@ -96,18 +99,20 @@ def changes(message: Message, found: Outline, before: Told, now: Told) -> list[s
     return lines
 
 
-def _named(what: str, alerts: Sequence[Mapping[str, Any]]) -> list[str]:
-    shown = [f"{what}: {_labels(alert)}" for alert in alerts[:MOST_NAMED]]
+def _named(what: str, alerts: Sequence[Mapping[str, Any]], shared: Mapping[str, Any]) -> list[str]:
+    shown = [f"{what}: {_labels(alert, shared)}" for alert in alerts[:MOST_NAMED]]
     more = len(alerts) - len(shown)
     return [*shown, f"and {more} more"] if more > 0 else shown
 
 
-def _labels(alert: Mapping[str, Any]) -> str:
+def _labels(alert: Mapping[str, Any], shared: Mapping[str, Any]) -> str:
+    """Those that tell it from the others; all, when these are none."""
     labels = alert.get("labels")
     if not isinstance(labels, Mapping) or not labels:
         return "an alert that Alertmanager no longer names"
-    text = ", ".join(f"{name}={value}" for name, value in labels.items())
-    return blocks.code(blocks.escaped(" ".join(text[:1000].split())[:300]))
+    own = {name: value for name, value in labels.items() if shared.get(name) != value} or labels
+    text = ", ".join(f"{name}={str(value)[:200]}" for name, value in own.items())
+    return blocks.code(blocks.escaped(one_line(text, 300)))
 
 
 def _alerts(message: Message) -> list[Mapping[str, Any]]:
