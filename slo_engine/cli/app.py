@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from slo_engine.cli import doctor, exchange, output, rules, templates
+from slo_engine.cli import doctor, exchange, notify, output, policy, rules, templates
 from slo_engine.cli.arguments import AsJson, ConfigFile, SloPaths, SloPathsHere, settings_here
 from slo_engine.cli.exits import failures, usage_errors
 from slo_engine.cli.replay import replay
@@ -22,6 +22,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(rules.app, name="rules")
+app.add_typer(notify.app, name="notify")
+app.add_typer(policy.app, name="policy")
 app.command()(simulate)
 app.command()(replay)
 exchange.add_to(app)
