@@ -47,7 +47,7 @@ class SampleKind(StrEnum):
 def preview(
     kind: Annotated[SampleKind, typer.Option("--kind", help="What the message tells.")] = SampleKind.FIRING,
     sink: Annotated[
-        list[str] | None, typer.Option("--sink", help="A sink of the settings; repeatable; else all.")
+        list[str] | None, typer.Option("--sink", help="A sink of the settings; repeatable. Else all.")
     ] = None,
     send: Annotated[
         bool, typer.Option("--send", help="Send it there, instead of printing what would be sent.")

@@ -197,8 +197,9 @@ class _Move:
             return
         self.state = replace(self.state, level=lowest)
         if is_worse and lowest is not None:
-            fell = "is exhausted" if lowest <= 0 else f"fell below {amounts.about_percent(lowest)}"
-            yield self._crossing("fell", f"{fell}{self._left_now()}", "bad" if lowest < LOW else "warn", lowest)
+            fell = f"fell below {amounts.about_percent(lowest)}{self._left_now()}"
+            text = fell if lowest > 0 else f"is {amounts.budget_left(self._left)}"
+            yield self._crossing("fell", text, "bad" if lowest < LOW else "warn", lowest)
         elif told is not None:
             left = "is no longer exhausted" if told <= 0 else f"is above {amounts.about_percent(told)} again"
             yield self._crossing("recovered", f"{left}{self._left_now()}", "good", told)
