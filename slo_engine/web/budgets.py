@@ -63,17 +63,23 @@ def paging_severities(slos: SloSet) -> frozenset[str]:
 
 def _row(status: SloStatus, slos: SloSet, incidents: Sequence[Told], paging: frozenset[str]) -> Row:
     badges = [_badge(status, firing, incidents, paging) for firing in status.firing]
-    has_data = status.error_budget_remaining is not None
-    # Long windows are shown as they were last recorded, which says nothing of now.
     is_absent = any(each.alert == ABSENT_ALERT for each in status.firing) and "5m" not in status.burn_rate
-    rates = tuple((window, status.burn_rate[window]) for window in SHOWN_WINDOWS if window in status.burn_rate)
+    # Where data are absent, long windows are as they were last recorded, which says nothing of now.
+    is_known = status.error_budget_remaining is not None and not is_absent
+    rates = [(window, status.burn_rate[window]) for window in SHOWN_WINDOWS if window in status.burn_rate]
     return Row(
         status=status,
         badges=tuple(sorted(badges, key=lambda each: not each.is_page)),
-        rates=rates if has_data and not is_absent else (),
-        without_rates="" if not has_data else "no data now" if is_absent else "no recent events",
-        exhausts=_exhausts(status, slos, is_known=has_data and not is_absent),
+        rates=tuple(rates) if is_known else (),
+        without_rates=_without_rates(status, is_absent=is_absent) if not (is_known and rates) else "",
+        exhausts=_exhausts(status, slos, is_known=is_known),
     )
+
+
+def _without_rates(status: SloStatus, *, is_absent: bool) -> str:
+    if status.error_budget_remaining is None:
+        return ""  # the budget says it already
+    return "no data now" if is_absent else "no recent events"
 
 
 def _exhausts(status: SloStatus, slos: SloSet, *, is_known: bool) -> str:
@@ -106,9 +112,8 @@ def _is_of(alert: FiringAlert, firing: Firing, status: SloStatus) -> bool:
     said = tuple(labels.get(name, "") for name in (SERVICE, SLO, "alertname", SEVERITY, LONG_WINDOW, SHORT_WINDOW))
     if said != (status.service, status.slo, firing.alert, firing.severity, firing.long_window, firing.short_window):
         return False
-    # An alert that lacks one of the labels is about the SLO as a whole.
-    is_of_one = all(labels.get(name) for name in status.group)
-    return not is_of_one or all(labels[name] == value for name, value in status.group.items())
+    # An alert that lacks a label of the group is about all its values.
+    return all(labels.get(name) in (None, "", value) for name, value in status.group.items())
 
 
 def _order(row: Row) -> tuple[int, float, float, str, str, tuple[str, ...]]:
