@@ -56,7 +56,7 @@ class Incident:
 
     @property
     def seems_open(self) -> bool:
-        """Whether it was not resolved in the end. Whether it really is open is known from contents: :class:`Told`."""
+        """Whether it was not resolved in the end. :attr:`Told.state` knows from the contents."""
         return next((each.kind for each in reversed(self.messages) if each.kind != "update"), "firing") == "firing"
 
     @property
@@ -106,11 +106,6 @@ class Told:
     def anchor(self) -> str:
         """What identifies it on the page as long as it is read from its beginning."""
         return self.incident.messages[0].key
-
-    @property
-    def is_gathering(self) -> bool:
-        """Whether evidence is being gathered for what was said last."""
-        return self.incident.newest.state == "gathering"
 
 
 def incidents(heads: Iterable[MessageHead], *, is_all: bool) -> list[Incident]:
@@ -215,9 +210,10 @@ def _since(incident: Incident, alerts: _Alerts) -> float | None:
         if (alert.is_firing or head.kind == "resolved")
         if alert.starts_at is not None and _is_possible(alert.starts_at, head)
     ]
-    first = incident.messages[0]
-    # Of one that begins with its end, and names no time, nobody knows.
-    return min(starts, default=first.received_at if first.kind == "firing" else None)
+    if incident.messages[0].kind == "firing":
+        # It fired when that was first said, whatever the alerts say, and whether that could be read or not.
+        starts.append(incident.messages[0].received_at)
+    return min(starts, default=None)
 
 
 def _ended_at(incident: Incident, alerts: _Alerts, since: float | None) -> float:

@@ -120,6 +120,16 @@ def test_it_fires_since_its_first_alert_began(alerts: list[dict[str, Any]], sinc
     assert found.since == NOON + since * MINUTE
 
 
+def test_it_fires_since_its_first_notification_at_the_latest_even_if_that_was_not_read() -> None:
+    found = whole(heads(("firing", 0), ("firing", 240)), {2: [alert(start=200)]})
+    assert found.since == NOON
+
+
+def test_of_one_that_begins_with_its_end_the_alerts_alone_know_when_it_began() -> None:
+    assert whole(heads(("resolved", 20)), {1: [alert(start=3, end=18)]}).since == NOON + 3 * MINUTE
+    assert whole(heads(("resolved", 20)), {1: [alert(start=None, end=18)]}).since is None
+
+
 @pytest.mark.parametrize(
     ("resolved", "ended"),
     [
@@ -279,5 +289,5 @@ def test_nothing_is_told_of_what_is_not_scrubbed_yet() -> None:
     said = [head(1, "firing", 0, state="gathering")]
     link = alert(generatorURL="https://prometheus/?token=secret")
     found = whole(said, {1: [link]}, {1: evidence("a secret")})
-    assert (found.links, found.enrichment, found.is_gathering) == ((), {}, True)
+    assert (found.links, found.enrichment) == ((), {})
     assert found.since == NOON

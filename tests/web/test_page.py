@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import Connection, event
 
 from slo_engine.notifications import Evidence, Section, Topic
-from slo_engine.store import messages
+from slo_engine.store import inbox, messages
 from slo_engine.web import pages
 from slo_engine.web.texts import LONGEST_TITLE
 from tests.alerts.payloads import notification
@@ -132,6 +132,8 @@ def test_no_text_runs_or_turns_what_stands_beside_it(site: Site) -> None:
     site.board.shown = [status(group={evil: evil}, unpriced_models=(evil,), firing=[PAGE])]
     site.add(hostile, NOW, evidence=evidence(evil, {evil: evil}), sinks=[evil])
     site.add_content({"post": {"changes": [evil]}}, NOW, "post", "status", title=evil)
+    posted = site.database.write(lambda found: inbox.accept(found, evil.encode(), NOW))
+    site.database.write(lambda found: inbox.quarantine(found, posted, evil))
     answer = site.ask("GET", "/")
     assert "<script" not in answer.text
     assert "<img" not in answer.text
