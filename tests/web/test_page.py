@@ -86,6 +86,7 @@ def test_open_incidents_come_first_pages_before_tickets(site: Site) -> None:
     site.add(of("ticket", "a ticket"), NOW - 300)
     site.add(of("page", "over"), NOW - 200)
     site.add({**of("page", "over"), "status": "resolved"}, NOW - 100)
+    assert "2 incidents firing" in text(site.page())
     assert [text(card).split()[:2] for card in articles(site.page())] == [
         ["firing", "page"],
         ["firing", "ticket"],
