@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import subprocess
 import sys
@@ -213,7 +214,10 @@ def test_browser_shows_budgets_and_the_page_with_its_evidence(
     assert "search index shard-&lt;n&gt; did not answer" in seen.dom
     trace = page["enrichment"]["subjects"][0]["traces"]["causes"][0]["traces"][0]
     assert f'href="{trace["url"]}"' in seen.dom
-    assert "support_agent" in seen.dom
+    assert "agent_type=support_agent" in seen.dom
+    assert 'class="incident firing"' in seen.dom
+    assert "Firing since" in seen.dom
+    assert html.escape(page["alerts"][0]["generatorURL"]) in seen.dom
     picture = tmp_path / "page.png"
     screenshot(f"{stack.engine_url}/", tmp_path / "profile", picture)
     assert picture.read_bytes().startswith(b"\x89PNG")
