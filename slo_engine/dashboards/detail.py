@@ -57,7 +57,7 @@ def _tier_panels(slos: SloSet) -> tuple[Lines, ...]:
                 *(Query(limit, is_limit=True) for limit in limits.values()),
             ),
             decimals=2,
-            nothing="this SLO has no events, or no such window",
+            nothing="this SLO has no alert over these windows",
         )
         for minutes, limits in thresholds(slos, _CHOSEN).items()
     )
