@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import time
+import urllib.parse
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from slo_engine.dashboards import Datasource, render
 from slo_engine.definitions.slo import SloSet
+from tests.e2e.engine import get
 
 SOURCE = Datasource("prometheus", "http://prometheus:9090", "http://langfuse/trace/{trace_id}")
 
@@ -35,6 +38,19 @@ class PanelQuery:
     def name(self) -> str:
         """As it is called in a failure, and in the table of those that may have no data."""
         return f"{self.dashboard}: {self.panel}"
+
+    def asked(self, prometheus: str) -> list[dict[str, Any]]:
+        """The series that it gives over the last ten minutes, or now. Fails the test where Prometheus refuses it, or a
+        value is no number."""
+        now = time.time()
+        times = {"time": now} if self.instant else {"start": now - 600, "end": now, "step": 15}
+        path = "query" if self.instant else "query_range"
+        answer = get(f"{prometheus}/api/v1/{path}?{urllib.parse.urlencode({'query': self.expr, **times})}")
+        assert answer["status"] == "success", f"{self.name}: {answer.get('error')}"
+        found: list[dict[str, Any]] = answer["data"]["result"]
+        values = {value for each in found for _, value in each.get("values", [each.get("value")])}
+        assert not values & {"NaN", "+Inf", "-Inf"}, self.name
+        return found
 
 
 def dashboards(slos: SloSet) -> list[dict[str, Any]]:
