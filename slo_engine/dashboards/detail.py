@@ -16,7 +16,7 @@ from slo_engine.dashboards.records import (
     thresholds,
     windows,
 )
-from slo_engine.definitions.labels import SERVICE, SEVERITY, SLO, WINDOW
+from slo_engine.definitions.labels import SERVICE, SEVERITY, SLO, TIER, WINDOW
 from slo_engine.definitions.policies import ALPHA
 from slo_engine.definitions.slo import SloSet
 from slo_engine.recording.names import (
@@ -182,6 +182,8 @@ _EVENTS = Row(
             queries=(Query(f"max without ({IDENTITY}) ({IMPROBABILITY}{{{_CHOSEN}}})"),),
             thresholds=((None, "transparent"), (round(math.log(1 / ALPHA), 2), "red")),
             show_thresholds=True,
+            least=None,
+            logarithmic=True,
             nothing="the errors are within the budget",
         ),
     ),
@@ -197,6 +199,7 @@ _ALERTS = Row(
             description="The tier, its windows and the burn rate at which it fires are labels of the alert.",
             queries=(Query(_FIRING),),
             columns=(Column("Value"),),
+            first=(SEVERITY, "alertname", TIER),
             hidden=("alertstate", "Value", SERVICE, SLO),
             sort_by=SEVERITY,
             nothing="no alert fires",

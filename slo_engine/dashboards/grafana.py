@@ -1,7 +1,7 @@
 """Dashboards as Grafana's JSON, through the types of grafana-foundation-sdk. Only this module imports it.
 
-The JSON is that of schema version 42, which Grafana from 9 to 13 loads. What the types leave out is set here: ids, a
-legend that is shown, and what the variables are before somebody chooses.
+The JSON is Grafana's first format, schema version 42. What the types leave out is set here: ids, a legend that is shown,
+and what the variables are before somebody chooses.
 """
 
 from __future__ import annotations
@@ -129,6 +129,8 @@ def _lines(panel: Lines) -> dashboard.Panel:
     if panel.show_thresholds:
         style = common_builders.GraphThresholdsStyleConfig().mode(common.GraphThresholdsStyleMode.DASHED)
         built.thresholds_style(style)
+    if panel.logarithmic:
+        built.scale_distribution(common_builders.ScaleDistributionConfig().type(common.ScaleDistribution.LOG).log(10))
     for number, query in enumerate(panel.queries):
         if query.is_limit:
             built.override_by_query(_ref(number), _properties(_LIMIT))
@@ -167,7 +169,8 @@ def _table(panel: Table) -> dashboard.Panel:
     hidden = dict.fromkeys(("Time", "__name__", *panel.hidden), True)
     if len(panel.queries) > 1:
         built.with_transformation(dashboard.DataTransformerConfig(id_val="merge", options={}))
-    organized = {"excludeByName": hidden, "indexByName": {}, "renameByName": titles}
+    places = {label: number for number, label in enumerate(panel.first)}
+    organized = {"excludeByName": hidden, "indexByName": places, "renameByName": titles}
     built.with_transformation(dashboard.DataTransformerConfig(id_val="organize", options=organized))
     for column in panel.columns:
         properties: dict[str, object] = {"unit": column.unit}

@@ -65,6 +65,7 @@ class Lines(Panel):
     most: float | None = None
     show_thresholds: bool = False
     stacked: bool = False
+    logarithmic: bool = False
     finest: str | None = None
     """How close its points are at most, such as ``1m``; None: as close as samples are."""
     since: str | None = None
@@ -100,6 +101,8 @@ class Table(Panel):
 
     columns: tuple[Column, ...]
     """One for each query."""
+    first: tuple[str, ...] = ()
+    """The labels that are the first columns; the others follow."""
     hidden: tuple[str, ...] = ()
     links: Mapping[str, tuple[str, str]] = field(default_factory=lambda: MappingProxyType({}))
     """Label -> title and address of the link in its cells."""
