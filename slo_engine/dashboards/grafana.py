@@ -1,7 +1,7 @@
 """Dashboards as Grafana's JSON, through the types of grafana-foundation-sdk. Only this module imports it.
 
-The JSON is Grafana's first format, schema version 42. What the types leave out is set here: ids, a legend that is shown,
-and what the variables are before somebody chooses.
+The JSON is Grafana's first format, schema version 42. What the types leave out is set here: ids, a legend that is
+shown, and what the variables are before somebody chooses.
 """
 
 from __future__ import annotations
@@ -38,6 +38,11 @@ TAG = "slo-engine"
 """By which the dashboards find one another."""
 
 DATASOURCE = common.DataSourceRef(type_val="prometheus", uid="${datasource}")
+
+_AS_WRITTEN = 5
+"""The type of a variable's query that the editor of Grafana shows as it is written."""
+
+_VARIABLE_REF = "PrometheusVariableQueryEditor-VariableQuery"
 
 _LIMIT: Mapping[str, object] = {
     "custom.lineStyle": {"fill": "dash", "dash": [10, 10]},
@@ -243,7 +248,8 @@ def _datasource(uid: str) -> dashboard.VariableModel:
 
 def _variable(each: Variable) -> dashboard.VariableModel:
     built = dashboard_builders.QueryVariable(each.name).label(each.label).datasource(DATASOURCE)
-    built.query({"query": each.query, "refId": f"variable-{each.name}"}).definition(each.query)
+    query: dict[str, object] = {"qryType": _AS_WRITTEN, "query": each.query, "refId": _VARIABLE_REF}
+    built.query(query).definition(each.query)
     built.refresh(dashboard.VariableRefresh.ON_TIME_RANGE_CHANGED).sort(dashboard.VariableSort.ALPHABETICAL_ASC)
     built.multi(each.multi).regex(each.regex).options([])
     if each.all_value is not None:

@@ -18,7 +18,7 @@ BUDGET_LEFT: Thresholds = ((None, "red"), (0.000001, "orange"), (0.25, "green"))
 """Exhausted, nearly, and well."""
 
 BURNING: Thresholds = ((None, "green"), (1, "orange"), (6, "red"))
-"""At 1 the budget lasts just as long as its window; from about 6 on somebody is paged, whatever the policy."""
+"""At 1 the budget lasts just as long as its window; from 6 on most policies page."""
 
 
 def remaining(matchers: str) -> str:
@@ -27,8 +27,8 @@ def remaining(matchers: str) -> str:
 
 
 def burn_rate(matchers: str, *over: str) -> str:
-    """How many times faster than allowed the budget burns over these windows. The ratio of spend, which has
-    no objective, is a burn rate already."""
+    """How many times faster than allowed the budget burns over these windows. The ratio of spend is that already, and
+    has no objective."""
     ratio = f'{ERROR_RATIO}{{{matchers},{WINDOW}=~"{"|".join(over)}"}}'
     objective = f"{OBJECTIVE}{{{matchers}}}"
     return (
@@ -85,11 +85,10 @@ def _tiers(slos: SloSet) -> Iterator[tuple[Slo, Tier]]:
 def _threshold(slo: Slo, tier: Tier, matchers: str) -> str:
     """As `Policy.factor` has it, for the objective of each group."""
     if not slo.counts_events:
-        return (
-            f'0 * max without ({WINDOW}) ({ERROR_RATIO}{{{matchers},{WINDOW}="{_name(slo, tier)}"}}) + {tier.factor:g}'
-        )
+        ratio = f'{ERROR_RATIO}{{{matchers},{WINDOW}="{_name(slo, tier)}"}}'
+        return f"0 * max without ({WINDOW}) ({ratio}) + {tier.factor:.12g}"
     budget = f"(1 - {OBJECTIVE}{{{matchers}}})"
-    ratio = f"{tier.factor:g} * {budget}"
+    ratio = f"{tier.factor:.12g} * {budget}"
     if slo.policy.adaptive:
         ratio = f"clamp_max({ratio}, {REACH:g})"
     if tier.above:
