@@ -33,6 +33,7 @@ from slo_engine.dashboards.model import (
     Variable,
     laid_out,
 )
+from slo_engine.definitions.labels import SERVICE, SEVERITY, SLO
 
 TAG = "slo-engine"
 """By which the dashboards find one another."""
@@ -266,12 +267,12 @@ def _alerts(series: str) -> dashboard.AnnotationQuery:
     built = dashboard_builders.AnnotationQuery().name("Alerts").datasource(DATASOURCE).enable(True).icon_color("red")
     built.target(prometheus.Dataquery().ref_id("Alerts").expr(series).range().interval("60s"))
     annotation = built.expr(series).step("60s").title_format("{{alertname}}").text_format(_ALERT_TEXT).build()
-    annotation.tag_keys = "severity,slo_service,slo"
+    annotation.tag_keys = f"{SEVERITY},{SERVICE},{SLO}"
     annotation.placement = None  # type: ignore[assignment]  # the type has a constant for it; Grafana's default is better
     return annotation
 
 
-_ALERT_TEXT = "{{slo_service}} {{slo}} {{agent_type}}"
+_ALERT_TEXT = f"{{{{{SERVICE}}}}} {{{{{SLO}}}}} {{{{agent_type}}}}"
 
 
 def _links() -> dashboard.DashboardLink:
