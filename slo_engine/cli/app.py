@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from slo_engine.cli import doctor, exchange, notify, output, policy, rules, templates
+from slo_engine.cli import dashboards, doctor, exchange, notify, output, policy, rules, templates
 from slo_engine.cli.arguments import AsJson, ConfigFile, SloPaths, SloPathsHere, settings_here
 from slo_engine.cli.exits import failures, usage_errors
 from slo_engine.cli.replay import replay
@@ -29,6 +29,7 @@ app.command()(replay)
 exchange.add_to(app)
 app.command()(doctor.doctor)
 app.command()(templates.templates)
+app.command()(dashboards.dashboards)
 
 
 @app.callback(invoke_without_command=True)
