@@ -23,18 +23,20 @@ CARE = Step(0.25, 0.3, "reliability work goes first")
 
 
 def told(
-    lefts: Sequence[float | None | SloStatus],
+    lefts: Sequence[float | SloStatus | None],
     *,
     rules: Rules = RULES,
     steps: Sequence[Step] = (),
     quiet: range = range(0),
 ) -> list[tuple[int, str]]:
     """What is told of a budget whose status is given for each minute: (minute, what)."""
-    return [(minute, f"{each.kind} {each.level}") for minute, each in run(lefts, rules=rules, steps=steps, quiet=quiet)[1]]
+    return [
+        (minute, f"{each.kind} {each.level}") for minute, each in run(lefts, rules=rules, steps=steps, quiet=quiet)[1]
+    ]
 
 
 def run(
-    lefts: Sequence[float | None | SloStatus],
+    lefts: Sequence[float | SloStatus | None],
     *,
     rules: Rules = RULES,
     steps: Sequence[Step] = (),
@@ -116,7 +118,10 @@ def test_a_forecast_that_was_over_is_told_again() -> None:
         return status(0.8, at, exhausted_at=at + timedelta(days=days))
 
     days = [20.0] * 5 + [2.0] * 20 + [20.0] * 20 + [2.0] * 20
-    assert told([soon(minute, each) for minute, each in enumerate(days)]) == [(15, "forecast None"), (55, "forecast None")]
+    assert told([soon(minute, each) for minute, each in enumerate(days)]) == [
+        (15, "forecast None"),
+        (55, "forecast None"),
+    ]
 
 
 def test_data_that_are_lost_and_come_back_are_told() -> None:

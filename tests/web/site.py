@@ -18,6 +18,7 @@ from deploy.stack.processes import free_port
 from slo_engine.alerts.payload import parse
 from slo_engine.definitions.live import LiveSlos
 from slo_engine.notifications import Evidence, Message
+from slo_engine.posts.policies import Policy
 from slo_engine.prometheus import PrometheusError, RangeResult, Result
 from slo_engine.status.board import StatusBoard
 from slo_engine.status.evaluate import RecordSource
@@ -52,7 +53,13 @@ class Site:
     """``told`` counts how often the intake was told."""
 
     def __init__(
-        self, folder: Path, *, token: str | None = None, slos: Path = SLOS, prometheus: RecordSource | None = None
+        self,
+        folder: Path,
+        *,
+        token: str | None = None,
+        slos: Path = SLOS,
+        prometheus: RecordSource | None = None,
+        policies: Sequence[Policy] = (),
     ) -> None:
         self.database = Database(f"sqlite:///{folder / 'store.db'}")
         self.slos = LiveSlos([slos])
@@ -68,6 +75,7 @@ class Site:
                 on_posted=self._tell,
                 reload=self._reload,
                 rollout=None,
+                policies=policies,
                 clock_is_running=lambda: self.clock_runs,
                 workers_are_running=lambda: True,
             )

@@ -14,7 +14,7 @@ from slo_engine.prometheus import PrometheusError, RangeResult, Result, Sample, 
 from slo_engine.store import history, inbox
 from slo_engine.web.webhook import MAX_BODY_BYTES
 from tests.alerts.payloads import body, notification
-from tests.web.site import Site as Site  # tests.alerts takes it from here
+from tests.web.site import Site
 
 WEBHOOK = "/webhooks/alertmanager"
 
