@@ -88,14 +88,11 @@ def _left_after(told: Sequence[_Told], causes: Sequence[NotedCause]) -> list[Not
     by_thread: defaultdict[str, list[_Told]] = defaultdict(list)
     for incident in told:
         by_thread[incident.thread].append(incident)
-    left = []
+    left: list[NotedCause] = []
     for cause in causes:
         # The latest that began before the cause was last seen: threads are used again.
-        incident = next((each for each in reversed(by_thread[cause.thread]) if each.has(cause)), None)
-        if incident is None:
-            left.append(cause)
-        else:
-            incident.causes.append(cause)
+        its = next((each for each in reversed(by_thread[cause.thread]) if each.has(cause)), None)
+        (left if its is None else its.causes).append(cause)
     return left
 
 

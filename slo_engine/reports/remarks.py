@@ -63,8 +63,8 @@ def _on_darkness(observed: Observed) -> Iterator[str]:
         return
     if recorded[0] != observed.days[0].date:
         yield (
-            f"Records begin on {_day(recorded[0])}: before, the rules were not in Prometheus, or it keeps records for a "
-            "shorter time. All figures are those of the rest of the month."
+            f"Records begin on {_day(recorded[0])}: before, the rules were not in Prometheus, or it keeps no records "
+            "for so long. All figures are those of the rest of the month."
         )
     dark = {day: minutes for day, minutes in observed.dark.items() if day >= recorded[0] and minutes >= _A_GAP}
     if dark:
@@ -92,8 +92,8 @@ def _on_groups(outcomes: Iterable[Outcome], observed: Observed) -> Iterator[str]
         if missing and outcome.coverage < WHOLE:
             yield (
                 f"{outcome.name}: no records for {_minutes(math.fsum(missing.values()))} while others were recorded, "
-                f"on {_named(map(_day, missing))}: it did not run, or was not scraped. What happened then is not in its "
-                "figures."
+                f"on {_named(map(_day, missing))}: it did not run, or was not scraped. What happened then is in none "
+                "of its figures."
             )
 
 
