@@ -12,6 +12,7 @@ from slo_engine.cli import doctor, exchange, output, rules, templates
 from slo_engine.cli.arguments import AsJson, ConfigFile, SloPaths, SloPathsHere, settings_here
 from slo_engine.cli.exits import failures, usage_errors
 from slo_engine.cli.replay import replay
+from slo_engine.cli.report import report
 from slo_engine.cli.simulate import simulate
 
 app = typer.Typer(
@@ -24,6 +25,7 @@ app = typer.Typer(
 app.add_typer(rules.app, name="rules")
 app.command()(simulate)
 app.command()(replay)
+app.command()(report)
 exchange.add_to(app)
 app.command()(doctor.doctor)
 app.command()(templates.templates)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import date, datetime
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -184,18 +184,18 @@ def _burn_down(outcome: Outcome) -> list[pictures.BudgetDay]:
 
 
 def _spend_pictures(report: Report) -> Iterator[str]:
-    """One a currency: all SLOs that are known by model. Two that count the same money are not added up."""
+    """One an SLO: two may count the same money."""
     days_in_month = round((report.month.end - report.month.start).total_seconds() / 86_400)
     slos: defaultdict[tuple[str, str, str], list[Spending]] = defaultdict(list)
     for each in report.spend:
         slos[(each.outcome.service, each.outcome.slo, each.currency)].append(each)
     for number, ((service, slo, currency), spends) in enumerate(sorted(slos.items())):
         days = [day.date for day in spends[0].outcome.days]
-        models: defaultdict[str, list[float]] = defaultdict(lambda: [0.0] * len(days))
-        for each in (model for spending in spends for model in spending.models):
-            own = models[_printable(each.model or "no model")]
+        models: dict[str, list[float]] = {}
+        for model in (model for spending in spends for model in spending.models):
+            own = models.setdefault(_printable(model.model or "no model"), [0.0] * len(days))
             for index, day in enumerate(days):
-                own[index] += each.by_day.get(day, 0.0)
+                own[index] += model.by_day.get(day, 0.0)
         if any(sum(own) > 0 for own in models.values()):
             title = f"{service} {slo}: spend by day and model"
             yield _inline(pictures.spend(title, currency, days, days_in_month, models), f"spend{number}")
@@ -216,7 +216,7 @@ def _template(name: str, *, is_html: bool, report: Report, **values: object) -> 
     environment = Environment(
         loader=PackageLoader("slo_engine.reports"),
         undefined=StrictUndefined,
-        autoescape=is_html,
+        autoescape=is_html,  # noqa: S701 - Markdown has an escape of its own
         trim_blocks=True,
         lstrip_blocks=True,
     )
