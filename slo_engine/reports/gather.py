@@ -1,7 +1,7 @@
 """Prometheus and the store -> the report of a month.
 
 The base records are read: the events of each minute, a partition of time, day by day of the month's own time zone. So a
-month begins and ends on its minute in any zone, and no query is large. How many there are (five for each day, and one)
+month begins and ends on its minute in any zone, and no query is large. How many there are (six for each day, and one)
 does not depend on the number of SLOs.
 """
 
@@ -16,10 +16,17 @@ from typing import Protocol, TypeVar
 
 from sqlalchemy import Connection
 
-from slo_engine.definitions.labels import SERVICE, SLO
+from slo_engine.definitions.labels import SERVICE, SLO, WINDOW
 from slo_engine.definitions.slo import Slo, SloSet
 from slo_engine.prometheus import Sample, finite
-from slo_engine.recording.names import ERRORS_INCREASE, OBJECTIVE, TOTAL_INCREASE, UNPRICED_ALERT
+from slo_engine.recording.names import (
+    ERROR_RATIO,
+    ERRORS_INCREASE,
+    ERRORS_SUM,
+    OBJECTIVE,
+    TOTAL_INCREASE,
+    UNPRICED_ALERT,
+)
 from slo_engine.reports.incidents import incidents_of
 from slo_engine.reports.model import Crossing, Incident, Outcome, Report, Spending
 from slo_engine.reports.month import Day, Month
@@ -44,6 +51,8 @@ _PER_DAY: Mapping[str, str] = {
     "errors": f"sum_over_time({ERRORS_INCREASE}[RANGE])",
     "events": f"sum_over_time({TOTAL_INCREASE}[RANGE])",
     "objective": f"last_over_time({OBJECTIVE}[RANGE])",
+    # Of spend the recorded ratio is what was spent / the budget; of events it is something else.
+    "budget": f"last_over_time({ERRORS_SUM}[RANGE]) / (last_over_time({ERROR_RATIO}{{{WINDOW}=~WINDOWS}}[RANGE]) > 0)",
 }
 
 
@@ -68,6 +77,8 @@ class _Found:
     unpriced: dict[SloKey, set[str]] = field(default_factory=lambda: defaultdict(set))
     unknown: set[SloKey] = field(default_factory=set)
     """SLOs with records that no file defines."""
+    warnings: dict[str, None] = field(default_factory=dict)
+    """What came with answers: that a part of the data could not be read, say."""
 
 
 def make(slos: SloSet, source: QuerySource, read_store: ReadStore | None, month: Month, now: datetime) -> Report:
@@ -85,7 +96,8 @@ def make(slos: SloSet, source: QuerySource, read_store: ReadStore | None, month:
         incidents = _incidents(read_store, month.start, until, now)
         crossings = _crossings(read_store, month.start, until)
     ambiguous = {_name(group): len(those) for group, those in sorted(found.ambiguous.items())}
-    observed = Observed(month, days, dark, ambiguous, tuple(sorted("/".join(key) for key in found.unknown)))
+    unknown = tuple(sorted("/".join(key) for key in found.unknown))
+    observed = Observed(month, days, dark, ambiguous, unknown, tuple(found.warnings))
     is_whole = month.is_whole(now)
     remarks = tuple(remarks_on(slos, outcomes, spend, observed, store_was_read=incidents is not None))
     made_at = now.astimezone(UTC)
@@ -94,21 +106,27 @@ def make(slos: SloSet, source: QuerySource, read_store: ReadStore | None, month:
 
 def _fetch(slos: SloSet, source: QuerySource, days: Sequence[Day]) -> _Found:
     found = _Found()
+
+    def ask(expr: str, at: datetime) -> tuple[Sample, ...]:
+        result = source.query(expr, at)
+        found.warnings |= dict.fromkeys(result.warnings)
+        return result.samples
+
     by_key = {slo.key: slo for slo in slos.slos}
     if not by_key:
         return found
+    windows = "|".join(sorted({slo.window_name for slo in slos.slos}))
     for day in days:
-        for name, expr in _PER_DAY.items():
-            _add(
-                found, name, day.date, by_key, source.query(expr.replace("RANGE", _just_short_of(day)), day.end).samples
-            )
+        for name, template in _PER_DAY.items():
+            expr = template.replace("RANGE", _just_short_of(day)).replace("WINDOWS", f'"{windows}"')
+            _add(found, name, day.date, by_key, ask(expr, day.end))
         if by_model := models_query(slos.slos, round((day.end - day.start) / timedelta(milliseconds=1))):
-            for sample in finite(source.query(by_model, day.end).samples):
+            for sample in finite(ask(by_model, day.end)):
                 if group := _group_of(sample, by_key):
                     key = who_and_model(sample.labels, by_key[group[0]].by)
                     models = found.models[group].setdefault(day.date, {})
                     models[key] = models.get(key, 0.0) + sample.value
-    for sample in source.query(_unpriced(days), days[-1].end).samples:
+    for sample in ask(_unpriced(days), days[-1].end):
         found.unpriced[_key(sample)].add(sample.labels.get("model", ""))
     return found
 
@@ -165,14 +183,17 @@ def _outcomes(
         groups[key].add(values)
     for slo in sorted(slos.slos, key=lambda slo: slo.key):
         for values in sorted(groups[slo.key]) or [()]:
-            recorded = _recorded(found, (slo.key, values), tuple(sorted(found.unpriced.get(slo.key, ()))))
+            unpriced = tuple(sorted(found.unpriced.get(slo.key, ())))
+            is_spend = slo.target.budget is not None
+            recorded = _recorded(found, (slo.key, values), unpriced, is_spend=is_spend)
             yield outcome_of(slo, dict(zip(slo.by, values, strict=False)), month, days, recorded, dark)
 
 
-def _recorded(found: _Found, group: GroupKey, unpriced: tuple[str, ...]) -> GroupRecords:
-    minutes, errors, events, objectives = (
-        found.values[name].get(group, {}) for name in ("minutes", "errors", "events", "objective")
+def _recorded(found: _Found, group: GroupKey, unpriced: tuple[str, ...], *, is_spend: bool) -> GroupRecords:
+    minutes, errors, events, objectives, budgets = (
+        found.values[name].get(group, {}) for name in ("minutes", "errors", "events", "objective", "budget")
     )
+    targets = budgets if is_spend else {day: 100 * ratio for day, ratio in objectives.items()}
     left_out = found.ambiguous.get(group, set())
     return GroupRecords(
         {
@@ -180,7 +201,7 @@ def _recorded(found: _Found, group: GroupKey, unpriced: tuple[str, ...]) -> Grou
             for day, count in minutes.items()
             if day not in left_out
         },
-        {day: 100 * ratio for day, ratio in objectives.items()},
+        targets,
         unpriced,
     )
 

@@ -31,12 +31,13 @@ class DayFigures:
 
 
 @dataclass(frozen=True)
-class OtherObjective:
-    """An objective that was in force during the month and is not now."""
+class OtherTarget:
+    """An objective or a budget that was recorded in the month, and is not that of now."""
 
-    percent: float
-    last_day: date
-    """On which it was recorded."""
+    amount: float
+    """In percent or, for the SLO window, money."""
+    until: date | None
+    """The day on which it was changed; None: it was recorded to the end."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Outcome:
     events: float
     errors: float
     met: bool | None
-    """None: not known, see ``reason``. Of a running month: so far."""
+    """None: not known, see ``reason``. Of a running month: so far; of one that is partly recorded: in that part."""
     reason: str
     """Why it is not known whether the objective was met; else empty."""
     attained: float | None
@@ -77,7 +78,7 @@ class Outcome:
     """The share of the month (so far) that is recorded."""
     since: date | None
     """Its first day with records, where that is not the first of the month."""
-    other_objectives: tuple[OtherObjective, ...] = ()
+    other_targets: tuple[OtherTarget, ...] = ()
     unpriced_models: tuple[str, ...] = ()
 
     @property
@@ -210,12 +211,14 @@ class Report:
 
     @property
     def verdict(self) -> str:
-        """``7 of 9 objectives met; 1 missed, 1 not known``"""
+        """``7 of 9 objectives met, 2 of them over a part of the month; 1 missed, 1 not known``"""
         number = len(self.outcomes)
         others = [f"{len(self.missed)} missed"] if self.missed else []
         if self.unknown:
             others.append(f"{len(self.unknown)} not known")
         said = f"{self.met} of {number} objective{'s' if number != 1 else ''} met{'' if self.is_whole else ' so far'}"
+        if partly := sum(each.met is True and each.is_partly_recorded for each in self.outcomes):
+            said += f", {partly} of them over a part of the month"
         return f"{said}; {', '.join(others)}" if others else said
 
     def as_json(self) -> dict[str, Any]:
@@ -255,8 +258,9 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         else {"date": worst.date.isoformat(), "errors": worst.errors, "share_of_budget": worst.share},
         "coverage": outcome.coverage,
         "recorded_since": None if outcome.since is None else outcome.since.isoformat(),
-        "other_objectives": [
-            {"objective": each.percent, "last_day": each.last_day.isoformat()} for each in outcome.other_objectives
+        "other_targets": [
+            {"amount": each.amount, "until": None if each.until is None else each.until.isoformat()}
+            for each in outcome.other_targets
         ],
         "unpriced_models": list(outcome.unpriced_models),
         "days": [

@@ -14,8 +14,8 @@ from datetime import date
 from slo_engine import amounts
 from slo_engine.definitions.money import Budget
 from slo_engine.definitions.slo import Slo
-from slo_engine.definitions.targets import Group, error_budget
-from slo_engine.reports.model import DayFigures, OtherObjective, Outcome, WorstDay
+from slo_engine.definitions.targets import Group, amount_for, error_budget
+from slo_engine.reports.model import DayFigures, OtherTarget, Outcome, WorstDay
 from slo_engine.reports.month import Day, Month
 
 _HAIR = 1e-9
@@ -37,8 +37,8 @@ class GroupRecords:
     """What is recorded of one group in the month."""
 
     days: Mapping[date, DayRecords]
-    objectives: Mapping[date, float]
-    """In percent, as last recorded on each day."""
+    targets: Mapping[date, float]
+    """The objective in percent, or the budget for the SLO window, as last recorded on each day."""
     unpriced: tuple[str, ...] = ()
     """Models whose calls had no price."""
 
@@ -68,7 +68,7 @@ def outcome_of(
         worst_day=None,
         coverage=min(1.0, minutes / math.fsum(day.minutes for day in days)),
         since=first if first != days[0].date else None,
-        other_objectives=_other_objectives(slo, group, recorded.objectives),
+        other_targets=_other_targets(slo, group, recorded.targets),
         unpriced_models=recorded.unpriced,
     )
     if first is None:
@@ -145,11 +145,20 @@ def _day(slo: Slo, day: Day, recorded: DayRecords | None) -> DayFigures:
     return DayFigures(day.date, day.minutes, min(recorded.minutes, day.minutes), events, recorded.errors)
 
 
-def _other_objectives(slo: Slo, group: Group, recorded: Mapping[date, float]) -> tuple[OtherObjective, ...]:
-    """What was recorded before the objective of now, or instead of it."""
-    now = slo.objective_for(group)
-    found: dict[float, date] = {}
+def _other_targets(slo: Slo, group: Group, recorded: Mapping[date, float]) -> tuple[OtherTarget, ...]:
+    """What was recorded before the objective or budget of now, or instead of it."""
+    now = amount_for(slo.target, group)
+    found: list[OtherTarget] = []
+    before: float | None = None
     for day in sorted(recorded):
-        if now is not None and abs(recorded[day] - now) > 1e-7:
-            found[round(recorded[day], 7)] = day
-    return tuple(OtherObjective(percent, day) for percent, day in found.items())
+        amount = recorded[day]
+        if found and found[-1].until is None and not _is_equal(amount, found[-1].amount):
+            found[-1] = replace(found[-1], until=day)
+        if not _is_equal(amount, now) and (before is None or not _is_equal(amount, before)):
+            found.append(OtherTarget(float(f"{amount:.9g}"), None))
+        before = amount
+    return tuple(found)
+
+
+def _is_equal(one: float, other: float) -> bool:
+    return math.isclose(one, other, rel_tol=1e-6)

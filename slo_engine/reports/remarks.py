@@ -6,13 +6,15 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 
 from slo_engine import amounts
 from slo_engine.definitions.money import Budget
 from slo_engine.definitions.slo import SloSet
+from slo_engine.definitions.targets import amount_for
 from slo_engine.reports.model import WHOLE, Outcome, Spending
 from slo_engine.reports.month import Day, Month
+from slo_engine.scrub.outgoing import outgoing_text
 
 _A_GAP = 15.0
 """Minutes without records from which on they are told: a restart takes less."""
@@ -35,15 +37,20 @@ class Observed:
     """Groups with several series under one name, and on how many days: these are left out."""
     unknown: tuple[str, ...]
     """SLOs with records that no file defines."""
+    warnings: tuple[str, ...] = ()
+    """Of Prometheus."""
 
 
 def remarks_on(
     slos: SloSet, outcomes: Sequence[Outcome], spend: Sequence[Spending], observed: Observed, *, store_was_read: bool
 ) -> Iterator[str]:
     """Sentences; what concerns all SLOs first."""
+    if observed.warnings:
+        warned = outgoing_text("; ".join(observed.warnings[:_MOST_NAMED]))
+        yield f"Prometheus answered with a warning, so all figures may be incomplete: {warned}."
     yield from _on_darkness(observed)
     yield from _on_groups(outcomes, observed)
-    yield from _on_objectives(outcomes)
+    yield from _on_targets(slos, outcomes)
     yield from _on_money(slos, outcomes, spend, observed.month)
     for name, days in observed.ambiguous.items():
         yield (
@@ -97,13 +104,22 @@ def _on_groups(outcomes: Iterable[Outcome], observed: Observed) -> Iterator[str]
             )
 
 
-def _on_objectives(outcomes: Iterable[Outcome]) -> Iterator[str]:
+def _on_targets(slos: SloSet, outcomes: Iterable[Outcome]) -> Iterator[str]:
     for outcome in outcomes:
-        if outcome.other_objectives and outcome.objective is not None:
-            others = ", ".join(
-                f"{each.percent:g} % until about {_day(each.last_day)}" for each in outcome.other_objectives
-            )
-            yield f"{outcome.name}: the objective was {others}. Judged by that of now, {outcome.objective:g} %."
+        slo = slos.find(outcome.service, outcome.slo)
+        if not outcome.other_targets or slo is None:
+            continue
+        budget = slo.budget_for(outcome.group)
+
+        def written(amount: float, budget: Budget | None = budget) -> str:
+            return f"{amount:g} %" if budget is None else str(Budget(amount, budget.currency))
+
+        others = ", ".join(
+            f"{written(each.amount)}{f' until {_day(each.until)}' if each.until else ''}"
+            for each in outcome.other_targets
+        )
+        now = written(amount_for(slo.target, outcome.group))
+        yield f"{outcome.name}: the {slo.target.key} was {others}. The whole month is judged by that of now, {now}."
 
 
 def _on_money(slos: SloSet, outcomes: Sequence[Outcome], spend: Sequence[Spending], month: Month) -> Iterator[str]:
@@ -138,7 +154,7 @@ _WHY = {
 
 
 def _minutes(minutes: float) -> str:
-    return amounts.length(60 * minutes)
+    return amounts.about(timedelta(minutes=minutes))
 
 
 def _day(day: date) -> str:

@@ -84,7 +84,7 @@ def attained(outcome: Outcome) -> str:
 def _shortly(outcome: Outcome) -> str:
     if outcome.is_spend:
         return _of_allowance(outcome)
-    return f"{attained(outcome)} of {outcome.objective:g} %, {_left(outcome)}"
+    return f"{attained(outcome)} of {outcome.objective:g} %, budget {_left(outcome)}"
 
 
 def _of_allowance(outcome: Outcome) -> str:
@@ -99,7 +99,8 @@ def _of_allowance(outcome: Outcome) -> str:
 def _left(outcome: Outcome) -> str:
     if outcome.budget_remaining is None:
         return "not known"
-    return f"budget {amounts.budget_left(outcome.budget_remaining)}"
+    at_most = "at most " if outcome.unpriced_models and outcome.budget_remaining > 0 else ""
+    return f"{at_most}{amounts.budget_left(outcome.budget_remaining)}"
 
 
 def _money(budget: Budget) -> str:
