@@ -20,27 +20,42 @@ MOST_MODELS = len(PALETTE) - 1
 
 OTHERS = "others"
 
-_LONGEST_TITLE = 42
+_LETTERS = 38
+"""Of the line above a budget: its title and what is left."""
+
+_PARTLY = 0.9
+"""The share of a day below which its records are told to be a part of it."""
 
 
 @dataclass(frozen=True)
 class BudgetDay:
-    """What is left of the budget of the month at the end of a day. ``remaining``: None where that is not recorded."""
+    """What is left of the budget of the month at the end of a day. ``remaining``: None where nothing is recorded;
+    ``recorded``: the share of the day that is."""
 
     date: date
     remaining: float | None
+    recorded: float = 1.0
 
 
 def budget(title: str, days: Sequence[BudgetDay], in_month: int, verdict: str) -> str:
     """How the budget of the month went down. ``days``: those that have gone by of ``in_month``. Where nothing is
-    recorded the line is broken; what was used meanwhile nobody knows."""
+    recorded the line is broken; what was used meanwhile nobody knows. Days that lack records are in bands."""
     known = [day.remaining for day in days if day.remaining is not None]
     lowest = min([0.0, *known])
     # An overspent budget goes down as far as it must; a budget that was overspent a hundredfold is cut off.
     floor = max(lowest, -1.0) if lowest >= -1 else -1.0
     upwards = Axis(floor, 1.0, _BOTTOM, _TOP)
     across = Axis(0, in_month, _LEFT, _RIGHT)
-    parts = [text(8, 18, _cut(title, _LONGEST_TITLE), size=13)]
+    left_over = amounts.budget_left(known[-1]).removeprefix("exhausted, ") if known else "nothing recorded"
+    parts = [
+        text(8, 18, _cut(title, _LETTERS - len(left_over)), size=13),
+        text(_RIGHT, 18, left_over, kind="pale", anchor="end", size=11),
+    ]
+    for number, day in enumerate(days):
+        if day.recorded < _PARTLY:
+            left, right = across.at(number), across.at(number + 1)
+            said = f"{day.date.day} {day.date:%b}: {amounts.about_percent(day.recorded)} of the day is recorded"
+            parts.append(box(left, _TOP, right - left, _BOTTOM - _TOP, said))
     for tick in (1.0, 0.5, 0.0, *((floor,) if floor < -0.2 else ())):
         parts.append(straight(_LEFT, upwards.at(tick), _RIGHT, upwards.at(tick)))
         parts.append(text(_LEFT - 6, upwards.at(tick) + 4, f"{tick * 100:.0f} %", kind="pale", anchor="end", size=11))
@@ -50,11 +65,7 @@ def budget(title: str, days: Sequence[BudgetDay], in_month: int, verdict: str) -
     for run in _runs(days):
         points = [(across.at(number), upwards.at(remaining)) for number, remaining in run]
         parts.append(path(points, PALETTE[1] if run[-1][1] <= 0 else PALETTE[0]))
-    if known:
-        x, y = across.at(_last_known(days)), upwards.at(known[-1])
-        said = amounts.budget_left(known[-1]).replace("exhausted, overspent by", "overspent")
-        parts.append(text(min(x, _RIGHT), max(y - 6, _TOP - 2), said, anchor="end", size=11))
-    described = f"{verdict}. {amounts.budget_left(known[-1]) if known else 'nothing is recorded'} at the end."
+    described = f"{verdict}. {left_over} at the end."
     return picture(WIDTH, HEIGHT, title, described, parts)
 
 
@@ -77,10 +88,6 @@ def _runs(days: Sequence[BudgetDay]) -> Iterator[list[tuple[int, float]]]:
         yield run
 
 
-def _last_known(days: Sequence[BudgetDay]) -> int:
-    return max(number for number, day in enumerate(days, start=1) if day.remaining is not None)
-
-
 def spend(title: str, currency: str, days: Sequence[date], in_month: int, models: Mapping[str, Sequence[float]]) -> str:
     """What was spent each day, a colour a model, the largest at the bottom. ``models``: the amounts of each by day."""
     shown = _largest(models)
@@ -94,7 +101,6 @@ def spend(title: str, currency: str, days: Sequence[date], in_month: int, models
     for tick in (0.0, top / 2, top):
         parts.append(straight(_SPEND_LEFT, upwards.at(tick), _SPEND_RIGHT, upwards.at(tick)))
         parts.append(text(_SPEND_LEFT - 6, upwards.at(tick) + 4, f"{tick:g}", kind="pale", anchor="end"))
-    parts.append(text(8, _SPEND_TOP + 16, currency, kind="pale", size=11))
     parts += _day_names(days, across, _SPEND_BOTTOM + 18)
     for number, day in enumerate(days):
         below = 0.0

@@ -33,8 +33,8 @@ _MARKDOWN = re.compile(r"[\\`*\[\]<>|~]")
 
 def as_html(report: Report) -> str:
     """One file that needs no other: styles and pictures are in it, and there are no scripts."""
-    budgets, spends = list(_budget_pictures(report)), list(_spend_pictures(report))
-    return _template("report.html.j2", is_html=True, report=report, budgets=budgets, spends=spends)
+    drawn = {"budget_pictures": [*_budget_pictures(report)], "spend_pictures": [*_spend_pictures(report)]}
+    return _template("report.html.j2", is_html=True, report=report, **drawn)
 
 
 def as_markdown(report: Report) -> str:
@@ -167,9 +167,12 @@ def _model(each: ModelSpend) -> str:
 def _budget_pictures(report: Report) -> Iterator[str]:
     days_in_month = round((report.month.end - report.month.start).total_seconds() / 86_400)
     shown = [each for each in ordered(report) if each.budget_remaining is not None][:MOST_PICTURES]
+    services = {each.service for each in report.outcomes}
     for number, outcome in enumerate(shown):
         verdict = outcome.verdict if outcome.met is not None else f"{outcome.verdict}: {outcome.reason}"
-        drawn = pictures.budget(_printable(outcome.name), _burn_down(outcome), days_in_month, verdict)
+        # There is little room: where all are of one service, it goes without saying.
+        title = outcome.name if len(services) > 1 else outcome.name.removeprefix(f"{outcome.service} ")
+        drawn = pictures.budget(_printable(title), _burn_down(outcome), days_in_month, verdict)
         yield _inline(drawn, f"budget{number}")
 
 
@@ -180,7 +183,9 @@ def _burn_down(outcome: Outcome) -> list[pictures.BudgetDay]:
     used, found = 0.0, []
     for day in outcome.days:
         used += day.errors
-        found.append(pictures.BudgetDay(day.date, 1 - used / budget if day.recorded else None))
+        found.append(
+            pictures.BudgetDay(day.date, 1 - used / budget if day.recorded else None, day.recorded / day.minutes)
+        )
     return found
 
 
@@ -198,7 +203,7 @@ def _spend_pictures(report: Report) -> Iterator[str]:
             for index, day in enumerate(days):
                 own[index] += model.by_day.get(day, 0.0)
         if any(sum(own) > 0 for own in models.values()):
-            title = f"{service} {slo}: spend by day and model"
+            title = f"{service} {slo}: {currency} by day and model"
             yield _inline(pictures.spend(title, currency, days, days_in_month, models), f"spend{number}")
 
 
@@ -240,6 +245,7 @@ def _template(name: str, *, is_html: bool, report: Report, **values: object) -> 
     return environment.get_template(name).render(
         report=report,
         outcomes=ordered(report),
+        spends=sorted(report.spend, key=lambda each: (each.outcome.service, each.outcome.slo, -each.outcome.errors)),
         incidents=shown,
         more_incidents=len(report.incidents or ()) - len(shown),
         said_incidents=None if report.incidents is None else _incidents(report.incidents),
