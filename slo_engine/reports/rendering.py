@@ -55,7 +55,8 @@ def summary(report: Report) -> list[str]:
         lines.append(f"{_incidents(report.incidents)}.")
     if report.remarks:
         number = len(report.remarks)
-        lines.append(f"{number} remark{'s' if number > 1 else ''} on what the figures do not see stand in the report.")
+        are = "s on what the figures do not see are" if number > 1 else " on what the figures do not see is"
+        lines.append(f"{number} remark{are} in the report.")
     return [_printable(line) for line in lines]
 
 
@@ -172,7 +173,7 @@ def _budget_pictures(report: Report) -> Iterator[str]:
         verdict = outcome.verdict if outcome.met is not None else f"{outcome.verdict}: {outcome.reason}"
         # There is little room: where all are of one service, it goes without saying.
         title = outcome.name if len(services) > 1 else outcome.name.removeprefix(f"{outcome.service} ")
-        drawn = pictures.budget(_printable(title), _burn_down(outcome), days_in_month, verdict)
+        drawn = pictures.budget(_printable(title), _burn_down(outcome), days_in_month, _printable(verdict))
         yield _inline(drawn, f"budget{number}")
 
 

@@ -140,7 +140,7 @@ def test_spend_by_model_is_what_each_was_recorded_with(reports: dict[str, Report
         truth = world.within(world.SPENT[model], month.start, month.end)
         exact = by_slo["spend-by-model", model]
         assert exact.is_exact
-        assert [(each.model, each.spent) for each in exact.models] == [(model, pytest.approx(truth, rel=1e-9))]
+        assert {each.model: each.spent for each in exact.models} == {model: pytest.approx(truth, rel=1e-9)}
         about = {each.model: each for each in by_slo["spend", "support"].models}
         assert about[model].who == "support"
         assert about[model].spent == pytest.approx(truth, rel=0.01)
