@@ -55,9 +55,11 @@ class Lives:
     errors: dict[int, float] = field(default_factory=dict)
 
 
-def _lives(seed: str, is_there: Callable[[int], bool], failing: Callable[[int], float], busy: int = 4) -> Lives:
+def _lives(
+    seed: str, is_there: Callable[[int], bool], failing: Callable[[int], float], busy: int = 4, offset: int = OFFSET
+) -> Lives:
     chance, found = random.Random(seed), Lives()
-    for time in TIMES:
+    for time in (each - OFFSET + offset for each in TIMES):
         if time in DARK or not is_there(time):
             continue
         found.events[time] = float(chance.randrange(busy + 1)) if busy else 0.0
@@ -71,7 +73,7 @@ def always(_: int) -> bool:
 
 
 GROUPS: Mapping[str, Lives] = {
-    "support": _lives("support", always, lambda time: 0.01 if at(1, 6) <= time < at(31, 17) else 0.2),
+    "support": _lives("support", always, lambda time: 0.01 if at(1, 6) <= time < at(31, 17) else 0.2, offset=0),
     "billing": _lives("billing", always, lambda time: 0.7 if at(9, 8) <= time < at(9, 20) else 0.012),
     "batch": _lives("batch", lambda time: not at(14, 3) <= time < at(17, 9, 30), lambda _: 0.05),
     "young": _lives("young", lambda time: time >= at(12, 15, 20), lambda _: 0.001),
