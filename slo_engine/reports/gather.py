@@ -136,7 +136,8 @@ def _add(found: _Found, name: str, day: date, slos: Mapping[SloKey, Slo], sample
     seen: set[GroupKey] = set()
     for sample in samples:
         if (group := _group_of(sample, slos)) is None:
-            found.unknown.add(_key(sample))
+            if all(_key(sample)):  # other tools record objectives under the same name
+                found.unknown.add(_key(sample))
             continue
         if group in seen:
             found.ambiguous[group].add(day)

@@ -96,6 +96,7 @@ def test_money_is_within_its_budget_only_if_all_of_it_is_known() -> None:
 
 def test_more_records_than_minutes_are_no_more_than_all() -> None:
     assert outcome("runs", *[(1445, 10, 0)] * 30).coverage == 1
+    assert outcome("runs", (2880, 10, 0)).coverage == pytest.approx(1 / 30)
 
 
 @pytest.mark.parametrize(

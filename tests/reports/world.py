@@ -112,6 +112,8 @@ def series() -> Iterator[tuple[str, Values]]:
         yield f"slo:sli_errors:increase1m{{{labels}}}", lives.errors
         yield f"slo:objective:ratio{{{labels}}}", OBJECTIVES[agent]
     yield 'slo:sli_errors:increase1m{slo_service="agents",slo="gone"}', {at(5) + OFFSET: 1.0}
+    # Sloth's name for the same.
+    yield 'slo:objective:ratio{sloth_service="agents",sloth_slo="success"}', {at(5) + OFFSET: 0.9}
     for model, spent in SPENT.items():
         labels = f'slo_service="agents",slo="spend-by-model",model="{model}"'
         yield f"slo:sli_errors:increase1m{{{labels}}}", spent
