@@ -19,7 +19,7 @@ from tests.cli import warm
 from tests.reports import world
 from tests.rules.backfilled import backfill
 
-pytestmark = [pytest.mark.stack, pytest.mark.takes(seconds=25)]
+pytestmark = [pytest.mark.stack, pytest.mark.takes(seconds=40)]
 
 OCTOBER = Month(2026, 10, ZoneInfo("Europe/Berlin"))
 
