@@ -1,7 +1,7 @@
 """Prometheus and the store -> the report of a month.
 
 The base records are read: the events of each minute, a partition of time, day by day of the month's own time zone. So a
-month begins and ends within a minute or so of its midnight in any zone (the later stages would miss it by up to an hour)
+month begins and ends within a minute or so of its midnight in any zone (later stages would miss it by up to an hour),
 and no query is large. How many there are (six for each day, and one) does not depend on the number of SLOs.
 """
 
