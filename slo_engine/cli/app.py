@@ -12,6 +12,7 @@ from slo_engine.cli import dashboards, doctor, exchange, notify, output, policy,
 from slo_engine.cli.arguments import AsJson, ConfigFile, SloPaths, SloPathsHere, settings_here
 from slo_engine.cli.exits import failures, usage_errors
 from slo_engine.cli.replay import replay
+from slo_engine.cli.report import report
 from slo_engine.cli.simulate import simulate
 
 app = typer.Typer(
@@ -26,6 +27,7 @@ app.add_typer(notify.app, name="notify")
 app.add_typer(policy.app, name="policy")
 app.command()(simulate)
 app.command()(replay)
+app.command()(report)
 exchange.add_to(app)
 app.command()(doctor.doctor)
 app.command()(templates.templates)
