@@ -30,6 +30,7 @@ from slo_engine.evidence import Backends, Gatherer, sources
 from slo_engine.evidence.source import Remembered
 from slo_engine.logs import configure_logging
 from slo_engine.notifications import Link
+from slo_engine.posts.monthly import monthly
 from slo_engine.posts.policies import Policy
 from slo_engine.posts.poster import Poster, steps_in_force
 from slo_engine.prometheus import Exemplar, Prometheus, Result
@@ -103,9 +104,9 @@ class Engine:
         self._intake = Intake(self._database, self._enrichment.tell)
         links = (Link("SLOs", settings.public_url),) if settings.public_url else ()
         plan = settings.posts.plan(policies, links)
-        self._poster = Poster(
-            self._database, self._board, lambda: self._slos.active.slos, plan, self._report, self._courier.tell
-        )
+        active = lambda: self._slos.active.slos  # noqa: E731
+        report = monthly(active, self._prometheus, self._database.read, links)
+        self._poster = Poster(self._database, self._board, active, plan, report, self._courier.tell)
         self._rollout = _rollout(settings, self._prometheus, self._closing)
         self._workers: list[asyncio.Task[None]] = []
         self.app = create_app(

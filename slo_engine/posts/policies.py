@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from slo_engine import amounts
 from slo_engine.definitions.slo import Slo
-from slo_engine.notifications.routes import Addressee, Match
+from slo_engine.notifications.routes import Match
+from slo_engine.posts.addressees import addressee
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Policy:
 
 def steps_for(policies: Iterable[Policy], slo: Slo) -> tuple[Step, ...]:
     """The steps of the first policy that is about an SLO; none: nothing was agreed."""
-    about = Addressee("status", service=slo.service, slo=slo.name, owner=slo.owner or "", labels=slo.labels)
+    about = addressee(slo, {})
     for policy in policies:
         if policy.match.about(about):
             return policy.steps

@@ -21,9 +21,11 @@ from slo_engine.errors import SloEngineError
 from slo_engine.notifications import Message, Post
 from slo_engine.notifications.message import Kind
 from slo_engine.notifications.outline import name_of
-from slo_engine.notifications.routes import Addressee, Match
+from slo_engine.notifications.routes import Match
+from slo_engine.posts.addressees import addressee
 from slo_engine.posts.crossings import Crossing, Rules, State, Subject, advanced, first_sight
 from slo_engine.posts.digest import BudgetKey, Told, digest, key_of, status_post
+from slo_engine.posts.monthly import MakeReport
 from slo_engine.posts.plan import Plan, Planned
 from slo_engine.posts.policies import Policy, Step, steps_for
 from slo_engine.prometheus import PrometheusError
@@ -65,12 +67,10 @@ class Poster:
         board: Board,
         slos: Callable[[], SloSet],
         plan: Plan,
-        report: Callable[[datetime, Match], tuple[str, Post]],
+        report: MakeReport,
         on_posted: Callable[[], None] = lambda: None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """``report``: title and post of the report that is due at a time, on the SLOs that match; raises
-        SloEngineError."""
         self._database = database
         self._board = board
         self._slos = slos
@@ -132,7 +132,7 @@ class Poster:
 
     def _made(self, planned: Planned, due: datetime, since: datetime, now: datetime) -> tuple[str, Post]:
         if planned.kind == "report":
-            return self._report(due, planned.match)
+            return self._report(planned, due, now)
         failure = None
         try:
             self._board.refresh(max_age=timedelta(seconds=30))
@@ -173,7 +173,8 @@ class Poster:
         ]
 
     def _is_about(self, match: Match, status: SloStatus) -> bool:
-        return match.about(_addressee(self._slos(), status.service, status.slo, status.group))
+        slo = self._slos().find(status.service, status.slo)
+        return slo is not None and match.about(addressee(slo, status.group))
 
 
 def steps_in_force(
@@ -259,8 +260,9 @@ class _Look:
 
     def _sinks(self, crossing: Crossing) -> tuple[str, ...]:
         told = self._plan.crossings
-        about = _addressee(self._slos, crossing.service, crossing.slo, crossing.group)
-        wanted = told.sinks if told is not None and told.match.holds(about, self._at) else ()
+        slo = self._slos.find(crossing.service, crossing.slo)
+        is_wanted = told is not None and slo is not None and told.match.holds(addressee(slo, crossing.group), self._at)
+        wanted = told.sinks if told is not None and is_wanted else ()
         return tuple(dict.fromkeys((*wanted, *crossing.tell)))
 
     def _post(
@@ -281,12 +283,6 @@ class _Look:
         identity = json.dumps([sinks, [[each.service, each.slo, dict(each.group), each.text] for each in told]])
         new = _new_message("status", title, post, self._at, f"{self._at.timestamp():.3f}:{identity}")
         messages.add_ready(connection, new, sinks)
-
-
-def _addressee(slos: SloSet, service: str, name: str, group: Mapping[str, str]) -> Addressee:
-    slo = slos.find(service, name)
-    labels = {**(slo.labels if slo else {}), **group}
-    return Addressee("status", service=service, slo=name, owner=(slo.owner or "") if slo else "", labels=labels)
 
 
 def _new_message(kind: Kind, title: str, post: Post, at: datetime, identity: str) -> messages.NewMessage:

@@ -112,7 +112,7 @@ def everything_shown(tmp_path: Path, text: str) -> str:
     hook = WebhookSink(Connection("http://sink"), transport=httpx.MockTransport(take))
 
     async def run() -> None:
-        courier = Courier(site.database, {"hook": hook, "console": ConsoleSink(console)})
+        courier = Courier(site.database, {"hook": hook, "console": ConsoleSink(stream=console)})
         gatherer = Gatherer(sources(Backends(NoStatuses(), traces(text))), budget=5.0)
         enrichment = Enrichment(site.database, lambda: SLOS, gatherer, Routes((), ("hook", "console")), courier.tell)
         intake = Intake(site.database, enrichment.tell)

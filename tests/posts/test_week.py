@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from slo_engine.notifications import Message, Post, restored
-from slo_engine.notifications.routes import Match
-from slo_engine.posts.plan import Plan
+from slo_engine.posts.plan import Plan, Planned
 from slo_engine.posts.poster import Poster
 from slo_engine.posts.settings import BudgetPolicySettings, PostsSettings
 from slo_engine.store import Database, budgets, messages
@@ -40,11 +39,11 @@ PLAN = PostsSettings.model_validate(
     (),
 )
 
-BUDGETS = {
+BUDGETS: dict[str, list[tuple[timedelta, float | None]]] = {
     # Falls on Monday noon, is exhausted in the night to Wednesday, recovers on Friday.
     "support": [(timedelta(0), 0.8), (12 * HOUR, 0.45), (DAY + 12 * HOUR, 0.2), (2 * DAY, -0.05), (4 * DAY, 0.6)],
     # Moves around a level all week.
-    "noisy": [(minute * 7 * MINUTE, 0.49 if minute % 2 else 0.53) for minute in range(1440)],
+    "noisy": [(look * 10 * MINUTE, 0.49 if look % 2 else 0.53) for look in range(1008)],
     # Loses its data for half a day.
     "gone": [(timedelta(0), 0.9), (3 * DAY, None), (3 * DAY + 12 * HOUR, 0.9)],
     # Is bad from the beginning, which is no news.
@@ -52,8 +51,7 @@ BUDGETS = {
 }
 
 
-def report(due: datetime, match: Match) -> tuple[str, Post]:
-    assert match.about is not None
+def report(planned: Planned, due: datetime, now: datetime) -> tuple[str, Post]:
     return f"report due at {due:%d %H:%M}", Post(due.isoformat())
 
 

@@ -98,6 +98,9 @@ def test_what_was_on_its_way_arrives_as_it_was_to_be_sent(opened: Database) -> N
             got.append(message)
             return Delivered()
 
+        def preview(self, message: Message) -> str:
+            return ""
+
         async def close(self) -> None:
             """Nothing to close."""
 
