@@ -73,8 +73,10 @@ def outcome_of(
     )
     if first is None:
         return outcome
-    # What may have happened while nobody looked, if it went on as in the rest of the month.
-    unseen = math.fsum(minutes for day, minutes in dark.items() if day >= first) / minutes
+    # What may have happened while nobody looked, if it went on as in the rest of the month. The day on which a group
+    # begins is dark before it does.
+    looked_at = [day.date for day in days if day.date > first or first == days[0].date]
+    unseen = math.fsum(dark[day] for day in looked_at) / minutes
     if outcome.allowance is not None:
         return _of_money(outcome, outcome.allowance.amount, unseen)
     return _of_events(outcome, error_budget(outcome.objective), unseen)

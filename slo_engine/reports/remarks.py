@@ -68,12 +68,17 @@ def _on_darkness(observed: Observed) -> Iterator[str]:
     if not recorded:
         yield "No SLO was recorded in this month."
         return
-    if recorded[0] != observed.days[0].date:
+    first, begins = observed.days[0].date, recorded[0]
+    if begins != first:
         yield (
-            f"Records begin on {_day(recorded[0])}: before, the rules were not in Prometheus, or it keeps no records "
+            f"Records begin on {_day(begins)}: before, the rules were not in Prometheus, or it keeps no records "
             "for so long. All figures are those of the rest of the month."
         )
-    dark = {day: minutes for day, minutes in observed.dark.items() if day >= recorded[0] and minutes >= _A_GAP}
+    dark = {
+        day: minutes
+        for day, minutes in observed.dark.items()
+        if minutes >= _A_GAP and (day > begins or begins == first)
+    }
     if dark:
         yield (
             f"No SLO was recorded for {_minutes(math.fsum(dark.values()))}, on {_named(map(_day, dark))}: nothing that "

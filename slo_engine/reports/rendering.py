@@ -122,7 +122,7 @@ def _recorded(outcome: Outcome) -> str:
 
 def _worst(outcome: Outcome) -> str:
     worst = outcome.worst_day
-    return "-" if worst is None else f"{_day(worst.date)}: {amounts.share(worst.share)} of the budget"
+    return "-" if worst is None else f"{_day(worst.date)}: {amounts.share(worst.share)}"
 
 
 def _day(day: date) -> str:

@@ -11,6 +11,7 @@ from slo_engine.definitions import load
 from slo_engine.reports import Month
 from slo_engine.reports.model import Outcome
 from slo_engine.reports.outcomes import DayRecords, GroupRecords, outcome_of
+from slo_engine.reports.remarks import Observed, remarks_on
 from slo_engine.reports.rendering import attained
 
 SLOS = load(
@@ -73,6 +74,18 @@ def test_what_nobody_recorded_may_decide_and_then_it_is_not_known(dark: float, e
 def test_darkness_before_a_group_was_there_hides_nothing_of_it() -> None:
     found = outcome("runs", (1440, 1440, 5), dark=1440, first=4)
     assert (found.met, found.since) == (True, date(2026, 11, 4))
+    begins_at_noon = outcome("runs", (720, 720, 5), dark=720, first=3)
+    assert (begins_at_noon.met, begins_at_noon.since) == (True, date(2026, 11, 3))
+
+
+def test_month_whose_records_begin_late_says_so_once() -> None:
+    runs = outcome("runs", (720, 720, 5), *[(1440, 1440, 5)] * 10, dark=720, first=3)
+    dark = {day.date: 1440.0 if day.date.day < 3 else 720.0 if day.date.day == 3 else 0.0 for day in DAYS}
+    dark[date(2026, 11, 9)] = 20.0
+    said = list(remarks_on(SLOS, [runs], [], Observed(MONTH, DAYS, dark, {}, ()), store_was_read=True))
+    assert said[0].startswith("Records begin on 3 November: before, the rules were not in Prometheus,")
+    assert said[1].startswith("No SLO was recorded for 20min, on 9 November:")
+    assert not any("Recorded since" in each for each in said)
 
 
 def test_day_with_records_whose_sum_is_not_known_counts_as_not_recorded() -> None:
