@@ -13,7 +13,7 @@ ON_WORKERS := -n 3 --dist loadfile --no-loadscope-reorder
 LOGHUB ?= ../shared/data/loghub
 RS ?= ../shared/data/rs
 
-.PHONY: run test test-base lint rules rules-check bench bench-rules bench-policies bench-causes bench-peers prices lock clean
+.PHONY: run test test-base lint rules rules-check dashboards dashboards-check bench bench-rules bench-policies bench-causes bench-peers prices lock clean
 
 run: .venv/.run.ok ## The whole loop on this machine, until Ctrl-C
 	@deploy/install-packages prometheus prometheus-alertmanager
@@ -39,6 +39,12 @@ rules: .venv/.run.ok ## Write rules/ from slos/
 
 rules-check: .venv/.run.ok ## Fail when rules/ is not what slos/ says
 	@$(BIN)/slo-engine rules check --tests
+
+dashboards: .venv/.dev.ok ## Write deploy/grafana/ from slos/
+	@$(BIN)/slo-engine dashboards
+
+dashboards-check: .venv/.dev.ok ## Fail when deploy/grafana/ is not what slos/ says
+	@$(BIN)/slo-engine dashboards --check
 
 bench: .venv/.dev.ok ## The figures of docs/benchmarks.md
 	@deploy/install-packages prometheus prometheus-alertmanager

@@ -8,7 +8,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, suppress
 from dataclasses import replace
@@ -23,23 +23,29 @@ from fastapi import FastAPI
 from slo_engine import telemetry
 from slo_engine.alerts import Enrichment, Intake
 from slo_engine.definitions.live import ActiveSlos, LiveSlos
+from slo_engine.definitions.slo import SloSet
 from slo_engine.delivery import Sink, sink_of
-from slo_engine.delivery.courier import Courier
+from slo_engine.delivery.courier import Courier, Fallback
 from slo_engine.evidence import Backends, Gatherer, sources
 from slo_engine.evidence.source import Remembered
 from slo_engine.logs import configure_logging
+from slo_engine.notifications import Link
+from slo_engine.posts.monthly import monthly
+from slo_engine.posts.policies import Policy
+from slo_engine.posts.poster import Poster, steps_in_force
 from slo_engine.prometheus import Exemplar, Prometheus, Result
 from slo_engine.rollout.rollout import Destination, Rollout, RolloutStatus, RuleFolder, RulerNamespaces
 from slo_engine.rollout.ruler import Ruler
-from slo_engine.settings import PREFIX, ListenSettings, Settings, SettingsError, secret, secrets_of
+from slo_engine.settings import PREFIX, ListenSettings, Settings, SettingsError, routes_of, secret, secrets_of
 from slo_engine.status.board import StatusBoard
 from slo_engine.status.model import SloStatus
-from slo_engine.store import Database, StoreError, causes, inbox, messages, outbox, retention
+from slo_engine.store import Database, StoreError, budgets, causes, inbox, messages, outbox, retention
 from slo_engine.traces import LangFuse
 from slo_engine.web import Reloaded, Services, create_app
 
 logger = logging.getLogger(__name__)
 
+POSTS_SECONDS = 15
 RELOAD_SECONDS = 5
 ROLLOUT_SECONDS = 30
 GAUGES_SECONDS = 15
@@ -73,19 +79,34 @@ class Engine:
         self._clock = _clock()
         self._sinks: dict[str, Sink] = {each.name: sink_of(each) for each in settings.sinks}
         self._langfuse = _langfuse(settings)
-        self._courier = Courier(self._database, self._sinks)
+        self._courier = Courier(
+            self._database,
+            self._sinks,
+            {
+                each.name: Fallback(each.fallback, each.fallback_after.seconds)
+                for each in settings.sinks
+                if each.fallback
+            },
+        )
         statuses = _BoardStatuses(self._board)
         metrics, memory = _PrometheusMetrics(self._prometheus), _StoreMemory(self._database)
-        backends = Backends(statuses, self._langfuse, metrics, memory)
+        policies = tuple(each.policy() for each in settings.budget_policies)
+        agreements = _StoreAgreements(self._database, lambda: self._slos.active.slos, policies) if policies else None
+        backends = Backends(statuses, self._langfuse, metrics, memory, agreements)
         self._enrichment = Enrichment(
             self._database,
             lambda: self._slos.active.slos,
             Gatherer(sources(backends), statuses, budget=settings.evidence.budget.seconds),
-            tuple(self._sinks),
+            routes_of(settings),
             self._courier.tell,
             updated=tuple(each.name for each in settings.sinks if each.updates),
         )
         self._intake = Intake(self._database, self._enrichment.tell)
+        links = (Link("SLOs", settings.public_url),) if settings.public_url else ()
+        plan = settings.posts.plan(policies, links)
+        active = lambda: self._slos.active.slos  # noqa: E731
+        report = monthly(active, self._prometheus, self._database.read, links)
+        self._poster = Poster(self._database, self._board, active, plan, report, self._courier.tell)
         self._rollout = _rollout(settings, self._prometheus, self._closing)
         self._workers: list[asyncio.Task[None]] = []
         self.app = create_app(
@@ -96,6 +117,7 @@ class Engine:
                 webhook_token=secret(settings.webhook.token),
                 reload=partial(self._reload, force=True),
                 rollout=self._rollout,
+                policies=policies,
                 on_posted=self._intake.tell,
                 clock_is_running=lambda: bool(self._clock.running),
                 workers_are_running=lambda: bool(self._workers) and not any(task.done() for task in self._workers),
@@ -132,6 +154,7 @@ class Engine:
         now = datetime.now(UTC)
         jobs = (
             ("status", self._board.tick, self._settings.status.interval.seconds),
+            ("posts", self._poster.tick, POSTS_SECONDS),
             ("slo_files", self._reload, RELOAD_SECONDS),
             ("rules", self._roll_out, ROLLOUT_SECONDS),
             ("gauges", self._set_gauges, GAUGES_SECONDS),
@@ -181,6 +204,7 @@ class Engine:
         try:
             self._database.write(lambda connection: retention.forget_messages_before(connection, before))
             self._database.write(lambda connection: retention.forget_causes_before(connection, long_before))
+            self._database.write(lambda connection: budgets.forget_crossings_before(connection, long_before))
         except StoreError as error:
             logger.error("old notifications and causes are not removed: %s", error)  # noqa: TRY400 - an outage, no bug
 
@@ -280,6 +304,20 @@ class _StoreMemory:
         note = partial(causes.note, about=subject, found=found, thread=incident, title=title, at=at.timestamp())
         known = await asyncio.wrap_future(self._database.submit(note))
         return {cause: None if earlier is None else _remembered(earlier) for cause, earlier in known.items()}
+
+
+class _StoreAgreements:
+    """The steps of budget policies that are in force, as the store knows them."""
+
+    def __init__(self, database: Database, slos: Callable[[], SloSet], policies: Sequence[Policy]) -> None:
+        self._database = database
+        self._slos = slos
+        self._policies = policies
+
+    async def in_force(self, service: str, slo: str, group: Mapping[str, str]) -> Sequence[str]:
+        known = await asyncio.to_thread(self._database.read, budgets.states)
+        found = steps_in_force(self._policies, self._slos(), known, service, slo, group)
+        return [step.said for step, _ in found]
 
 
 def _remembered(earlier: causes.EarlierIncidents) -> Remembered:

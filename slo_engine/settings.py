@@ -34,9 +34,12 @@ from slo_engine.connection_settings import (
     TransportSettings,
 )
 from slo_engine.definitions.duration import Duration
+from slo_engine.delivery.route_settings import RouteSettings
 from slo_engine.delivery.sink import SinkSettings
 from slo_engine.delivery.sinks import SINKS
 from slo_engine.errors import SloEngineError
+from slo_engine.notifications.routes import Routes
+from slo_engine.posts.settings import BudgetPolicySettings, PostsSettings
 
 PREFIX = "SLO_ENGINE_"
 
@@ -164,13 +167,37 @@ class Settings(BaseSettings):
     evidence: EvidenceSettings = EvidenceSettings()
     rules: RulesSettings = RulesSettings()
     sinks: list[AnySinkSettings] = []
+    routes: list[RouteSettings] = []
+    posts: PostsSettings = PostsSettings()
+    budget_policies: list[BudgetPolicySettings] = []
+    public_url: HttpUrl | None = None
 
     @model_validator(mode="after")
-    def _sink_names_differ(self) -> Self:
+    def _sinks_that_are_named_are_there(self) -> Self:
         names = [sink.name for sink in self.sinks]
         if len(set(names)) < len(names):
             raise ValueError("sinks: two sinks have the same name")
+        for place, named in self._named_sinks():
+            if named not in names:
+                known = f"write one of {', '.join(names)}" if names else "no sink is configured"
+                raise ValueError(f"{place}: there is no sink {named!r}; {known}")
+        for sink in self.sinks:
+            if sink.fallback == sink.name:
+                raise ValueError(f"sinks: {sink.name}: fallback names the sink itself")
         return self
+
+    def _named_sinks(self) -> Iterator[tuple[str, str]]:
+        """Wherever sinks are named, and by which names."""
+        yield from ((f"sinks: {each.name}: fallback", each.fallback) for each in self.sinks if each.fallback)
+        for number, route in enumerate(self.routes):
+            yield from ((f"routes.{number}.sinks", sink) for sink in route.sinks)
+        for schedule in self.posts.schedules:
+            yield from ((f"posts.schedules: {schedule.name}: sinks", sink) for sink in schedule.sinks)
+        if self.posts.crossings is not None:
+            yield from (("posts.crossings.sinks", sink) for sink in self.posts.crossings.sinks)
+        for number, policy in enumerate(self.budget_policies):
+            for step in policy.steps:
+                yield from ((f"budget_policies.{number}: tell", sink) for sink in step.tell)
 
     @classmethod
     def settings_customise_sources(  # the signature is pydantic-settings'
@@ -272,6 +299,11 @@ def _secrets_in(value: Any) -> Iterator[str]:
     elif isinstance(value, list | tuple | set | frozenset):
         for each in value:
             yield from _secrets_in(each)
+
+
+def routes_of(settings: Settings) -> Routes:
+    """Which sinks get what."""
+    return Routes(tuple(each.route() for each in settings.routes), tuple(sink.name for sink in settings.sinks))
 
 
 def paths_in(settings: Settings, given: Sequence[Path] | None) -> list[Path]:

@@ -25,6 +25,7 @@ from slo_engine.evidence import Gatherer
 from slo_engine.evidence.answer import NAME as ANSWER
 from slo_engine.notifications import Evidence, Message, Missing, restored
 from slo_engine.notifications.alertmanager import ENRICHMENT
+from slo_engine.notifications.routes import Routes, addressees
 from slo_engine.scrub.outgoing import outgoing, outgoing_text
 from slo_engine.store import Database, StoredMessage, StoreError, causes, inbox, messages
 from slo_engine.worker import Worker
@@ -105,7 +106,7 @@ class Enrichment(Worker):
         database: Database,
         slos: Callable[[], SloSet],
         gatherer: Gatherer,
-        sinks: Sequence[str],
+        routes: Routes,
         on_ready: Callable[[], None],
         updated: Sequence[str] = (),
         update_after: float = UPDATE_SECONDS,
@@ -118,7 +119,7 @@ class Enrichment(Worker):
         self._database = database
         self._slos = slos
         self._gatherer = gatherer
-        self._sinks = sinks
+        self._routes = routes
         self._on_ready = on_ready
         self._places = asyncio.Semaphore(SIDE_BY_SIDE)
         self._in_hand: set[int] = set()
@@ -151,7 +152,7 @@ class Enrichment(Worker):
             content = replace(message, evidence=evidence).content()
             loop = asyncio.get_running_loop()
             content = await loop.run_in_executor(_SCRUBBING, outgoing, content)
-            await self._hand_over(stored, content)
+            await self._hand_over(stored, message, content)
             telemetry.MESSAGES.labels(state).inc()
             if self._updated and stored.kind == "firing" and lacks_an_answer(evidence):
                 # The message as it was posted: what left is scrubbed, and evidence is found by what stood in it.
@@ -182,15 +183,18 @@ class Enrichment(Worker):
             new = messages.NewMessage(
                 time.time(), stored.thread, UPDATE, stored.severity, stored.title, content, inbox_id=None
             )
-            await _write(self._database, partial(messages.add_ready, new=new, sinks=self._updated))
+            await _write(self._database, partial(_add_update, new=new, after=stored.id, takes_it=self._updated))
             telemetry.MESSAGES.labels("update").inc()
         except Exception:
             # The notification itself has left: what goes wrong here costs the update alone.
             logger.exception("the late evidence of message %s could not be sent", stored.key)
         self._on_ready()
 
-    async def _hand_over(self, stored: StoredMessage, content: Mapping[str, Any]) -> None:
-        finish = partial(messages.finish, message_id=stored.id, content=content, sinks=self._sinks, now=time.time())
+    async def _hand_over(self, stored: StoredMessage, message: Message, content: Mapping[str, Any]) -> None:
+        # By what stood in it when it came: what leaves is scrubbed, and a route may ask for what is not there any more.
+        finish = partial(
+            _finish, stored=stored, content=content, routed=self._routed, sinks=self._routed(stored, message)
+        )
         is_stored = False
         while not is_stored:
             try:
@@ -199,6 +203,11 @@ class Enrichment(Worker):
             except StoreError as error:
                 logger.error("a message waits to be added to the outbox: %s", error)  # noqa: TRY400
                 await asyncio.sleep(STORE_RETRY_SECONDS)
+
+    def _routed(self, stored: StoredMessage, message: Message | None = None) -> tuple[str, ...]:
+        """The sinks of a message, by the time at which it came."""
+        about = addressees(message or restored(stored), self._slos())
+        return self._routes.sinks(about, datetime.fromtimestamp(stored.received_at, UTC))
 
     async def _evidence(self, message: Message, received_at: datetime) -> tuple[Evidence, str]:
         """The evidence, and whether it is ``complete``, ``partial`` or has ``failed``."""
@@ -226,10 +235,33 @@ class Enrichment(Worker):
         return evidence, "partial" if evidence.missing else "complete"
 
 
+def _finish(
+    connection: Connection,
+    stored: StoredMessage,
+    content: Mapping[str, Any],
+    sinks: Sequence[str],
+    routed: Callable[[StoredMessage], Sequence[str]],
+) -> None:
+    """The message is complete. One that resolves an incident goes to whoever was told of it, whatever the routes say at
+    this hour: a page that nobody closes would stay open for ever."""
+    if stored.kind == "resolved":
+        told = list(messages.sinks_of_incident(connection, stored.thread, stored.id))
+        for earlier in messages.gathering_of(connection, stored.thread, stored.id):
+            told += routed(earlier)
+        sinks = tuple(dict.fromkeys(told)) or sinks
+    messages.finish(connection, stored.id, content, sinks, time.time())
+
+
 def _add(connection: Connection, new: messages.NewMessage) -> None:
     messages.add(connection, new)
     if new.kind == "resolved":
         causes.end(connection, new.thread, new.received_at)
+
+
+def _add_update(connection: Connection, new: messages.NewMessage, after: int, takes_it: Sequence[str]) -> None:
+    """Late evidence goes to the sinks that take it, of those that got the notification."""
+    told = messages.sinks_of_incident(connection, new.thread, after + 1)
+    messages.add_ready(connection, new, [sink for sink in told if sink in takes_it])
 
 
 def lacks_an_answer(evidence: Evidence) -> bool:

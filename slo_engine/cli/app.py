@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
-from slo_engine.cli import doctor, exchange, output, rules, templates
+from slo_engine.cli import dashboards, doctor, exchange, notify, output, policy, rules, templates
 from slo_engine.cli.arguments import AsJson, ConfigFile, SloPaths, SloPathsHere, settings_here
 from slo_engine.cli.exits import failures, usage_errors
 from slo_engine.cli.replay import replay
+from slo_engine.cli.report import report
 from slo_engine.cli.simulate import simulate
 
 app = typer.Typer(
@@ -22,11 +23,15 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(rules.app, name="rules")
+app.add_typer(notify.app, name="notify")
+app.add_typer(policy.app, name="policy")
 app.command()(simulate)
 app.command()(replay)
+app.command()(report)
 exchange.add_to(app)
 app.command()(doctor.doctor)
 app.command()(templates.templates)
+app.command()(dashboards.dashboards)
 
 
 @app.callback(invoke_without_command=True)

@@ -80,6 +80,10 @@ class Sink(Protocol):
         None: this one begins it. Never raises for what the other side or the network does."""
         ...
 
+    def preview(self, message: Message) -> str:
+        """What would be sent for a message that begins an incident: for people, without secrets."""
+        ...
+
     async def close(self) -> None:
         """Close the connections; the sink is not used afterwards."""
         ...

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -85,6 +85,14 @@ class Memory(Protocol):
         ...
 
 
+class Agreements(Protocol):
+    """What knows the steps of budget policies: the store, or a test."""
+
+    async def in_force(self, service: str, slo: str, group: Mapping[str, str]) -> Sequence[str]:
+        """Those in force for a budget, one line each. Raises SloEngineError."""
+        ...
+
+
 @dataclass(frozen=True)
 class Backends:
     """Whom sources ask. None: it is not configured, and nothing that depends on it is said."""
@@ -93,6 +101,7 @@ class Backends:
     traces: Traces | None = None
     metrics: Metrics | None = None
     memory: Memory | None = None
+    agreements: Agreements | None = None
 
     @cached_property
     def shared_statuses(self) -> SharedStatuses:

@@ -61,14 +61,17 @@ class Match:
     labels: Mapping[str, re.Pattern[str]] = field(default_factory=lambda: MappingProxyType({}))
     hours: Hours | None = None
 
-    def holds(self, about: Addressee, at: datetime) -> bool:
-        """Whether it is about this one, at this time."""
+    def about(self, about: Addressee) -> bool:
+        """Whether it is about this one, whatever the time."""
         return (
             (not self.kinds or about.kind in self.kinds)
             and all(pattern.fullmatch(getattr(about, name)) for name, pattern in self.texts.items())
             and all(pattern.fullmatch(about.labels.get(name, "")) for name, pattern in self.labels.items())
-            and (self.hours is None or self.hours.hold(at))
         )
+
+    def holds(self, about: Addressee, at: datetime) -> bool:
+        """Whether it is about this one, at this time."""
+        return self.about(about) and (self.hours is None or self.hours.hold(at))
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 from uuid import uuid4
 
@@ -44,6 +45,20 @@ class StoredMessage:
     state: str
     """``gathering`` or ``ready``."""
     content: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class MessageHead:
+    """A message without what it says: what is read to find out which of them belong together."""
+
+    id: int
+    key: str
+    received_at: float
+    thread: str
+    kind: str
+    severity: str | None
+    title: str
+    state: str
 
 
 @dataclass(frozen=True)
@@ -163,6 +178,20 @@ def newest(connection: Connection, limit: int) -> list[StoredMessage]:
     return [_message(row) for row in connection.execute(_MESSAGE.order_by(messages.c.id.desc()).limit(limit))]
 
 
+def newest_heads(connection: Connection, limit: int) -> list[MessageHead]:
+    """The same without their contents, which may be large."""
+    rows = select(*_HEAD).order_by(messages.c.id.desc()).limit(limit)
+    return [MessageHead(*row) for row in connection.execute(rows)]
+
+
+def that_fit(connection: Connection, message_ids: Sequence[int], characters: int) -> dict[int, StoredMessage]:
+    """Messages by their ids: of the first ones as many as have contents of no more than this length together."""
+    sizes = select(messages.c.id, func.length(messages.c.content)).where(messages.c.id.in_(message_ids))
+    size_of = {row.id: row[1] for row in connection.execute(sizes)}
+    together = accumulate(size_of.get(each, 0) for each in message_ids)
+    return by_id(connection, [each for each, size in zip(message_ids, together, strict=True) if size <= characters])
+
+
 def by_id(connection: Connection, message_ids: Iterable[int]) -> dict[int, StoredMessage]:
     """Messages by their ids."""
     rows = connection.execute(_MESSAGE.where(messages.c.id.in_(set(message_ids))))
@@ -192,7 +221,7 @@ def count_gathering(connection: Connection) -> int:
     ).scalar_one()
 
 
-_MESSAGE = select(
+_HEAD = (
     messages.c.id,
     messages.c.key,
     messages.c.received_at,
@@ -201,8 +230,8 @@ _MESSAGE = select(
     messages.c.severity,
     messages.c.title,
     messages.c.state,
-    messages.c.content,
 )
+_MESSAGE = select(*_HEAD, messages.c.content)
 
 
 def _message(row: Any) -> StoredMessage:

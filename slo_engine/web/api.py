@@ -10,8 +10,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Query
 
 from slo_engine.notifications import as_payload, restored
+from slo_engine.posts.release import may_release
 from slo_engine.scrub.outgoing import outgoing, outgoing_text
-from slo_engine.store import StoredMessage, history, inbox, messages
+from slo_engine.store import StoredMessage, budgets, history, inbox, messages
 from slo_engine.web.services import NeedsServices
 
 router = APIRouter(prefix="/api/v1")
@@ -40,6 +41,27 @@ def slo_history(
     since = datetime.now(UTC).timestamp() - hours * 3600
     rows = services.database.read(lambda connection: history.of_slo(connection, service, slo, since))
     return {"history": [row.status for row in rows]}
+
+
+@router.get("/budget-policy/{service}")
+def budget_policy(services: NeedsServices, service: str) -> dict[str, Any]:
+    """Whether a service may release, and which steps of its budget policies are in force."""
+    slos = services.slos.active.slos
+    if service not in slos.services:
+        raise HTTPException(404, f"there is no service {service!r}")
+    known = services.database.read(budgets.states)
+    board = services.board
+    statuses = [status for status in board.statuses if status.service == service]
+    now = datetime.now(UTC)
+    return may_release(service, services.policies, slos, statuses, known, board.evaluated_at, now).as_json()
+
+
+@router.get("/crossings")
+def crossings(services: NeedsServices, hours: Annotated[float, Query(gt=0, le=960)] = 168) -> dict[str, Any]:
+    """What happened to budgets, newest first."""
+    now = datetime.now(UTC).timestamp()
+    found = services.database.read(lambda connection: budgets.crossings_between(connection, now - hours * 3600, now))
+    return {"crossings": [each.crossing for each in reversed(found)]}
 
 
 @router.get("/alerts")

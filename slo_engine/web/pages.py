@@ -1,26 +1,40 @@
-"""``/``: SLOs with their budgets, and the last notifications with their evidence. Server-rendered, without scripts."""
+"""``/``: error budgets, what burns first, and the incidents with their evidence. Server-rendered, without scripts."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
+from sqlalchemy import Connection
 
 from slo_engine import __version__, amounts
-from slo_engine.notifications import as_payload, restored
-from slo_engine.notifications.alertmanager import ENRICHMENT
 from slo_engine.scrub.outgoing import outgoing_text
 from slo_engine.status.model import measured
-from slo_engine.store import StoredMessage, inbox, messages
+from slo_engine.store import inbox, messages
+from slo_engine.store.causes import SILENT_SECONDS
+from slo_engine.store.messages import DeliveryState, MessageHead, StoredMessage
+from slo_engine.web.budgets import paging_severities, rows
+from slo_engine.web.incidents import KINDS, Incident, incidents, is_link, told
 from slo_engine.web.services import NeedsServices
+from slo_engine.web.texts import cut, lasting, visible
 
 router = APIRouter()
 
-SHOWN_NOTIFICATIONS = 20
+SHOWN_INCIDENTS = 20
+SHOWN_POSTS = 10
 SHOWN_QUARANTINED = 5
+
+READ_HEADS = 2000
+"""Messages that are looked through for incidents. One that is repeated every four hours begins 42 messages before a
+week has gone by; without their contents they cost little."""
+
+READ_CHARACTERS = 20_000_000
+"""Of contents, for one page. An alert group of a thousand alerts has five million."""
 
 _ENVIRONMENT = Environment(
     loader=PackageLoader("slo_engine.web"),
@@ -28,38 +42,71 @@ _ENVIRONMENT = Environment(
     autoescape=True,
     trim_blocks=True,
     lstrip_blocks=True,
+    finalize=visible,
 )
 
 
 @router.get("/", include_in_schema=False)
 def overview(services: NeedsServices) -> HTMLResponse:
     """The one page."""
-    newest = services.database.read(lambda connection: messages.newest(connection, SHOWN_NOTIFICATIONS))
+    now = time.time()
+    active = services.slos.active
+    paging = paging_severities(active.slos)
+    heads = services.database.read(lambda found: messages.newest_heads(found, READ_HEADS))
+    known = incidents(heads, is_all=len(heads) < READ_HEADS)
+    first = sorted(known, key=lambda each: _order(each, paging, now))[:SHOWN_INCIDENTS]
+    posts = [head for head in heads if head.kind not in KINDS][:SHOWN_POSTS]
+    read = services.database.read(lambda found: _contents(found, first, posts))
+    shown = [told(incident, read.messages, now) for incident in first]
     html = _ENVIRONMENT.get_template("overview.html.j2").render(
         version=__version__,
+        now=now,
         board=services.board,
-        active=services.slos.active,
-        notifications=[(stored, _enrichment(stored)) for stored in newest],
-        deliveries=services.database.read(lambda found: messages.deliveries(found, [each.id for each in newest])),
+        active=active,
+        rows=rows(services.board.statuses, active.slos, shown),
+        incidents=shown,
+        incidents_left_out=len(known) - len(shown),
+        paging=paging,
+        posts=[(head, _post(read.messages.get(head.id))) for head in posts],
+        deliveries=read.deliveries,
         quarantined=services.database.read(lambda found: inbox.quarantined(found, SHOWN_QUARANTINED)),
     )
     # Texts are cleaned where they come in; this is the second wall, so that one of them cannot take the page away.
     return HTMLResponse(html.encode(errors="replace"))
 
 
-def _enrichment(stored: StoredMessage) -> Mapping[str, Any]:
-    """What was found out for a notification; nothing while it is being gathered."""
-    return as_payload(restored(stored)).get(ENRICHMENT, {}) if stored.state == "ready" else {}
+@dataclass(frozen=True)
+class _Contents:
+    messages: Mapping[int, StoredMessage]
+    deliveries: Mapping[int, Sequence[DeliveryState]]
 
 
-def is_link(value: Any) -> bool:
-    """Whether a text may stand in href: an address of the web, and never a script."""
-    return isinstance(value, str) and value.startswith(("http://", "https://"))
+def _contents(connection: Connection, shown: Sequence[Incident], posts: Sequence[MessageHead]) -> _Contents:
+    """What the shown messages say, the newest of each incident first, and where they have come to."""
+    newest_first = [incident.shown[::-1] for incident in shown]
+    longest = max(map(len, newest_first), default=0)
+    heads = [each[index] for index in range(longest) for each in newest_first if index < len(each)]
+    ids = [head.id for head in (*posts, *heads)]
+    return _Contents(messages.that_fit(connection, ids, READ_CHARACTERS), messages.deliveries(connection, ids))
+
+
+def _order(incident: Incident, paging: Container[str | None], now: float) -> tuple[bool, bool, int]:
+    """What is open comes first, and pages before tickets; then the newest."""
+    is_open = incident.seems_open and now - incident.newest.received_at <= SILENT_SECONDS
+    return not is_open, is_open and incident.severity not in paging, -incident.newest.id
+
+
+def _post(stored: StoredMessage | None) -> Sequence[str]:
+    """The lines of what the engine says by itself, of whatever kind and version."""
+    post: Any = stored.content.get("post") if stored and stored.state == "ready" else None
+    if not isinstance(post, dict):
+        return []
+    return [line for key in ("changes", "lines") for line in post.get(key) or () if isinstance(line, str)]
 
 
 _ENVIRONMENT.filters |= {
-    each.__name__: each for each in (amounts.budget_left, amounts.minute, amounts.percent, amounts.second)
+    each.__name__: each
+    for each in (amounts.budget_left, amounts.minute, amounts.percent, amounts.second, cut, lasting, measured)
 }
-_ENVIRONMENT.filters["measured"] = measured
 _ENVIRONMENT.filters["outgoing"] = outgoing_text
 _ENVIRONMENT.tests["link"] = is_link

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from slo_engine.definitions.live import ActiveSlos, LiveSlos
+from slo_engine.posts.policies import Policy
 from slo_engine.rollout.rollout import Rollout, RolloutStatus
 from slo_engine.status.board import StatusBoard
 from slo_engine.store import Database
@@ -35,6 +36,8 @@ class Services:
     """Read the SLO files again, and roll out their rules."""
     rollout: Rollout | None
     """None: rules are rolled out by somebody else."""
+    policies: Sequence[Policy]
+    """On the budgets."""
     clock_is_running: Callable[[], bool]
     workers_are_running: Callable[[], bool]
 

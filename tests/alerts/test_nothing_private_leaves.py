@@ -25,12 +25,13 @@ from slo_engine.delivery.courier import Courier
 from slo_engine.delivery.sinks import ConsoleSink
 from slo_engine.evidence import Backends, Gatherer, sources
 from slo_engine.logs import JsonFormatter
+from slo_engine.notifications.routes import Routes
 from slo_engine.store import inbox, outbox
 from slo_engine.traces import TraceScore
 from tests.alerts.payloads import SUCCESS_LABELS, notification
 from tests.evidence.world import NoStatuses, RowTraces, observation, step
 from tests.scrub.pii import KEYS
-from tests.web.test_app import Site
+from tests.web.site import Site
 
 SLOS = load([Path(__file__).parent.parent.parent / "slos"])
 
@@ -111,9 +112,9 @@ def everything_shown(tmp_path: Path, text: str) -> str:
     hook = WebhookSink(Connection("http://sink"), transport=httpx.MockTransport(take))
 
     async def run() -> None:
-        courier = Courier(site.database, {"hook": hook, "console": ConsoleSink(console)})
+        courier = Courier(site.database, {"hook": hook, "console": ConsoleSink(stream=console)})
         gatherer = Gatherer(sources(Backends(NoStatuses(), traces(text))), budget=5.0)
-        enrichment = Enrichment(site.database, lambda: SLOS, gatherer, ["hook", "console"], courier.tell)
+        enrichment = Enrichment(site.database, lambda: SLOS, gatherer, Routes((), ("hook", "console")), courier.tell)
         intake = Intake(site.database, enrichment.tell)
         tasks = [asyncio.create_task(each.run()) for each in (intake, enrichment, courier)]
         async with asyncio.timeout(30):
@@ -158,7 +159,7 @@ def through(tmp_path: Path, posted_body: bytes, gatherer: Gatherer) -> dict[str,
     async def run() -> None:
         hook = WebhookSink(Connection("http://sink"), transport=httpx.MockTransport(take))
         courier = Courier(site.database, {"hook": hook})
-        enrichment = Enrichment(site.database, lambda: SLOS, gatherer, ["hook"], courier.tell)
+        enrichment = Enrichment(site.database, lambda: SLOS, gatherer, Routes((), ("hook",)), courier.tell)
         intake = Intake(site.database, enrichment.tell)
         tasks = [asyncio.create_task(each.run()) for each in (intake, enrichment, courier)]
         async with asyncio.timeout(30):

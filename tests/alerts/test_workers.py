@@ -19,6 +19,7 @@ from slo_engine.alerts.workers import SIDE_BY_SIDE
 from slo_engine.definitions import load
 from slo_engine.evidence import Backends, Gatherer, Source, Subject, once, sources
 from slo_engine.notifications import Evidence, as_payload, restored
+from slo_engine.notifications.routes import Routes
 from slo_engine.status.model import SloStatus
 from slo_engine.store import Database, StoredMessage, inbox, messages, outbox, retention
 from tests.alerts.payloads import SUCCESS_LABELS, body
@@ -50,7 +51,7 @@ def work(database: Database, done: Callable[[], bool], gatherer: Gatherer | None
 
     async def run() -> None:
         chosen = gatherer or Gatherer(asking(NoStatuses()), budget=1.0)
-        enrichment = Enrichment(database, lambda: SLOS, chosen, ["sink"], lambda: None)
+        enrichment = Enrichment(database, lambda: SLOS, chosen, Routes((), ("sink",)), lambda: None)
         intake = Intake(database, enrichment.tell)
         tasks = [asyncio.create_task(intake.run()), asyncio.create_task(enrichment.run())]
         async with asyncio.timeout(20):
@@ -139,7 +140,9 @@ def test_messages_are_completed_after_old_ones_are_gone(database: Database) -> N
         return any(page.state == "ready" for page in database.read(lambda found: messages.newest(found, 9)))
 
     async def run() -> None:
-        enrichment = Enrichment(database, lambda: SLOS, Gatherer(asking(NoStatuses()), budget=1.0), [], lambda: None)
+        enrichment = Enrichment(
+            database, lambda: SLOS, Gatherer(asking(NoStatuses()), budget=1.0), Routes((), ()), lambda: None
+        )
         intake = Intake(database, enrichment.tell)
         tasks = [asyncio.create_task(intake.run()), asyncio.create_task(enrichment.run())]
         for _ in range(3):
@@ -190,9 +193,9 @@ def test_evidence_that_comes_late_goes_out_once_where_the_sink_can(
     post(database, body(labels=SUCCESS_LABELS))
 
     async def run() -> None:
-        names = ["plain", "taking-updates"]
+        names = ("plain", "taking-updates")
         enrichment = Enrichment(
-            database, lambda: SLOS, gatherer, names, lambda: None, updated=names[1:], update_after=0.3
+            database, lambda: SLOS, gatherer, Routes((), names), lambda: None, updated=names[1:], update_after=0.3
         )
         intake = Intake(database, enrichment.tell)
         tasks = [asyncio.create_task(intake.run()), asyncio.create_task(enrichment.run())]
@@ -224,7 +227,7 @@ def test_nothing_is_updated_that_has_ended_meanwhile_or_that_stays_without_an_an
 
     async def run() -> None:
         enrichment = Enrichment(
-            database, lambda: SLOS, gatherer, ["sink"], lambda: None, updated=["sink"], update_after=0.2
+            database, lambda: SLOS, gatherer, Routes((), ("sink",)), lambda: None, updated=["sink"], update_after=0.2
         )
         intake = Intake(database, enrichment.tell)
         tasks = [asyncio.create_task(intake.run()), asyncio.create_task(enrichment.run())]

@@ -34,6 +34,9 @@ class FakeSink:
             raise answer
         return answer
 
+    def preview(self, message: Message) -> str:
+        return ""
+
     async def close(self) -> None:
         """Nothing to give back."""
 

@@ -21,6 +21,7 @@ from slo_engine.evidence.source import Remembered
 from slo_engine.evidence.sources.causes import CausesSource
 from slo_engine.evidence.sources.memory import MemorySource
 from slo_engine.notifications import restored
+from slo_engine.notifications.routes import Routes
 from slo_engine.store import Database, StoreError, inbox, messages, outbox
 from slo_engine.traces import Observation, TracesError
 from tests.alerts.payloads import SUCCESS_LABELS, body
@@ -82,7 +83,7 @@ def notified(
 
 def _work(database: Database, gatherer: Gatherer, done: Callable[[], bool]) -> None:
     async def work() -> None:
-        enrichment = Enrichment(database, lambda: SLOS, gatherer, ["sink"], lambda: None)
+        enrichment = Enrichment(database, lambda: SLOS, gatherer, Routes((), ("sink",)), lambda: None)
         intake = Intake(database, enrichment.tell)
         tasks = [asyncio.create_task(intake.run()), asyncio.create_task(enrichment.run())]
         async with asyncio.timeout(20):

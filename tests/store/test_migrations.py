@@ -6,8 +6,9 @@ import asyncio
 import json
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic import command
@@ -96,6 +97,9 @@ def test_what_was_on_its_way_arrives_as_it_was_to_be_sent(opened: Database) -> N
         async def send(self, message: Message, earlier: Mapping[str, Any] | None = None) -> Outcome:
             got.append(message)
             return Delivered()
+
+        def preview(self, message: Message) -> str:
+            return ""
 
         async def close(self) -> None:
             """Nothing to close."""

@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from sqlalchemy import text
 
-from slo_engine.alerts.payload import parse
-from slo_engine.definitions.live import LiveSlos
 from slo_engine.prometheus import PrometheusError, RangeResult, Result, Sample, Series
-from slo_engine.status.board import StatusBoard
-from slo_engine.status.evaluate import RecordSource
-from slo_engine.store import Database, history, inbox, messages
-from slo_engine.web import Reloaded, Services, create_app
+from slo_engine.store import history, inbox
 from slo_engine.web.webhook import MAX_BODY_BYTES
 from tests.alerts.payloads import body, notification
+from tests.web.site import Site
 
-SLOS = Path(__file__).parent.parent.parent / "slos"
 WEBHOOK = "/webhooks/alertmanager"
-
-
-class NoPrometheus:
-    def query(self, expr: str, at: datetime) -> Result:
-        raise PrometheusError("unavailable", "prometheus cannot be reached: <b>refused</b>")
-
-    def samples(self, expr: str, at: datetime) -> RangeResult:
-        raise PrometheusError("unavailable", "prometheus cannot be reached: <b>refused</b>")
 
 
 class Young:
@@ -58,59 +43,6 @@ class Young:
 
 def _success(agent: str) -> dict[str, str]:
     return {"slo_service": "agents", "slo": "success", "agent_type": agent}
-
-
-class Site:
-    """The application on a store of its own; ``told`` counts how often the intake was told."""
-
-    def __init__(
-        self, folder: Path, *, token: str | None = None, slos: Path = SLOS, prometheus: RecordSource | None = None
-    ) -> None:
-        self.database = Database(f"sqlite:///{folder / 'store.db'}")
-        self.slos = LiveSlos([slos])
-        self.board = StatusBoard(lambda: self.slos.active.slos, prometheus or NoPrometheus(), self.database)
-        self.told = 0
-        self.clock_runs = True
-        self.app = create_app(
-            Services(
-                database=self.database,
-                slos=self.slos,
-                board=self.board,
-                webhook_token=token,
-                on_posted=self._tell,
-                reload=self._reload,
-                rollout=None,
-                clock_is_running=lambda: self.clock_runs,
-                workers_are_running=lambda: True,
-            )
-        )
-
-    def ask(self, method: str, path: str, **options: Any) -> httpx.Response:
-        async def request() -> httpx.Response:
-            transport = httpx.ASGITransport(app=self.app)
-            async with httpx.AsyncClient(transport=transport, base_url="http://engine") as client:
-                return await client.request(method, path, **options)
-
-        return asyncio.run(request())
-
-    def stored(self) -> list[bytes]:
-        return [each.body for each in self.database.read(lambda found: inbox.next_pending(found, 100))]
-
-    def add_message(self, payload: dict[str, Any], *, finished: bool = True) -> None:
-        read = parse(body())
-        posted = self.database.write(lambda found: inbox.accept(found, b"{}", 1.0))
-        content = {"evidence": None, "payload": payload}
-        new = messages.NewMessage(1.0, read.thread, read.status, read.severity, read.title, content, posted)
-        added = self.database.write(lambda found: messages.add(found, new))
-        if finished:
-            self.database.write(lambda found: messages.finish(found, added, content, ["sink"], 2.0))
-
-    def _reload(self) -> Reloaded:
-        self.slos.reload(force=True)
-        return Reloaded(self.slos.active, None)
-
-    def _tell(self) -> None:
-        self.told += 1
 
 
 @pytest.fixture

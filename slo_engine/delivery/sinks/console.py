@@ -41,6 +41,10 @@ class ConsoleSink:
     async def close(self) -> None:
         """Nothing is kept open."""
 
+    def preview(self, message: Message) -> str:
+        """The lines."""
+        return "\n".join(_lines(self._forms, message))
+
     async def send(self, message: Message, earlier: Mapping[str, Any] | None = None) -> Outcome:  # noqa: ARG002
         """Write one message."""
         try:

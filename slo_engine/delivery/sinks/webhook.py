@@ -82,6 +82,10 @@ class WebhookSink:
         """Close the connections; the sink is not used afterwards."""
         await self._sender.close()
 
+    def preview(self, message: Message) -> str:
+        """The body."""
+        return self._body(message)
+
     async def send(self, message: Message, earlier: Mapping[str, Any] | None = None) -> Outcome:  # noqa: ARG002
         """Send one message. 2xx: delivered. 408, 425, 429, 5xx and network errors: again later. All others: refused."""
         body = await asyncio.to_thread(self._body, message)

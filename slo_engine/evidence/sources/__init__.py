@@ -9,6 +9,7 @@ from slo_engine.evidence.sources.changes import Changes
 from slo_engine.evidence.sources.contrast import ContrastSource
 from slo_engine.evidence.sources.exemplars import Exemplars
 from slo_engine.evidence.sources.memory import MemorySource
+from slo_engine.evidence.sources.policy import PolicySource
 from slo_engine.evidence.sources.related import Related
 from slo_engine.evidence.sources.scores import Scores
 from slo_engine.evidence.sources.slow_steps import SlowSteps
@@ -16,6 +17,7 @@ from slo_engine.evidence.sources.spend import Spend
 
 SOURCES: Mapping[str, Callable[[Backends], Source]] = {
     "budget": Budget,
+    "policy": PolicySource,
     "causes": CausesSource,
     "exemplars": Exemplars,
     "slow_steps": SlowSteps,

@@ -1,0 +1,304 @@
+"""The clock's posts: it looks at the newest status for crossings, and at the schedules for digests and reports.
+
+What it says and what it remembers of having said it are one transaction, so that a crash between the two cannot happen,
+and an engine whose look is older than the newest one changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from slo_engine.definitions.slo import SloSet
+from slo_engine.errors import SloEngineError
+from slo_engine.notifications import Message, Post
+from slo_engine.notifications.message import Kind
+from slo_engine.notifications.outline import name_of
+from slo_engine.notifications.routes import Match
+from slo_engine.posts.addressees import addressee
+from slo_engine.posts.crossings import Crossing, Rules, State, Subject, advanced, first_sight
+from slo_engine.posts.digest import BudgetKey, Told, digest, key_of, status_post
+from slo_engine.posts.monthly import MakeReport
+from slo_engine.posts.plan import Plan, Planned
+from slo_engine.posts.policies import Policy, Step, steps_for
+from slo_engine.prometheus import PrometheusError
+from slo_engine.scrub.outgoing import outgoing, outgoing_text
+from slo_engine.status.model import SloStatus
+from slo_engine.store import Database, StoreError, budgets, messages
+
+logger = logging.getLogger(__name__)
+
+LATE = timedelta(hours=12)
+"""A post that was missed is made up for within so long; later, the next one tells more."""
+
+PATIENCE = timedelta(minutes=15)
+"""For so long a digest waits for Prometheus; then it says that nothing is known."""
+
+AROUND = timedelta(minutes=15)
+"""How exactly what was left at a time is looked up in the history, which has a row each five minutes."""
+
+LOOK = "crossings"
+"""The name of the run that the newest look at crossings is noted under; no schedule is called so."""
+
+
+class Board(Protocol):
+    """What knows how the budgets stand."""
+
+    @property
+    def statuses(self) -> Sequence[SloStatus]: ...  # noqa: D102 - as those of StatusBoard
+    @property
+    def evaluated_at(self) -> datetime | None: ...  # noqa: D102
+    def refresh(self, *, max_age: timedelta = ...) -> Sequence[SloStatus]: ...  # noqa: D102
+
+
+class Poster:
+    """Says by itself what there is to say. Not thread-safe: one job of the clock."""
+
+    def __init__(
+        self,
+        database: Database,
+        board: Board,
+        slos: Callable[[], SloSet],
+        plan: Plan,
+        report: MakeReport,
+        on_posted: Callable[[], None] = lambda: None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._database = database
+        self._board = board
+        self._slos = slos
+        self._plan = plan
+        self._report = report
+        self._on_posted = on_posted
+        self._now = now
+        self._looked_at: datetime | None = None
+
+    def tick(self) -> None:
+        """Post what there is. Never raises for an outage: what could not be posted is posted later."""
+        try:
+            posted = self._look()
+            for planned in self._plan.schedules:
+                posted = self._post_if_due(planned) or posted
+        except StoreError as error:
+            logger.error("posts wait for the store: %s", error)  # noqa: TRY400 - an outage, no bug
+            return
+        if posted:
+            self._on_posted()
+
+    def _look(self) -> bool:
+        at, statuses = self._board.evaluated_at, self._board.statuses
+        if not self._plan.watches or at is None or at == self._looked_at:
+            return False
+        look = _Look(self._plan, self._slos(), statuses, at)
+        is_told = self._database.write(look.take)
+        self._looked_at = at
+        return is_told
+
+    def _post_if_due(self, planned: Planned) -> bool:
+        now = self._now()
+        last = self._database.read(lambda connection: budgets.last_run(connection, planned.name))
+        if last is None:  # nothing is owed from before the first start
+            self._database.write(lambda connection: budgets.note_run(connection, planned.name, now.timestamp()))
+            return False
+        since = datetime.fromtimestamp(last, UTC)
+        due = planned.schedule.due(max(since, now - LATE), now)
+        if due is None:
+            return False
+        try:
+            title, post = self._made(planned, due, since, now)
+        except PrometheusError as error:
+            logger.warning("the post %s waits: %s", planned.name, error)
+            return False
+        except SloEngineError as error:
+            logger.error("the post %s is late: %s", planned.name, error)  # noqa: TRY400 - an outage, no bug
+            return False
+        new = _new_message(planned.kind, title, post, now, f"{planned.name}:{due.timestamp():.0f}")
+        sinks = planned.sinks
+
+        def write(connection: Connection) -> bool:
+            if not budgets.note_run(connection, planned.name, due.timestamp()):
+                return False  # another engine was first
+            messages.add_ready(connection, new, sinks)
+            return True
+
+        return self._database.write(write)
+
+    def _made(self, planned: Planned, due: datetime, since: datetime, now: datetime) -> tuple[str, Post]:
+        if planned.kind == "report":
+            return self._report(planned, due, now)
+        failure = None
+        try:
+            self._board.refresh(max_age=timedelta(seconds=30))
+        except PrometheusError as error:
+            if now - due < PATIENCE:
+                raise
+            failure = str(error)
+        statuses = [each for each in self._board.statuses if self._is_about(planned.match, each)]
+        told = self._database.read(
+            lambda connection: budgets.crossings_between(connection, since.timestamp(), now.timestamp())
+        )
+        before = self._database.read(
+            lambda connection: budgets.remaining_at(connection, since.timestamp(), AROUND.total_seconds())
+        )
+        wanted = {key_of(each.service, each.slo, each.group) for each in statuses}
+        return digest(
+            statuses,
+            self._board.evaluated_at or now,
+            since=since,
+            told=[
+                Told(datetime.fromtimestamp(each.at, UTC), each.service, each.slo, each.group, each.crossing["text"])
+                for each in told
+                if key_of(each.service, each.slo, each.group) in wanted
+            ],
+            before={_budget_key(key): left for key, left in before.items()},
+            policies=self.in_force(statuses),
+            links=self._plan.links,
+            failure=failure,
+        )
+
+    def in_force(self, statuses: Iterable[SloStatus]) -> list[str]:
+        """The steps of policies that are in force for some budgets, one line each."""
+        known = self._database.read(budgets.states)
+        return [
+            f"{name_of(each.service, each.slo, each.group)}, {step.said}"
+            for each in statuses
+            for step, _ in steps_in_force(self._plan.policies, self._slos(), known, each.service, each.slo, each.group)
+        ]
+
+    def _is_about(self, match: Match, status: SloStatus) -> bool:
+        slo = self._slos().find(status.service, status.slo)
+        return slo is not None and match.about(addressee(slo, status.group))
+
+
+def steps_in_force(
+    policies: Iterable[Policy],
+    slos: SloSet,
+    known: Mapping[budgets.GroupKey, Mapping[str, object]],
+    service: str,
+    name: str,
+    group: Mapping[str, str],
+) -> list[tuple[Step, datetime]]:
+    """The steps in force for one budget, and since when. ``known``: the states in the store."""
+    slo = slos.find(service, name)
+    state = known.get(budgets.group_key(service, name, group))
+    if slo is None or state is None:
+        return []
+    since = State.of_json(state).policies
+    return [
+        (step, datetime.fromtimestamp(since[step.identity], UTC))
+        for step in steps_for(policies, slo)
+        if step.identity in since
+    ]
+
+
+class _Look:
+    """One look at all budgets: their states before and after, and what is to be told."""
+
+    def __init__(self, plan: Plan, slos: SloSet, statuses: Sequence[SloStatus], at: datetime) -> None:
+        self._plan = plan
+        self._slos = slos
+        self._statuses = {budgets.group_key(each.service, each.slo, each.group): each for each in statuses}
+        self._at = at
+        told = plan.crossings
+        self._rules = told.rules if told else Rules()
+        self._is_quiet = told is not None and told.quiet is not None and told.quiet.hold(at)
+
+    def take(self, connection: Connection) -> bool:
+        """In one transaction: compare, remember, tell. Returns whether something was told."""
+        if not budgets.note_run(connection, LOOK, self._at.timestamp()):
+            return False  # a newer status was looked at already
+        known = budgets.states(connection)
+        crossings: list[Crossing] = []
+        for key in sorted(known.keys() | self._statuses.keys()):
+            crossings += self._step(connection, key, known.get(key))
+        if not crossings:
+            return False
+        kept = [
+            budgets.KeptCrossing(each.at.timestamp(), each.service, each.slo, each.group, each.kind, each.as_json())
+            for each in crossings
+        ]
+        budgets.add_crossings(connection, kept)
+        by_sinks: dict[tuple[str, ...], list[Crossing]] = {}
+        for each in crossings:
+            by_sinks.setdefault(self._sinks(each), []).append(each)
+        states = budgets.states(connection)
+        for sinks, told in by_sinks.items():
+            if sinks:
+                self._post(connection, sinks, told, states)
+        return any(by_sinks)
+
+    def _step(
+        self, connection: Connection, key: budgets.GroupKey, stored: Mapping[str, object] | None
+    ) -> tuple[Crossing, ...]:
+        service, name, group_text = key
+        group = budgets.group_of(group_text)
+        slo, status = self._slos.find(service, name), self._statuses.get(key)
+        if slo is None or set(group) - set(slo.by):
+            budgets.forget_state(connection, key)  # it is declared no more, which is no loss of data
+            return ()
+        if not group and slo.by:  # an SLO without any data yet has one status, of no group
+            return ()
+        steps = steps_for(self._plan.policies, slo)
+        if stored is None:
+            if status is not None:
+                after = first_sight(status, self._at, self._rules, steps)
+                budgets.set_state(connection, key, self._at.timestamp(), after.as_json())
+            return ()
+        before = State.of_json(stored)
+        about = Subject(service, name, group)
+        after, told = advanced(before, about, status, self._at, self._rules, steps, is_quiet=self._is_quiet)
+        if after != before:
+            budgets.set_state(connection, key, self._at.timestamp(), after.as_json())
+        return told
+
+    def _sinks(self, crossing: Crossing) -> tuple[str, ...]:
+        told = self._plan.crossings
+        slo = self._slos.find(crossing.service, crossing.slo)
+        is_wanted = told is not None and slo is not None and told.match.holds(addressee(slo, crossing.group), self._at)
+        wanted = told.sinks if told is not None and is_wanted else ()
+        return tuple(dict.fromkeys((*wanted, *crossing.tell)))
+
+    def _post(
+        self,
+        connection: Connection,
+        sinks: tuple[str, ...],
+        told: Sequence[Crossing],
+        known: Mapping[budgets.GroupKey, Mapping[str, object]],
+    ) -> None:
+        keys = dict.fromkeys(budgets.group_key(each.service, each.slo, each.group) for each in told)
+        statuses = [self._statuses[key] for key in keys if key in self._statuses]
+        policies = [
+            f"{name_of(each.service, each.slo, each.group)}, {step.said}"
+            for each in statuses
+            for step, _ in steps_in_force(self._plan.policies, self._slos, known, each.service, each.slo, each.group)
+        ]
+        title, post = status_post(told, statuses, self._at, policies, self._plan.links)
+        identity = json.dumps([sinks, [[each.service, each.slo, dict(each.group), each.text] for each in told]])
+        new = _new_message("status", title, post, self._at, f"{self._at.timestamp():.3f}:{identity}")
+        messages.add_ready(connection, new, sinks)
+
+
+def _new_message(kind: Kind, title: str, post: Post, at: datetime, identity: str) -> messages.NewMessage:
+    # The key tells what is said and when it was due, so that it is the same for whoever says it.
+    digest_of = hashlib.sha256(f"{kind}:{identity}".encode()).hexdigest()
+    message = Message(f"post_{digest_of[:40]}", digest_of, kind, None, outgoing_text(title), post=post)
+    # Files are whole: what is not ours in them was scrubbed when they were made, and a figure of a picture is no number
+    # of a card.
+    whole = replace(message, post=replace(post, documents=())).content()
+    content = outgoing(whole)
+    content["post"]["documents"] = message.content()["post"]["documents"]
+    return messages.NewMessage(
+        at.timestamp(), message.thread, kind, None, message.title, content, inbox_id=None, key=message.key
+    )
+
+
+def _budget_key(key: budgets.GroupKey) -> BudgetKey:
+    service, slo, group = key
+    return key_of(service, slo, budgets.group_of(group))

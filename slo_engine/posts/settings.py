@@ -1,0 +1,128 @@
+"""``posts`` and ``budget_policies``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, field_validator, model_validator
+
+from slo_engine.connection_settings import SettingsSection
+from slo_engine.definitions.duration import Duration
+from slo_engine.delivery.route_settings import HoursSettings, MatchSettings, SinkNames, ZoneName
+from slo_engine.notifications import Link
+from slo_engine.posts.crossings import Rules
+from slo_engine.posts.plan import Crossings, Plan, Planned
+from slo_engine.posts.policies import Policy, Step
+from slo_engine.posts.schedule import CronError, Schedule
+
+Percent = Annotated[float, Field(ge=0, lt=100)]
+
+
+class ScheduleSettings(SettingsSection):
+    """One item of ``posts.schedules``."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][-a-z0-9_]{0,80}$")]
+    kind: Literal["digest", "report"] = "digest"
+    cron: str
+    zone: ZoneName = "UTC"
+    match: MatchSettings = MatchSettings()
+    sinks: SinkNames
+
+    @field_validator("cron")
+    @classmethod
+    def _can_be_read(cls, cron: str) -> str:
+        try:
+            Schedule(cron, ZoneInfo("UTC"))
+        except CronError as error:
+            raise ValueError(str(error)) from None
+        return cron
+
+    def schedule(self) -> Schedule:
+        """As the clock asks it."""
+        return Schedule(self.cron, ZoneInfo(self.zone))
+
+
+class CrossingSettings(SettingsSection):
+    """``posts.crossings``"""
+
+    sinks: SinkNames
+    match: MatchSettings = MatchSettings()
+    levels: tuple[Percent, ...] = (50, 25, 10, 0)
+    recovery: Annotated[float, Field(gt=0, le=50)] = 5
+    hold: Duration = Duration.parse("10m")
+    forecast: Duration | Literal[False] = Duration.parse("3d")
+    min_data: Duration = Duration.parse("1h")
+    quiet: HoursSettings | None = None
+
+    def rules(self) -> Rules:
+        """As crossings are told."""
+        return Rules(
+            levels=tuple(level / 100 for level in self.levels),
+            recovery=self.recovery / 100,
+            hold=timedelta(seconds=self.hold.seconds),
+            forecast=timedelta(seconds=self.forecast.seconds) if self.forecast else None,
+            min_data=timedelta(seconds=self.min_data.seconds),
+        )
+
+
+class PostsSettings(SettingsSection):
+    """``posts``: what the engine says by itself."""
+
+    schedules: tuple[ScheduleSettings, ...] = ()
+    crossings: CrossingSettings | None = None
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> Self:
+        names = [each.name for each in self.schedules]
+        if len(set(names)) < len(names):
+            raise ValueError("schedules: two have the same name")
+        return self
+
+    def plan(self, policies: Sequence[Policy], links: tuple[Link, ...]) -> Plan:
+        """As the clock follows it. ``links``: that go with each post."""
+        told = self.crossings
+        return Plan(
+            schedules=tuple(
+                Planned(each.name, each.kind, each.schedule(), each.match.match, each.sinks) for each in self.schedules
+            ),
+            crossings=None
+            if told is None
+            else Crossings(told.rules(), told.match.match, told.sinks, told.quiet.hours() if told.quiet else None),
+            policies=tuple(policies),
+            links=links,
+        )
+
+
+class StepSettings(SettingsSection):
+    """One step of a budget policy."""
+
+    at: Percent
+    text: Annotated[str, Field(min_length=1, max_length=500)]
+    freeze: bool = False
+    tell: SinkNames = ()
+    until: Annotated[float, Field(gt=0, le=100)] | None = None
+
+    @model_validator(mode="after")
+    def _ends_above(self) -> Self:
+        if self.until is not None and self.until <= self.at:
+            raise ValueError("until must be above at: the budget at which the step ends")
+        return self
+
+    def step(self) -> Step:
+        """As it is asked. Without ``until`` it ends 5 points above ``at``, so that it does not come and go."""
+        until = min(self.at + 5, 100) if self.until is None else self.until
+        return Step(self.at / 100, until / 100, self.text, self.freeze, self.tell)
+
+
+class BudgetPolicySettings(SettingsSection):
+    """One item of ``budget_policies``."""
+
+    match: MatchSettings = MatchSettings()
+    steps: Annotated[tuple[StepSettings, ...], Field(min_length=1)]
+
+    def policy(self) -> Policy:
+        """As it is asked."""
+        return Policy(self.match.match, tuple(step.step() for step in self.steps))
