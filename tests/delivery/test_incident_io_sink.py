@@ -107,6 +107,14 @@ def test_whatever_a_message_holds_incident_io_takes_the_event(message: Message) 
         assert links_in(body["description"])[-len(urls) :] == urls
 
 
+def test_a_preview_is_the_event_or_why_there_is_none(incident_io: IncidentIoService) -> None:
+    sink = sink_for(incident_io)
+    preview = json.loads(sink.preview(FIRING))
+    assert sink.preview(POSTS[1]).startswith("incident.io takes alerts, and this is a digest")
+    tell(sink, FIRING)
+    assert incident_io.bodies == [preview]
+
+
 # Answers
 
 

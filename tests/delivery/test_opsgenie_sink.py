@@ -132,6 +132,14 @@ def test_whatever_a_message_holds_opsgenie_takes_the_request(message: Message) -
         assert [url for url in urls if url not in written] == []
 
 
+def test_a_preview_is_the_request_or_why_there_is_none(opsgenie: OpsgenieService) -> None:
+    sink = sink_for(opsgenie)
+    line, _, body = sink.preview(FIRING).partition("\n")
+    assert sink.preview(POSTS[0]).startswith("Opsgenie takes alerts, and this is a status")
+    tell(sink, FIRING)
+    assert (line, json.loads(body)) == ("POST /v2/alerts", opsgenie.bodies[0])
+
+
 # Answers
 
 

@@ -159,6 +159,13 @@ def test_whatever_a_message_holds_pagerduty_takes_the_event(message: Message) ->
         assert [each["href"] for each in event["links"]] == [each.url for each in (*found.links, *found.traces)]
 
 
+def test_a_preview_is_the_event_without_the_key(pagerduty: PagerDutyService) -> None:
+    sink = sink_for(pagerduty)
+    preview = json.loads(sink.preview(FIRING))
+    tell(sink, FIRING)
+    assert pagerduty.bodies[0] == {**preview, "routing_key": ROUTING_KEY}
+
+
 # Answers
 
 

@@ -514,6 +514,15 @@ def test_a_limited_webhook_waits_as_long_as_it_is_asked_to(hook: SlackHook) -> N
 # Settings
 
 
+def test_a_preview_is_what_is_posted(slack: SlackService, hook: SlackHook) -> None:
+    chat, webhook = sink_for(slack), SlackWebhookSink.of(hook_settings(hook))
+    previews = [json.loads(each.preview(FIRING)) for each in (chat, webhook)]
+    tell(chat, FIRING)
+    tell(webhook, FIRING)
+    for preview, posted in zip(previews, (slack.roots[0], hook.bodies[0]), strict=True):
+        assert {name: posted[name] for name in preview} == preview
+
+
 def test_the_settings_make_these_sinks(tmp_path: Path) -> None:
     file = tmp_path / "slo-engine.yaml"
     one = {

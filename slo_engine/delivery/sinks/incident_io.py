@@ -6,6 +6,7 @@ https://docs.incident.io/api-reference/alert-events-v2
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
@@ -99,13 +100,16 @@ class IncidentIoSink:
         """Close the connections; the sink is not used afterwards."""
         await self._sender.close()
 
+    def preview(self, message: Message) -> str:
+        """The event, or why there is none."""
+        if message.post is not None:
+            return _refused(message).reason
+        return json.dumps(self._event(message), indent=2, ensure_ascii=False)
+
     async def send(self, message: Message, earlier: Mapping[str, Any] | None = None) -> Outcome:  # noqa: ARG002
         """Send one event. 202: delivered. Posts are refused: see the docs."""
         if message.post is not None:
-            return Refused(
-                f"incident.io takes alerts, and this is a {message.kind}: route it to another sink, or set a fallback "
-                "here"
-            )
+            return _refused(message)
         event = await asyncio.to_thread(self._event, message)
         answer = await self._sender.ask(self._path, event)
         return answer if isinstance(answer, Retry) else self._outcome(answer)
@@ -137,6 +141,12 @@ class IncidentIoSink:
             said = said_in(answer.body, self._sender.connection)
             return Retry(unlike(self._sender.connection, "incident.io", said))
         return Delivered({"deduplication_key": found.get("deduplication_key")})
+
+
+def _refused(message: Message) -> Refused:
+    return Refused(
+        f"incident.io takes alerts, and this is a {message.kind}: route it to another sink, or set a fallback here"
+    )
 
 
 def _description(text: str, found: Outline) -> str:

@@ -6,6 +6,7 @@ https://docs.opsgenie.com/docs/alert-api, https://developer.atlassian.com/cloud/
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from urllib.parse import quote
@@ -109,12 +110,17 @@ class OpsgenieSink:
         """Close the connections; the sink is not used afterwards."""
         await self._sender.close()
 
+    def preview(self, message: Message) -> str:
+        """The request, or why there is none."""
+        if message.post is not None:
+            return _refused(message).reason
+        path, body = self._request(message)
+        return f"POST {path}\n{json.dumps(body, indent=2, ensure_ascii=False)}"
+
     async def send(self, message: Message, earlier: Mapping[str, Any] | None = None) -> Outcome:  # noqa: ARG002
         """Send one request. 202: delivered, though Opsgenie works on it later. Posts are refused: see the docs."""
         if message.post is not None:
-            return Refused(
-                f"Opsgenie takes alerts, and this is a {message.kind}: route it to another sink, or set a fallback here"
-            )
+            return _refused(message)
         path, body = await asyncio.to_thread(self._request, message)
         answer = await self._sender.post(path, body)
         if isinstance(answer, Retry | Refused):
@@ -151,3 +157,9 @@ class OpsgenieSink:
             "source": SOURCE,
             "priority": level_of(found, self._priorities, BY_SEVERITY, BY_TONE),
         }
+
+
+def _refused(message: Message) -> Refused:
+    return Refused(
+        f"Opsgenie takes alerts, and this is a {message.kind}: route it to another sink, or set a fallback here"
+    )

@@ -102,6 +102,10 @@ class PagerDutySink:
         """Close the connections; the sink is not used afterwards."""
         await self._sender.close()
 
+    def preview(self, message: Message) -> str:
+        """The event, without the key."""
+        return json.dumps(self._event(message), indent=2, ensure_ascii=False)
+
     async def send(self, message: Message, earlier: Mapping[str, Any] | None = None) -> Outcome:  # noqa: ARG002
         """Send one event. 202: delivered. 400: refused, with what PagerDuty says of the event."""
         path = "/v2/enqueue" if message.post is None else "/v2/change/enqueue"

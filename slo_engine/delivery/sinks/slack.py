@@ -7,6 +7,7 @@ loses nothing. Posts are messages of their own. ``slack_webhook`` is the simple 
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -96,6 +97,12 @@ class SlackSink:
         """Close the connections; the sink is not used afterwards."""
         await self._sender.close()
 
+    def preview(self, message: Message) -> str:
+        """The message that is posted."""
+        form = own_form(self._forms, message, mention=self._mention)
+        body = {"channel": self._channel, "text": form.text, "blocks": form.blocks}
+        return json.dumps(body, indent=2, ensure_ascii=False)
+
     async def send(self, message: Message, earlier: Mapping[str, Any] | None = None) -> Outcome:
         """Send one message. Slack says in its answer what went wrong: see ``slack_errors``."""
         try:
@@ -171,15 +178,15 @@ class _News:
 
 
 def own_form(forms: Forms, message: Message, *, mention: str = "", note: str = "") -> Form:
-    """A message that stands for itself."""
-    title, body = forms.write("title", message), forms.write("text", message)
-    return blocks.form(title, body, outline(message), mention=mention, note=note)
+    """A message that stands for itself. ``mention`` is written where a page fires."""
+    title, body, found = forms.write("title", message), forms.write("text", message), outline(message)
+    is_page = message.kind == "firing" and found.tone == "bad"
+    return blocks.form(title, body, found, mention=mention if is_page else "", note=note)
 
 
 def _news(forms: Forms, message: Message, root: told.Root | None, mention: str) -> _News:
     shown = replace(message, kind="firing") if message.kind == "update" else message  # the incident goes on
     found = outline(shown)
-    mention = mention if shown.kind == "firing" and found.tone == "bad" else ""
     before = None if root is None else root.told
     now = told.of(shown, found, before)
     note = "" if found.answer or not now.answer else f"Reason given before: {blocks.escaped(now.answer)}"
@@ -197,7 +204,7 @@ def _reply(
             return None
         return blocks.reply(f"{blocks.bold('Evidence')}\n{forms.write('text', message)}", found.traces)
     lines = told.changes(message, found, before, now)
-    if mention and before.tone != "bad":
+    if mention and found.tone == "bad" != before.tone:
         lines.insert(0, mention)
     return blocks.reply("\n".join(lines), found.traces if now.answer != before.answer else ()) if lines else None
 

@@ -6,6 +6,7 @@ A webhook tells nothing of the message that it made: each message stands for its
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -17,7 +18,7 @@ from slo_engine.delivery.sink import Delivered, Outcome, Refused, Retry, SinkSet
 from slo_engine.delivery.sinks import slack_errors as errors
 from slo_engine.delivery.sinks.slack import Mention, own_form
 from slo_engine.delivery.sinks.slack_blocks import PARTS, Form
-from slo_engine.notifications import Message, outline
+from slo_engine.notifications import Message
 
 if TYPE_CHECKING:
     import httpx
@@ -61,10 +62,14 @@ class SlackWebhookSink:
         """Close the connections; the sink is not used afterwards."""
         await self._sender.close()
 
+    def preview(self, message: Message) -> str:
+        """The message that is posted."""
+        form = own_form(self._forms, message, mention=self._mention)
+        return json.dumps({"text": form.text, "blocks": form.blocks}, indent=2, ensure_ascii=False)
+
     async def send(self, message: Message, earlier: Mapping[str, Any] | None = None) -> Outcome:  # noqa: ARG002
         """Send one message. Slack answers ``ok``; anything else is an error: see ``slack_errors``."""
-        is_page = message.kind == "firing" and outline(message).tone == "bad"
-        form = await asyncio.to_thread(own_form, self._forms, message, mention=self._mention if is_page else "")
+        form = await asyncio.to_thread(own_form, self._forms, message, mention=self._mention)
         try:
             async with asyncio.timeout(self._sender.connection.timeout):
                 return await self._post(form)
