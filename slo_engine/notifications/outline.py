@@ -139,8 +139,11 @@ class Outline:
 
     @property
     def traces(self) -> tuple[Link, ...]:
-        """The links to traces of all topics."""
-        return tuple(dict.fromkeys(link for topic in self.topics for link in topic.links))
+        """The links to traces of all topics, each address once."""
+        found: dict[str, Link] = {}
+        for link in (link for topic in self.topics for link in topic.links):
+            found.setdefault(link.url, link)
+        return tuple(found.values())
 
 
 def outline(message: Message) -> Outline:

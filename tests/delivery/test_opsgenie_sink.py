@@ -140,6 +140,13 @@ def test_a_preview_is_the_request_or_why_there_is_none(opsgenie: OpsgenieService
     assert (line, json.loads(body)) == ("POST /v2/alerts", opsgenie.bodies[0])
 
 
+def test_more_labels_than_the_details_of_an_alert_hold_are_left_out(opsgenie: OpsgenieService) -> None:
+    labels = {f"label_{number}": "v" * 150 for number in range(100)}
+    tell(sink_for(opsgenie), replace(FIRING, payload={**(FIRING.payload or {}), "commonLabels": labels}))
+    (alert,) = opsgenie.open.values()
+    assert list(alert["details"])[:2] == ["answer", "label_0"]
+
+
 # Answers
 
 

@@ -57,7 +57,7 @@ def link(title: str, url: str) -> str:
     """What is escaped, as a link; the title alone where ``url`` is none: ``<!channel|x>`` is a mention."""
     if not url.startswith(("http://", "https://")):
         return title
-    return f"<{url.replace('|', '%7C')}|{' '.join(title.split()) or url}>"
+    return f"<{url.replace('|', '%7C')}|{' '.join(title.split()) or 'link'}>"
 
 
 MARKUP = Markup(escape=escaped, bold=bold, code=code, link=link, bullet="• ")

@@ -148,7 +148,7 @@ def alive(body: Mapping[str, Any]) -> list[str]:
     shown = text_objects(body.get("blocks") or [])
     marked = [each["text"] for each in shown if each["type"] == "mrkdwn"]
     looked_through = [each["text"] for each in shown if each["type"] == "mrkdwn" and not each.get("verbatim")]
-    found = [match for text in (*marked, body["text"]) for match in re.findall(r"<([^>]*)>", text)]
+    found = [match for text in (*marked, body["text"]) for match in re.findall(r"<([^>]*)", text)]
     return found + [match for text in looked_through for match in re.findall(r"https?://\S+|@\w+|#\w+", text)]
 
 
