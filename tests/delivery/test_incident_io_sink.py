@@ -91,7 +91,7 @@ def test_hostile_labels_are_text_and_links_are_kept(incident_io: IncidentIoServi
     assert "\u202e" not in event["description"]
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(message=messages().filter(lambda message: message.post is None))
 def test_whatever_a_message_holds_incident_io_takes_the_event(message: Message) -> None:
     from slo_engine.connect import Connection

@@ -116,7 +116,7 @@ def test_hostile_labels_are_text_within_the_limits_and_links_are_kept(opsgenie: 
         assert link.url.replace("<", "%3C").replace(">", "%3E") in written
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(message=messages().filter(lambda message: message.post is None))
 def test_whatever_a_message_holds_opsgenie_takes_the_request(message: Message) -> None:
     from slo_engine.connect import Connection

@@ -145,7 +145,7 @@ def test_a_long_thread_has_a_key_that_fits_and_stays_the_same(pagerduty: PagerDu
     assert len(first) == 64
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(message=messages())
 def test_whatever_a_message_holds_pagerduty_takes_the_event(message: Message) -> None:
     from slo_engine.connect import Connection

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -13,14 +15,18 @@ import pytest
 import yaml
 from hypothesis import HealthCheck, given, settings
 from pydantic import SecretStr
+from sqlalchemy import Connection
 
 from slo_engine.delivery import Delivered, Refused, Retry
+from slo_engine.delivery.courier import Courier
 from slo_engine.delivery.sinks import sink_of, slack_errors
 from slo_engine.delivery.sinks.slack import SlackSink, SlackSinkSettings
 from slo_engine.delivery.sinks.slack_webhook import SlackWebhookSink, SlackWebhookSinkSettings
 from slo_engine.logs import JsonFormatter
 from slo_engine.notifications import Message, outline
 from slo_engine.settings import SettingsError, load_settings, secrets_of
+from slo_engine.store import Database, outbox
+from slo_engine.store import messages as stored
 from tests.delivery.fakes.messages import (
     FIRING,
     POSTS,
@@ -100,6 +106,43 @@ def test_an_incident_is_one_message_that_ends_as_resolved_with_its_course_in_the
     assert shown(evidence).startswith("*Evidence*\n*412 of 455 failures: tool web_search")
     assert shown(resolved).startswith("🟢 *Resolved*: agents success support_agent")
     assert "trace 7c0f3a91" in shown(evidence)
+
+
+def test_receipts_last_in_the_store_so_that_another_engine_goes_on_with_the_same_message(
+    slack: SlackService, tmp_path: Path
+) -> None:
+    url = f"sqlite:///{tmp_path / 'store.db'}"
+    for number, message in enumerate((FIRING, with_alerts(FIRING, "north"), RESOLVED, FIRING), start=1):
+        database = Database(url)
+        _put_out(database, message)
+        _deliver(database, sink_for(slack), number)
+        database.close()
+    assert len(slack.roots) == 2
+    assert texts_of(slack.roots[0]["blocks"])[0].startswith("🟢 Resolved")
+    assert len(slack.replies) == 2
+
+
+def _put_out(database: Database, message: Message) -> None:
+    def write(connection: Connection) -> None:
+        new = stored.NewMessage(time.time(), message.thread, message.kind, message.severity, message.title, {}, None)
+        number = stored.add(connection, new)
+        stored.finish(connection, number, message.content(), ("chat",), time.time())
+
+    database.write(write)
+
+
+def _deliver(database: Database, sink: SlackSink, number: int) -> None:
+    async def run() -> None:
+        courier = Courier(database, {"chat": sink})
+        task = asyncio.create_task(courier.run())
+        async with asyncio.timeout(20):
+            while database.read(outbox.counts).get(("chat", "delivered")) != number:  # noqa: ASYNC110 - the store
+                await asyncio.sleep(0.01)
+        courier.stop()
+        await task
+        await sink.close()
+
+    asyncio.run(run())
 
 
 def test_a_late_update_leaves_the_message_firing(slack: SlackService) -> None:
@@ -272,7 +315,7 @@ def test_an_address_that_slack_cannot_take_is_named_and_the_others_stay(slack: S
     assert "https://alertmanager.example" in links_of(slack.roots[0])
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(message=messages())
 def test_whatever_a_message_holds_slack_takes_its_blocks(message: Message) -> None:
     from slo_engine.delivery.forms import Forms

@@ -157,7 +157,8 @@ def _description(text: str, found: Outline) -> str:
             line = f"{escaped(each.title)}: its address is too long"[:200]
         size += len(line) + 3
         lines.append(f"- {line}")
-    above = cut_lines(text, LONGEST_DESCRIPTION - size - 2)
+    lasting = "  \n".join(text.splitlines())  # Markdown joins lines that do not end in two spaces
+    above = cut_lines(lasting, LONGEST_DESCRIPTION - size - 2)
     return "\n\n".join(part for part in (above, "\n".join(lines)) if part)
 
 
