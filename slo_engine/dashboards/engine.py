@@ -99,7 +99,7 @@ _NOTIFICATIONS = Row(
         Lines(
             id=11,
             title="Bodies that were not understood",
-            description="They are forwarded as they came.",
+            description="They are kept and shown on the page; nobody is notified of what they say.",
             queries=(
                 Query(f"sum(increase(slo_engine_inbox_quarantined_total{{{_ENGINE}}}[$__rate_interval]))", "bodies"),
             ),
@@ -188,12 +188,8 @@ _CLOCK = Row(
             description="Runs that did not go as planned: missed, still running when the next one was due, or failed.",
             queries=(
                 Query(
-                    "sum by (exported_job, event) "
-                    f"(increase(slo_engine_clock_events_total{{{_ENGINE}}}[$__rate_interval]))\n"
-                    f"  or label_replace(0 * count(slo_engine_build_info{{{_ENGINE}}})\n"
-                    f"    unless on () slo_engine_clock_events_total{{{_ENGINE}}}, "
-                    '"event", "none", "", "")',
-                    "{{exported_job}} {{event}}",
+                    f"sum by (task, event) (increase(slo_engine_clock_events_total{{{_ENGINE}}}[$__rate_interval]))",
+                    "{{task}} {{event}}",
                 ),
             ),
         ),
