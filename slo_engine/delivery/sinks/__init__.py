@@ -6,11 +6,13 @@ from collections.abc import Mapping
 
 from slo_engine.delivery.sink import Sink, SinkSettings, SinkType
 from slo_engine.delivery.sinks.console import ConsoleSink, ConsoleSinkSettings
+from slo_engine.delivery.sinks.email import EmailSink, EmailSinkSettings
 from slo_engine.delivery.sinks.webhook import WebhookSink, WebhookSinkSettings
 
 SINKS: Mapping[str, SinkType] = {
     "webhook": SinkType(WebhookSinkSettings, WebhookSink.of),
     "console": SinkType(ConsoleSinkSettings, ConsoleSink.of),
+    "email": SinkType(EmailSinkSettings, EmailSink.of),
 }
 """By the value of ``type`` in the settings."""
 
