@@ -177,11 +177,9 @@ def _links(found: Outline) -> Iterator[Link]:
 def _head(found: Outline) -> str:
     """The first that is read, and what a list of mails shows beside the subject."""
     severity = f" [{found.severity}]" if found.severity else ""
-    return f"{found.headline}{severity}{f' since {found.at}' if _is_since(found) else ''}"
-
-
-def _is_since(found: Outline) -> bool:
-    return bool(found.at) and found.kind in ("firing", "update")
+    is_since = found.kind in ("firing", "update")
+    at = f"{' since' if is_since else ','} {found.at}" if found.at else ""
+    return f"{found.headline}{severity}{at}"
 
 
 def _text(found: Outline, text: str) -> str:
