@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import html
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from slo_engine.charts.budgets import budgets
-from slo_engine.delivery.cutting import cut, cut_lines
+from slo_engine.delivery.cutting import cut_lines, whole
 from slo_engine.delivery.forms import Markup
 from slo_engine.delivery.png import png_of
 from slo_engine.notifications import Message, Outline, outline
@@ -100,7 +100,7 @@ def mail_of(
     found = outline(message)
     if message.kind not in _THREADED:
         thread = None
-    written = cut(" ".join(parts["subject"].split()) or found.title or "slo-engine", LONGEST_SUBJECT)
+    written = one_line(parts["subject"], LONGEST_SUBJECT) or "slo-engine"
     message_id = message_id_of(message.key, sender)
     now = Thread(
         root=thread.root if thread else message_id,
@@ -158,20 +158,14 @@ def _picture(message: Message) -> bytes | None:
     return png_of(budgets(message.post.statuses))
 
 
-def _documents(message: Message) -> Iterator[Document]:
-    room = LARGEST_DOCUMENTS
-    for document in message.post.documents if message.post else ():
-        room -= len(document.text.encode(errors="replace"))
-        if room >= 0:
-            yield document
+def _documents(message: Message) -> Sequence[Document]:
+    documents = message.post.documents if message.post else ()
+    return whole(documents, lambda document: len(document.text.encode(errors="replace")), LARGEST_DOCUMENTS)
 
 
-def _links(found: Outline) -> Iterator[Link]:
-    room = LONGEST_LINKS
-    for link in dict.fromkeys((*found.links, *found.traces)):
-        room -= len(html.escape(link.url)) + len(html.escape(link.title))
-        if room >= 0:
-            yield link
+def _links(found: Outline) -> Sequence[Link]:
+    links = dict.fromkeys((*found.links, *found.traces))
+    return whole(links, lambda link: len(html.escape(link.url + link.title)), LONGEST_LINKS)
 
 
 def _head(found: Outline) -> str:

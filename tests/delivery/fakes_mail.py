@@ -77,6 +77,8 @@ def mail_server(
     loop = asyncio.new_event_loop()
     loop.set_exception_handler(lambda *_: None)  # handshakes that fail are what the tests are about
 
+    conversations: list[SMTP] = []
+
     def conversation() -> SMTP:
         server = SMTP(
             box,
@@ -87,6 +89,7 @@ def mail_server(
             loop=loop,
         )
         server._auth_require_tls = not implicit  # as an option it warns of what is so already
+        conversations.append(server)
         return server
 
     starting = loop.create_server(conversation, "127.0.0.1", 0, ssl=context if implicit else None)
@@ -99,8 +102,12 @@ def mail_server(
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         server.close()
+        for each in conversations:
+            if each.transport is not None:
+                each.transport.abort()
         for task in asyncio.all_tasks(loop):
             task.cancel()
             with suppress(asyncio.CancelledError, ConnectionError):
                 loop.run_until_complete(task)
+        loop.run_until_complete(asyncio.sleep(0))
         loop.close()

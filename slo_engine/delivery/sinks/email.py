@@ -202,7 +202,7 @@ class EmailSink:
         except (SMTPException, OSError, ValueError) as error:  # TimeoutError among them
             return self._outcome(error)
         finally:
-            client.close()
+            _hang_up(client)
         return outcome
 
     async def _through(self, client: aiosmtplib.SMTP, mail: Mail) -> Outcome:
@@ -280,6 +280,13 @@ def _own_name(sender: str) -> str:
     """What EHLO says: the name of this machine where it is a full one, else the domain that the mail comes from."""
     name = socket.gethostname()
     return name if "." in name and name.isascii() else parseaddr(sender)[1].rpartition("@")[2]
+
+
+def _hang_up(client: aiosmtplib.SMTP) -> None:
+    transport = client.transport
+    client.close()
+    if isinstance(transport, asyncio.WriteTransport):
+        transport.abort()  # closing TLS waits up to 30 s for the other side to say so, too
 
 
 async def _say_goodbye(client: aiosmtplib.SMTP) -> None:

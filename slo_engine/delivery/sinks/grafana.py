@@ -17,7 +17,7 @@ from pydantic import Field
 
 from slo_engine.connect import Connection
 from slo_engine.connection_settings import ConnectionSettings
-from slo_engine.delivery.cutting import cut
+from slo_engine.delivery.cutting import cut, whole
 from slo_engine.delivery.forms import Forms, Part
 from slo_engine.delivery.http import SINK_TIMEOUT, HttpSender, SinkTimeout
 from slo_engine.delivery.mail import AS_HTML
@@ -190,9 +190,6 @@ def _fitting(tags: Sequence[str]) -> list[str]:
     return fitting
 
 
-def _links(found: Outline) -> Iterator[Link]:
-    room = LONGEST_LINKS
-    for link in list(dict.fromkeys((*found.links, *found.traces)))[:MOST_LINKS]:
-        room -= len(html.escape(link.url).encode()) + len(html.escape(link.title).encode())
-        if room >= 0:
-            yield link
+def _links(found: Outline) -> Sequence[Link]:
+    links = list(dict.fromkeys((*found.links, *found.traces)))[:MOST_LINKS]
+    return whole(links, lambda link: len(html.escape(link.url + link.title).encode()), LONGEST_LINKS)

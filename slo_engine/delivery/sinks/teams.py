@@ -8,12 +8,12 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from slo_engine.connect import Connection, Verdict, verdict_on
 from slo_engine.connection_settings import WebhookUrlSettings
-from slo_engine.delivery.cutting import cut, cut_lines
+from slo_engine.delivery.cutting import cut, cut_lines, whole
 from slo_engine.delivery.forms import Forms, Part
 from slo_engine.delivery.http import SINK_TIMEOUT, HttpSender, SinkTimeout
 from slo_engine.delivery.markdown import MARKDOWN, escaped
@@ -146,9 +146,9 @@ def _as_json(found: Outline, title: str, text: str, room: _Room) -> bytes:
 
 
 def _elements(found: Outline, title: str, text: str, room: _Room) -> Iterator[dict[str, Any]]:
-    head = [_block(cut(title, room.title), weight="Bolder", size="Medium")]
+    head = [_block(cut(title, room.title), weight="bolder", size="medium")]
     if found.at:
-        head.append(_block(found.at, isSubtle=True, spacing="None", size="Small"))
+        head.append(_block(found.at, isSubtle=True, spacing="none", size="small"))
     yield {"type": "Container", "style": _STYLES[found.tone], "bleed": True, "items": head}
     if found.instead_of:
         yield _block(f"{escaped(found.instead_of)} could not be reached: this came here instead.", isSubtle=True)
@@ -160,13 +160,13 @@ def _elements(found: Outline, title: str, text: str, room: _Room) -> Iterator[di
         yield _table(budgets)
     if more := len(found.budgets) - len(budgets) + found.more_budgets:
         yield _block(f"and {more} more budgets", isSubtle=True)
-    links = [*_links(found)]
+    links = _links(found)
     for start in range(0, len(links), MOST_ACTIONS):
-        buttons = [
-            {"type": "Action.OpenUrl", "title": link.title, "url": link.url}
-            for link in links[start : start + MOST_ACTIONS]
-        ]
-        yield {"type": "ActionSet", "actions": buttons}
+        yield {"type": "ActionSet", "actions": [_button(each) for each in links[start : start + MOST_ACTIONS]]}
+
+
+def _button(link: Link) -> dict[str, str]:
+    return {"type": "Action.OpenUrl", "title": link.title, "url": link.url}
 
 
 def _block(text: str, **options: Any) -> dict[str, Any]:
@@ -183,7 +183,7 @@ def _fact(name: str, value: str) -> dict[str, str]:
 
 
 def _table(budgets: tuple[BudgetLine, ...]) -> dict[str, Any]:
-    heads = [_cell(each, weight="Bolder") for each in ("Error budget", "Left", "Burn rate, 1h", "Exhausts")]
+    heads = [_cell(each, weight="bolder") for each in ("Error budget", "Left", "Burn rate, 1h", "Exhausts")]
     rows = [{"type": "TableRow", "cells": heads}, *({"type": "TableRow", "cells": _cells(each)} for each in budgets)]
     columns = [{"type": "TableColumnDefinition", "width": width} for width in (4, 3, 2, 3)]
     return {"type": "Table", "columns": columns, "rows": rows, "firstRowAsHeader": True}
@@ -194,7 +194,7 @@ def _cells(line: BudgetLine) -> list[dict[str, Any]]:
     left = f"{line.left} ({line.note})" if line.note else line.left
     return [
         _cell(cut(escaped(line.name), LONGEST_FACT)),
-        _cell(escaped(left), **({"color": "Attention"} if is_gone else {})),
+        _cell(escaped(left), **({"color": "attention"} if is_gone else {})),
         _cell(line.burn),
         _cell(line.exhausts),
     ]
@@ -204,9 +204,9 @@ def _cell(text: str, **options: Any) -> dict[str, Any]:
     return {"type": "TableCell", "items": [_block(text, **options)]}
 
 
-def _links(found: Outline) -> Iterator[Link]:
-    room = LARGEST_LINKS
-    for link in dict.fromkeys((*found.links, *found.traces)):
-        room -= len(json.dumps([link.title, link.url], ensure_ascii=False).encode(errors="replace")) + 60
-        if room >= 0:
-            yield link
+def _links(found: Outline) -> Sequence[Link]:
+    return whole(dict.fromkeys((*found.links, *found.traces)), _size, LARGEST_LINKS)
+
+
+def _size(link: Link) -> int:
+    return len(json.dumps(_button(link), ensure_ascii=False).encode(errors="replace")) + 2
