@@ -11,7 +11,7 @@ _UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")
 """One within a word, as in ``support_agent``, is no emphasis, and a backslash before it would only be in the way where
 a program does not know it."""
 
-_AT_THE_BEGINNING = re.compile(r"^(\s*)([#+=-]|\d+(?=[.)]))", re.MULTILINE)
+_AT_THE_BEGINNING = re.compile(r"^(\s*)([#+=-]|\d+(?=[.)](?:\s|$)))", re.MULTILINE)
 """What makes a heading or an item of a list."""
 
 
