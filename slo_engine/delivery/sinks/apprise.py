@@ -7,7 +7,6 @@ addresses, and with them tokens; they are kept here, and what they say of a fail
 from __future__ import annotations
 
 import asyncio
-import html
 import logging
 import re
 from collections.abc import Iterator, Mapping
@@ -140,12 +139,18 @@ class AppriseSink:
             for link in dict.fromkeys((*found.links, *found.traces))
         )
         text = self._forms.write("text", message)
-        # Services that take HTML get it from Apprise, in which <, > and & are longer.
-        room = max(self._longest - len(html.escape(links)) - len(html.escape(title)) - 20, SHORTEST_TEXT)
-        text = cut_lines(text, room)
-        while len(html.escape(text)) > room:
-            text = cut_lines(text, len(text) * 3 // 4)
+        room = max(self._longest - self._size(links) - self._size(title) - 20, SHORTEST_TEXT)
+        while self._size(text) > room:
+            text = cut_lines(text, min(room, len(text) * 3 // 4))
         return "\n\n".join(part for part in (text, links) if part) or title
+
+    def _size(self, text: str) -> int:
+        """For a service that takes HTML, Apprise makes it of a text, in which a space alone is ``&nbsp;``."""
+        from apprise.common import NotifyFormat
+        from apprise.conversion import convert_between
+
+        takes_html = any(NotifyFormat.HTML in _formats(service) for service in self._apprise)
+        return len(convert_between(NotifyFormat(self._format), NotifyFormat.HTML, text) if takes_html else text)
 
     def _reason(self, result: AppriseResult) -> str:
         said = [f"{each.name}: {_last_words(each) or each.status.name.lower()}" for each in result if not each] or [
@@ -184,6 +189,11 @@ def _services(url: str, name: str) -> Apprise:
         if service.overflow_mode is OverflowMode.UPSTREAM:
             service.overflow_mode = OverflowMode.SPLIT
     return found
+
+
+def _formats(service: Any) -> tuple[Any, ...]:
+    formats = service.notify_format
+    return formats if isinstance(formats, tuple) else (formats,)
 
 
 def _last_words(result: Any) -> str:
