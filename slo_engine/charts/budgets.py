@@ -76,7 +76,8 @@ def _said(status: Mapping[str, Any]) -> str:
 
 def _name(status: Mapping[str, Any]) -> str:
     group = (status.get("group") or {}).values()
-    return " ".join(str(part) for part in (status.get("service"), status.get("slo"), *group) if part)
+    name = " ".join(str(part) for part in (status.get("service"), status.get("slo"), *group) if part)
+    return "".join(letter if letter.isprintable() else " " for letter in name)  # XML has no control characters
 
 
 def _clipped(words: str, longest: int) -> str:

@@ -103,7 +103,7 @@ def mail_server(
         thread.join()
         server.close()
         for each in conversations:
-            if each.transport is not None:
+            if isinstance(each.transport, asyncio.WriteTransport):
                 each.transport.abort()
         for task in asyncio.all_tasks(loop):
             task.cancel()

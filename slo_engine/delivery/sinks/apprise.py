@@ -149,8 +149,9 @@ class AppriseSink:
         from apprise.common import NotifyFormat
         from apprise.conversion import convert_between
 
-        takes_html = any(NotifyFormat.HTML in _formats(service) for service in self._apprise)
-        return len(convert_between(NotifyFormat(self._format), NotifyFormat.HTML, text) if takes_html else text)
+        if not any(NotifyFormat.HTML in _formats(service) for service in self._apprise):
+            return len(text)
+        return len(convert_between(NotifyFormat(self._format), NotifyFormat.HTML, text))  # type: ignore[no-untyped-call]
 
     def _reason(self, result: AppriseResult) -> str:
         said = [f"{each.name}: {_last_words(each) or each.status.name.lower()}" for each in result if not each] or [
