@@ -69,9 +69,9 @@ class Thread:
     @classmethod
     def of(cls, receipt: Mapping[str, Any] | None) -> Thread | None:
         """From the receipt of an earlier mail; None where there is none."""
-        if receipt is None or "message_id" not in receipt:
-            return None
-        return cls(receipt["root"], receipt["message_id"], receipt["subject"])
+        values = [(receipt or {}).get(name) for name in ("root", "message_id", "subject")]
+        texts = [value for value in values if isinstance(value, str)]
+        return cls(*texts) if len(texts) == len(values) else None
 
     def as_receipt(self) -> dict[str, str]:
         """For the next mail."""

@@ -8,6 +8,7 @@ import html
 import logging
 import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -19,11 +20,13 @@ from hypothesis import given, settings
 
 from slo_engine.delivery import Delivered, Outcome, Refused, Retry, sink_of
 from slo_engine.delivery import png as pictures
+from slo_engine.delivery.courier import Courier
 from slo_engine.delivery.forms import Forms
 from slo_engine.delivery.mail import LONGEST_HTML, LONGEST_SUBJECT, Thread, mail_of
 from slo_engine.delivery.sinks.email import _PARTS, EmailSink, EmailSinkSettings, MailServer
 from slo_engine.notifications import Message
 from slo_engine.settings import SettingsError, load_settings
+from slo_engine.store import Database, inbox, messages
 from tests.connect.certificates import Authority
 from tests.delivery.fakes_mail import PASSWORD, Mailbox, mail_server
 from tests.delivery.fakes_messages import (
@@ -38,6 +41,7 @@ from tests.delivery.fakes_messages import (
     hostile,
     hostile_post,
 )
+from tests.delivery.test_courier import delivered, run_until
 
 SENDER, TO = "slo-engine <slo@example.com>", ["a@example.com", "On-call <b@example.com>"]
 
@@ -117,6 +121,28 @@ def test_a_mail_that_is_sent_twice_is_the_same_to_its_reader(box: Mailbox, port:
     send(sink_at(port))
     assert box.mails[0]["Message-ID"] == box.mails[1]["Message-ID"]
     assert box.mails[0]["Message-ID"].endswith("@example.com>")
+
+
+def test_receipts_that_the_store_kept_make_the_thread(box: Mailbox, port: int, tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'store.db'}")
+    for message in INCIDENT.values():
+        _received(database, message)
+    run_until(Courier(database, {"mail": sink_at(port)}), lambda: delivered(database, "mail") == len(INCIDENT))
+    _received(database, FIRING)
+    run_until(Courier(database, {"mail": sink_at(port)}), lambda: delivered(database, "mail") == len(INCIDENT) + 1)
+    database.close()
+    firing, *others, anew = box.mails
+    assert {mail["References"].split()[0] for mail in others} == {firing["Message-ID"]}
+    assert anew["References"] is None  # after the resolve
+
+
+def _received(database: Database, message: Message) -> None:
+    posted = database.write(lambda connection: inbox.accept(connection, b"{}", time.time()))
+    new = messages.NewMessage(
+        time.time(), message.thread, message.kind, message.severity, message.title, dict(message.payload or {}), posted
+    )
+    added = database.write(lambda connection: messages.add(connection, new))
+    database.write(lambda connection: messages.finish(connection, added, message.content(), ("mail",), 0.0))
 
 
 def test_an_incident_that_begins_anew_begins_a_thread(box: Mailbox, port: int) -> None:
@@ -283,6 +309,7 @@ REPLIES = [
     ("on_data", "554 5.6.0 no", Refused, "554 5.6.0 no"),
     ("on_sender", "450 4.1.8 later", Retry, "450 4.1.8 later"),
     ("on_sender", "550 5.1.8 who", Refused, "does not accept the sender slo@example.com: check from"),
+    ("on_sender", "552 5.3.4 too big", Refused, "the mail is larger than it takes"),
     ("on_sender", "530 5.7.0 log in", Refused, "it wants a login or TLS: set username and password, and tls"),
     ("on_login", "454 4.7.0 later", Retry, "454 4.7.0 later"),
     ("on_login", "535 5.7.8 no", Refused, "535 5.7.8 no: it does not accept the login: check username and password"),
@@ -302,6 +329,22 @@ def test_each_reply_has_its_verdict_and_what_to_do(
     assert isinstance(outcome, verdict)
     assert said in outcome.reason
     assert f"the mail server 127.0.0.1:{port}" in outcome.reason
+
+
+@pytest.mark.parametrize(("greeting", "verdict"), [("554 no mail here", Refused), ("421 busy", Retry)])
+def test_a_server_that_does_not_want_to_talk_is_no_riddle(greeting: str, verdict: type[Retry | Refused]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=_greets, args=(listening, greeting), daemon=True).start()
+        outcome = send(sink_at(listening.getsockname()[1]))
+    assert isinstance(outcome, verdict)
+    assert greeting in outcome.reason
+
+
+def _greets(listening: socket.socket, greeting: str) -> None:
+    connection, _ = listening.accept()
+    with connection:
+        connection.sendall(f"{greeting}\r\n".encode())
+        connection.recv(1000)
 
 
 def test_when_no_recipient_is_accepted_the_mail_is_refused_or_tried_again(box: Mailbox, port: int) -> None:
@@ -447,7 +490,7 @@ def test_addresses_that_are_longer_than_a_mail_are_left_out_whole() -> None:
 
 
 @given(MESSAGES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_any_text_makes_a_mail_within_the_limits(message: Message) -> None:
     mail = check(message)
     check(message, Thread("<root@x>", "<newest@x>", mail["Subject"]))

@@ -221,6 +221,7 @@ class EmailSink:
     def _outcome(self, error: Exception) -> Outcome:
         from aiosmtplib import (
             SMTPAuthenticationError,
+            SMTPConnectResponseError,
             SMTPNotSupported,
             SMTPRecipientsRefused,
             SMTPResponseException,
@@ -235,6 +236,8 @@ class EmailSink:
                 advice = "it does not accept the login: check username and password"
             elif isinstance(error, SMTPSenderRefused):
                 advice = f"it does not accept the sender {parseaddr(self._sender)[1]}: check from"
+            elif isinstance(error, SMTPConnectResponseError):
+                advice = "it takes no mail from this machine: check host and port, or ask who runs it"
             return self._replied(error.code, error.message, advice)
         if isinstance(error, SMTPNotSupported) or "STARTTLS" in str(error):
             return Retry(self._server.masked(f"{self._server}: {_said_by_library(error)}"))
