@@ -16,6 +16,7 @@ LOWEST = -1.0
 """An overspent budget is drawn to here; its figure is written beside it."""
 
 _LONGEST_NAME = 34
+_LONGEST_PART = 100
 _LEFT, _RIGHT, _TOP, _ROW = 330, 560, 44, 24
 
 _PLENTY, _LITTLE, _NONE = "#1a7f37", "#b58900", "#d1242f"
@@ -76,7 +77,7 @@ def _said(status: Mapping[str, Any]) -> str:
 
 def _name(status: Mapping[str, Any]) -> str:
     group = (status.get("group") or {}).values()
-    name = " ".join(str(part) for part in (status.get("service"), status.get("slo"), *group) if part)
+    name = " ".join(str(part)[:_LONGEST_PART] for part in (status.get("service"), status.get("slo"), *group) if part)
     return "".join(letter if letter.isprintable() else " " for letter in name)  # XML has no control characters
 
 

@@ -482,6 +482,13 @@ def test_a_page_that_is_too_long_is_cut_as_text_and_keeps_head_and_links() -> No
     assert all(f'href="{link}"' in page for link in LINKS)
 
 
+def test_an_address_cannot_leave_its_attribute() -> None:
+    links = ('https://evil.example/"onmouseover="alert(1)"><script>', *LINKS[1:])
+    page = part(check(hostile("text", links=links)), "html")
+    assert '"onmouseover' not in page
+    assert "<script" not in page
+
+
 def test_addresses_that_are_longer_than_a_mail_are_left_out_whole() -> None:
     long = f"https://long.example/{'a' * 40_000}"
     page = part(check(hostile("text", links=(long, *LINKS[1:]))), "html")

@@ -192,6 +192,11 @@ def test_hostile_labels_are_words_and_the_links_are_there(grafana: FakeGrafana, 
     assert "\u202e" not in body["text"]
 
 
+def test_an_address_cannot_leave_its_attribute(grafana: FakeGrafana) -> None:
+    sent(grafana, hostile("text", links=('https://evil.example/"onmouseover="alert(1)', *LINKS[1:])))
+    assert '"onmouseover' not in grafana.bodies[0]["text"]
+
+
 def test_times_that_are_none_are_now() -> None:
     server = FakeGrafana()
     payload = {"alerts": [{"startsAt": "yesterday"}, {"startsAt": "0001-01-01T00:00:00Z"}, "none"]}
