@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator, Mapping
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -459,14 +460,59 @@ def check(message: Message, thread: Thread | None = None) -> EmailMessage:
     assert not mail.defects
     assert len(mail["Subject"]) <= LONGEST_SUBJECT + 4
     assert len(part(mail, "html").encode()) <= LONGEST_HTML
+    assert live(part(mail, "html")) == set()
     return mail
+
+
+def live(page: str) -> set[str]:
+    """Elements and attributes of a page that are not of its own template, as a browser would find them."""
+    found: set[str] = set()
+
+    class Reader(HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            found.add(tag)
+            found.update(name for name, _ in attrs)
+
+    Reader().feed(page)
+    return found - set(
+        [
+            "html",
+            "head",
+            "meta",
+            "title",
+            "body",
+            "div",
+            "h1",
+            "h2",
+            "p",
+            "a",
+            "br",
+            "strong",
+            "code",
+            "span",
+            "table",
+            "tbody",
+            "tr",
+            "th",
+            "td",
+            "img",
+            "lang",
+            "charset",
+            "class",
+            "style",
+            "href",
+            "src",
+            "alt",
+            "width",
+        ]
+    )
 
 
 @pytest.mark.parametrize("message", [hostile(), hostile(kind="resolved"), hostile_post()])
 def test_hostile_labels_are_words_and_cut_and_the_links_are_there(message: Message) -> None:
     mail = check(message)
     page, text = part(mail, "html"), part(mail, "plain")
-    assert "<script" not in page
+    assert live(page) == set()
     assert "javascript:" not in page
     assert "49" not in mail["Subject"]
     assert "\u202e" not in page + text + mail["Subject"]
@@ -485,8 +531,8 @@ def test_a_page_that_is_too_long_is_cut_as_text_and_keeps_head_and_links() -> No
 def test_an_address_cannot_leave_its_attribute() -> None:
     links = ('https://evil.example/"onmouseover="alert(1)"><script>', *LINKS[1:])
     page = part(check(hostile("text", links=links)), "html")
-    assert '"onmouseover' not in page
-    assert "<script" not in page
+    assert live(page) == set()
+    assert "onmouseover" in page
 
 
 def test_addresses_that_are_longer_than_a_mail_are_left_out_whole() -> None:
