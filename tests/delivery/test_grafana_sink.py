@@ -74,11 +74,12 @@ def test_an_incident_is_one_region_that_its_resolve_ends(grafana: FakeGrafana) -
         receipt = outcome.receipt
         assert receipt == {"id": 41}
     assert [each.method for each in grafana.requests] == ["POST", "PATCH", "PATCH", "PATCH"]
-    assert "timeEnd" not in grafana.bodies[2]
+    assert set(grafana.bodies[2]) == {"text", "tags"}
+    assert set(grafana.bodies[3]) == {"timeEnd"}
     (region,) = grafana.annotations.values()
     assert (region["time"], region["timeEnd"]) == (STARTED, ENDED)
     assert region["tags"] == ["slo-engine", "incident", "page", "service:agents", "slo:success"]
-    assert f"<strong>{RESOLVED.title}</strong>" in region["text"]
+    assert "412 of 455 failures" in region["text"]  # the reason outlives the incident
 
 
 def test_the_text_holds_the_reason_and_the_links(grafana: FakeGrafana) -> None:

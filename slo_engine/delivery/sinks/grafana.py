@@ -108,7 +108,9 @@ class GrafanaSink:
         body = await asyncio.to_thread(self._annotation, message)
         known = (earlier or {}).get("id") if message.kind != "status" else None
         if isinstance(known, int):
-            changed = {name: value for name, value in body.items() if name in ("timeEnd", "text", "tags")}
+            # The end of an incident has no evidence: the text that says why it began stays.
+            changes = ("timeEnd",) if message.kind == "resolved" else ("text", "tags")
+            changed = {name: value for name, value in body.items() if name in changes}
             answer = await self._sender.post(f"{_PATH}/{known}", _json(changed), method="PATCH")
             if not (isinstance(answer, Refused) and answer.reason.startswith("HTTP 404")):
                 return answer if isinstance(answer, Retry | Refused) else Delivered({"id": known})
