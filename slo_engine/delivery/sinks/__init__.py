@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from slo_engine.delivery.sink import Sink, SinkSettings, SinkType
+from slo_engine.delivery.sinks.apprise import AppriseSink, AppriseSinkSettings
 from slo_engine.delivery.sinks.console import ConsoleSink, ConsoleSinkSettings
+from slo_engine.delivery.sinks.email import EmailSink, EmailSinkSettings
+from slo_engine.delivery.sinks.grafana import GrafanaSink, GrafanaSinkSettings
+from slo_engine.delivery.sinks.teams import TeamsSink, TeamsSinkSettings
 from slo_engine.delivery.sinks.webhook import WebhookSink, WebhookSinkSettings
 
 SINKS: Mapping[str, SinkType] = {
     "webhook": SinkType(WebhookSinkSettings, WebhookSink.of),
     "console": SinkType(ConsoleSinkSettings, ConsoleSink.of),
+    "email": SinkType(EmailSinkSettings, EmailSink.of),
+    "teams": SinkType(TeamsSinkSettings, TeamsSink.of),
+    "apprise": SinkType(AppriseSinkSettings, AppriseSink.of),
+    "grafana": SinkType(GrafanaSinkSettings, GrafanaSink.of),
 }
 """By the value of ``type`` in the settings."""
 
