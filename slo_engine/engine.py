@@ -82,9 +82,12 @@ class Engine:
         self._board = StatusBoard(lambda: self._slos.active.slos, self._prometheus, self._database)
         self._clock = _clock()
         self._sinks: dict[str, Sink] = {each.name: sink_of(each) for each in settings.sinks}
-        for name in self._sinks:
+        for each in settings.sinks:  # from 0, so that the first one is an increase
             for outcome in ("delivered", "retry", "refused"):
-                telemetry.DELIVERIES.labels(name, outcome)
+                telemetry.DELIVERIES.labels(each.name, outcome)
+            telemetry.TEMPLATE_FAILURES.labels(each.name)
+            if each.fallback:
+                telemetry.FALLBACKS.labels(each.name)
         self._langfuse = _langfuse(settings)
         self._courier = Courier(
             self._database,

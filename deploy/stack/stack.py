@@ -157,6 +157,7 @@ class Stack:
                     "url": f"{self.receiver_url}/page",
                     "secret": SINK_SECRET,
                     "updates": True,
+                    "fallback": "log",
                 },
                 {"name": "log", "type": "console"},
             ],

@@ -132,6 +132,29 @@ _NOTIFICATIONS = Row(
     ),
 )
 
+_SPARES = Row(
+    26,
+    "Notifications that left in another way",
+    (
+        Lines(
+            id=27,
+            title="To a fallback",
+            description="Notifications that a sink could not take and that went to its fallback, too.",
+            queries=(_events("slo_engine_fallback_messages_total", "sink", "{{sink}}"),),
+            nothing="no sink has a fallback",
+            thresholds=((None, "transparent"), (1, "red")),
+        ),
+        Lines(
+            id=28,
+            title="Without their template",
+            description="Notifications that left in the sink's own form because a template of the settings failed.",
+            queries=(_events("slo_engine_template_failures_total", "sink", "{{sink}}"),),
+            nothing="no sink is configured",
+            thresholds=((None, "transparent"), (1, "red")),
+        ),
+    ),
+)
+
 _EVIDENCE = Row(
     15,
     "Evidence",
@@ -235,6 +258,6 @@ ENGINE = Dashboard(
             multi=True,
         ),
     ),
-    rows=(_STATE, _NOTIFICATIONS, _EVIDENCE, _CLOCK),
+    rows=(_STATE, _NOTIFICATIONS, _SPARES, _EVIDENCE, _CLOCK),
     alerts=None,
 )

@@ -29,14 +29,17 @@ def names(found: Page, heading: str) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    "text", [*SINKS_PAGE.blocks("yaml"), *POSTS_PAGE.blocks("yaml")], ids=lambda text: text.strip().splitlines()[1].strip()
+    "text",
+    [*SINKS_PAGE.blocks("yaml"), *POSTS_PAGE.blocks("yaml")],
+    ids=lambda text: text.strip().splitlines()[1].strip(),
 )
 def test_every_example_loads(text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "templates").mkdir()
     (tmp_path / "templates" / "slack-firing.j2").write_text("{{ title }}")
-    for secret in re.findall(r"_file: (/[^,}\s]+)", text):
-        (tmp_path / Path(secret).name).write_text("c2VjcmV0LXNlY3JldC1zZWNyZXQtc2VjcmV0")
+    for key, secret in re.findall(r"(\w+)_file: (/[^,}\s]+)", text):
+        is_url = key == "url"
+        (tmp_path / Path(secret).name).write_text("https://hooks.example/x/y" if is_url else "c2VjcmV0LXNlY3JldA==")
     shown = re.sub(r"_file: /[^,}\s]*/([^,}\s/]+)", r"_file: \1", text)
     data: dict[str, Any] = yaml.safe_load(shown)
     made = {sink["name"] for sink in data.get("sinks", [])}

@@ -111,6 +111,11 @@ class AppriseSink:
         """Take nothing more; what is being sent has its deadline."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
+    def preview(self, message: Message) -> str:
+        """Title and text."""
+        title = self._title(message)
+        return f"{title}\n\n{self._body(message, title)}"
+
     async def send(self, message: Message, earlier: Mapping[str, Any] | None = None) -> Outcome:  # noqa: ARG002
         """Send one message. Delivered: when all services of the address have taken it."""
         running = asyncio.get_running_loop().run_in_executor(self._threads, partial(self._notify, message))
@@ -121,7 +126,7 @@ class AppriseSink:
 
     def _notify(self, message: Message) -> Outcome:
         found = outline(message)
-        title = cut(" ".join(self._forms.write("title", message).split()), LONGEST_TITLE)
+        title = self._title(message)
         body = self._body(message, title)
         with _unheard():
             result = self._apprise.notify(
@@ -130,6 +135,9 @@ class AppriseSink:
         if result:
             return Delivered({"services": len(self._apprise)})
         return Retry(self._reason(result))
+
+    def _title(self, message: Message) -> str:
+        return cut(" ".join(self._forms.write("title", message).split()), LONGEST_TITLE)
 
     def _body(self, message: Message, title: str) -> str:
         found, markup = outline(message), _MARKUPS[self._format]

@@ -9,6 +9,8 @@ import re
 import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.policy import SMTP
 from email.utils import parseaddr
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
@@ -162,6 +164,13 @@ class EmailSink:
 
     async def close(self) -> None:
         """Nothing is kept open: servers end connections that are quiet for minutes."""
+
+    def preview(self, message: Message) -> str:
+        """The headers that people see, and the text."""
+        mail = message_from_bytes(self._mail(message, None).content, policy=SMTP)
+        text = mail.get_body(("plain",))
+        shown = "".join(f"{name}: {mail[name]}\n" for name in ("From", "To", "Subject"))
+        return f"{shown}\n{text.get_content() if text is not None else ''}"
 
     async def send(self, message: Message, earlier: Mapping[str, Any] | None = None) -> Outcome:
         """Send one message. 4xx replies and trouble on the network: again later. 5xx: refused. Where the server takes

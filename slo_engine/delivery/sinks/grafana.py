@@ -101,6 +101,10 @@ class GrafanaSink:
         """Close the connections; the sink is not used afterwards."""
         await self._sender.close()
 
+    def preview(self, message: Message) -> str:
+        """The annotation."""
+        return _json(self._annotation(message)).decode()
+
     async def send(self, message: Message, earlier: Mapping[str, Any] | None = None) -> Outcome:
         """Send one message. ``firing`` begins a region, ``resolved`` ends it, what comes between changes its text."""
         if message.kind in ("digest", "report"):

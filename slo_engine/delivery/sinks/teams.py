@@ -83,6 +83,10 @@ class TeamsSink:
         """Close the connections; the sink is not used afterwards."""
         await self._sender.close()
 
+    def preview(self, message: Message) -> str:
+        """The card."""
+        return self._body(message).decode()
+
     async def send(self, message: Message, earlier: Mapping[str, Any] | None = None) -> Outcome:  # noqa: ARG002
         """Send one message. Delivered: 2xx, unless the body says that Teams did not take it."""
         body = await asyncio.to_thread(self._body, message)
