@@ -30,9 +30,10 @@ from slo_engine.evidence import Backends, Gatherer, sources
 from slo_engine.evidence.source import Remembered
 from slo_engine.logs import configure_logging
 from slo_engine.notifications import Link
+from slo_engine.posts.in_force import steps_in_force
 from slo_engine.posts.monthly import monthly
 from slo_engine.posts.policies import Policy
-from slo_engine.posts.poster import Poster, steps_in_force
+from slo_engine.posts.poster import Poster
 from slo_engine.prometheus import Exemplar, Prometheus, Result
 from slo_engine.rollout.rollout import Destination, Rollout, RolloutStatus, RuleFolder, RulerNamespaces
 from slo_engine.rollout.ruler import Ruler
@@ -64,6 +65,9 @@ DRAIN_SECONDS = 10.0
 """What is in hand at a stop may be finished for so long; what is not is in the store, and goes on at the next start."""
 
 
+_CLOCK_EVENTS = {EVENT_JOB_MISSED: "missed", EVENT_JOB_MAX_INSTANCES: "still_running", EVENT_JOB_ERROR: "error"}
+
+
 class Engine:
     """All parts of a running engine."""
 
@@ -78,6 +82,12 @@ class Engine:
         self._board = StatusBoard(lambda: self._slos.active.slos, self._prometheus, self._database)
         self._clock = _clock()
         self._sinks: dict[str, Sink] = {each.name: sink_of(each) for each in settings.sinks}
+        for each in settings.sinks:  # from 0, so that the first one is an increase
+            for outcome in ("delivered", "retry", "refused"):
+                telemetry.DELIVERIES.labels(each.name, outcome)
+            telemetry.TEMPLATE_FAILURES.labels(each.name)
+            if each.fallback:
+                telemetry.FALLBACKS.labels(each.name)
         self._langfuse = _langfuse(settings)
         self._courier = Courier(
             self._database,
@@ -162,6 +172,8 @@ class Engine:
         )
         for name, job, seconds in jobs:
             self._clock.add_job(job, "interval", seconds=seconds, id=name, next_run_time=now)
+            for event in _CLOCK_EVENTS.values():  # from 0, so that the first one is an increase
+                telemetry.CLOCK_EVENTS.labels(name, event)
         self._clock.start()
 
     def _reload(self, *, force: bool = False) -> Reloaded:
@@ -333,10 +345,9 @@ def _clock() -> BackgroundScheduler:
     clock = BackgroundScheduler(
         timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
     )
-    events = {EVENT_JOB_MISSED: "missed", EVENT_JOB_MAX_INSTANCES: "still_running", EVENT_JOB_ERROR: "error"}
 
     def note(event: JobEvent) -> None:
-        telemetry.CLOCK_EVENTS.labels(event.job_id, events[event.code]).inc()
+        telemetry.CLOCK_EVENTS.labels(event.job_id, _CLOCK_EVENTS[event.code]).inc()
 
     clock.add_listener(note, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES | EVENT_JOB_ERROR)
     return clock

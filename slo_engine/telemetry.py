@@ -102,9 +102,11 @@ LAST_EVALUATION = Gauge(
     "slo_engine_last_evaluation_timestamp_seconds", "When all SLOs were last evaluated.", registry=REGISTRY
 )
 CLOCK_EVENTS = Counter(
-    "slo_engine_clock_events", "Runs of the clock that did not go as planned.", ["job", "event"], registry=REGISTRY
+    "slo_engine_clock_events", "Runs of the clock that did not go as planned.", ["task", "event"], registry=REGISTRY
 )
 for _result in ("accepted", "refused", "failed"):
     WEBHOOKS.labels(_result)
 for _result in ("success", "failure"):
     EVALUATIONS.labels(_result)
+for _result in ("complete", "partial", "failed"):
+    MESSAGES.labels(_result)

@@ -98,7 +98,10 @@ async def support(world: World) -> None:
             pass  # a run without the customer's tier is still a good run, though a step of it is an ERROR
         with run.tool("web_search"):
             await search("a refund", is_too_wide=is_new and model == "claude-sonnet-4-5")
-        run.record_llm_call(model, input_tokens=2400, output_tokens=310, cost_usd=0.0013, seconds=1.1)
+        first = random.uniform(0.2, 0.6)
+        run.record_llm_call(
+            model, input_tokens=2400, output_tokens=310, cost_usd=0.0013, seconds=1.1, time_to_first_token=first
+        )
     except BaseException:
         world.note("support_agent", trace_id, "error")
         raise

@@ -157,8 +157,17 @@ class Stack:
                     "url": f"{self.receiver_url}/page",
                     "secret": SINK_SECRET,
                     "updates": True,
-                }
+                    "fallback": "log",
+                },
+                {"name": "log", "type": "console"},
             ],
+            "routes": [{"sinks": "receiver"}],
+            # Sooner than a team would want it: what an incident does to a budget is to be seen within minutes.
+            "posts": {"crossings": {"sinks": "log", "hold": "30s", "min_data": "1m"}},
+            "budget_policies": [
+                {"steps": [{"at": 0, "text": "no releases but fixes", "freeze": True, "until": 10, "tell": "log"}]}
+            ],
+            "public_url": self.engine_url,
         }
         self._environment["SLO_ENGINE_LANGFUSE__SECRET_KEY"] = self._environment["LANGFUSE_SECRET_KEY"]
         file = self.folder / "slo-engine.yaml"

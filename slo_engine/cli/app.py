@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -14,6 +14,13 @@ from slo_engine.cli.exits import failures, usage_errors
 from slo_engine.cli.replay import replay
 from slo_engine.cli.report import report
 from slo_engine.cli.simulate import simulate
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from slo_engine.definitions import SloSet
+    from slo_engine.settings import Settings
+    from slo_engine.status.model import SloStatus
 
 app = typer.Typer(
     name="slo-engine",
@@ -101,6 +108,24 @@ def status(paths: SloPaths = None, config: ConfigFile = None, as_json: AsJson = 
         output.json_document([each.as_json() for each in statuses])
     else:
         output.status_table(statuses)
+        for line in _in_force(settings, slos, statuses):
+            output.line(f"budget policy in force: {line}")
+
+
+def _in_force(settings: Settings, slos: SloSet, statuses: Sequence[SloStatus]) -> list[str]:
+    """The steps of budget policies in force, as the store of the engine has them; none where it cannot be read."""
+    from slo_engine.posts.in_force import lines_in_force
+    from slo_engine.store import StoreError, budgets
+    from slo_engine.store.reading import StoreReader
+
+    policies = [each.policy() for each in settings.budget_policies]
+    if not policies:
+        return []
+    try:
+        return lines_in_force(policies, slos, StoreReader(settings.store.url).read(budgets.states), statuses)
+    except StoreError as error:
+        output.note(f"without budget policies: {error}")
+        return []
 
 
 @app.command()

@@ -92,6 +92,8 @@ def _remarks(status: SloStatus) -> Iterator[str]:
 
 
 def _exhausts_at(status: SloStatus) -> str:
-    if status.error_budget_remaining is not None and status.error_budget_remaining <= 0:
+    if status.error_budget_remaining is None:
+        return "-"
+    if status.error_budget_remaining <= 0:
         return "exhausted"
-    return amounts.date_and_time(status.exhausted_at, "not projected")
+    return amounts.date_and_time(status.exhausted_at, "not at this rate")

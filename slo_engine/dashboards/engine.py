@@ -99,7 +99,7 @@ _NOTIFICATIONS = Row(
         Lines(
             id=11,
             title="Bodies that were not understood",
-            description="They are forwarded as they came.",
+            description="They are kept and shown on the page; nobody is notified of what they say.",
             queries=(
                 Query(f"sum(increase(slo_engine_inbox_quarantined_total{{{_ENGINE}}}[$__rate_interval]))", "bodies"),
             ),
@@ -128,6 +128,29 @@ _NOTIFICATIONS = Row(
             thresholds=((None, "transparent"), (1, "red")),
             show_thresholds=True,
             nothing="no sink is configured",
+        ),
+    ),
+)
+
+_SPARES = Row(
+    26,
+    "Notifications that left in another way",
+    (
+        Lines(
+            id=27,
+            title="To a fallback",
+            description="Notifications that a sink could not take and that went to its fallback, too.",
+            queries=(_events("slo_engine_fallback_messages_total", "sink", "{{sink}}"),),
+            nothing="no sink has a fallback",
+            thresholds=((None, "transparent"), (1, "red")),
+        ),
+        Lines(
+            id=28,
+            title="Without their template",
+            description="Notifications that left in the sink's own form because a template of the settings failed.",
+            queries=(_events("slo_engine_template_failures_total", "sink", "{{sink}}"),),
+            nothing="no sink is configured",
+            thresholds=((None, "transparent"), (1, "red")),
         ),
     ),
 )
@@ -188,12 +211,8 @@ _CLOCK = Row(
             description="Runs that did not go as planned: missed, still running when the next one was due, or failed.",
             queries=(
                 Query(
-                    "sum by (exported_job, event) "
-                    f"(increase(slo_engine_clock_events_total{{{_ENGINE}}}[$__rate_interval]))\n"
-                    f"  or label_replace(0 * count(slo_engine_build_info{{{_ENGINE}}})\n"
-                    f"    unless on () slo_engine_clock_events_total{{{_ENGINE}}}, "
-                    '"event", "none", "", "")',
-                    "{{exported_job}} {{event}}",
+                    f"sum by (task, event) (increase(slo_engine_clock_events_total{{{_ENGINE}}}[$__rate_interval]))",
+                    "{{task}} {{event}}",
                 ),
             ),
         ),
@@ -239,6 +258,6 @@ ENGINE = Dashboard(
             multi=True,
         ),
     ),
-    rows=(_STATE, _NOTIFICATIONS, _EVIDENCE, _CLOCK),
+    rows=(_STATE, _NOTIFICATIONS, _SPARES, _EVIDENCE, _CLOCK),
     alerts=None,
 )

@@ -39,6 +39,9 @@ SHORT_WINDOW = "short_window"
 BURN_RATE = "burn_rate"
 """Alert label: the burn rate factor at which the tier fires."""
 
+MODEL_LABELS = ("model", "model_name", "gen_ai_response_model", "gen_ai_request_model", "requested_model")
+"""Labels under which metrics of model calls name the model, the one that answered first."""
+
 RESERVED_LABELS = frozenset(
     {
         SERVICE,

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 _ENTITY = re.compile(r"&[#\w]{0,10}$")
 _ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\$")
 MORE = "…"
+
+_T = TypeVar("_T")
 
 
 def cut(text: str, longest: int) -> str:
@@ -43,3 +47,13 @@ def in_pieces(text: str, longest: int, most: int) -> list[str]:
         pieces.append(piece.rstrip())
         rest = rest[len(piece) :].lstrip("\n")
     return [piece for piece in pieces if piece]
+
+
+def whole(items: Iterable[_T], size: Callable[[_T], int], room: int) -> list[_T]:
+    """Those of ``items`` that have room beside those before them: there is no half of an address."""
+    kept = []
+    for item in items:
+        if size(item) <= room:
+            room -= size(item)
+            kept.append(item)
+    return kept

@@ -106,7 +106,7 @@ class Forms:
                     part,
                     error,
                 )
-        return _written(_default(self._parts[part].default), values)
+        return _written(_default(self._parts[part].default), values, may_be_cut=True)
 
     def _checked(self, kind: Kind, part: str, text: str) -> Template:
         where = f"sinks: {self._sink}: templates.{kind}.{part}"
@@ -122,10 +122,12 @@ class Forms:
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
-def _written(template: Template, values: Mapping[str, Any]) -> str:
+def _written(template: Template, values: Mapping[str, Any], *, may_be_cut: bool = False) -> str:
     pieces, size = [], 0
     for piece in template.generate(values):
         size += len(piece)
+        if size > LONGEST_RESULT and may_be_cut:
+            break  # a message that is too long still leaves
         if size > LONGEST_RESULT:
             raise SloEngineError(f"it writes more than {LONGEST_RESULT:,} characters")
         pieces.append(piece)

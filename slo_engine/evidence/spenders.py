@@ -6,11 +6,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from slo_engine.definitions.labels import MODEL_LABELS
+
 Labels = tuple[tuple[str, str], ...]
 """Label names and values, sorted: who spends."""
-
-MODELS = ("model", "model_name", "gen_ai_response_model", "gen_ai_request_model", "requested_model")
-"""What exporters call the model, the one that answered first."""
 
 MOST_VALUES = 20
 """Of a label. One with more is about single users, keys or sessions: what they spend is added up."""
@@ -60,7 +59,7 @@ def telling(series: Sequence[Mapping[str, str]], kept: Iterable[str]) -> frozens
     values: defaultdict[str, set[str]] = defaultdict(set)
     for name in {name for labels in series for name in labels}:
         values[name] = {labels.get(name, "") for labels in series}
-    return frozenset({name for name, own in values.items() if 1 < len(own) <= MOST_VALUES} | {*MODELS, *kept})
+    return frozenset({name for name, own in values.items() if 1 < len(own) <= MOST_VALUES} | {*MODEL_LABELS, *kept})
 
 
 def told_apart(amounts: Iterable[tuple[Mapping[str, str], float]], names: frozenset[str]) -> dict[Labels, float]:
@@ -74,13 +73,13 @@ def told_apart(amounts: Iterable[tuple[Mapping[str, str], float]], names: frozen
 def model_of(labels: Labels) -> str | None:
     """The model that was paid for; None: the counter does not say."""
     found = dict(labels)
-    return next((found[name] for name in MODELS if name in found), None)
+    return next((found[name] for name in MODEL_LABELS if name in found), None)
 
 
 def name_of(labels: Labels) -> str:
     """As people read it: ``claude-opus-4-1 in batch_agent``; empty where the counter tells nobody apart."""
     model = model_of(labels)
-    others = ", ".join(dict.fromkeys(value for name, value in labels if name not in MODELS))
+    others = ", ".join(dict.fromkeys(value for name, value in labels if name not in MODEL_LABELS))
     return f"{model} in {others}" if model and others else model or others
 
 

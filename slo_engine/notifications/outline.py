@@ -207,8 +207,8 @@ def budget_line(status: Mapping[str, Any]) -> BudgetLine:
         burn=f"{burn:.3g}x" if is_known and burn is not None else "",
         exhausts=amounts.minute(exhausted_at) if exhausted_at and left is not None and left > 0 else "",
         firing=", ".join(
-            f"{each.get('severity', '')} {each.get('long_window') or each.get('alert', '')}".strip()
-            for each in status.get("firing") or ()
+            one_line(f"{each.get('severity', '')} {each.get('long_window') or each.get('alert', '')}", LONGEST_VALUE)
+            for each in (status.get("firing") or ())[:MOST_ALERTS]
         ),
         note=measured(status) if is_known else "",
     )
@@ -216,8 +216,14 @@ def budget_line(status: Mapping[str, Any]) -> BudgetLine:
 
 def name_of(service: str | None, slo: str | None, group: Mapping[str, Any]) -> str:
     """``agents success agent_type=support_agent``."""
-    labels = ", ".join(f"{name}={one_line(str(value), LONGEST_VALUE)}" for name, value in group.items())
+    labels = _listed({name: str(value) for name, value in group.items()})
     return " ".join(one_line(part, LONGEST_VALUE) for part in (service, slo) if part) + (f" {labels}" if labels else "")
+
+
+def _listed(labels: Mapping[str, str]) -> str:
+    return ", ".join(
+        f"{one_line(name, LONGEST_VALUE)}={one_line(value, LONGEST_VALUE)}" for name, value in labels.items()
+    )
 
 
 def is_address(value: object) -> bool:
@@ -269,7 +275,7 @@ def _topic(topic: Topic) -> TopicOutline:
 
 def _alert(alert: Mapping[str, Any], common: Mapping[str, str], *, is_alone: bool) -> AlertLine:
     labels = {name: value for name, value in _texts(alert.get("labels")).items() if common.get(name) != value}
-    shown = ", ".join(f"{name}={one_line(value, LONGEST_VALUE)}" for name, value in labels.items())
+    shown = _listed(labels)
     annotations = _texts(alert.get("annotations"))
     summary = annotations.get("description") or annotations.get("summary") or annotations.get("message") or ""
     return AlertLine(

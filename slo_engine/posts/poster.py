@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
@@ -20,14 +20,14 @@ from slo_engine.definitions.slo import SloSet
 from slo_engine.errors import SloEngineError
 from slo_engine.notifications import Message, Post
 from slo_engine.notifications.message import Kind
-from slo_engine.notifications.outline import name_of
 from slo_engine.notifications.routes import Match
 from slo_engine.posts.addressees import addressee
 from slo_engine.posts.crossings import Crossing, Rules, State, Subject, advanced, first_sight
 from slo_engine.posts.digest import BudgetKey, Told, digest, key_of, status_post
+from slo_engine.posts.in_force import lines_in_force
 from slo_engine.posts.monthly import MakeReport
 from slo_engine.posts.plan import Plan, Planned
-from slo_engine.posts.policies import Policy, Step, steps_for
+from slo_engine.posts.policies import steps_for
 from slo_engine.prometheus import PrometheusError
 from slo_engine.scrub.outgoing import outgoing, outgoing_text
 from slo_engine.status.model import SloStatus
@@ -147,6 +147,7 @@ class Poster:
         before = self._database.read(
             lambda connection: budgets.remaining_at(connection, since.timestamp(), AROUND.total_seconds())
         )
+        known = self._database.read(budgets.states)
         wanted = {key_of(each.service, each.slo, each.group) for each in statuses}
         return digest(
             statuses,
@@ -158,44 +159,14 @@ class Poster:
                 if key_of(each.service, each.slo, each.group) in wanted
             ],
             before={_budget_key(key): left for key, left in before.items()},
-            policies=self.in_force(statuses),
+            policies=lines_in_force(self._plan.policies, self._slos(), known, statuses),
             links=self._plan.links,
             failure=failure,
         )
 
-    def in_force(self, statuses: Iterable[SloStatus]) -> list[str]:
-        """The steps of policies that are in force for some budgets, one line each."""
-        known = self._database.read(budgets.states)
-        return [
-            f"{name_of(each.service, each.slo, each.group)}, {step.said}"
-            for each in statuses
-            for step, _ in steps_in_force(self._plan.policies, self._slos(), known, each.service, each.slo, each.group)
-        ]
-
     def _is_about(self, match: Match, status: SloStatus) -> bool:
         slo = self._slos().find(status.service, status.slo)
         return slo is not None and match.about(addressee(slo, status.group))
-
-
-def steps_in_force(
-    policies: Iterable[Policy],
-    slos: SloSet,
-    known: Mapping[budgets.GroupKey, Mapping[str, object]],
-    service: str,
-    name: str,
-    group: Mapping[str, str],
-) -> list[tuple[Step, datetime]]:
-    """The steps in force for one budget, and since when. ``known``: the states in the store."""
-    slo = slos.find(service, name)
-    state = known.get(budgets.group_key(service, name, group))
-    if slo is None or state is None:
-        return []
-    since = State.of_json(state).policies
-    return [
-        (step, datetime.fromtimestamp(since[step.identity], UTC))
-        for step in steps_for(policies, slo)
-        if step.identity in since
-    ]
 
 
 class _Look:
@@ -274,11 +245,7 @@ class _Look:
     ) -> None:
         keys = dict.fromkeys(budgets.group_key(each.service, each.slo, each.group) for each in told)
         statuses = [self._statuses[key] for key in keys if key in self._statuses]
-        policies = [
-            f"{name_of(each.service, each.slo, each.group)}, {step.said}"
-            for each in statuses
-            for step, _ in steps_in_force(self._plan.policies, self._slos, known, each.service, each.slo, each.group)
-        ]
+        policies = lines_in_force(self._plan.policies, self._slos, known, statuses)
         title, post = status_post(told, statuses, self._at, policies, self._plan.links)
         identity = json.dumps([sinks, [[each.service, each.slo, dict(each.group), each.text] for each in told]])
         new = _new_message("status", title, post, self._at, f"{self._at.timestamp():.3f}:{identity}")

@@ -10,8 +10,8 @@ from typing import Any, Literal
 from slo_engine import amounts
 from slo_engine.definitions.slo import SloSet
 from slo_engine.notifications.outline import name_of
+from slo_engine.posts.in_force import States, steps_in_force
 from slo_engine.posts.policies import Policy, Step, steps_for
-from slo_engine.posts.poster import steps_in_force
 from slo_engine.status.model import SloStatus
 from slo_engine.store import budgets
 
@@ -69,7 +69,7 @@ def may_release(
     policies: Sequence[Policy],
     slos: SloSet,
     statuses: Sequence[SloStatus],
-    known: Mapping[budgets.GroupKey, Mapping[str, object]],
+    known: States,
     evaluated_at: datetime | None,
     now: datetime,
 ) -> Release:
@@ -103,7 +103,7 @@ def _in_force(
     service: str,
     policies: Sequence[Policy],
     slos: SloSet,
-    known: Mapping[budgets.GroupKey, Mapping[str, object]],
+    known: States,
     left: Mapping[tuple[Any, ...], float | None],
 ) -> Iterator[InForce]:
     for owner, name, group_text in sorted(known):

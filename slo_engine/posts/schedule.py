@@ -36,7 +36,7 @@ class Schedule:
         if len(parts) != len(FIELDS):
             raise CronError('must have five fields, such as "0 9 * * mon-fri": minute, hour, day, month, day of week')
         # crontab counts from Sunday, APScheduler from Monday: a number would be the wrong day for one of two readers.
-        if any(letter.isdigit() for letter in parts[4].partition("/")[0].partition("#")[0]):
+        if any(letter.isdigit() for letter in parts[4].partition("/")[0]):
             raise CronError("write days of the week by their names, such as mon-fri: numbers mean different days")
         try:
             return CronTrigger(**dict(zip(FIELDS, parts, strict=True)), timezone=self.zone)

@@ -12,13 +12,10 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
-from slo_engine.definitions.labels import SERVICE, SLO
+from slo_engine.definitions.labels import MODEL_LABELS, SERVICE, SLO
 from slo_engine.definitions.slo import Slo
 from slo_engine.definitions.traces import Spent
 from slo_engine.reports.model import ModelSpend, Outcome, Spending
-
-MODELS = ("model", "model_name", "gen_ai_response_model", "gen_ai_request_model", "requested_model")
-"""What exporters call the model, the one that answered first."""
 
 AGENT = "agent_type"
 """The label of :mod:`slo_engine.monitoring` that names the agent."""
@@ -35,7 +32,7 @@ def models_query(slos: Iterable[Slo], milliseconds: int) -> str | None:
         spend = slo.sli.explained_by
         if not is_told_by_counter(slo) or not isinstance(spend, Spent):
             continue
-        labels = ", ".join(dict.fromkeys((*slo.by, AGENT, *MODELS)))
+        labels = ", ".join(dict.fromkeys((*slo.by, AGENT, *MODEL_LABELS)))
         spent = f"sum by ({labels}) (increase({spend.spend}[{milliseconds}ms]))"
         named = f'label_replace({spent}, "{SERVICE}", "{slo.service}", "", "")'
         parts.append(f'label_replace({named}, "{SLO}", "{slo.name}", "", "")')
@@ -44,13 +41,13 @@ def models_query(slos: Iterable[Slo], milliseconds: int) -> str | None:
 
 def is_told_by_counter(slo: Slo) -> bool:
     """Whether the counter must be asked for the models."""
-    return slo.target.budget is not None and not set(slo.by) & set(MODELS)
+    return slo.target.budget is not None and not set(slo.by) & set(MODEL_LABELS)
 
 
 def who_and_model(labels: Mapping[str, str], by: Sequence[str]) -> tuple[str, str]:
     """``("batch_agent", "claude-opus-4-1")``: the values of the group's labels and the agent, and the model."""
-    model = next((labels[name] for name in MODELS if labels.get(name)), "")
-    others = dict.fromkeys(name for name in (*by, AGENT) if name not in MODELS)
+    model = next((labels[name] for name in MODEL_LABELS if labels.get(name)), "")
+    others = dict.fromkeys(name for name in (*by, AGENT) if name not in MODEL_LABELS)
     return ", ".join(labels[name] for name in others if labels.get(name)), model
 
 

@@ -155,8 +155,9 @@ def sinks_of_incident(connection: Connection, thread: str, before: int) -> tuple
 
 
 def gathering_of(connection: Connection, thread: str, before: int) -> list[StoredMessage]:
-    """The messages of a thread with ids under ``before`` that still wait for their evidence."""
-    waiting = _MESSAGE.where(messages.c.thread == thread, messages.c.state == "gathering", messages.c.id < before)
+    """The messages of an incident, as :func:`sinks_of_incident` has it, that still wait for their evidence."""
+    of_incident = (messages.c.thread == thread, messages.c.id > _began_after(connection, thread, before))
+    waiting = _MESSAGE.where(*of_incident, messages.c.state == "gathering", messages.c.id < before)
     return [_message(row) for row in connection.execute(waiting)]
 
 

@@ -17,6 +17,7 @@ import pytest
 from slo_engine.alerts import Enrichment, Intake
 from slo_engine.alerts.workers import SIDE_BY_SIDE
 from slo_engine.definitions import load
+from slo_engine.delivery.route_settings import RouteSettings
 from slo_engine.evidence import Backends, Gatherer, Source, Subject, once, sources
 from slo_engine.notifications import Evidence, as_payload, restored
 from slo_engine.notifications.routes import Routes
@@ -241,3 +242,73 @@ def test_nothing_is_updated_that_has_ended_meanwhile_or_that_stays_without_an_an
         "firing",
         "resolved",
     }
+
+
+ROUTED = Routes(
+    (
+        RouteSettings.model_validate(
+            {"match": {"severity": "page", "hours": {"begin": "00:00", "end": "12:00"}}, "sinks": "early"}
+        ).route(),
+        RouteSettings.model_validate({"match": {"severity": "page"}, "sinks": "late"}).route(),
+    ),
+    ("early", "late", "rest"),
+)
+
+
+def at_hour(hour: int) -> float:
+    return datetime(2026, 11, 23, hour, tzinfo=UTC).timestamp()
+
+
+def completed(database: Database, *posted: tuple[int, bytes]) -> list[tuple[str, list[str]]]:
+    """(kind, sinks) of each message, when these were posted at these hours."""
+    for hour, each in posted:
+        database.write(partial(inbox.accept, body=each, now=at_hour(hour)))
+
+    async def run() -> None:
+        gatherer = Gatherer(asking(NoStatuses()), budget=1.0)
+        enrichment = Enrichment(database, lambda: SLOS, gatherer, ROUTED, lambda: None)
+        intake = Intake(database, enrichment.tell)
+        tasks = [asyncio.create_task(intake.run()), asyncio.create_task(enrichment.run())]
+        async with asyncio.timeout(20):
+            while len([each for each in stored(database) if each.state == "ready"]) < len(posted):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        intake.stop()
+        enrichment.stop()
+        await asyncio.gather(*tasks)
+
+    asyncio.run(run())
+    found = stored(database)
+    sent = database.read(lambda connection: messages.deliveries(connection, [each.id for each in found]))
+    return [(each.kind, [one.sink for one in sent.get(each.id, [])]) for each in reversed(found)]
+
+
+def stored(database: Database) -> list[StoredMessage]:
+    return database.read(lambda connection: messages.newest(connection, 100))
+
+
+def test_a_message_goes_where_its_route_leads_at_the_hour_at_which_it_came(database: Database) -> None:
+    page = {**SUCCESS_LABELS, "severity": "page"}
+    found = completed(
+        database,
+        (9, body(labels=page, group_key="a")),
+        (15, body(labels=page, group_key="b")),
+        (9, body(labels={**SUCCESS_LABELS, "severity": "other"}, group_key="c")),
+    )
+    assert found == [("firing", ["early"]), ("firing", ["late"]), ("firing", ["early", "late", "rest"])]
+
+
+def test_what_resolves_an_incident_goes_to_whoever_was_told_of_it(database: Database) -> None:
+    page = {**SUCCESS_LABELS, "severity": "page"}
+    found = completed(
+        database,
+        (11, body(labels=page)),
+        (15, body(labels=page, status="resolved")),
+        (16, body(labels=page)),
+        (17, body(labels=page, status="resolved")),
+    )
+    assert found == [("firing", ["early"]), ("resolved", ["early"]), ("firing", ["late"]), ("resolved", ["late"])]
+
+
+def test_a_resolved_alert_of_which_nobody_was_told_goes_where_its_route_leads(database: Database) -> None:
+    page = {**SUCCESS_LABELS, "severity": "page"}
+    assert completed(database, (15, body(labels=page, status="resolved"))) == [("resolved", ["late"])]

@@ -96,6 +96,17 @@ def test_status_of_a_prometheus_that_is_not_there_is_a_failure_with_its_reason()
         ("prometheus: {url: 'http://a:x'}", "must be an http:// or https:// address"),
         ("- 1", "must be a mapping"),
         ("sinks: [{name: a, type: webhook, url: 'http://a', secret: '%%%'}]", "secret must be base64"),
+        ("sinks: [{name: a, type: console, fallback: b}]", "sinks: a: fallback: there is no sink 'b'; write one of a"),
+        ("sinks: [{name: a, type: console, fallback: a}]", "sinks: a: fallback names the sink itself"),
+        ("routes: [{sinks: a}]", "routes.0.sinks: there is no sink 'a'; no sink is configured"),
+        ("posts: {crossings: {sinks: a}}", "posts.crossings.sinks: there is no sink 'a'"),
+        ("posts: {schedules: [{name: d, cron: '0 9 * * *', sinks: a}]}", "posts.schedules: d: sinks: there is no sink"),
+        ("posts: {schedules: [{name: d, cron: '0 9 * * 1', sinks: []}]}", "write days of the week by their names"),
+        ("budget_policies: [{steps: [{at: 0, text: x, tell: a}]}]", "budget_policies.0: tell: there is no sink 'a'"),
+        (
+            "sinks: [{name: a, type: console, templates: {firing: {title: '{{ x }}'}}}]",
+            "sinks: a: templates.firing.title: 'x' is undefined",
+        ),
         ("store: {url: 'mysql://x'}", "only sqlite:///<file> is supported"),
         (
             "langfuse: {url: 'http://x', public_key: pk, secret_key_file: nowhere}",

@@ -100,8 +100,7 @@ def test_every_query_is_promql_on_series_that_exist_and_labels_that_they_have() 
         for name, chosen_by in read:
             assert name in there, each.name
             assert chosen_by <= there[name], (each.name, name)
-        # Where the engine's label is called as one of Prometheus, it is put aside.
-        allowed = set().union(*(there[name] for name, _ in read)) | {"exported_job"}
+        allowed = set().union(*(there[name] for name, _ in read))
         for node in nodes(parse_expression(each.expr)):
             if isinstance(node, promql_parser.AggregateExpr) and node.modifier is not None:
                 assert set(node.modifier.labels) <= allowed, each.name

@@ -10,11 +10,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from sqlalchemy import select
 
 from slo_engine.delivery import Delivered, Outcome, Refused, Retry
-from slo_engine.delivery.courier import LONGEST_DELAY, Courier, delay_before
+from slo_engine.delivery.courier import LONGEST_DELAY, Courier, Fallback, delay_before
 from slo_engine.notifications import Message
 from slo_engine.store import Database, inbox, messages, outbox
+from slo_engine.store.tables import outbox as table
 
 
 class FakeSink:
@@ -48,11 +50,11 @@ def database(tmp_path: Path) -> Iterator[Database]:
     opened.close()
 
 
-def put_out(database: Database, *sinks: str, thread: str = "thread") -> int:
+def put_out(database: Database, *sinks: str, thread: str = "thread", kind: str = "firing") -> int:
     import time
 
     posted = database.write(lambda connection: inbox.accept(connection, b"{}", time.time()))
-    new = messages.NewMessage(time.time(), thread, "firing", "page", "title", {}, posted)
+    new = messages.NewMessage(time.time(), thread, kind, "page", "title", {}, posted)
     added = database.write(lambda connection: messages.add(connection, new))
     content = {"evidence": None, "payload": {"message": added}}
     database.write(lambda connection: messages.finish(connection, added, content, sinks, 0.0))
@@ -139,3 +141,74 @@ def test_delays_grow_to_a_limit_and_are_spread(attempt: int, chance: float) -> N
     assert 0.5 <= delay <= LONGEST_DELAY
     assert delay_before(attempt, 1.0) == min(2.0 ** min(attempt, 30), LONGEST_DELAY)
     assert delay_before(attempt, 0.0) == delay_before(attempt, 1.0) / 2
+
+
+def rows(database: Database, sink: str) -> list[tuple[int, str, str | None]]:
+    columns = (table.c.message_id, table.c.state, table.c.instead_of)
+    found = select(*columns).where(table.c.sink == sink).order_by(table.c.id)
+    return [(row[0], row[1], row[2]) for row in database.read(lambda connection: connection.execute(found).all())]
+
+
+def test_what_a_sink_refuses_goes_to_its_fallback_which_says_so(database: Database) -> None:
+    refused = put_out(database, "one")
+    spare = FakeSink()
+    sinks = {"one": FakeSink(Refused("HTTP 404")), "spare": spare}
+    courier = Courier(database, sinks, {"one": Fallback("spare", 60.0)})
+    run_until(courier, lambda: delivered(database, "spare") == 1)
+    assert [each.instead_of for each in spare.got] == ["one"]
+    assert rows(database, "one") == [(refused, "dead", None)]
+    assert rows(database, "spare") == [(refused, "delivered", "one")]
+
+
+def test_what_waits_behind_a_message_that_a_sink_does_not_take_goes_to_the_fallback_too(database: Database) -> None:
+    order = [put_out(database, "down") for _ in range(3)]
+    fine_elsewhere = put_out(database, "down", thread="other")
+    down = FakeSink(*[Retry("HTTP 503")] * 100)
+    spare = FakeSink()
+    courier = Courier(database, {"down": down, "spare": spare}, {"down": Fallback("spare", 0.0)})
+    run_until(courier, lambda: delivered(database, "spare") == 4)
+    assert [message for message, _, _ in rows(database, "spare")] == [*order, fine_elsewhere]
+    assert [(each.payload or {})["message"] for each in spare.got if each.thread == "thread"] == order
+    assert {state for _, state, _ in rows(database, "down")} == {"pending"}  # it still waits for the sink itself
+
+
+def test_a_message_is_given_time_before_it_goes_to_the_fallback(database: Database) -> None:
+    put_out(database, "slow")
+    sink = FakeSink(Retry("HTTP 503", 0.1))
+    courier = Courier(database, {"slow": sink, "spare": FakeSink()}, {"slow": Fallback("spare", 600.0)})
+    run_until(courier, lambda: delivered(database, "slow") == 1)
+    assert rows(database, "spare") == []
+
+
+def test_sinks_that_are_each_others_fallback_get_a_message_once_each(database: Database) -> None:
+    put_out(database, "one")
+    one, two = FakeSink(Refused("HTTP 404")), FakeSink(Refused("HTTP 404"))
+    fallbacks = {"one": Fallback("two", 0.0), "two": Fallback("one", 0.0)}
+    courier = Courier(database, {"one": one, "two": two}, fallbacks)
+    run_until(courier, lambda: ("two", "dead") in database.read(outbox.counts))
+    assert (len(one.got), len(two.got)) == (1, 1)
+
+
+def test_a_sink_gets_what_it_said_of_the_same_incident_before(database: Database) -> None:
+    class Noting(FakeSink):
+        def __init__(self) -> None:
+            super().__init__(*(Delivered({"ts": number}) for number in range(10)))
+            self.earlier: list[object] = []
+
+        async def send(self, message: Message, earlier: Mapping[str, Any] | None = None) -> Outcome:
+            self.earlier.append((message.kind, earlier))
+            return await super().send(message, earlier)
+
+    for kind in ("firing", "firing", "resolved", "firing"):
+        put_out(database, "one", kind=kind)
+    sink = Noting()
+    run_until(Courier(database, {"one": sink}), lambda: delivered(database, "one") == 4)
+    put_out(database, "one", thread="other")
+    run_until(Courier(database, {"one": sink}), lambda: delivered(database, "one") == 5)
+    assert sink.earlier == [
+        ("firing", None),
+        ("firing", {"ts": 0}),
+        ("resolved", {"ts": 1}),
+        ("firing", None),  # another incident begins
+        ("firing", None),
+    ]
