@@ -98,9 +98,9 @@ class TeamsSink:
 
 
 class _Sender(HttpSender):
-    def _outcome(self, answer: Answer) -> Answer | Retry | Refused:
+    def outcome(self, answer: Answer) -> Answer | Retry | Refused:
         """Also what is refused within a 200, and what to do about it in Teams."""
-        outcome = super()._outcome(answer)
+        outcome = super().outcome(answer)
         if isinstance(outcome, Retry):
             return outcome
         if isinstance(outcome, Refused):
