@@ -19,16 +19,16 @@ from slo_engine.delivery.sinks.webhook import WebhookSink, WebhookSinkSettings
 
 SINKS: Mapping[str, SinkType] = {
     "webhook": SinkType(WebhookSinkSettings, WebhookSink.of),
-    "console": SinkType(ConsoleSinkSettings, ConsoleSink.of),
     "slack": SinkType(SlackSinkSettings, SlackSink.of),
     "slack_webhook": SinkType(SlackWebhookSinkSettings, SlackWebhookSink.of),
     "pagerduty": SinkType(PagerDutySinkSettings, PagerDutySink.of),
     "opsgenie": SinkType(OpsgenieSinkSettings, OpsgenieSink.of),
     "incident_io": SinkType(IncidentIoSinkSettings, IncidentIoSink.of),
-    "email": SinkType(EmailSinkSettings, EmailSink.of),
     "teams": SinkType(TeamsSinkSettings, TeamsSink.of),
+    "email": SinkType(EmailSinkSettings, EmailSink.of),
     "apprise": SinkType(AppriseSinkSettings, AppriseSink.of),
     "grafana": SinkType(GrafanaSinkSettings, GrafanaSink.of),
+    "console": SinkType(ConsoleSinkSettings, ConsoleSink.of),
 }
 """By the value of ``type`` in the settings."""
 
