@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -55,6 +54,8 @@ def preview(
     config: ConfigFile = None,
 ) -> None:
     """Print a sample message in the form of each sink, or send it there. Names and figures are made up."""
+    import asyncio
+
     from slo_engine.notifications.samples import sample
     from slo_engine.settings import load_settings
 
