@@ -42,7 +42,7 @@ def running(service: Service) -> Iterator[int]:
             self.end_headers()
             self.wfile.write(service.answer.encode())
 
-        do_GET = do_POST = _take  # noqa: N815 - http.server's names
+        do_GET = do_POST = do_PATCH = _take  # noqa: N815 - http.server's names
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""
