@@ -28,6 +28,7 @@ def slos(services: NeedsServices) -> dict[str, Any]:
         "evaluated_at": board.evaluated_at.isoformat() if board.evaluated_at else None,
         "failure": board.failure,
         "slos": [status.as_json() for status in board.statuses],
+        "policies": services.policies_in_force(),
     }
 
 

@@ -13,15 +13,14 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from sqlalchemy import Connection
 
 from slo_engine import __version__, amounts
-from slo_engine.posts.in_force import lines_in_force
 from slo_engine.scrub.outgoing import outgoing_text
 from slo_engine.status.model import measured
-from slo_engine.store import budgets, inbox, messages
+from slo_engine.store import inbox, messages
 from slo_engine.store.causes import SILENT_SECONDS
 from slo_engine.store.messages import DeliveryState, MessageHead, StoredMessage
 from slo_engine.web.budgets import paging_severities, rows
 from slo_engine.web.incidents import KINDS, Incident, incidents, is_link, told
-from slo_engine.web.services import NeedsServices, Services
+from slo_engine.web.services import NeedsServices
 from slo_engine.web.texts import cut, lasting, visible
 
 router = APIRouter()
@@ -65,7 +64,7 @@ def overview(services: NeedsServices) -> HTMLResponse:
         board=services.board,
         active=active,
         rows=rows(services.board.statuses, active.slos, shown),
-        policies=_policies(services),
+        policies=services.policies_in_force(),
         incidents=shown,
         incidents_left_out=len(known) - len(shown),
         paging=paging,
@@ -75,13 +74,6 @@ def overview(services: NeedsServices) -> HTMLResponse:
     )
     # Texts are cleaned where they come in; this is the second wall, so that one of them cannot take the page away.
     return HTMLResponse(html.encode(errors="replace"))
-
-
-def _policies(services: Services) -> Sequence[str]:
-    if not services.policies:
-        return ()
-    known = services.database.read(budgets.states)
-    return lines_in_force(services.policies, services.slos.active.slos, known, services.board.statuses)
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,11 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from slo_engine.definitions.live import ActiveSlos, LiveSlos
+from slo_engine.posts.in_force import lines_in_force
 from slo_engine.posts.policies import Policy
 from slo_engine.rollout.rollout import Rollout, RolloutStatus
 from slo_engine.status.board import StatusBoard
-from slo_engine.store import Database
+from slo_engine.store import Database, budgets
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,13 @@ class Services:
     """On the budgets."""
     clock_is_running: Callable[[], bool]
     workers_are_running: Callable[[], bool]
+
+    def policies_in_force(self) -> Sequence[str]:
+        """The steps of budget policies in force, one line each."""
+        if not self.policies:
+            return ()
+        known = self.database.read(budgets.states)
+        return lines_in_force(self.policies, self.slos.active.slos, known, self.board.statuses)
 
 
 def _services(request: Request) -> Services:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -79,12 +80,12 @@ def world(tmp_path: Path) -> Iterator[World]:
     certificate = ca.certificate("localhost")
     with ExitStack() as stack:
         slack, hook = stack.enter_context(SlackService()), stack.enter_context(SlackHook())
-        pagers = [stack.enter_context(each) for each in (PagerDutyService(), OpsgenieService(), IncidentIoService())]
-        plain = [Service(), Service(status=202), Service(answer='{"id": 41}'), Service()]
-        ports = [stack.enter_context(running(each)) for each in plain]
+        pagerduty, opsgenie = stack.enter_context(PagerDutyService()), stack.enter_context(OpsgenieService())
+        incident_io = stack.enter_context(IncidentIoService())
+        webhook, teams, grafana, apprise = Service(), Service(status=202), Service(answer='{"id": 41}'), Service()
+        ports = [stack.enter_context(running(each)) for each in (webhook, teams, grafana, apprise)]
         mailbox = Mailbox()
         mail_port = stack.enter_context(mail_server(mailbox, certificate=certificate, login=True))
-        pagerduty, opsgenie, incident_io = pagers
         sinks: list[dict[str, Any]] = [
             {"type": "webhook", "url": f"http://127.0.0.1:{ports[0]}/hook", "secret": WEBHOOK_SECRET},
             {"type": "console"},
@@ -115,7 +116,7 @@ def world(tmp_path: Path) -> Iterator[World]:
         file = tmp_path / "settings.yaml"
         named = [{**each, "name": each["type"], "updates": True} for each in sinks]
         file.write_text(yaml.safe_dump({"sinks": named}))
-        yield World(slack, hook, pagerduty, opsgenie, incident_io, *plain, mailbox, file)  # type: ignore[misc]
+        yield World(slack, hook, pagerduty, opsgenie, incident_io, webhook, teams, grafana, apprise, mailbox, file)
 
 
 class Kept(logging.Handler):
@@ -154,10 +155,10 @@ def deliver(world: World, tmp_path: Path, told: Sequence[Message]) -> dict[str, 
 
     try:
         ids = []
+        names = [sink.name for sink in settings.sinks]
         for each in told:
             new = messages.NewMessage(time.time(), "incident", each.kind, each.severity, each.title, each.content())
-            names = [sink.name for sink in settings.sinks]
-            ids.append(database.write(lambda found, new=new, names=names: messages.add_ready(found, new, names)))
+            ids.append(database.write(partial(messages.add_ready, new=new, sinks=names)))
         asyncio.run(run())
         sent = database.read(lambda connection: messages.deliveries(connection, ids))
     finally:
