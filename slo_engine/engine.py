@@ -116,9 +116,10 @@ class Engine:
         plan = settings.posts.plan(policies, links)
         active = lambda: self._slos.active.slos  # noqa: E731
         report = monthly(active, self._prometheus, self._database.read, links)
-        self._poster = Poster(self._database, self._board, active, plan, report, self._courier.tell)
+        self._poster = Poster(self._database, self._board, active, plan, report, self._tell_courier)
         self._rollout = _rollout(settings, self._prometheus, self._closing)
         self._workers: list[asyncio.Task[None]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.app = create_app(
             Services(
                 database=self._database,
@@ -137,6 +138,7 @@ class Engine:
 
     @asynccontextmanager
     async def _running(self, _: FastAPI) -> AsyncIterator[None]:
+        self._loop = asyncio.get_running_loop()
         async with AsyncExitStack() as stack:
             stack.callback(self._database.close)
             stack.callback(self._prometheus.close)
@@ -159,6 +161,11 @@ class Engine:
             logger.info("ready: %d SLOs, sinks: %s", len(self._slos.active.slos.slos), ", ".join(self._sinks) or "none")
             yield
             logger.info("stopping")
+
+    def _tell_courier(self) -> None:
+        """From a thread of the clock."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._courier.tell)
 
     def _start_clock(self) -> None:
         now = datetime.now(UTC)

@@ -192,9 +192,9 @@ class Enrichment(Worker):
 
     async def _hand_over(self, stored: StoredMessage, message: Message, content: Mapping[str, Any]) -> None:
         # By what stood in it when it came: what leaves is scrubbed, and a route may ask for what is not there any more.
-        finish = partial(
-            _finish, stored=stored, content=content, routed=self._routed, sinks=self._routed(stored, message)
-        )
+        # In a thread: there may be thousands of alerts.
+        sinks = await asyncio.to_thread(self._routed, stored, message)
+        finish = partial(_finish, stored=stored, content=content, routed=self._routed, sinks=sinks)
         is_stored = False
         while not is_stored:
             try:

@@ -14,7 +14,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
-from jinja2 import StrictUndefined, Template, TemplateError
+from jinja2 import StrictUndefined, Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from pydantic import BeforeValidator
 
@@ -97,7 +97,7 @@ class Forms:
         if override is not None:
             try:
                 return _written(override, values)
-            except (TemplateError, SloEngineError, ArithmeticError, TypeError, ValueError, LookupError) as error:
+            except Exception as error:  # noqa: BLE001 - a template may raise anything, and the message leaves
                 telemetry.TEMPLATE_FAILURES.labels(self._sink).inc()
                 logger.error(  # noqa: TRY400 - a mistake in the settings, no bug
                     "sink %s: the template %s.%s failed, the sink's own is used instead: %s",
@@ -113,7 +113,7 @@ class Forms:
         try:
             template = _ENVIRONMENT.from_string(text)
             _written(template, _values(outline(sample(kind)), self._parts[part].markup))
-        except (TemplateError, SloEngineError, ArithmeticError, TypeError, ValueError, LookupError) as error:
+        except Exception as error:  # noqa: BLE001 - as above
             line = getattr(error, "lineno", None)
             raise SloEngineError(f"{where}{f', line {line}' if line else ''}: {error}") from None
         return template

@@ -126,6 +126,14 @@ def addressees(message: Message, slos: SloSet) -> tuple[Addressee, ...]:
 
 
 def _addressees(message: Message, slos: SloSet) -> Iterator[Addressee]:
+    owners: dict[tuple[str, str], str | None] = {}
+
+    def owner(service: str, slo: str, labels: Mapping[str, str]) -> str:
+        if (service, slo) not in owners:
+            declared = slos.find(service, slo)
+            owners[service, slo] = declared.owner if declared else None
+        return owners[service, slo] or labels.get("owner", "")
+
     alerts = [alert for alert in (message.payload or {}).get("alerts") or () if isinstance(alert, Mapping)]
     firing = [alert for alert in alerts if (alert.get("status") or "firing") != "resolved"]
     for alert in firing or alerts:
@@ -133,13 +141,8 @@ def _addressees(message: Message, slos: SloSet) -> Iterator[Addressee]:
         labels = {str(name): str(value) for name, value in found.items()} if isinstance(found, Mapping) else {}
         service, slo = labels.get(SERVICE, ""), labels.get(SLO, "")
         severity = labels.get(SEVERITY) or message.severity or ""
-        yield Addressee(message.kind, severity, service, slo, _owner(slos, service, slo, labels), labels)
+        yield Addressee(message.kind, severity, service, slo, owner(service, slo, labels), labels)
     for status in message.post.statuses if message.post else ():
         service, slo = str(status.get("service") or ""), str(status.get("slo") or "")
         labels = {str(name): str(value) for name, value in (status.get("group") or {}).items()}
-        yield Addressee(message.kind, "", service, slo, _owner(slos, service, slo, labels), labels)
-
-
-def _owner(slos: SloSet, service: str, slo: str, labels: Mapping[str, str]) -> str:
-    declared = slos.find(service, slo)
-    return (declared.owner if declared else None) or labels.get("owner", "")
+        yield Addressee(message.kind, "", service, slo, owner(service, slo, labels), labels)

@@ -62,6 +62,7 @@ def test_links_are_escaped_as_well() -> None:
         ("{% for a in range(90000) %}{{ 'x' * 100 }}{% endfor %}", "writes more than 1,000,000 characters"),
         ("{{ 1 / 0 }}", "division by zero"),
         ("{% include 'other' %}", "no loader"),
+        ("{% macro again() %}{{ again() }}{% endmacro %}{{ again() }}", "recursion"),
     ],
 )
 def test_a_template_that_fails_is_refused_at_the_start_with_its_place(template: str, said: str) -> None:
