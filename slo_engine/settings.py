@@ -21,8 +21,15 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    EnvSettingsSource,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
 from pydantic_settings import SettingsError as EnvironmentValueError
 
 from slo_engine.connect import Connection
@@ -34,7 +41,7 @@ from slo_engine.connection_settings import (
     TransportSettings,
 )
 from slo_engine.definitions.duration import Duration
-from slo_engine.delivery.route_settings import RouteSettings
+from slo_engine.delivery.route_settings import MatchSettings, RouteSettings
 from slo_engine.delivery.sink import SinkSettings
 from slo_engine.delivery.sinks import SINKS
 from slo_engine.errors import SloEngineError
@@ -150,6 +157,15 @@ else:
     ]
 
 
+class _Environment(EnvSettingsSource):
+    """The environment, in which text is JSON where it begins as a list or a mapping does, and else itself: ``15s`` is a
+    duration without quotes."""
+
+    def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
+        is_json = isinstance(value, str) and value.lstrip()[:1] in ("[", "{", '"')
+        return super().decode_complex_value(field_name, field, value) if is_json else value
+
+
 class Settings(BaseSettings):
     """All settings of ``slo-engine serve`` and of the commands that need an address."""
 
@@ -184,6 +200,15 @@ class Settings(BaseSettings):
         for sink in self.sinks:
             if sink.fallback == sink.name:
                 raise ValueError(f"sinks: {sink.name}: fallback names the sink itself")
+        takes_no_posts = {sink.name: sink for sink in self.sinks if not sink.TAKES_POSTS}
+        for place, named in self._named_by_posts():
+            if named in takes_no_posts:
+                raise ValueError(f"{place}: {named} is a sink of alerts, and takes no posts: name another one")
+        for number, route in enumerate(self.routes[:-1]):
+            if route.match == MatchSettings() and not route.go_on:
+                raise ValueError(
+                    f"routes.{number}: it takes everything, so those after it are never asked: put it last"
+                )
         return self
 
     def _named_sinks(self) -> Iterator[tuple[str, str]]:
@@ -191,6 +216,9 @@ class Settings(BaseSettings):
         yield from ((f"sinks: {each.name}: fallback", each.fallback) for each in self.sinks if each.fallback)
         for number, route in enumerate(self.routes):
             yield from ((f"routes.{number}.sinks", sink) for sink in route.sinks)
+        yield from self._named_by_posts()
+
+    def _named_by_posts(self) -> Iterator[tuple[str, str]]:
         for schedule in self.posts.schedules:
             yield from ((f"posts.schedules: {schedule.name}: sinks", sink) for sink in schedule.sinks)
         if self.posts.crossings is not None:
@@ -202,14 +230,30 @@ class Settings(BaseSettings):
     @classmethod
     def settings_customise_sources(  # the signature is pydantic-settings'
         cls,
-        settings_cls: type[BaseSettings],  # noqa: ARG003
+        settings_cls: type[BaseSettings],
         init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment goes over the file, which is handed in as the initial values."""
-        return env_settings, init_settings
+        return _Environment(settings_cls), init_settings
+
+
+class _TwiceError(Exception):
+    """A key that stands twice in one mapping: the last one would go over the first without a word."""
+
+
+class _Loader(yaml.SafeLoader):
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key, _ in node.value:
+            name = key.value if isinstance(key, yaml.ScalarNode) else None
+            if name is not None and name != "<<" and name in seen:
+                mark = key.start_mark
+                raise _TwiceError(f"{mark.line + 1}:{mark.column + 1}: the key {name!r} stands twice: remove one")
+            seen.add(name)
+        return super().construct_mapping(node, deep)
 
 
 def load_settings(file: Path | None) -> Settings:
@@ -217,10 +261,12 @@ def load_settings(file: Path | None) -> Settings:
     data: Any = {}
     if file is not None:
         try:
-            data = yaml.safe_load(file.read_text()) or {}
+            data = yaml.load(file.read_text(), _Loader) or {}  # noqa: S506 - a safe loader
         except (OSError, UnicodeDecodeError) as error:
             why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
             raise SettingsError(f"{file} cannot be read: {why}") from None
+        except _TwiceError as error:
+            raise SettingsError(f"{file}:{error}") from None
         except yaml.YAMLError as error:
             # The parser quotes what it stumbled over, which may be a secret: only the place is told.
             mark = getattr(error, "problem_mark", None)
@@ -242,7 +288,7 @@ def load_settings(file: Path | None) -> Settings:
 
 
 def _unknown_variables() -> list[str]:
-    known = {name.upper() for name in Settings.model_fields} | {"CONFIG"}
+    known = {name.upper() for name in Settings.model_fields} | {"CONFIG", "ADDRESS"}
     return [
         f"{name}: there is no such setting; docs/settings.md lists them"
         for name in sorted(os.environ)
@@ -267,11 +313,18 @@ def _explained(detail: ErrorDetails, file: Path | None) -> str:
 _TYPES = " or ".join(SINKS)
 
 _WORDS = {
-    "extra_forbidden": "unknown key: remove it; docs/settings.md lists the keys",
+    "extra_forbidden": "unknown key: remove it; docs/settings.md, docs/sinks.md and docs/posts.md list the keys",
     "missing": "is missing: add it",
     "union_tag_invalid": f"there is no such sink: write {_TYPES}",
     "union_tag_not_found": f"is missing: write {_TYPES}",
     "string_pattern_mismatch": "must be lower-case letters, digits, - and _",
+    "string_type": "must be text: put it in quotes",
+    "list_type": "must be a list",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a mapping of keys and values",
+    "model_type": "must be a mapping of keys and values",
+    "model_attributes_type": "must be a mapping of keys and values",
+    "float_parsing": "must be a number alone",
 }
 
 

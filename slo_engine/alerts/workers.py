@@ -194,7 +194,8 @@ class Enrichment(Worker):
         # By what stood in it when it came: what leaves is scrubbed, and a route may ask for what is not there any more.
         # In a thread: there may be thousands of alerts.
         sinks = await asyncio.to_thread(self._routed, stored, message)
-        finish = partial(_finish, stored=stored, content=content, routed=self._routed, sinks=sinks)
+        known = self._routes.otherwise
+        finish = partial(_finish, stored=stored, content=content, routed=self._routed, sinks=sinks, known=known)
         is_stored = False
         while not is_stored:
             try:
@@ -221,9 +222,8 @@ class Enrichment(Worker):
         try:
             group = await asyncio.to_thread(understood, message.payload or {})
             left = max(0.1, self._gatherer.budget - (time.monotonic() - started))
-            subjects = subjects_of(
-                group.alerts, self._slos(), received_at, incident=message.thread, title=message.title
-            )
+            find = partial(subjects_of, incident=message.thread, title=message.title)
+            subjects = await asyncio.to_thread(find, group.alerts, self._slos(), received_at)
             evidence = await self._gatherer.gather(subjects, within=left)
             telemetry.EVIDENCE_SECONDS.observe(time.monotonic() - started)
         except Exception:
@@ -241,6 +241,7 @@ def _finish(
     content: Mapping[str, Any],
     sinks: Sequence[str],
     routed: Callable[[StoredMessage], Sequence[str]],
+    known: Sequence[str],
 ) -> None:
     """The message is complete. One that resolves an incident goes to whoever was told of it, whatever the routes say at
     this hour: a page that nobody closes would stay open for ever."""
@@ -248,7 +249,8 @@ def _finish(
         told = list(messages.sinks_of_incident(connection, stored.thread, stored.id))
         for earlier in messages.gathering_of(connection, stored.thread, stored.id):
             told += routed(earlier)
-        sinks = tuple(dict.fromkeys(told)) or sinks
+        # One that is in the settings no more cannot be told; who has come in its place is.
+        sinks = tuple(dict.fromkeys(sink for sink in told if sink in known)) or sinks
     messages.finish(connection, stored.id, content, sinks, time.time())
 
 
@@ -260,6 +262,8 @@ def _add(connection: Connection, new: messages.NewMessage) -> None:
 
 def _add_update(connection: Connection, new: messages.NewMessage, after: int, takes_it: Sequence[str]) -> None:
     """Late evidence goes to the sinks that take it, of those that got the notification."""
+    if messages.newest_of(connection, new.thread) != after:
+        return  # something newer was said while it was looked for
     told = messages.sinks_of_incident(connection, new.thread, after + 1)
     messages.add_ready(connection, new, [sink for sink in told if sink in takes_it])
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from slo_engine.cli import diff, output
-from slo_engine.cli.arguments import SloPathsHere
+from slo_engine.cli.arguments import SloPathsHere, settings_here
 from slo_engine.cli.exits import failures, usage_errors
 from slo_engine.errors import SloEngineError
 
@@ -52,7 +52,7 @@ def dashboards(
         if "{trace_id}" not in trace_url:
             raise SloEngineError(f"--trace-url {trace_url}: write {{trace_id}} where the id of the trace stands")
     with failures():
-        files = render(load(paths or [Path("slos")]), Datasource(datasource, prometheus, trace_url))
+        files = render(load(paths or _paths_here()), Datasource(datasource, prometheus, trace_url))
         found = _found(files, out)
     differing = [name for name in sorted(found.keys() | files.keys()) if found.get(name) != files.get(name)]
     if check:
@@ -64,6 +64,14 @@ def dashboards(
         output.line(str(out / name))
     for name in sorted(found.keys() - files.keys()):
         output.note(f"removed {out / name}: this version has no such dashboard")
+
+
+def _paths_here() -> list[Path]:
+    """Those of the settings in this folder, else ``slos``."""
+    from slo_engine.settings import load_settings
+
+    here = settings_here()
+    return [Path("slos")] if here is None else load_settings(here).slos
 
 
 def _found(files: Mapping[str, str], out: Path) -> dict[str, str]:

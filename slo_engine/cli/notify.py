@@ -141,7 +141,7 @@ def _said(outcome: Outcome) -> tuple[str, bool]:
 
     if isinstance(outcome, Delivered):
         return "delivered", True
-    return f"{type(outcome).__name__.lower()}: {outcome.reason}", False
+    return f"not delivered: {outcome.reason}", False
 
 
 def _time(text: str | None) -> datetime:
@@ -149,9 +149,9 @@ def _time(text: str | None) -> datetime:
         return datetime.now(UTC)
     try:
         found = datetime.fromisoformat(text)
-    except ValueError:
+        return (found if found.tzinfo else found.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
         raise SloEngineError("--at: write a time such as 2026-11-23T17:05:00Z") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def _read(file: Path) -> bytes:
@@ -177,6 +177,7 @@ def _as_json(way: Way) -> dict[str, Any]:
 
 def _table(ways: Sequence[Way], *, has_routes: bool) -> None:
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
@@ -187,6 +188,6 @@ def _table(ways: Sequence[Way], *, has_routes: bool) -> None:
         numbers = ", ".join(str(number) for number in way.routes)
         by = numbers or ("none matches: all sinks" if has_routes else "no routes: all sinks")
         row = (about.kind, about.severity, about.service, about.slo, about.owner)
-        table.add_row(*(text or "-" for text in row), by, ", ".join(way.sinks) or "nobody")
+        table.add_row(*(escape(text) or "-" for text in row), by, ", ".join(way.sinks) or "nobody")
     console = Console()
     (console if console.is_terminal else Console(width=200)).print(table)

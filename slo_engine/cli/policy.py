@@ -98,6 +98,6 @@ def _ask(connection: Any, service: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(answer.body)
     except ValueError:
         found = {}
-    if not isinstance(found, dict) or "releases" not in found:
+    if not isinstance(found, dict) or not {"releases", "reason", "steps"} <= found.keys():
         raise SloEngineError(f"what answers at {connection.address} is not slo-engine: check --engine")
     return found

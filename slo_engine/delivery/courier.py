@@ -27,6 +27,12 @@ BATCH = 50
 FIRST_DELAY = 1.0
 LONGEST_DELAY = 300.0
 
+LONGEST_SENDING_SECONDS = 45.0
+"""A sink ends by itself before that; one that does not must not outlive its lease."""
+
+LEAST_ATTEMPTS = 12
+"""A message that is a day old because the engine was down is not given up for one failure: half an hour at least."""
+
 GIVE_UP_SECONDS = 24 * 3600.0
 """What nobody could take for a day wakes nobody any more; it is kept as a dead letter."""
 
@@ -51,8 +57,6 @@ class Courier(Worker):
         self._database = database
         self._sinks = sinks
         self._fallbacks = fallbacks or {}
-        self._failing: set[str] = set()
-        """Sinks with a fallback whose last attempt failed."""
 
     async def run(self) -> None:
         """Work until stopped. Sinks do not wait for each other: every claim is sent by a task of its own."""
@@ -74,8 +78,7 @@ class Courier(Worker):
 
     async def _fall_back(self) -> None:
         """What waits for a sink that fails, and what waits behind that, goes to its fallback in time."""
-        for name in tuple(self._failing):
-            fallback = self._fallbacks[name]
+        for name, fallback in self._fallbacks.items():
             since = time.time() - fallback.after
             work = partial(outbox.fall_back, sink=name, fallback=fallback.sink, waiting_since=since)
             moved = await asyncio.wrap_future(self._database.submit(work))
@@ -85,8 +88,6 @@ class Courier(Worker):
 
     async def _deliver(self, claim: outbox.Claim) -> None:
         outcome = await self._send(claim)
-        if claim.sink in self._fallbacks:
-            (self._failing.discard if isinstance(outcome, Delivered) else self._failing.add)(claim.sink)
         telemetry.DELIVERIES.labels(claim.sink, type(outcome).__name__.lower()).inc()
         try:
             note = partial(_note, claim=claim, outcome=outcome, fallback=self._fallbacks.get(claim.sink))
@@ -94,6 +95,10 @@ class Courier(Worker):
         except StoreError as error:
             # The lease ends by itself; the message is then sent once more, with the same key.
             logger.error("a delivery to %s could not be noted: %s", claim.sink, error)  # noqa: TRY400
+            return
+        except Exception:
+            # Whatever it is about one delivery, the courier serves all others.
+            logger.exception("a delivery to %s could not be noted", claim.sink)
             return
         if not isinstance(outcome, Delivered):
             logger.warning("message %s to sink %s: %s", claim.message.key, claim.sink, outcome.reason)
@@ -105,7 +110,8 @@ class Courier(Worker):
             return Refused("this sink is no longer in the settings")
         try:
             message = replace(restored(claim.message), instead_of=claim.instead_of)
-            return await sink.send(message, claim.earlier)
+            async with asyncio.timeout(LONGEST_SENDING_SECONDS):
+                return _cleaned(await sink.send(message, claim.earlier))
         except Exception:
             # A bug in one sink must not end the courier, which serves all of them.
             logger.exception("sink %s failed", claim.sink)
@@ -119,6 +125,13 @@ def delay_before(attempt: int, chance: float) -> float:
     return full * (0.5 + chance / 2)
 
 
+def _cleaned(outcome: Outcome) -> Outcome:
+    """What a sink has said may hold half a letter, which the store cannot keep."""
+    if isinstance(outcome, Delivered):
+        return outcome
+    return replace(outcome, reason=outcome.reason.encode(errors="replace").decode())
+
+
 def _note(connection: Connection, claim: outbox.Claim, outcome: Outcome, fallback: Fallback | None) -> bool:
     match outcome:
         case Delivered(receipt):
@@ -128,7 +141,10 @@ def _note(connection: Connection, claim: outbox.Claim, outcome: Outcome, fallbac
                 outbox.fall_back_one(connection, claim, fallback.sink)
             return outbox.bury(connection, claim, reason)
         case Retry(reason, after):
-            if time.time() - claim.message.received_at > GIVE_UP_SECONDS:
+            is_old = time.time() - claim.message.received_at > GIVE_UP_SECONDS
+            if is_old and claim.attempts >= LEAST_ATTEMPTS:
+                if fallback is not None:
+                    outbox.fall_back_one(connection, claim, fallback.sink)
                 return outbox.bury(connection, claim, f"given up after a day: {reason}")
             backoff = delay_before(claim.attempts, random.random())  # noqa: S311 - jitter, no secret
             return outbox.retry_later(connection, claim, reason, backoff if after is None else max(after, backoff))

@@ -26,6 +26,9 @@ class SinkSettings(SettingsSection):
     PARTS: ClassVar[tuple[str, ...]] = ()
     """The parts of a message that this type writes with a template; empty: none."""
 
+    TAKES_POSTS: ClassVar[bool] = True
+    """Whether it takes what the engine says by itself, and not alerts alone."""
+
     name: SinkName
     updates: bool = False
     """Whether it takes a second message about a notification whose evidence came late. Whoever pages for each message

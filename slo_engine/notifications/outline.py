@@ -7,9 +7,11 @@ that markup is written, in :mod:`slo_engine.delivery.forms`.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from slo_engine import amounts
@@ -23,6 +25,9 @@ MOST_TRACES = 5
 """Of one message, or topic: a person reads none beyond the first few."""
 
 MOST_BUDGETS = 50
+
+FAR_DAYS = 90
+"""An exhaustion that is further away is no news: long before, another budget is measured."""
 
 LONGEST_TITLE = 300
 LONGEST_VALUE = 200
@@ -48,13 +53,15 @@ TONES: Mapping[str, str] = {
 }
 """Severity -> tone of what fires; of any other it is ``warn``."""
 
+_TRACE_ID = re.compile(r"[0-9a-f]{32}")
+
 _JOINERS = "\u200c\u200d"
 """Characters of format that words and emoji are written with."""
 
 
 @dataclass(frozen=True)
 class AlertLine:
-    """One alert of the group."""
+    """One alert of the group. Without labels and summary: all of it is said elsewhere."""
 
     status: str
     labels: str
@@ -152,7 +159,7 @@ def outline(message: Message) -> Outline:
     alerts = [alert for alert in payload.get("alerts") or () if isinstance(alert, Mapping)]
     topics = () if evidence is None else evidence.topics[:MOST_TOPICS]
     common = _texts(payload.get("commonLabels")) if alerts else {}
-    started = _started(alerts) if message.kind != "resolved" else ""
+    started = _started(alerts)
     return Outline(
         kind=message.kind,
         headline=HEADLINES.get(message.kind, message.kind.capitalize()),
@@ -161,9 +168,12 @@ def outline(message: Message) -> Outline:
         title=one_line(message.title, LONGEST_TITLE),
         at=started if post is None else amounts.minute(post.at),
         instead_of=message.instead_of or "",
-        facts=tuple(_facts(common, started)),
+        facts=tuple(_facts(common, _times(message.kind, alerts))),
         topics=tuple(_topic(topic) for topic in topics if topic.sections),
-        alerts=tuple(_alert(alert, common, is_alone=len(alerts) == 1) for alert in _worst_first(alerts)[:MOST_ALERTS]),
+        alerts=tuple(
+            _alert(alert, common, message.title, is_alone=len(alerts) == 1)
+            for alert in _worst_first(alerts)[:MOST_ALERTS]
+        ),
         more_alerts=max(0, len(alerts) - MOST_ALERTS) + _count(payload.get("truncatedAlerts")),
         changes=() if post is None else tuple(one_line(each, LONGEST_TEXT) for each in post.changes),
         lines=() if post is None else tuple(one_line(each, LONGEST_TEXT) for each in post.lines),
@@ -193,11 +203,7 @@ def one_line(text: str, longest: int) -> str:
 
 def budget_line(status: Mapping[str, Any]) -> BudgetLine:
     """One row of ``slo-engine status --json``."""
-    left, burn, exhausted_at = (
-        status.get("error_budget_remaining"),
-        (status.get("burn_rate") or {}).get("1h"),
-        status.get("exhausted_at"),
-    )
+    left, burn = status.get("error_budget_remaining"), (status.get("burn_rate") or {}).get("1h")
     is_known = left is not None
     return BudgetLine(
         name=name_of(status.get("service"), status.get("slo"), status.get("group") or {}),
@@ -205,13 +211,24 @@ def budget_line(status: Mapping[str, Any]) -> BudgetLine:
         left=amounts.budget_left(left) if left is not None else "no data",
         remaining=left,
         burn=f"{burn:.3g}x" if is_known and burn is not None else "",
-        exhausts=amounts.minute(exhausted_at) if exhausted_at and left is not None and left > 0 else "",
+        exhausts=_exhausts(status) if left is not None and left > 0 else "",
         firing=", ".join(
             one_line(f"{each.get('severity', '')} {each.get('long_window') or each.get('alert', '')}", LONGEST_VALUE)
             for each in (status.get("firing") or ())[:MOST_ALERTS]
         ),
         note=measured(status) if is_known else "",
     )
+
+
+def _exhausts(status: Mapping[str, Any]) -> str:
+    exhausted_at = status.get("exhausted_at")
+    if not exhausted_at:
+        return ""
+    evaluated_at = status.get("evaluated_at")
+    is_far = bool(evaluated_at) and datetime.fromisoformat(exhausted_at) - datetime.fromisoformat(
+        str(evaluated_at)
+    ) > timedelta(days=FAR_DAYS)
+    return "" if is_far else amounts.minute(exhausted_at)
 
 
 def name_of(service: str | None, slo: str | None, group: Mapping[str, Any]) -> str:
@@ -251,11 +268,36 @@ def _tone(message: Message) -> str:
     return "good" if message.kind == "resolved" else TONES.get((message.severity or "").lower(), "warn")
 
 
-def _facts(common: Mapping[str, str], started: str) -> Iterator[tuple[str, str]]:
+def _facts(common: Mapping[str, str], times: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
     for name, value in common.items():
         yield one_line(name, LONGEST_VALUE), one_line(value, LONGEST_VALUE)
-    if started:
-        yield "since", started
+    yield from times
+
+
+def _times(kind: str, alerts: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str]]:
+    """When it began and, once it is over, when it ended."""
+    began = _moments(alerts, "startsAt")
+    if kind != "resolved":
+        if started := _started(alerts):
+            yield "since", started
+        return
+    ended = _moments(alerts, "endsAt")
+    if began and ended and min(began) <= max(ended):
+        yield "began", amounts.minute(min(began))
+        yield "ended", f"{amounts.minute(max(ended))}, after {amounts.about(max(ended) - min(began))}"
+
+
+def _moments(alerts: Iterable[Mapping[str, Any]], key: str) -> list[datetime]:
+    found = []
+    for alert in alerts:
+        try:
+            said = datetime.fromisoformat(str(alert.get(key)))
+            moment = (said if said.tzinfo else said.replace(tzinfo=UTC)).astimezone(UTC)
+        except (ValueError, OverflowError):
+            continue
+        if moment.year > 1:  # Go's zero time: it has not ended
+            found.append(moment)
+    return found
 
 
 def _topic(topic: Topic) -> TopicOutline:
@@ -269,15 +311,22 @@ def _topic(topic: Topic) -> TopicOutline:
             for section in topic.sections
             if section is not answer and section.text
         ),
-        links=tuple(Link(one_line(link.title, 60), link.url) for link in list(links)[:MOST_TRACES]),
+        links=tuple(Link(_title(link), link.url) for link in list(links)[:MOST_TRACES]),
     )
 
 
-def _alert(alert: Mapping[str, Any], common: Mapping[str, str], *, is_alone: bool) -> AlertLine:
+def _title(link: Link) -> str:
+    """The beginning of a trace's id tells it from the others; all of it tells a person nothing more."""
+    return f"trace {link.title[:8]}" if _TRACE_ID.fullmatch(link.title) else one_line(link.title, 60)
+
+
+def _alert(alert: Mapping[str, Any], common: Mapping[str, str], title: str, *, is_alone: bool) -> AlertLine:
     labels = {name: value for name, value in _texts(alert.get("labels")).items() if common.get(name) != value}
     shown = _listed(labels)
     annotations = _texts(alert.get("annotations"))
     summary = annotations.get("description") or annotations.get("summary") or annotations.get("message") or ""
+    if is_alone and summary == title:
+        summary = ""  # it is said already
     return AlertLine(
         status=one_line(str(alert.get("status") or "firing"), 20),
         labels=clean(shown, LONGEST_TEXT),
@@ -290,11 +339,8 @@ def _worst_first(alerts: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]
 
 
 def _started(alerts: Iterable[Mapping[str, Any]]) -> str:
-    times = [str(alert.get("startsAt") or "") for alert in alerts if alert.get("status") != "resolved"]
-    try:
-        return min(amounts.minute(time) for time in times if time)
-    except ValueError:  # there is none, or one is no time
-        return ""
+    began = _moments([alert for alert in alerts if alert.get("status") != "resolved"], "startsAt")
+    return amounts.minute(min(began)) if began else ""
 
 
 def _links(message: Message, payload: Mapping[str, Any], alerts: Sequence[Mapping[str, Any]]) -> Iterator[Link]:

@@ -25,6 +25,8 @@ Tone = Literal["bad", "warn", "good", "info"]
 FORECAST_ENDS = 2
 """A forecast is over when the budget lasts for so many times longer than what is told: burn rates move."""
 
+IN_FORCE = "budget policy in force"
+
 LOW = 0.25
 """Of the budget: below this, falling further is bad news and not only a warning."""
 
@@ -86,8 +88,15 @@ class State:
     policies: Mapping[str, float] = field(default_factory=dict)
     """The steps in force, by their identity, since when."""
     told_policies: frozenset[str] = frozenset()
+    known_policies: frozenset[str] = frozenset()
+    """The steps that were asked before. One that is not among them is new: it takes effect at once."""
+    has_figures: bool = True
+    """Whether there ever were data."""
+    absent_since: float | None = None
+    """When it was told that they are lost."""
     differs_since: Mapping[str, float] = field(default_factory=dict)
-    """What is otherwise than told, and since when: ``level:worse``, ``forecast``, ``absent``, ``policy:<identity>``."""
+    """What is otherwise than told, and since when: ``below:0.25``, ``above``, ``forecast``, ``absent``,
+    ``policy:<identity>``."""
 
     def as_json(self) -> dict[str, Any]:
         """For the store."""
@@ -97,6 +106,9 @@ class State:
             "is_absent": self.is_absent,
             "policies": dict(self.policies),
             "told_policies": sorted(self.told_policies),
+            "known_policies": sorted(self.known_policies),
+            "has_figures": self.has_figures,
+            "absent_since": self.absent_since,
             "differs_since": dict(self.differs_since),
         }
 
@@ -109,6 +121,9 @@ class State:
             data["is_absent"],
             data["policies"],
             frozenset(data["told_policies"]),
+            frozenset(data["known_policies"]),
+            data["has_figures"],
+            data["absent_since"],
             data["differs_since"],
         )
 
@@ -133,6 +148,9 @@ def first_sight(status: SloStatus, at: datetime, rules: Rules, steps: Sequence[S
         is_absent=_is_absent(status),
         policies=in_force,
         told_policies=frozenset(in_force),
+        known_policies=frozenset(step.identity for step in steps),
+        has_figures=status.error_budget_remaining is not None,
+        absent_since=now if _is_absent(status) else None,
     )
 
 
@@ -145,9 +163,12 @@ def advanced(
     steps: Sequence[Step] = (),
     *,
     is_quiet: bool = False,
+    is_after_gap: bool = False,
 ) -> tuple[State, tuple[Crossing, ...]]:
-    """The state after the newest status (None: the group has none any more), and what is to be told."""
-    move = _Move(state, subject, status, at, rules, is_quiet=is_quiet)
+    """The state after the newest status (None: the group has none any more), and what is to be told.
+    ``is_after_gap``: what was seen before is too old for anything to have held since then."""
+    before = replace(state, differs_since={}) if is_after_gap else state
+    move = _Move(before, subject, status, at, rules, is_quiet=is_quiet)
     told = (*move.data(), *move.level(), *move.forecast(), *move.policies(steps))
     return replace(move.state, differs_since=move.differs_since), told
 
@@ -179,8 +200,10 @@ class _Move:
         is_absent = self._status is None or _is_absent(self._status)
         if is_absent == self._was.is_absent or not self._has_held("absent"):
             return
-        self.state = replace(self.state, is_absent=is_absent)
-        if is_absent:
+        self.state = replace(self.state, is_absent=is_absent, absent_since=self._at.timestamp() if is_absent else None)
+        if not self._was.has_figures:
+            self.state = replace(self.state, has_figures=True)  # the first ones: there was nothing to lose
+        elif is_absent:
             yield self._crossing("data_lost", "has no data any more: its budget is not known", "bad")
         else:
             yield self._crossing("data_back", f"has data again{self._left_now()}", "good")
@@ -188,21 +211,22 @@ class _Move:
     def level(self) -> Iterator[Crossing]:
         if self._left is None:
             return
-        told = self._was.level
-        lowest = _lowest(self._left, self._rules, told)
-        if lowest == told:
-            return
-        is_worse = lowest is not None and (told is None or lowest < told)
-        if not self._has_held("level:worse" if is_worse else "level:better"):
-            return
-        self.state = replace(self.state, level=lowest)
-        if is_worse and lowest is not None:
+        told, left = self._was.level, self._left
+        worse = [level for level in self._rules.levels if _is_below(left, level) and (told is None or level < told)]
+        # Each level for itself: a moment at nothing left is no exhaustion, however long it was low before.
+        held = [level for level in worse if self._has_held(f"below:{level:g}")]
+        if held:
+            lowest = min(held)
+            self.state = replace(self.state, level=lowest)
             fell = f"fell below {amounts.about_percent(lowest)}{self._left_now()}"
-            text = fell if lowest > 0 else f"is {amounts.budget_left(self._left)}"
+            text = fell if lowest > 0 else f"is {amounts.budget_left(left)}"
             yield self._crossing("fell", text, "bad" if lowest < LOW else "warn", lowest)
-        elif told is not None:
-            left = "is no longer exhausted" if told <= 0 else f"is above {amounts.about_percent(told)} again"
-            yield self._crossing("recovered", f"{left}{self._left_now()}", "good", told)
+        elif not worse and told is not None:
+            lowest_now = _lowest(left, self._rules, told)
+            if lowest_now != told and self._has_held("above"):
+                self.state = replace(self.state, level=lowest_now)
+                text = "is no longer exhausted" if told <= 0 else f"is above {amounts.about_percent(told)} again"
+                yield self._crossing("recovered", f"{text}{self._left_now()}", "good", told)
 
     def forecast(self) -> Iterator[Crossing]:
         if self._status is None or self._left is None:
@@ -225,7 +249,8 @@ class _Move:
             is_on = identity in in_force
             wanted = is_on if self._left is None else step.goes_on(self._left) if is_on else step.begins(self._left)
             # What a release has to ask is true at once; that it is told waits for quiet hours to end.
-            if wanted != is_on and self._has_held(f"policy:{identity}", is_fact=True):
+            is_new = identity not in self._was.known_policies
+            if wanted != is_on and (is_new or self._has_held(f"policy:{identity}", is_fact=True)):
                 if wanted:
                     in_force[identity] = self._at.timestamp()
                 else:
@@ -237,13 +262,13 @@ class _Move:
             for identity in sorted(told - in_force.keys()):
                 yield self._policy(known[identity], begins=False)
             told = frozenset(in_force)
-        self.state = replace(self.state, policies=in_force, told_policies=told)
+        self.state = replace(self.state, policies=in_force, told_policies=told, known_policies=frozenset(known))
 
     def _policy(self, step: Step, *, begins: bool) -> Crossing:
         if begins:
-            text = f"budget policy in force: {step.said}{self._left_now()}"
+            text = f"{IN_FORCE} {step.said}"
             return self._crossing("policy_began", text, "bad" if step.freeze else "warn", step.at, step.tell)
-        text = f"budget policy no longer in force: {step.said}{self._left_now()}"
+        text = f"budget policy no longer in force {step.said}"
         return self._crossing("policy_ended", text, "good", step.at, step.tell)
 
     def _has_held(self, what: str, *, is_fact: bool = False) -> bool:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from slo_engine import amounts
 from slo_engine.notifications import Link, Post
 from slo_engine.notifications.outline import name_of
-from slo_engine.posts.crossings import LOW, Tone
+from slo_engine.posts.crossings import IN_FORCE, LOW, Crossing, Tone
 from slo_engine.status.model import SloStatus
 
 MOVED = 0.01
@@ -80,10 +79,12 @@ def digest(
         statuses=tuple(each.as_json() for each in rows),
         links=links,
     )
-    return _title(rows, len(told)), post
+    return _title(rows, len(told), is_known=failure is None), post
 
 
-def _title(rows: Sequence[SloStatus], changes: int) -> str:
+def _title(rows: Sequence[SloStatus], changes: int, *, is_known: bool) -> str:
+    if not is_known:
+        return "error budgets are not known: the SLOs could not be evaluated"
     firing = sum(bool(each.firing) for each in rows)
     exhausted = sum(_left(each) is not None and (_left(each) or 0.0) <= 0 for each in rows)
     unknown = sum(_left(each) is None for each in rows)
@@ -129,17 +130,23 @@ def _left(status: SloStatus) -> float | None:
 
 
 def status_post(
-    crossings: Sequence[Any],
+    crossings: Sequence[Crossing],
     statuses: Sequence[SloStatus],
     at: datetime,
     policies: Sequence[str],
     links: tuple[Link, ...],
 ) -> tuple[str, Post]:
-    """Title and post for what happened at once to some budgets. ``statuses``: of these."""
+    """Title and post for what happened at once to some budgets. ``statuses``: of these; ``policies``: the steps in
+    force for them."""
+    names = list(dict.fromkeys(name_of(each.service, each.slo, each.group) for each in crossings))
     changes = [f"{name_of(each.service, each.slo, each.group)} {each.text}" for each in crossings]
     tones: Sequence[Tone] = ("bad", "warn", "good", "info")
     tone = min((each.tone for each in crossings), key=tones.index)
-    title = changes[0] if len(changes) == 1 else f"{len(changes)} changes of error budgets"
+    title = changes[0] if len(names) == 1 else f"{len(names)} error budgets: {', '.join(names[:3])}"
+    if len(names) > 3:
+        title += f" and {len(names) - 3} more"
+    told = {change.replace(f" {IN_FORCE} ", ", ") for change in changes}
+    policies = [each for each in policies if each not in told]
     post = Post(
         at=at.isoformat(),
         tone=tone,

@@ -42,6 +42,6 @@ def steps_in_force(
     since = State.of_json(state).policies
     return [
         (step, datetime.fromtimestamp(since[step.identity], UTC))
-        for step in steps_for(policies, slo)
+        for step in steps_for(policies, slo, group)
         if step.identity in since
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from slo_engine import amounts
@@ -53,9 +53,9 @@ class Policy:
     steps: tuple[Step, ...]
 
 
-def steps_for(policies: Iterable[Policy], slo: Slo) -> tuple[Step, ...]:
-    """The steps of the first policy that is about an SLO; none: nothing was agreed."""
-    about = addressee(slo, {})
+def steps_for(policies: Iterable[Policy], slo: Slo, group: Mapping[str, str]) -> tuple[Step, ...]:
+    """The steps of the first policy that is about a group of an SLO; none: nothing was agreed."""
+    about = addressee(slo, group)
     for policy in policies:
         if policy.match.about(about):
             return policy.steps

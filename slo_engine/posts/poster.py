@@ -12,7 +12,8 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Protocol
+from functools import partial
+from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
@@ -44,8 +45,14 @@ PATIENCE = timedelta(minutes=15)
 AROUND = timedelta(minutes=15)
 """How exactly what was left at a time is looked up in the history, which has a row each five minutes."""
 
-LOOK = "crossings"
-"""The name of the run that the newest look at crossings is noted under; no schedule is called so."""
+LOOK = ":look"
+"""The name of the run that the newest look at crossings is noted under; no schedule can be called so."""
+
+LONGEST_BETWEEN = timedelta(minutes=5)
+"""Between two looks: what was so at both may have been otherwise meanwhile, if more has gone by."""
+
+FUTURE = timedelta(minutes=5)
+"""What was noted further ahead than this was noted before the clock was set back."""
 
 
 class Board(Protocol):
@@ -96,18 +103,35 @@ class Poster:
         at, statuses = self._board.evaluated_at, self._board.statuses
         if not self._plan.watches or at is None or at == self._looked_at:
             return False
-        look = _Look(self._plan, self._slos(), statuses, at)
-        is_told = self._database.write(look.take)
+        last = self._last_run(LOOK)
+        if last is not None and last >= at:
+            self._looked_at = at
+            return False  # a newer status was looked at already
+        # What there is to say is made before, so that the store's other writers do not wait for it; it is said if
+        # nobody has looked meanwhile.
+        known = self._database.read(budgets.states)
+        look = _Look(self._plan, self._slos(), statuses, at, last)
+        look.take(known)
+        is_told = self._database.write(partial(look.keep, last=None if last is None else last.timestamp()))
         self._looked_at = at
         return is_told
 
+    def _last_run(self, name: str) -> datetime | None:
+        """When it was last due and made; None: never, or at a time that has not come yet."""
+        found = self._database.read(lambda connection: budgets.last_run(connection, name))
+        last = None if found is None else datetime.fromtimestamp(found, UTC)
+        if last is not None and last > self._now() + FUTURE:
+            logger.warning("%s was last made at %s, which is yet to come: the clock was set back", name, last)
+            self._database.write(lambda connection: budgets.forget_run(connection, name))
+            return None
+        return last
+
     def _post_if_due(self, planned: Planned) -> bool:
         now = self._now()
-        last = self._database.read(lambda connection: budgets.last_run(connection, planned.name))
-        if last is None:  # nothing is owed from before the first start
+        since = self._last_run(planned.name)
+        if since is None:  # nothing is owed from before the first start
             self._database.write(lambda connection: budgets.note_run(connection, planned.name, now.timestamp()))
             return False
-        since = datetime.fromtimestamp(last, UTC)
         due = planned.schedule.due(max(since, now - LATE), now)
         if due is None:
             return False
@@ -118,6 +142,10 @@ class Poster:
             return False
         except SloEngineError as error:
             logger.error("the post %s is late: %s", planned.name, error)  # noqa: TRY400 - an outage, no bug
+            return False
+        except Exception:
+            # A bug in one post must not keep the others from being made.
+            logger.exception("the post %s could not be made", planned.name)
             return False
         new = _new_message(planned.kind, title, post, now, f"{planned.name}:{due.timestamp():.0f}")
         sinks = planned.sinks
@@ -172,7 +200,10 @@ class Poster:
 class _Look:
     """One look at all budgets: their states before and after, and what is to be told."""
 
-    def __init__(self, plan: Plan, slos: SloSet, statuses: Sequence[SloStatus], at: datetime) -> None:
+    def __init__(
+        self, plan: Plan, slos: SloSet, statuses: Sequence[SloStatus], at: datetime, last: datetime | None
+    ) -> None:
+        """``last``: the time of the look before."""
         self._plan = plan
         self._slos = slos
         self._statuses = {budgets.group_key(each.service, each.slo, each.group): each for each in statuses}
@@ -180,53 +211,74 @@ class _Look:
         told = plan.crossings
         self._rules = told.rules if told else Rules()
         self._is_quiet = told is not None and told.quiet is not None and told.quiet.hold(at)
+        self._is_after_gap = last is None or at - last > max(self._rules.hold, LONGEST_BETWEEN)
+        self._changed: dict[budgets.GroupKey, State | None] = {}
+        self._crossings: list[Crossing] = []
+        self._messages: list[tuple[messages.NewMessage, tuple[str, ...]]] = []
 
-    def take(self, connection: Connection) -> bool:
-        """In one transaction: compare, remember, tell. Returns whether something was told."""
-        if not budgets.note_run(connection, LOOK, self._at.timestamp()):
-            return False  # a newer status was looked at already
-        known = budgets.states(connection)
-        crossings: list[Crossing] = []
+    def take(self, known: Mapping[budgets.GroupKey, Mapping[str, Any]]) -> None:
+        """Compare with what was told, and make the messages."""
         for key in sorted(known.keys() | self._statuses.keys()):
-            crossings += self._step(connection, key, known.get(key))
-        if not crossings:
-            return False
+            self._crossings += self._step(key, known.get(key))
+        by_sinks: dict[tuple[str, ...], list[Crossing]] = {}
+        for each in self._crossings:
+            by_sinks.setdefault(self._sinks(each), []).append(each)
+        states = {key: state for key, state in known.items() if key not in self._changed}
+        states |= {key: state.as_json() for key, state in self._changed.items() if state is not None}
+        self._messages = [(self._message(sinks, told, states), sinks) for sinks, told in by_sinks.items() if sinks]
+
+    def keep(self, connection: Connection, last: float | None) -> bool:
+        """In one transaction: remember and tell, unless another look was noted since the one at ``last``. Returns
+        whether something was told."""
+        if budgets.last_run(connection, LOOK) != last:
+            return False  # it has told of what it saw; the next look goes on from there
+        budgets.note_run(connection, LOOK, self._at.timestamp())
+        budgets.set_states(
+            connection,
+            self._at.timestamp(),
+            {key: None if state is None else state.as_json() for key, state in self._changed.items()},
+        )
         kept = [
             budgets.KeptCrossing(each.at.timestamp(), each.service, each.slo, each.group, each.kind, each.as_json())
-            for each in crossings
+            for each in self._crossings
         ]
         budgets.add_crossings(connection, kept)
-        by_sinks: dict[tuple[str, ...], list[Crossing]] = {}
-        for each in crossings:
-            by_sinks.setdefault(self._sinks(each), []).append(each)
-        states = budgets.states(connection)
-        for sinks, told in by_sinks.items():
-            if sinks:
-                self._post(connection, sinks, told, states)
-        return any(by_sinks)
+        for new, sinks in self._messages:
+            messages.add_ready(connection, new, sinks)
+        return bool(self._messages)
 
-    def _step(
-        self, connection: Connection, key: budgets.GroupKey, stored: Mapping[str, object] | None
-    ) -> tuple[Crossing, ...]:
+    def _step(self, key: budgets.GroupKey, stored: Mapping[str, Any] | None) -> tuple[Crossing, ...]:
         service, name, group_text = key
         group = budgets.group_of(group_text)
         slo, status = self._slos.find(service, name), self._statuses.get(key)
-        if slo is None or set(group) - set(slo.by):
-            budgets.forget_state(connection, key)  # it is declared no more, which is no loss of data
+        if slo is None or (group and set(group) != set(slo.by)):
+            self._changed[key] = None  # it is declared no more, which is no loss of data
             return ()
         if not group and slo.by:  # an SLO without any data yet has one status, of no group
             return ()
-        steps = steps_for(self._plan.policies, slo)
+        steps = steps_for(self._plan.policies, slo, group)
         if stored is None:
             if status is not None:
-                after = first_sight(status, self._at, self._rules, steps)
-                budgets.set_state(connection, key, self._at.timestamp(), after.as_json())
+                self._changed[key] = first_sight(status, self._at, self._rules, steps)
             return ()
         before = State.of_json(stored)
-        about = Subject(service, name, group)
-        after, told = advanced(before, about, status, self._at, self._rules, steps, is_quiet=self._is_quiet)
+        if status is None and before.absent_since is not None:
+            gone_for = self._at.timestamp() - before.absent_since
+            if gone_for > slo.window.seconds:
+                self._changed[key] = None  # nothing of its budget is left, neither used nor unused
+                return ()
+        after, told = advanced(
+            before,
+            Subject(service, name, group),
+            status,
+            self._at,
+            self._rules,
+            steps,
+            is_quiet=self._is_quiet,
+            is_after_gap=self._is_after_gap,
+        )
         if after != before:
-            budgets.set_state(connection, key, self._at.timestamp(), after.as_json())
+            self._changed[key] = after
         return told
 
     def _sinks(self, crossing: Crossing) -> tuple[str, ...]:
@@ -236,20 +288,18 @@ class _Look:
         wanted = told.sinks if told is not None and is_wanted else ()
         return tuple(dict.fromkeys((*wanted, *crossing.tell)))
 
-    def _post(
+    def _message(
         self,
-        connection: Connection,
         sinks: tuple[str, ...],
         told: Sequence[Crossing],
-        known: Mapping[budgets.GroupKey, Mapping[str, object]],
-    ) -> None:
+        known: Mapping[budgets.GroupKey, Mapping[str, Any]],
+    ) -> messages.NewMessage:
         keys = dict.fromkeys(budgets.group_key(each.service, each.slo, each.group) for each in told)
         statuses = [self._statuses[key] for key in keys if key in self._statuses]
         policies = lines_in_force(self._plan.policies, self._slos, known, statuses)
         title, post = status_post(told, statuses, self._at, policies, self._plan.links)
         identity = json.dumps([sinks, [[each.service, each.slo, dict(each.group), each.text] for each in told]])
-        new = _new_message("status", title, post, self._at, f"{self._at.timestamp():.3f}:{identity}")
-        messages.add_ready(connection, new, sinks)
+        return _new_message("status", title, post, self._at, f"{self._at.timestamp():.3f}:{identity}")
 
 
 def _new_message(kind: Kind, title: str, post: Post, at: datetime, identity: str) -> messages.NewMessage:

@@ -87,12 +87,29 @@ def may_release(
     if not is_fresh:
         since = "never" if evaluated_at is None else f"last at {amounts.minute(evaluated_at)}"
         return Release(service, "unknown", f"the SLOs were evaluated {since}", steps, evaluated_at)
+    pending = [
+        f"{name_of(each.service, each.slo, each.group)}: {amounts.budget_left(each.error_budget_remaining)}"
+        for each in statuses
+        if each.error_budget_remaining is not None and (slo := slos.find(each.service, each.slo)) is not None
+        for step in steps_for(policies, slo, each.group)
+        if step.freeze and step.begins(each.error_budget_remaining)
+    ]
+    if pending:
+        reason = f"{pending[0]}; the step begins once that has held, over enough data"
+        return Release(service, "unknown", reason, steps, evaluated_at)
+    # An SLO without any data has one status, of no group.
     missing = [
+        name_of(each.service, each.slo, each.group)
+        for each in statuses
+        if each.error_budget_remaining is None
+        and (slo := slos.find(each.service, each.slo)) is not None
+        and any(step.freeze for step in steps_for(policies, slo, each.group))
+    ]
+    unseen = {(slo.service, slo.name) for slo in slos.slos} - {(each.service, each.slo) for each in statuses}
+    missing += [
         name_of(service, slo.name, {})
         for slo in slos.slos
-        if slo.service == service
-        and any(step.freeze for step in steps_for(policies, slo))
-        and not any(each.slo == slo.name and each.error_budget_remaining is not None for each in statuses)
+        if slo.key in unseen and slo.service == service and any(step.freeze for step in steps_for(policies, slo, {}))
     ]
     if missing:
         return Release(service, "unknown", f"no data: {', '.join(missing)}", steps, evaluated_at)

@@ -47,13 +47,12 @@ class Schedule:
         """The first time after ``last`` at which it is due, in UTC; None: never. A time that a clock shows twice is
         one; a time that it leaves out is due when the clock has jumped over it."""
         trigger, at = self._trigger(), last.astimezone(UTC)
-        shown = last.astimezone(self.zone).replace(tzinfo=None)
         while True:
             found: datetime | None = trigger.get_next_fire_time(None, at + timedelta(seconds=1))
             if found is None:
                 return None
             at = found.astimezone(UTC)
-            if found.replace(tzinfo=None) != shown:
+            if not at.astimezone(self.zone).fold:  # else the clock shows it for the second time
                 return at
 
     def due(self, last: datetime, now: datetime) -> datetime | None:

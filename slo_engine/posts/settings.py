@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
 from slo_engine.connection_settings import SettingsSection
 from slo_engine.definitions.duration import Duration
@@ -21,6 +21,29 @@ from slo_engine.posts.schedule import CronError, Schedule
 Percent = Annotated[float, Field(ge=0, lt=100)]
 
 
+class BudgetMatchSettings(MatchSettings):
+    """What budgets something is about: these have neither a severity nor a kind, and hours do not change what was
+    agreed."""
+
+    @model_validator(mode="after")
+    def _asks_for_what_budgets_have(self) -> Self:
+        for name in ("severity", "kind", "hours"):
+            if getattr(self, name):
+                raise ValueError(f"{name}: remove it, budgets have none: write service, slo, owner or labels")
+        return self
+
+
+class CrossingMatchSettings(MatchSettings):
+    """The same for crossings, which happen at some hour."""
+
+    @model_validator(mode="after")
+    def _asks_for_what_crossings_have(self) -> Self:
+        for name in ("severity", "kind"):
+            if getattr(self, name):
+                raise ValueError(f"{name}: remove it, budgets have none: write service, slo, owner, labels or hours")
+        return self
+
+
 class ScheduleSettings(SettingsSection):
     """One item of ``posts.schedules``."""
 
@@ -28,16 +51,18 @@ class ScheduleSettings(SettingsSection):
     kind: Literal["digest", "report"] = "digest"
     cron: str
     zone: ZoneName = "UTC"
-    match: MatchSettings = MatchSettings()
+    match: BudgetMatchSettings = BudgetMatchSettings()
     sinks: SinkNames
 
     @field_validator("cron")
     @classmethod
     def _can_be_read(cls, cron: str) -> str:
         try:
-            Schedule(cron, ZoneInfo("UTC"))
+            schedule = Schedule(cron, ZoneInfo("UTC"))
         except CronError as error:
             raise ValueError(str(error)) from None
+        if schedule.next_after(datetime(2024, 1, 1, tzinfo=UTC)) is None:
+            raise ValueError("is never due: no day is called so")
         return cron
 
     def schedule(self) -> Schedule:
@@ -49,13 +74,22 @@ class CrossingSettings(SettingsSection):
     """``posts.crossings``"""
 
     sinks: SinkNames
-    match: MatchSettings = MatchSettings()
+    match: CrossingMatchSettings = CrossingMatchSettings()
     levels: tuple[Percent, ...] = (50, 25, 10, 0)
     recovery: Annotated[float, Field(gt=0, le=50)] = 5
     hold: Duration = Duration.parse("10m")
-    forecast: Duration | Literal[False] = Duration.parse("3d")
+    forecast: Annotated[Duration | None, BeforeValidator(lambda value: None if value is False else value)] = (
+        Duration.parse("3d")
+    )
     min_data: Duration = Duration.parse("1h")
     quiet: HoursSettings | None = None
+
+    @field_validator("levels")
+    @classmethod
+    def _levels_differ(cls, levels: tuple[float, ...]) -> tuple[float, ...]:
+        if not levels or len(set(levels)) < len(levels):
+            raise ValueError("must be some percentages, each of them once")
+        return levels
 
     def rules(self) -> Rules:
         """As crossings are told."""
@@ -120,8 +154,15 @@ class StepSettings(SettingsSection):
 class BudgetPolicySettings(SettingsSection):
     """One item of ``budget_policies``."""
 
-    match: MatchSettings = MatchSettings()
-    steps: Annotated[tuple[StepSettings, ...], Field(min_length=1)]
+    match: BudgetMatchSettings = BudgetMatchSettings()
+    steps: tuple[StepSettings, ...]
+
+    @field_validator("steps")
+    @classmethod
+    def _has_steps(cls, steps: tuple[StepSettings, ...]) -> tuple[StepSettings, ...]:
+        if not steps:
+            raise ValueError("has no step: write one, such as {at: 0, text: no releases but fixes, freeze: true}")
+        return steps
 
     def policy(self) -> Policy:
         """As it is asked."""

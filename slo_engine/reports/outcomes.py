@@ -18,6 +18,9 @@ from slo_engine.definitions.targets import Group, amount_for, error_budget
 from slo_engine.reports.model import DayFigures, OtherTarget, Outcome, WorstDay
 from slo_engine.reports.month import Day, Month
 
+LEAST_MINUTES = 1440
+"""Of records, for a verdict on a month: what a group did within an hour says nothing about it."""
+
 _HAIR = 1e-9
 """Sums of many floating point numbers: an objective that is met exactly is met."""
 
@@ -78,8 +81,12 @@ def outcome_of(
     looked_at = [day.date for day in days if day.date > first or first == days[0].date]
     unseen = math.fsum(dark[day] for day in looked_at) / minutes
     if outcome.allowance is not None:
-        return _of_money(outcome, outcome.allowance.amount, unseen)
-    return _of_events(outcome, error_budget(outcome.objective), unseen)
+        found = _of_money(outcome, outcome.allowance.amount, unseen)
+    else:
+        found = _of_events(outcome, error_budget(outcome.objective), unseen)
+    if minutes < LEAST_MINUTES and found.met is not None:
+        return replace(found, met=None, reason=f"only {amounts.length(minutes * 60)} of the month are recorded")
+    return found
 
 
 def allowance_of(slo: Slo, group: Group, month: Month) -> Budget | None:

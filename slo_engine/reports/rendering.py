@@ -130,15 +130,18 @@ def _day(day: date) -> str:
 
 
 def _incidents(found: tuple[Incident, ...]) -> str:
-    """``3 incidents, the longest for 2 h: SLOErrorBudgetBurn``"""
+    """``3 incidents, 1 of which goes on; of the others the longest for 2 h: SLOErrorBudgetBurn``"""
     if not found:
         return "No incidents"
     said = f"{len(found)} incident{'s' if len(found) > 1 else ''}"
+    if open_ones := sum(each.length is None and each.is_open for each in found):
+        said += f", {open_ones} of which {'go' if open_ones > 1 else 'goes'} on"
     over = [(each.length, each.title) for each in found if each.length is not None]
     if not over:
         return said
     length, title = max(over)
-    return f"{said}, the longest for {amounts.about(length)}: {title}"
+    longest = "; of the others the longest" if open_ones else ", the longest"
+    return f"{said}{longest} for {amounts.about(length)}: {title}"
 
 
 def _length(incident: Incident) -> str:

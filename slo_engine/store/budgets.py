@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, bindparam, delete, func, insert, select
 
 from slo_engine.store.tables import budget_states, crossings, post_runs, status_history
 
@@ -44,22 +44,24 @@ def states(connection: Connection) -> dict[GroupKey, Mapping[str, Any]]:
     return {(row.service, row.slo, row.group_labels): json.loads(row.state) for row in rows}
 
 
-def set_state(connection: Connection, key: GroupKey, at: float, state: Mapping[str, Any]) -> None:
-    """What is told of a budget from now on."""
-    forget_state(connection, key)
-    service, slo, group = key
-    values = {"service": service, "slo": slo, "group_labels": group, "evaluated_at": at, "state": json.dumps(state)}
-    connection.execute(insert(budget_states), [values])
-
-
-def forget_state(connection: Connection, key: GroupKey) -> None:
-    """Nothing is known of a budget any more."""
-    service, slo, group = key
-    connection.execute(
-        delete(budget_states).where(
-            budget_states.c.service == service, budget_states.c.slo == slo, budget_states.c.group_labels == group
-        )
+def set_states(connection: Connection, at: float, changed: Mapping[GroupKey, Mapping[str, Any] | None]) -> None:
+    """What is told of budgets from now on; None: nothing is known of one any more."""
+    keys = [dict(zip(("service_", "slo_", "group_"), key, strict=True)) for key in changed]
+    if not keys:
+        return
+    is_one = (
+        budget_states.c.service == bindparam("service_"),
+        budget_states.c.slo == bindparam("slo_"),
+        budget_states.c.group_labels == bindparam("group_"),
     )
+    connection.execute(delete(budget_states).where(*is_one), keys)
+    rows = [
+        {"service": key[0], "slo": key[1], "group_labels": key[2], "evaluated_at": at, "state": json.dumps(state)}
+        for key, state in changed.items()
+        if state is not None
+    ]
+    if rows:
+        connection.execute(insert(budget_states), rows)
 
 
 def add_crossings(connection: Connection, new: Iterable[KeptCrossing]) -> None:
@@ -108,9 +110,14 @@ def note_run(connection: Connection, name: str, due_at: float) -> bool:
     known = last_run(connection, name)
     if known is not None and known >= due_at:
         return False
-    connection.execute(delete(post_runs).where(post_runs.c.name == name))
+    forget_run(connection, name)
     connection.execute(insert(post_runs), [{"name": name, "due_at": due_at}])
     return True
+
+
+def forget_run(connection: Connection, name: str) -> None:
+    """As if it had never been made."""
+    connection.execute(delete(post_runs).where(post_runs.c.name == name))
 
 
 def remaining_at(connection: Connection, at: float, within: float) -> dict[GroupKey, float]:

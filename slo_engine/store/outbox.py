@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Double, and_, exists, func, insert, literal_column, select, update
+from sqlalchemy import Connection, Double, and_, exists, func, insert, literal_column, or_, select, update
 
 from slo_engine.store.messages import StoredMessage, by_id, outbox_row
 from slo_engine.store.tables import messages, outbox
@@ -39,7 +39,7 @@ def claim(connection: Connection, *, limit: int, lease: float) -> list[Claim]:
     the thread still waits for its evidence. That keeps the order of firing and resolved."""
     due = (
         select(outbox.c.id)
-        .where(*_IS_NEXT, outbox.c.next_at <= _NOW, outbox.c.lease_until <= _NOW)
+        .where(*_IS_NEXT, _has_come(outbox.c.next_at), _has_come(outbox.c.lease_until))
         .order_by(outbox.c.message_id)
         .limit(limit)
     )
@@ -126,13 +126,29 @@ def fall_back_one(connection: Connection, claimed: Claim, fallback: str) -> int:
 
 
 def _add_fallback(connection: Connection, message_id: int, thread: str, sink: str, fallback: str) -> int:
-    # Whoever has it already, in the first place or instead of another, does not get it twice; so chains end, too.
-    known = select(outbox.c.id).where(outbox.c.message_id == message_id, outbox.c.sink == fallback)
-    if connection.execute(known).first() is not None:
+    of_thread = (outbox.c.thread == thread, outbox.c.message_id >= message_id)
+    rows = connection.execute(
+        select(outbox.c.message_id, outbox.c.sink, messages.c.kind)
+        .join(messages, messages.c.id == outbox.c.message_id)
+        .where(*of_thread, outbox.c.sink.in_([sink, fallback]))
+        .order_by(outbox.c.message_id)
+    ).all()
+    known = {row.message_id for row in rows if row.sink == fallback}
+    # Whoever has it already, in the first place or instead of another, does not get it twice; so chains end, too. And
+    # who was told that the incident is over is not told after that that it goes on.
+    if any(row.message_id in known and (row.message_id == message_id or row.kind == "resolved") for row in rows):
         return 0
-    row = outbox_row(message_id, thread, fallback) | {"instead_of": sink}
-    connection.execute(insert(outbox), [row])
-    return 1
+    wanted = [message_id]
+    for row in rows:
+        # What was said after it to the sink alone, up to the end of the incident: who is told of an incident is told of
+        # its end.
+        if row.sink == sink and row.message_id > message_id and row.message_id not in known:
+            wanted.append(row.message_id)
+        if row.kind == "resolved":
+            break
+    new = [outbox_row(each, thread, fallback) | {"instead_of": sink} for each in wanted]
+    connection.execute(insert(outbox), new)
+    return len(new)
 
 
 def seconds_until_due(connection: Connection) -> float | None:
@@ -170,6 +186,14 @@ def _earlier_receipt(connection: Connection, sink: str, thread: str, before: int
 
 # The database's own clock, in seconds since the epoch: engines that share a store need not agree on the time.
 _NOW = literal_column("((julianday('now') - 2440587.5) * 86400.0)", Double)
+
+LONGEST_WAIT = 2 * 3600.0
+"""Nothing is put off for so long: a time that is further away was noted before the clock was set back."""
+
+
+def _has_come(time: Any) -> Any:
+    return or_(time <= _NOW, time > _NOW + LONGEST_WAIT)
+
 
 _older = outbox.alias("older")
 _earlier = messages.alias("earlier")

@@ -61,7 +61,7 @@ def test_a_preview_is_sent_and_says_how_that_went(settings: str) -> None:
     done = run("notify", "preview", "--config", settings, "--send")
     assert done.returncode == 1
     assert "delivered" in done.stdout
-    assert "retry: the webhook at http://127.0.0.1:1 cannot be reached: connection refused" in done.stdout
+    assert "not delivered: the webhook at http://127.0.0.1:1 cannot be reached: connection refused" in done.stdout
 
 
 def test_a_sink_that_is_not_there_is_wrong_usage(settings: str) -> None:
@@ -114,7 +114,7 @@ def test_a_release_is_asked_for(tmp_path: Path) -> None:
         assert run("policy", "check", "agents", "--engine", address, "--allow-unknown").returncode == 0
         state = State(policies={POLICY.steps[0].identity: 1_764_000_000.0}).as_json()
         key = budgets.group_key("agents", "success", {"agent_type": "support_agent"})
-        site.database.write(lambda connection: budgets.set_state(connection, key, 0.0, state))
+        site.database.write(lambda connection: budgets.set_states(connection, 0.0, {key: state}))
         done = run("policy", "check", "agents", "--engine", address)
         assert done.returncode == 1
         assert "releases frozen: agents success agent_type=support_agent: no releases but fixes" in done.stdout

@@ -66,8 +66,22 @@ def test_a_fall_through_several_levels_is_told_as_the_lowest() -> None:
     assert told([0.9] * 5 + [-0.2] * 30) == [(15, "fell 0.0")]
 
 
-def test_a_fall_that_goes_on_while_it_is_held_is_told_as_what_it_has_come_to() -> None:
-    assert told([0.9] * 5 + [0.45] * 6 + [0.2] * 30) == [(15, "fell 0.25")]
+def test_each_level_has_to_hold_for_itself() -> None:
+    assert told([0.9] * 5 + [0.45] * 6 + [0.2] * 30) == [(15, "fell 0.5"), (21, "fell 0.25")]
+    assert told([0.9] * 5 + [0.45] * 10 + [-0.05] + [0.45] * 30) == [(15, "fell 0.5")]
+
+
+def test_nothing_has_held_over_a_gap() -> None:
+    state, _ = run([0.9] * 5 + [0.45])
+    at = START + timedelta(hours=3)
+    state, found = advanced(state, SUBJECT, status(0.45, at), at, RULES, is_after_gap=True)
+    assert found == ()
+    _, found = advanced(state, SUBJECT, status(0.45, at), at + RULES.hold, RULES)
+    assert [each.kind for each in found] == ["fell"]
+
+
+def test_the_first_figures_of_a_budget_are_no_data_that_came_back() -> None:
+    assert told([None] * 5 + [0.9] * 30 + [None] * 30) == [(45, "data_lost None")]
 
 
 def test_a_budget_that_moves_around_a_level_is_told_once() -> None:
@@ -173,8 +187,8 @@ def test_a_policy_whose_text_was_changed_is_told_anew() -> None:
     state, _ = run([0.9] * 5 + [-0.1] * 30, steps=[FREEZE])
     other = Step(0.0, 0.1, "another text", freeze=True)
     at = START + 100 * MINUTE
-    state, _ = advanced(state, SUBJECT, status(-0.1, at), at, RULES, [other])
-    _, found = advanced(state, SUBJECT, status(-0.1, at), at + RULES.hold, RULES, [other])
+    state, found = advanced(state, SUBJECT, status(-0.1, at), at, RULES, [other])
+    assert list(state.policies) == [other.identity]  # releases are not let go in between
     assert [(each.kind, "another text" in each.text) for each in found] == [("policy_began", True)]
 
 

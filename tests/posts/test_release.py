@@ -46,6 +46,12 @@ def test_a_step_that_does_not_freeze_is_told_and_it_may() -> None:
     assert [(each.step.at, each.since, each.remaining) for each in found.steps] == [(0.25, START, 0.2)]
 
 
+def test_a_budget_that_is_low_enough_to_freeze_but_has_not_been_for_long_is_not_known() -> None:
+    found = ask(known(), -0.1)
+    assert found.releases == "unknown"
+    assert found.reason.startswith("agents success agent_type=support: exhausted, overspent by 10.0 %; the step begins")
+
+
 def test_a_step_that_freezes_stops_it_and_says_until_when() -> None:
     found = ask(known(0, 1), -0.1)
     assert found.releases == "frozen"

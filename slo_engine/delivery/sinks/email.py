@@ -14,7 +14,7 @@ from email.policy import SMTP
 from email.utils import parseaddr
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
 
 from slo_engine.connect import Connection, Reason, TlsError, failure_of, tls
 from slo_engine.connect.verdict import MAX_REASON
@@ -73,7 +73,9 @@ class EmailSinkSettings(SinkSettings):
     username: str | None = None
     password: SecretStr | None = None
     sender: Address = Field(alias="from")
-    to: Annotated[list[Address], Field(min_length=1)]
+    to: Annotated[
+        list[Address], BeforeValidator(lambda value: [value] if isinstance(value, str) else value), Field(min_length=1)
+    ]
     timeout: SinkTimeout = SINK_TIMEOUT
 
     @model_validator(mode="after")

@@ -142,7 +142,7 @@ def _outcome(answer: Answer | Retry | Refused) -> Outcome:
         return answer
     try:
         found = json.loads(answer.body)["id"]
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return Retry("Grafana answered without the id of an annotation: is url that of Grafana?")
     return Delivered({"id": found})
 

@@ -65,6 +65,7 @@ class IncidentIoSinkSettings(SinkSettings, ConnectionSettings):
     """One item of ``sinks``."""
 
     PARTS: ClassVar[tuple[str, ...]] = tuple(_PARTS)
+    TAKES_POSTS: ClassVar[bool] = False
 
     type: Literal["incident_io"]
     url: HttpUrl = "https://api.incident.io"

@@ -70,6 +70,7 @@ class OpsgenieSinkSettings(SinkSettings, TransportSettings):
     """One item of ``sinks``."""
 
     PARTS: ClassVar[tuple[str, ...]] = tuple(_PARTS)
+    TAKES_POSTS: ClassVar[bool] = False
 
     type: Literal["opsgenie"]
     url: HttpUrl = "https://api.opsgenie.com"

@@ -145,7 +145,7 @@ class PagerDutySink:
         said = self._masked(said_in(answer.body, self._sender.connection))
         status, reasons = _read(answer.body)
         if answer.status == 400 or status == "invalid event":
-            why = self._masked("; ".join(reasons)) or said
+            why = self._masked("; ".join(reasons)) or said or f"HTTP {answer.status}"
             return Refused(f"PagerDuty refuses the event: {why}{_advice(why)}")
         outcome = self._sender.outcome(answer)
         if isinstance(outcome, Retry):

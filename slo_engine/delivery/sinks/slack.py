@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from slo_engine.connect import said_in
+from slo_engine.connect import Verdict, said_in, verdict_on
 from slo_engine.connection_settings import ConnectionSettings, HttpUrl
 from slo_engine.delivery.forms import Forms
 from slo_engine.delivery.http import SINK_TIMEOUT, HttpSender, SinkTimeout, object_in, wait_of
@@ -156,6 +156,8 @@ class SlackSink:
         error = found.get("error")
         if found.get("ok") is not True and isinstance(error, str) and error:
             said = self._sender.connection.masked(" ".join([error, *_details(found)])[:300])
+            if error not in errors.FOR_GOOD and verdict_on(answer.status) is Verdict.RETRY:
+                return Retry(f"HTTP {answer.status} ({said})", wait_of(answer))
             return _Problem(error, errors.outcome_of(error, said, wait_of(answer)))
         verdict = self._sender.outcome(answer)
         if isinstance(verdict, Retry):

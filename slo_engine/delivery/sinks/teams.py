@@ -9,6 +9,7 @@ import asyncio
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 from slo_engine.connect import Connection, Verdict, verdict_on
@@ -127,13 +128,17 @@ class _Room(NamedTuple):
 
 
 _ROOMS = (_Room(500, 12_000, 20, 15), _Room(300, 6000, 12, 12), _Room(200, 3000, 6, 8), _Room(200, 800, 0, 4))
-"""Of the last one every message fits, whatever its letters."""
+"""From the largest to the smallest."""
 
 
 def fitting(found: Outline, title: str, text: str) -> bytes:
     """The message, small enough for Teams. Words are cut, links are not."""
-    bodies = (_as_json(found, title, text, room) for room in _ROOMS)
-    return next(body for body in bodies if len(body) <= LARGEST_CARD)
+    for room in _ROOMS:
+        if len(body := _as_json(found, title, text, room)) <= LARGEST_CARD:
+            return body
+    # Whatever its letters, title and links are there.
+    bare = replace(found, facts=(), budgets=(), more_budgets=0, instead_of="")
+    return _as_json(bare, title, "", _ROOMS[-1])
 
 
 def _as_json(found: Outline, title: str, text: str, room: _Room) -> bytes:
