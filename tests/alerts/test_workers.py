@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from slo_engine.alerts import Enrichment, Intake
-from slo_engine.alerts.workers import SIDE_BY_SIDE
+from slo_engine.alerts.workers import SIDE_BY_SIDE, _add_update
 from slo_engine.definitions import load
 from slo_engine.delivery.route_settings import RouteSettings
 from slo_engine.evidence import Backends, Gatherer, Source, Subject, once, sources
@@ -259,18 +259,21 @@ def at_hour(hour: int) -> float:
     return datetime(2026, 11, 23, hour, tzinfo=UTC).timestamp()
 
 
-def completed(database: Database, *posted: tuple[int, bytes]) -> list[tuple[str, list[str]]]:
+def completed(
+    database: Database, *posted: tuple[int, bytes], routes: Routes | None = None
+) -> list[tuple[str, list[str]]]:
     """(kind, sinks) of each message, when these were posted at these hours."""
+    wanted = len(stored(database)) + len(posted)
     for hour, each in posted:
         database.write(partial(inbox.accept, body=each, now=at_hour(hour)))
 
     async def run() -> None:
         gatherer = Gatherer(asking(NoStatuses()), budget=1.0)
-        enrichment = Enrichment(database, lambda: SLOS, gatherer, ROUTED, lambda: None)
+        enrichment = Enrichment(database, lambda: SLOS, gatherer, routes or ROUTED, lambda: None)
         intake = Intake(database, enrichment.tell)
         tasks = [asyncio.create_task(intake.run()), asyncio.create_task(enrichment.run())]
         async with asyncio.timeout(20):
-            while len([each for each in stored(database) if each.state == "ready"]) < len(posted):  # noqa: ASYNC110
+            while len([each for each in stored(database) if each.state == "ready"]) < wanted:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
         intake.stop()
         enrichment.stop()
@@ -312,3 +315,20 @@ def test_what_resolves_an_incident_goes_to_whoever_was_told_of_it(database: Data
 def test_a_resolved_alert_of_which_nobody_was_told_goes_where_its_route_leads(database: Database) -> None:
     page = {**SUCCESS_LABELS, "severity": "page"}
     assert completed(database, (15, body(labels=page, status="resolved"))) == [("resolved", ["late"])]
+
+
+def test_what_resolves_an_incident_goes_to_a_sink_that_is_there_when_the_other_was_renamed(database: Database) -> None:
+    page = {**SUCCESS_LABELS, "severity": "page"}
+    completed(database, (11, body(labels=page)))
+    renamed = Routes((), ("new-name",))
+    found = completed(database, (15, body(labels=page, status="resolved")), routes=renamed)
+    assert found[-1] == ("resolved", ["new-name"])
+
+
+def test_late_evidence_is_not_told_after_the_end(database: Database) -> None:
+    page = {**SUCCESS_LABELS, "severity": "page"}
+    completed(database, (11, body(labels=page)), (12, body(labels=page, status="resolved")))
+    _, first = database.read(lambda connection: messages.newest(connection, 2))
+    new = messages.NewMessage(at_hour(13), first.thread, "update", "page", "title", first.content)
+    database.write(partial(_add_update, new=new, after=first.id, takes_it=["early"]))
+    assert [each.kind for each in stored(database)] == ["resolved", "firing"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from slo_engine.delivery import Delivered, Outcome, Refused, Retry
 from slo_engine.delivery.courier import LONGEST_DELAY, Courier, Fallback, delay_before
@@ -50,11 +51,12 @@ def database(tmp_path: Path) -> Iterator[Database]:
     opened.close()
 
 
-def put_out(database: Database, *sinks: str, thread: str = "thread", kind: str = "firing") -> int:
-    import time
-
-    posted = database.write(lambda connection: inbox.accept(connection, b"{}", time.time()))
-    new = messages.NewMessage(time.time(), thread, kind, "page", "title", {}, posted)
+def put_out(
+    database: Database, *sinks: str, thread: str = "thread", kind: str = "firing", at: float | None = None
+) -> int:
+    received_at = time.time() if at is None else at
+    posted = database.write(lambda connection: inbox.accept(connection, b"{}", received_at))
+    new = messages.NewMessage(received_at, thread, kind, "page", "title", {}, posted)
     added = database.write(lambda connection: messages.add(connection, new))
     content = {"evidence": None, "payload": {"message": added}}
     database.write(lambda connection: messages.finish(connection, added, content, sinks, 0.0))
@@ -212,3 +214,60 @@ def test_a_sink_gets_what_it_said_of_the_same_incident_before(database: Database
         ("firing", None),  # another incident begins
         ("firing", None),
     ]
+
+
+def kinds(sink: FakeSink) -> list[str]:
+    return [each.kind for each in sink.got]
+
+
+def test_who_is_told_of_an_incident_by_fallback_is_told_of_its_end(database: Database) -> None:
+    put_out(database, "pager")
+    put_out(database, "pager", kind="resolved")
+    pager, mail = FakeSink(Refused("HTTP 400")), FakeSink()
+    courier = Courier(database, {"pager": pager, "mail": mail}, {"pager": Fallback("mail", 600.0)})
+    run_until(courier, lambda: delivered(database, "mail") == 2 and delivered(database, "pager") == 1)
+    assert kinds(mail) == ["firing", "resolved"]
+
+
+def test_who_was_told_of_the_end_is_not_told_after_it_that_the_incident_goes_on(database: Database) -> None:
+    first = put_out(database, "pager", "mail")
+    put_out(database, "pager")
+    put_out(database, "pager", "mail", kind="resolved")
+    pager, mail = FakeSink(*[Retry("HTTP 503")] * 2, Refused("HTTP 400"), Refused("HTTP 400")), FakeSink()
+    courier = Courier(database, {"pager": pager, "mail": mail}, {"pager": Fallback("mail", 0.0)})
+    run_until(courier, lambda: delivered(database, "pager") == 1)
+    assert kinds(mail) == ["firing", "resolved"]
+    assert rows(database, "mail")[0][0] == first
+
+
+def test_a_message_goes_to_the_fallback_in_time_though_its_sink_takes_others_and_the_engine_was_restarted(
+    database: Database,
+) -> None:
+    put_out(database, "pager")
+    pager, mail = FakeSink(Retry("HTTP 429", 600.0)), FakeSink()
+    run_until(Courier(database, {"pager": pager, "mail": mail}), lambda: len(pager.got) == 1)
+    put_out(database, "pager", thread="other")
+    courier = Courier(database, {"pager": pager, "mail": mail}, {"pager": Fallback("mail", 0.2)})
+    run_until(courier, lambda: delivered(database, "mail") == 1 and delivered(database, "pager") == 1)
+    assert [each.thread for each in mail.got] == ["thread"]
+
+
+def test_one_odd_answer_ends_nothing(database: Database) -> None:
+    put_out(database, "odd")
+    put_out(database, "fine", thread="other")
+    odd, fine = FakeSink(Refused("half a letter: \ud800")), FakeSink()
+    courier = Courier(database, {"odd": odd, "fine": fine})
+    run_until(courier, lambda: delivered(database, "fine") == 1 and ("odd", "dead") in database.read(outbox.counts))
+
+
+def test_a_message_that_is_old_because_the_engine_was_down_is_tried_again(database: Database) -> None:
+    put_out(database, "one", at=time.time() - 30 * 3600)
+    sink = FakeSink(Retry("HTTP 503"))
+    run_until(Courier(database, {"one": sink}), lambda: delivered(database, "one") == 1)
+
+
+def test_what_was_put_off_before_the_clock_was_set_back_is_sent(database: Database) -> None:
+    put_out(database, "one")
+    ahead = update(table).values(next_at=time.time() + 3 * 3600, lease_until=time.time() + 3 * 3600)
+    database.write(lambda connection: connection.execute(ahead))
+    run_until(Courier(database, {"one": FakeSink()}), lambda: delivered(database, "one") == 1)

@@ -539,7 +539,14 @@ def test_a_webhook_that_refuses_blocks_gets_the_short_text(hook: SlackHook, erro
     assert "blocks" not in hook.bodies[1]
 
 
-@pytest.mark.parametrize("body", ["", "<html>login</html>", "fine"])
+@pytest.mark.parametrize("body", ["ok", "fine", '{"ok": true}', '{"success": true}'])
+def test_what_takes_the_format_of_slack_may_say_yes_in_other_words(hook: SlackHook, body: str) -> None:
+    hook.script = [Reply(200, body)]
+    (outcome,) = tell(SlackWebhookSink.of(hook_settings(hook)), FIRING)
+    assert isinstance(outcome, Delivered)
+
+
+@pytest.mark.parametrize("body", ["", "<html>login</html>", '{"ok": false}', '{"success": false}'])
 def test_a_200_that_is_not_ok_is_no_delivery(hook: SlackHook, body: str) -> None:
     hook.script = [Reply(200, body)]
     (outcome,) = tell(SlackWebhookSink.of(hook_settings(hook)), FIRING)

@@ -72,7 +72,7 @@ def test_that_nothing_is_frozen_is_known_only_of_fresh_budgets() -> None:
 
 def test_a_budget_without_data_is_not_known() -> None:
     found = ask(known(), None)
-    assert (found.releases, found.reason) == ("unknown", "no data: agents success")
+    assert (found.releases, found.reason) == ("unknown", "no data: agents success agent_type=support")
 
 
 def test_a_policy_is_about_the_slos_that_it_names() -> None:

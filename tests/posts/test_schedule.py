@@ -33,6 +33,12 @@ def test_a_time_that_the_clock_shows_twice_is_one_and_one_that_it_leaves_out_is_
     assert dues("30 2 * * *", "2026-03-28T12:00:00Z", 2) == ["29 01:30", "30 00:30"]
 
 
+def test_a_time_that_the_clock_shows_twice_is_one_whenever_it_is_asked() -> None:
+    schedule = Schedule("*/30 2 * * *", BERLIN)
+    between = datetime(2026, 10, 25, 0, 45, tzinfo=UTC)  # 02:45, before the clock is set back to 02:00
+    assert schedule.due(between, datetime(2026, 10, 25, 12, tzinfo=UTC)) is None
+
+
 def test_days_of_the_week_are_named() -> None:
     assert dues("0 9 * * mon-fri", "2026-11-27T00:00:00Z", 5) == ["27 08:00", "30 08:00", "01 08:00"]
     with pytest.raises(CronError, match="by their names"):

@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from slo_engine.definitions import load
+from slo_engine.definitions.slo import SloSet
 from slo_engine.notifications import Message, Post, restored
 from slo_engine.posts.plan import Plan, Planned
 from slo_engine.posts.poster import Poster
+from slo_engine.posts.schedule import Schedule
 from slo_engine.posts.settings import BudgetPolicySettings, PostsSettings
 from slo_engine.store import Database, budgets, messages
-from tests.posts.worlds import START, MadeUpBoard, slos
+from tests.posts.worlds import SLOS_TEXT, START, MadeUpBoard, slos
+
+UTC_ZONE = ZoneInfo("UTC")
 
 HOUR, DAY, MINUTE = timedelta(hours=1), timedelta(days=1), timedelta(minutes=1)
 
@@ -209,8 +216,6 @@ def test_a_digest_waits_for_prometheus_and_then_says_that_nothing_is_known(datab
 
 
 def test_an_slo_that_is_declared_no_more_has_lost_no_data(database: Database) -> None:
-    from slo_engine.definitions.slo import SloSet
-
     declared = [slos()]
     board = MadeUpBoard({"support": [(timedelta(0), 0.9)]})
     poster = Poster(database, board, lambda: declared[0], PLAN, report, now=lambda: board.now)
@@ -223,3 +228,65 @@ def test_an_slo_that_is_declared_no_more_has_lost_no_data(database: Database) ->
     poster.tick()
     assert database.read(budgets.states) == {}
     assert database.read(lambda connection: messages.newest(connection, 10)) == []
+
+
+def one(database: Database, board: MadeUpBoard, text: str | None = None) -> Poster:
+    declared = load(text) if text else slos()
+    return Poster(database, board, lambda: declared, PLAN, report, now=lambda: board.now)
+
+
+def pass_time(poster: Poster, board: MadeUpBoard, span: timedelta, step: timedelta = 5 * MINUTE) -> None:
+    until = board.now + span
+    while board.now < until:
+        board.now += step
+        board.refresh()
+        poster.tick()
+
+
+def test_an_slo_that_is_divided_otherwise_has_lost_no_data(database: Database) -> None:
+    board = MadeUpBoard({"support": [(timedelta(0), -0.5)]})
+    pass_time(one(database, board), board, HOUR)
+    assert len(database.read(budgets.states)) == 1
+    poster = one(database, board, SLOS_TEXT.replace("by: [agent_type]", "by: [agent_type, region]"))
+    board.statuses, board.now = (), board.now + MINUTE
+    board.evaluated_at = board.now
+    poster.tick()
+    assert database.read(budgets.states) == {}
+    assert database.read(lambda connection: messages.newest(connection, 10)) == []
+
+
+def test_a_group_that_is_gone_for_as_long_as_its_window_is_forgotten(database: Database) -> None:
+    board = MadeUpBoard({"support": [(timedelta(0), -0.5)], "other": [(timedelta(0), 0.9)]})
+    poster = one(database, board)
+    pass_time(poster, board, 9 * HOUR)
+    del board.plan["support"]
+    pass_time(poster, board, HOUR)
+    pass_time(poster, board, 29 * DAY, 6 * HOUR)
+    assert len(database.read(budgets.states)) == 2
+    pass_time(poster, board, 3 * DAY, 6 * HOUR)
+    assert len(database.read(budgets.states)) == 1
+
+
+def test_a_clock_that_was_ahead_once_stops_nothing(database: Database) -> None:
+    board = MadeUpBoard({"support": [(timedelta(0), 0.9), (26 * HOUR, 0.2), (300 * DAY, 0.9)]})
+    poster = one(database, board)
+    board.now = START + 365 * DAY
+    board.refresh()
+    poster.tick()
+    board.now = START
+    pass_time(one(database, board), board, 36 * HOUR)
+    kinds = [each.kind for each in reversed(database.read(lambda connection: messages.newest(connection, 50)))]
+    assert sorted(kinds) == ["digest", "digest", "digest", "status"]
+
+
+def test_one_post_that_fails_keeps_no_other_from_being_made(database: Database) -> None:
+    def broken(planned: Planned, due: datetime, now: datetime) -> tuple[str, Post]:
+        raise KeyError("a bug")
+
+    board = MadeUpBoard({"support": [(timedelta(0), 0.9)]})
+    plan = replace(
+        PLAN, schedules=(replace(PLAN.schedules[2], schedule=Schedule("0 7 * * *", UTC_ZONE)), *PLAN.schedules)
+    )
+    poster = Poster(database, board, slos, plan, broken, now=lambda: board.now)
+    pass_time(poster, board, 12 * HOUR)
+    assert [each.kind for each in database.read(lambda connection: messages.newest(connection, 10))] == ["digest"] * 2

@@ -74,7 +74,7 @@ class MadeUpBoard:
 
     def __init__(self, plan: Mapping[str, Sequence[tuple[timedelta, float | None]]]) -> None:
         """``plan``: group -> (time since the start, budget left from then on)."""
-        self._plan = plan
+        self.plan = dict(plan)
         self.now = START
         self.is_down = False
         self.statuses: Sequence[SloStatus] = ()
@@ -84,7 +84,7 @@ class MadeUpBoard:
         if self.is_down:
             raise PrometheusError("timeout", "Prometheus at http://prom did not answer within 10 s")
         found = []
-        for group, values in self._plan.items():
+        for group, values in self.plan.items():
             lefts = [left for after, left in values if START + after <= self.now]
             if lefts:
                 found.append(status(lefts[-1], self.now, group=group))

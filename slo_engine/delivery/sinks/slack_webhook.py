@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from slo_engine.connect import said_in
 from slo_engine.connection_settings import WebhookUrlSettings
 from slo_engine.delivery.forms import Forms
-from slo_engine.delivery.http import SINK_TIMEOUT, HttpSender, SinkTimeout, wait_of
+from slo_engine.delivery.http import SINK_TIMEOUT, HttpSender, SinkTimeout, object_in, wait_of
 from slo_engine.delivery.sink import Delivered, Outcome, Refused, Retry, SinkSettings
 from slo_engine.delivery.sinks import slack_errors as errors
 from slo_engine.delivery.sinks.slack import Mention, own_form
@@ -91,5 +91,8 @@ class SlackWebhookSink:
         verdict = self._sender.outcome(answer)
         if isinstance(verdict, Retry | Refused):
             return verdict
+        found = object_in(answer.body)
+        if not said or False in (found.get("ok"), found.get("success")):  # a page for people, or a failure
+            return Retry(f"{self._sender.connection.address} answered {said or 'a page'!r} instead of 'ok'")
         # What takes Slack's format (Mattermost, Rocket.Chat) says yes in other words, and would get it for a day.
         return Delivered({"status": answer.status} | ({} if said == "ok" else {"said": said}))
