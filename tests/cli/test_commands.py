@@ -107,6 +107,18 @@ def test_status_of_a_prometheus_that_is_not_there_is_a_failure_with_its_reason()
             "sinks: [{name: a, type: console, templates: {firing: {title: '{{ x }}'}}}]",
             "sinks: a: templates.firing.title: 'x' is undefined",
         ),
+        ("routes: [{sinks: []}, {match: {slo: a}, sinks: []}]", "routes.0: it takes everything"),
+        ("posts: {schedules: [{name: d, cron: '0 9 31 2 *', sinks: []}]}", "is never due"),
+        ("posts: {crossings: {sinks: [], levels: [10, 10]}}", "each of them once"),
+        ("posts: {crossings: {sinks: [], forecast: 3}}", "posts.crossings.forecast: is not a duration"),
+        ("budget_policies: [{match: {severity: page}, steps: []}]", "severity: remove it, budgets have none"),
+        ("budget_policies: [{steps: []}]", "budget_policies.0.steps: has no step"),
+        ("sinks: [{name: a, type: console}]\nsinks: []", "settings.yaml:2:1: the key 'sinks' stands twice"),
+        ("routes: [{match: {hours: {begin: 22:00}}, sinks: []}]", "hours.begin: must be text: put it in quotes"),
+        (
+            "sinks: [{name: a, type: opsgenie, token: x}]\nposts: {crossings: {sinks: a}}",
+            "posts.crossings.sinks: a is a sink of alerts, and takes no posts",
+        ),
         ("store: {url: 'mysql://x'}", "only sqlite:///<file> is supported"),
         (
             "langfuse: {url: 'http://x', public_key: pk, secret_key_file: nowhere}",
@@ -169,6 +181,15 @@ def test_a_variable_that_cannot_be_used_is_named(name: str, value: str, said: st
     done = run("status", "slos", env={name: value})
     assert done.returncode == 2
     assert said in done.stderr
+
+
+def test_a_duration_and_a_name_in_the_environment_need_no_quotes_for_json(tmp_path: Path) -> None:
+    (tmp_path / "settings.yaml").write_text("sinks: [{name: a, type: console}]")
+    environment = {"SLO_ENGINE_STATUS__INTERVAL": "15s", "SLO_ENGINE_POSTS__CROSSINGS__SINKS": "a"}
+    done = run("notify", "preview", "--config", "settings.yaml", cwd=tmp_path, **environment)
+    assert done.returncode == 0, done.stderr
+    wrong = run("notify", "preview", "--config", "settings.yaml", cwd=tmp_path, SLO_ENGINE_STATUS__INTERVAL="soon")
+    assert "SLO_ENGINE_STATUS__INTERVAL: is not a duration" in wrong.stderr
 
 
 def test_paths_of_slo_files_in_the_environment_are_paths(tmp_path: Path) -> None:
