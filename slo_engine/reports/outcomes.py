@@ -21,6 +21,9 @@ from slo_engine.reports.month import Day, Month
 LEAST_MINUTES = 1440
 """Of records, for a verdict on a month: what a group did within an hour says nothing about it."""
 
+LEAST_SHARE = 0.1
+"""The same for a month of which little has gone by."""
+
 _HAIR = 1e-9
 """Sums of many floating point numbers: an objective that is met exactly is met."""
 
@@ -84,7 +87,8 @@ def outcome_of(
         found = _of_money(outcome, outcome.allowance.amount, unseen)
     else:
         found = _of_events(outcome, error_budget(outcome.objective), unseen)
-    if minutes < LEAST_MINUTES and found.met is not None:
+    least = min(LEAST_MINUTES, LEAST_SHARE * math.fsum(day.minutes for day in days))
+    if minutes < least and found.met is not None:
         return replace(found, met=None, reason=f"only {amounts.length(minutes * 60)} of the month are recorded")
     return found
 

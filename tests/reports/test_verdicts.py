@@ -74,8 +74,13 @@ def test_what_nobody_recorded_may_decide_and_then_it_is_not_known(dark: float, e
 def test_darkness_before_a_group_was_there_hides_nothing_of_it() -> None:
     found = outcome("runs", (1440, 1440, 5), dark=1440, first=4)
     assert (found.met, found.since) == (True, date(2026, 11, 4))
-    begins_at_noon = outcome("runs", (720, 720, 5), dark=720, first=3)
+    begins_at_noon = outcome("runs", (720, 720, 5), (1440, 1440, 5), dark=720, first=3)
     assert (begins_at_noon.met, begins_at_noon.since) == (True, date(2026, 11, 3))
+
+
+def test_what_a_group_did_within_hours_says_nothing_about_a_month() -> None:
+    found = outcome("runs", (720, 720, 5), dark=720, first=3)
+    assert (found.met, found.reason) == (None, "only 12 h of the month are recorded")
 
 
 def test_month_whose_records_begin_late_says_so_once() -> None:
