@@ -18,6 +18,9 @@ MOVED = 0.01
 MOST_MOVES = 5
 MOST_CHANGES = 20
 
+MOST_TOLD = 50
+"""Of what happened at once: when so many budgets fall together, one reason is behind them."""
+
 BudgetKey = tuple[str, str, tuple[tuple[str, str], ...]]
 """Service, SLO, and the labels of the group, sorted."""
 
@@ -150,8 +153,8 @@ def status_post(
     post = Post(
         at=at.isoformat(),
         tone=tone,
-        changes=tuple(changes),
-        policies=tuple(policies),
+        changes=(*changes[:MOST_TOLD], *([f"and {len(changes) - MOST_TOLD} more"] if len(changes) > MOST_TOLD else ())),
+        policies=tuple(policies[:MOST_TOLD]),
         statuses=tuple(each.as_json() for each in worst_first(statuses)),
         links=links,
     )
