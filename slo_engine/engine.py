@@ -113,7 +113,7 @@ class Engine:
         )
         self._intake = Intake(self._database, self._enrichment.tell)
         links = (Link("SLOs", settings.public_url),) if settings.public_url else ()
-        plan = settings.posts.plan(policies, links)
+        plan = settings.posts.plan(policies, links, timedelta(seconds=settings.status.interval.seconds))
         active = lambda: self._slos.active.slos  # noqa: E731
         report = monthly(active, self._prometheus, self._database.read, links)
         self._poster = Poster(self._database, self._board, active, plan, report, self._tell_courier)

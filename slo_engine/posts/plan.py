@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
 
 from slo_engine.notifications import Link
 from slo_engine.notifications.message import Kind
@@ -42,6 +43,9 @@ class Plan:
     policies: tuple[Policy, ...] = ()
     links: tuple[Link, ...] = ()
     """That go with each post."""
+    longest_between: timedelta = timedelta(minutes=5)
+    """Between two looks at the budgets: what was so at both may have been otherwise meanwhile, if more has gone by (and
+    more than it has to hold)."""
 
     @property
     def watches(self) -> bool:

@@ -48,9 +48,6 @@ AROUND = timedelta(minutes=15)
 LOOK = ":look"
 """The name of the run that the newest look at crossings is noted under; no schedule can be called so."""
 
-LONGEST_BETWEEN = timedelta(minutes=5)
-"""Between two looks: what was so at both may have been otherwise meanwhile, if more has gone by."""
-
 FUTURE = timedelta(minutes=5)
 """What was noted further ahead than this was noted before the clock was set back."""
 
@@ -90,7 +87,7 @@ class Poster:
     def tick(self) -> None:
         """Post what there is. Never raises for an outage: what could not be posted is posted later."""
         try:
-            posted = self._look()
+            posted = self._look_safely()
             for planned in self._plan.schedules:
                 posted = self._post_if_due(planned) or posted
         except StoreError as error:
@@ -98,6 +95,16 @@ class Poster:
             return
         if posted:
             self._on_posted()
+
+    def _look_safely(self) -> bool:
+        try:
+            return self._look()
+        except StoreError:
+            raise
+        except Exception:
+            # A bug in what is told of budgets must not keep digests and reports from being made.
+            logger.exception("the budgets could not be looked at")
+            return False
 
     def _look(self) -> bool:
         at, statuses = self._board.evaluated_at, self._board.statuses
@@ -211,7 +218,7 @@ class _Look:
         told = plan.crossings
         self._rules = told.rules if told else Rules()
         self._is_quiet = told is not None and told.quiet is not None and told.quiet.hold(at)
-        self._is_after_gap = last is None or at - last > max(self._rules.hold, LONGEST_BETWEEN)
+        self._is_after_gap = last is None or at - last > max(self._rules.hold, plan.longest_between)
         self._changed: dict[budgets.GroupKey, State | None] = {}
         self._crossings: list[Crossing] = []
         self._messages: list[tuple[messages.NewMessage, tuple[str, ...]]] = []

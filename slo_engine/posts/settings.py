@@ -115,8 +115,11 @@ class PostsSettings(SettingsSection):
             raise ValueError("schedules: two have the same name")
         return self
 
-    def plan(self, policies: Sequence[Policy], links: tuple[Link, ...]) -> Plan:
-        """As the clock follows it. ``links``: that go with each post."""
+    def plan(
+        self, policies: Sequence[Policy], links: tuple[Link, ...], interval: timedelta = timedelta(minutes=1)
+    ) -> Plan:
+        """As the clock follows it. ``links``: that go with each post; ``interval``: at which the budgets are
+        evaluated."""
         told = self.crossings
         return Plan(
             schedules=tuple(
@@ -127,6 +130,7 @@ class PostsSettings(SettingsSection):
             else Crossings(told.rules(), told.match.match, told.sinks, told.quiet.hours() if told.quiet else None),
             policies=tuple(policies),
             links=links,
+            longest_between=max(Plan.longest_between, 3 * interval),
         )
 
 
