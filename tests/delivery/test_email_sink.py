@@ -402,6 +402,7 @@ def settings_of(tmp_path: Path, **keys: Any) -> list[object]:
         ({"from": "nobody"}, "sinks.0.from: must be one address"),
         ({"to": []}, "sinks.0.to"),
         ({"to": ["a@example.com\nBcc: b@example.com"]}, "must be one address"),
+        ({"to": ["a@example.com, b@example.com"]}, "must be one address"),
         ({"username": "slo"}, "username and password: set both, or neither"),
         ({"tls": "none", "username": "slo", "password": "x"}, "the password would be sent readable"),
         ({"ca_file": "nowhere.pem"}, "ca_file nowhere.pem cannot be read"),

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from email.policy import SMTP
-from email.utils import parseaddr
+from email.utils import getaddresses, parseaddr
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, model_validator
@@ -51,8 +51,9 @@ _ADVICE: Mapping[Reason, str] = {
 
 def _address(text: str) -> str:
     _, address = parseaddr(text)
+    is_one = len(getaddresses([text])) == 1
     name, at, domain = address.rpartition("@")
-    if not (name and at and domain) or not (text.isascii() and text.isprintable()) or " " in address:
+    if not (is_one and name and at and domain) or not (text.isascii() and text.isprintable()) or " " in address:
         raise ValueError("must be one address, such as slo@example.com, in ASCII")
     return text
 
