@@ -155,6 +155,11 @@ class SloSet:
         return next((each for each in self.thresholds if (each.service, each.alert) == (service, alert)), None)
 
     @property
+    def paging_severities(self) -> frozenset[str]:
+        """What the severity of a page is called in the labels of alerts."""
+        return frozenset({"page", *(slo.alerting["page"].severity or "page" for slo in self.slos)})
+
+    @property
     def services(self) -> tuple[str, ...]:
         """The names of all services, sorted."""
         return tuple(sorted({slo.service for slo in self.slos} | {plain.service for plain in self.thresholds}))

@@ -41,12 +41,12 @@ def key_of(service: str, slo: str, group: Mapping[str, str]) -> BudgetKey:
     return service, slo, tuple(sorted(group.items()))
 
 
-def worst_first(statuses: Iterable[SloStatus]) -> list[SloStatus]:
-    """What fires, then by the budget left; what has no data comes last."""
+def worst_first(statuses: Iterable[SloStatus], paging: frozenset[str]) -> list[SloStatus]:
+    """What pages, then by the budget left; what has no data comes last. ``paging``: severities of pages."""
 
     def order(status: SloStatus) -> tuple[bool, bool, float]:
         left = status.error_budget_remaining
-        return (left is None, not any(each.severity == "page" for each in status.firing), 0.0 if left is None else left)
+        return (left is None, not any(each.severity in paging for each in status.firing), 0.0 if left is None else left)
 
     return sorted(statuses, key=order)
 
@@ -58,13 +58,14 @@ def digest(
     since: datetime,
     told: Sequence[Told],
     before: Mapping[BudgetKey, float],
+    paging: frozenset[str],
     policies: Sequence[str] = (),
     links: tuple[Link, ...] = (),
     failure: str | None = None,
 ) -> tuple[str, Post]:
     """Title and post. ``since``: what it looks back to; ``told``: the crossings since then, newest last; ``before``:
     what was left of each budget then; ``failure``: why ``statuses`` are not those of ``at``."""
-    rows = worst_first(statuses)
+    rows = worst_first(statuses, paging)
     lines = [f"The SLOs could not be evaluated: {failure}. The figures are of the last evaluation."] if failure else []
     moves = _moves(rows, before)
     changes = [_said(each) for each in told[-MOST_CHANGES:]]
@@ -75,7 +76,7 @@ def digest(
     lines += moves
     post = Post(
         at=at.isoformat(),
-        tone="bad" if failure else _tone(rows),
+        tone="bad" if failure else _tone(rows, paging),
         changes=tuple(changes),
         lines=tuple(lines),
         policies=tuple(policies),
@@ -101,9 +102,9 @@ def _title(rows: Sequence[SloStatus], changes: int, *, is_known: bool) -> str:
     return f"{budgets}: {', '.join(parts) or 'none exhausted, nothing fires'}{passed}"
 
 
-def _tone(rows: Sequence[SloStatus]) -> Tone:
+def _tone(rows: Sequence[SloStatus], paging: frozenset[str]) -> Tone:
     left = [value for each in rows if (value := _left(each)) is not None]
-    if any(value <= 0 for value in left) or any(alert.severity == "page" for each in rows for alert in each.firing):
+    if any(value <= 0 for value in left) or any(alert.severity in paging for each in rows for alert in each.firing):
         return "bad"
     if any(value < LOW for value in left) or any(each.firing for each in rows) or len(left) < len(rows):
         return "warn"
@@ -138,6 +139,7 @@ def status_post(
     at: datetime,
     policies: Sequence[str],
     links: tuple[Link, ...],
+    paging: frozenset[str],
 ) -> tuple[str, Post]:
     """Title and post for what happened at once to some budgets. ``statuses``: of these; ``policies``: the steps in
     force for them."""
@@ -155,7 +157,7 @@ def status_post(
         tone=tone,
         changes=(*changes[:MOST_TOLD], *([f"and {len(changes) - MOST_TOLD} more"] if len(changes) > MOST_TOLD else ())),
         policies=tuple(policies[:MOST_TOLD]),
-        statuses=tuple(each.as_json() for each in worst_first(statuses)),
+        statuses=tuple(each.as_json() for each in worst_first(statuses, paging)),
         links=links,
     )
     return title, post

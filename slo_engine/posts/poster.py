@@ -193,6 +193,7 @@ class Poster:
                 for each in told
                 if key_of(each.service, each.slo, each.group) in wanted
             ],
+            paging=self._slos().paging_severities,
             before={_budget_key(key): left for key, left in before.items()},
             policies=lines_in_force(self._plan.policies, self._slos(), known, statuses),
             links=self._plan.links,
@@ -304,7 +305,7 @@ class _Look:
         keys = dict.fromkeys(budgets.group_key(each.service, each.slo, each.group) for each in told)
         statuses = [self._statuses[key] for key in keys if key in self._statuses]
         policies = lines_in_force(self._plan.policies, self._slos, known, statuses)
-        title, post = status_post(told, statuses, self._at, policies, self._plan.links)
+        title, post = status_post(told, statuses, self._at, policies, self._plan.links, self._slos.paging_severities)
         identity = json.dumps([sinks, [[each.service, each.slo, dict(each.group), each.text] for each in told]])
         return _new_message("status", title, post, self._at, f"{self._at.timestamp():.3f}:{identity}")
 

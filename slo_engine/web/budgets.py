@@ -51,14 +51,9 @@ class Row:
 def rows(statuses: Iterable[SloStatus], slos: SloSet, incidents: Sequence[Told]) -> list[Row]:
     """Rows of all statuses: those that page first, then those of which another alert fires, those that burn, and the
     rest by what is left; those without data are the last."""
-    paging = paging_severities(slos)
+    paging = slos.paging_severities
     found = [_row(status, slos, incidents, paging) for status in statuses]
     return sorted(found, key=_order)
-
-
-def paging_severities(slos: SloSet) -> frozenset[str]:
-    """What the severity of a page is called."""
-    return frozenset({"page", *(slo.alerting["page"].severity or "page" for slo in slos.slos)})
 
 
 def _row(status: SloStatus, slos: SloSet, incidents: Sequence[Told], paging: frozenset[str]) -> Row:

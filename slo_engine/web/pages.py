@@ -18,7 +18,7 @@ from slo_engine.status.model import measured
 from slo_engine.store import inbox, messages
 from slo_engine.store.causes import SILENT_SECONDS
 from slo_engine.store.messages import DeliveryState, MessageHead, StoredMessage
-from slo_engine.web.budgets import paging_severities, rows
+from slo_engine.web.budgets import rows
 from slo_engine.web.incidents import KINDS, Incident, incidents, is_link, told
 from slo_engine.web.services import NeedsServices
 from slo_engine.web.texts import cut, lasting, visible
@@ -51,7 +51,7 @@ def overview(services: NeedsServices) -> HTMLResponse:
     """The one page."""
     now = time.time()
     active = services.slos.active
-    paging = paging_severities(active.slos)
+    paging = active.slos.paging_severities
     heads = services.database.read(lambda found: messages.newest_heads(found, READ_HEADS))
     known = incidents(heads, is_all=len(heads) < READ_HEADS)
     first = sorted(known, key=lambda each: _order(each, paging, now))[:SHOWN_INCIDENTS]

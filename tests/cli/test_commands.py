@@ -185,10 +185,11 @@ def test_a_variable_that_cannot_be_used_is_named(name: str, value: str, said: st
 
 def test_a_duration_and_a_name_in_the_environment_need_no_quotes_for_json(tmp_path: Path) -> None:
     (tmp_path / "settings.yaml").write_text("sinks: [{name: a, type: console}]")
+    asked = ("notify", "preview", "--config", "settings.yaml")
     environment = {"SLO_ENGINE_STATUS__INTERVAL": "15s", "SLO_ENGINE_POSTS__CROSSINGS__SINKS": "a"}
-    done = run("notify", "preview", "--config", "settings.yaml", cwd=tmp_path, **environment)
+    done = run(*asked, cwd=tmp_path, env=environment)
     assert done.returncode == 0, done.stderr
-    wrong = run("notify", "preview", "--config", "settings.yaml", cwd=tmp_path, SLO_ENGINE_STATUS__INTERVAL="soon")
+    wrong = run(*asked, cwd=tmp_path, SLO_ENGINE_STATUS__INTERVAL="soon")
     assert "SLO_ENGINE_STATUS__INTERVAL: is not a duration" in wrong.stderr
 
 
