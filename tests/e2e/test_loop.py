@@ -283,3 +283,21 @@ def test_every_dot_of_a_dashboard_is_a_run_whose_trace_can_be_shown(stack: Stack
         traces = {exemplar["labels"]["trace_id"] for each in series for exemplar in each["exemplars"]}
         assert traces & runs.keys(), query.name
         assert all(len(trace) == 32 for trace in traces)
+
+
+def test_what_happens_to_a_budget_is_told_once_and_freezes_releases(stack: Stack, page: dict[str, Any]) -> None:
+    def look() -> list[dict[str, Any]] | None:
+        found = [
+            each
+            for each in get(f"{stack.engine_url}/api/v1/crossings")["crossings"]
+            if (each["slo"], each["group"].get("agent_type")) == ("success", "support_agent")
+        ]
+        return found if any(each["kind"] == "policy_began" for each in found) else None
+
+    told = [each["kind"] for each in wait_for("the crossings of the burning budget", look, within=300, every=2.0)]
+    assert (told.count("fell"), told.count("policy_began")) == (1, 1)
+    log = (stack.folder / "engine.log").read_text()
+    assert log.count("\n  agents success agent_type=support_agent is exhausted") == 1  # among what changed
+    command = [sys.executable, "-m", "slo_engine", "policy", "check", "agents", "--engine", stack.engine_url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, cwd=REPOSITORY)
+    assert (done.returncode, "releases frozen" in done.stdout) == (1, True), done.stdout + done.stderr
