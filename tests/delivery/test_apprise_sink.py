@@ -23,8 +23,8 @@ from slo_engine.delivery.sinks.apprise import AppriseSink
 from slo_engine.errors import SloEngineError
 from slo_engine.notifications import Message
 from slo_engine.settings import SettingsError, load_settings
-from tests.delivery.fakes_messages import DIGEST, FIRING, INCIDENT, LINKS, MESSAGES, hostile
-from tests.delivery.fakes_services import Service, running
+from tests.delivery.fakes.incident import DIGEST, FIRING, INCIDENT, LINKS, MESSAGES, hostile
+from tests.delivery.fakes.plain import Service, running
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # within Apprise
 

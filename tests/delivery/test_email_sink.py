@@ -29,8 +29,7 @@ from slo_engine.notifications import Message
 from slo_engine.settings import SettingsError, load_settings
 from slo_engine.store import Database, inbox, messages
 from tests.connect.certificates import Authority
-from tests.delivery.fakes_mail import PASSWORD, Mailbox, mail_server
-from tests.delivery.fakes_messages import (
+from tests.delivery.fakes.incident import (
     DIGEST,
     FIRING,
     INCIDENT,
@@ -42,6 +41,7 @@ from tests.delivery.fakes_messages import (
     hostile,
     hostile_post,
 )
+from tests.delivery.fakes.mail import PASSWORD, Mailbox, mail_server
 from tests.delivery.test_courier import delivered, run_until
 
 SENDER, TO = "slo-engine <slo@example.com>", ["a@example.com", "On-call <b@example.com>"]

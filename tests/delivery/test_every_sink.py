@@ -24,6 +24,8 @@ from slo_engine.notifications import Evidence, Message, Missing
 from slo_engine.settings import load_settings, secrets_of
 from slo_engine.store import Database, messages, outbox
 from tests.connect.certificates import Authority
+from tests.delivery.fakes.incident import FIRING, REPEAT, RESOLVED, UPDATE
+from tests.delivery.fakes.mail import PASSWORD, Mailbox, mail_server
 from tests.delivery.fakes.messages import hostile
 from tests.delivery.fakes.pagers import (
     ALERT_SOURCE,
@@ -34,10 +36,8 @@ from tests.delivery.fakes.pagers import (
     OpsgenieService,
     PagerDutyService,
 )
+from tests.delivery.fakes.plain import Service, running
 from tests.delivery.fakes.slack import CHANNEL, TOKEN, SlackHook, SlackService
-from tests.delivery.fakes_mail import PASSWORD, Mailbox, mail_server
-from tests.delivery.fakes_messages import FIRING, REPEAT, RESOLVED, UPDATE
-from tests.delivery.fakes_services import Service, running
 
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")  # within Apprise
 

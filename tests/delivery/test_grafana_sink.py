@@ -19,8 +19,8 @@ from slo_engine.delivery import Delivered, Outcome, Refused, Retry, sink_of
 from slo_engine.delivery.sinks.grafana import LONGEST_LINKS, LONGEST_TAGS, LONGEST_TEXT, GrafanaSink
 from slo_engine.notifications import Message
 from slo_engine.settings import SettingsError, load_settings
-from tests.delivery.fakes_http import FakeServer, send
-from tests.delivery.fakes_messages import (
+from tests.delivery.fakes.http import FakeServer, send
+from tests.delivery.fakes.incident import (
     DIGEST,
     FIRING,
     INCIDENT,

@@ -20,8 +20,8 @@ from slo_engine.delivery.markdown import escaped
 from slo_engine.delivery.sinks.teams import _PARTS, LARGEST_CARD, TeamsSink, fitting
 from slo_engine.notifications import Message, outline
 from slo_engine.settings import SettingsError, load_settings
-from tests.delivery.fakes_http import FakeServer, send
-from tests.delivery.fakes_messages import (
+from tests.delivery.fakes.http import FakeServer, send
+from tests.delivery.fakes.incident import (
     DIGEST,
     FIRING,
     INCIDENT,
