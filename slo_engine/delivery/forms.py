@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any
 
 from jinja2 import StrictUndefined, Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -117,9 +117,6 @@ class Forms:
             line = getattr(error, "lineno", None)
             raise SloEngineError(f"{where}{f', line {line}' if line else ''}: {error}") from None
         return template
-
-
-KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 def _written(template: Template, values: Mapping[str, Any], *, may_be_cut: bool = False) -> str:

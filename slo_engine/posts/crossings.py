@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from slo_engine import amounts
@@ -327,8 +327,3 @@ def _is_near(status: SloStatus, at: datetime, rules: Rules, times: int) -> bool:
 
 def _is_absent(status: SloStatus) -> bool:
     return status.error_budget_remaining is None or any(each.alert == ABSENT_ALERT for each in status.firing)
-
-
-def time_of(seconds: float) -> datetime:
-    """Unix seconds as a time."""
-    return datetime.fromtimestamp(seconds, UTC)

@@ -137,11 +137,6 @@ def add_ready(connection: Connection, new: NewMessage, sinks: Iterable[str]) -> 
     return message_id
 
 
-def has_key(connection: Connection, key: str) -> bool:
-    """Whether there is a message of this idempotency key."""
-    return connection.execute(select(messages.c.id).where(messages.c.key == key)).first() is not None
-
-
 def sinks_of_incident(connection: Connection, thread: str, before: int) -> tuple[str, ...]:
     """The sinks that the messages of an incident went to: those of the thread since the last one that resolved it,
     with ids under ``before``."""
