@@ -83,7 +83,7 @@ lock: ## Pin requirements/ anew (needs uv)
 	uv pip compile $(LOCK_ANY) --group drain3 -o requirements/drain3.txt
 # Hashes for every platform, no index host: the header would repeat the command line, so it is left out.
 LOCK_ANY := --universal --python-version 3.11 --generate-hashes --no-header --quiet
-LOCK := $(LOCK_ANY) --extra server --extra langfuse
+LOCK := $(LOCK_ANY) --extra server --extra langfuse --extra postgresql
 
 clean:
 	rm -rf .venv .venv-peers .venv-drain3 .stack .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
