@@ -18,6 +18,7 @@ _COLUMNS = (
     ("messages", lambda: sa.Column("lease_token", sa.String(32))),
     ("outbox", lambda: sa.Column("priority", sa.Integer, nullable=False, server_default="1")),
     ("outbox", lambda: sa.Column("form", sa.String(8), nullable=False, server_default="full")),
+    ("outbox", lambda: sa.Column("resent_at", sa.Double)),
 )
 
 
