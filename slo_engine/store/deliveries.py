@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from sqlalchemy import (
@@ -27,6 +28,7 @@ from sqlalchemy import (
     update,
 )
 
+from slo_engine.scrub.outgoing import outgoing_text
 from slo_engine.store.tables import message_order, messages, outbox
 from slo_engine.store.types import database_now
 
@@ -99,6 +101,12 @@ class Delivery:
     instead_of: str | None
     """The sink that it was meant for."""
     thread: str
+
+    def as_json(self) -> dict[str, Any]:
+        """The same for programs, times as RFC 3339."""
+        times = ("received_at", "finished_at", "resent_at")
+        found = {name: value for name, value in asdict(self).items() if name not in ("next_at", "thread")}
+        return found | {name: None if found[name] is None else _time(found[name]) for name in times}
 
 
 @dataclass(frozen=True)
@@ -298,4 +306,10 @@ _DELIVERY = select(
 
 def _delivery(row: Any) -> Delivery:
     receipt = None if row.receipt is None else json.loads(row.receipt)
-    return Delivery(**{**row._mapping, "state": _STATE_OF[row.state], "receipt": receipt})
+    # What a sink has answered may repeat what it was sent, or shown.
+    error = None if row.last_error is None else outgoing_text(row.last_error)
+    return Delivery(**{**row._mapping, "state": _STATE_OF[row.state], "receipt": receipt, "last_error": error})
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import Connection, insert
 
 from slo_engine.store import Database, StoreError, deliveries, messages, outbox
 from slo_engine.store.deliveries import Orphans, Resent, Selection, Skipped, State
@@ -218,7 +218,7 @@ def test_writer_beside_the_engine_commits_and_undoes_what_fails(url: str, databa
     bury(database)
     writer = StoreWriter(url)
 
-    def fails(connection: object) -> None:
+    def fails(connection: Connection) -> None:
         writer_work(connection)
         raise LookupError("a bug")
 
