@@ -235,7 +235,7 @@ def _details(found: Delivery) -> Sequence[tuple[str, str]]:
         ("receipt", None if found.receipt is None else json.dumps(found.receipt, ensure_ascii=False)),
         ("received", amounts.second(found.received_at)),
         ("finished", None if found.finished_at is None else amounts.second(found.finished_at)),
-        ("sent again", None if found.resent_at is None else amounts.second(found.resent_at)),
+        ("queued", amounts.second(found.queued_at)),
         ("key", found.key),
     )
     return [(name, value) for name, value in rows if value is not None]

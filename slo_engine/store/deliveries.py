@@ -29,6 +29,8 @@ from sqlalchemy import (
 )
 
 from slo_engine.scrub.outgoing import outgoing_text
+from slo_engine.store import sink_states
+from slo_engine.store.outbox import SUPERSEDED_SECONDS
 from slo_engine.store.tables import message_order, messages, outbox
 from slo_engine.store.types import database_now
 
@@ -93,8 +95,8 @@ class Delivery:
     attempts: int
     next_at: float
     finished_at: float | None
-    resent_at: float | None
-    """When it was last sent again by a person; None: never."""
+    queued_at: float
+    """When it was put into the outbox, or sent again by a person."""
     last_error: str | None
     receipt: Mapping[str, Any] | None
     """What the sink said when it took it."""
@@ -104,7 +106,7 @@ class Delivery:
 
     def as_json(self) -> dict[str, Any]:
         """The same for programs, times as RFC 3339."""
-        times = ("received_at", "finished_at", "resent_at")
+        times = ("received_at", "queued_at", "finished_at")
         found = {name: value for name, value in asdict(self).items() if name not in ("next_at", "thread")}
         return found | {name: None if found[name] is None else _time(found[name]) for name in times}
 
@@ -168,7 +170,8 @@ def resend(
     outdated: bool = False,
 ) -> Resent:
     """Send again what is selected: to its sink, or ``to`` another. ``sinks``: those of the settings. ``outdated``: also
-    what a newer message of the same incident has overtaken. What waits is due at once. Nothing is sent twice, however
+    what a newer message of the same incident has overtaken. What waits is due at once, and a sink that was left alone
+    because it failed is tried. Nothing is sent twice, however
     many do this at the same time."""
     chosen = select(outbox.c.message_id).select_from(_WITH_MESSAGE).where(*selection.where())
     # Whoever else sends one of these messages again waits here. (SQLite has one writer.)
@@ -193,6 +196,8 @@ def resend(
         for first in range(0, len(ids), _AT_ONCE)
         for each in _send_again(connection, ids[first : first + _AT_ONCE], to)
     }
+    for sink in {to or row.sink for row in rows if row.id in done}:
+        sink_states.try_again(connection, sink)
     skipped |= dict.fromkeys((each for each in ids if each not in done), _IN_FLIGHT)
     for missing in sorted(set(selection.ids or ()) - {row.id for row in rows}):
         skipped[missing] = "there is no such delivery"
@@ -268,7 +273,8 @@ def _send_again(connection: Connection, ids: Sequence[int], to: str | None) -> l
         "lease_token": None,
         "finished_at": None,
         "form": "full",
-        "resent_at": database_now(),
+        # A day from now, all but the seconds after which what something newer says, too, is superseded.
+        "queued_at": database_now() - SUPERSEDED_SECONDS,
     }
     if to is not None:
         first = func.coalesce(outbox.c.instead_of, outbox.c.sink)
@@ -296,7 +302,7 @@ _DELIVERY = select(
     outbox.c.attempts,
     outbox.c.next_at,
     outbox.c.finished_at,
-    outbox.c.resent_at,
+    outbox.c.queued_at,
     outbox.c.last_error,
     outbox.c.receipt,
     outbox.c.instead_of,

@@ -42,9 +42,9 @@ class Delivery(BaseModel):
     title: str
     received_at: datetime
     attempts: int
+    queued_at: datetime
+    """When it was put into the outbox, or sent again by a person."""
     finished_at: datetime | None
-    resent_at: datetime | None
-    """When it was last sent again by a person."""
     last_error: str | None
     receipt: dict[str, Any] | None
     """What the sink said when it took it."""

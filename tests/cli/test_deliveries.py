@@ -20,6 +20,7 @@ from slo_engine.notifications import Evidence, Section, Topic
 from slo_engine.store import outbox
 from tests.alerts.payloads import notification
 from tests.cli.test_commands import ROOT, run
+from tests.store.claims import claim
 from tests.web.site import SLOS, Site
 
 SINKS = [{"name": name, "type": "webhook", "url": "http://127.0.0.1:1/hook"} for name in ("pager", "chat")]
@@ -41,7 +42,7 @@ def settings(tmp_path: Path) -> str:
 
 
 def bury(site: Site, error: str = "HTTP 401: token rejected") -> None:
-    for claimed in site.database.write(lambda found: outbox.claim(found, limit=100, lease=60.0)):
+    for claimed in claim(site.database):
         site.database.write(partial(outbox.bury, claimed=claimed, error=error))
 
 
@@ -119,7 +120,7 @@ def test_what_is_over_is_sent_again_only_when_that_is_said(site: Site, settings:
     add(site)
     bury(site)
     site.add(notification(status="resolved", group_key="a"), time.time(), sinks=["pager"])
-    for claimed in site.database.write(lambda found: outbox.claim(found, limit=100, lease=60.0)):
+    for claimed in claim(site.database):
         site.database.write(partial(outbox.delivered, claimed=claimed))
     refused = run("deliveries", "resend", "--all", "--yes", "--config", settings)
     assert (refused.returncode, refused.stdout) == (1, "0 sent again, 1 not\n")

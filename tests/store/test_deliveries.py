@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import pytest
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, insert, update
 
-from slo_engine.store import Database, StoreError, deliveries, messages, outbox
+from slo_engine.store import Database, StoreError, deliveries, messages, outbox, sink_states, tables
 from slo_engine.store.deliveries import Orphans, Resent, Selection, Skipped, State
 from slo_engine.store.reading import StoreReader, StoreWriter
 from slo_engine.store.tables import message_order
+from tests.store.claims import claim
 
 SINKS = ("chat", "pager")
 DEAD = Selection(states=["dead"])
@@ -24,10 +26,6 @@ def add(
     """A message that is ready. Returns its id."""
     new = messages.NewMessage(at, thread, kind, "page", f"{kind} of {thread}", {"payload": {}, "evidence": None})
     return database.write(lambda connection: messages.add_ready(connection, new, sinks))
-
-
-def claim(database: Database) -> list[outbox.Claim]:
-    return database.write(lambda connection: outbox.claim(connection, limit=100, lease=60.0))
 
 
 def bury(database: Database, error: str = "HTTP 401") -> None:
@@ -60,6 +58,7 @@ def states(database: Database) -> list[tuple[str, State, int]]:
 
 def test_dead_letter_that_is_sent_again_leaves_with_its_key_as_if_it_were_new(database: Database) -> None:
     add(database)
+    database.write(lambda found: found.execute(update(tables.outbox).values(queued_at=7.0)).rowcount)
     (first,) = claim(database)
     database.write(partial(outbox.bury, claimed=first, error="HTTP 401"))
     assert resend(database) == Resent((first.id,), ())
@@ -67,7 +66,7 @@ def test_dead_letter_that_is_sent_again_leaves_with_its_key_as_if_it_were_new(da
     assert (again.id, again.message.key, again.attempts) == (first.id, first.message.key, 0)
     (known,) = database.read(lambda connection: deliveries.find(connection, Selection(), 10))
     assert (known.state, known.last_error, known.finished_at) == ("waiting", "HTTP 401", None)
-    assert known.resent_at is not None
+    assert known.queued_at > 1e9
 
 
 def test_sending_again_keeps_the_order_of_an_incident(database: Database) -> None:
@@ -237,3 +236,25 @@ def test_reader_refuses_to_send_again(url: str, database: Database) -> None:
     with pytest.raises(StoreError, match=r"cannot be read: .*read-?only"):
         StoreReader(url).read(lambda connection: deliveries.resend(connection, DEAD, sinks=SINKS))
     assert states(database) == [("pager", "dead", 1)]
+
+
+def test_what_is_sent_again_beside_what_something_newer_says_too_is_superseded(database: Database) -> None:
+    alerts = ["a"]
+    for kind in ("firing", "resolved"):
+        add(database, kind=kind)
+    database.write(lambda found: found.execute(update(tables.messages).values(alerts=json.dumps(alerts))).rowcount)
+    bury(database)
+    assert len(resend(database).ids) == 2
+    assert [each.message.kind for each in claim(database)] == ["resolved"]
+    assert states(database)[0][1] == "superseded"
+
+
+@pytest.mark.parametrize(("failures", "is_tried"), [(5, True), (0, False)])
+def test_sink_that_failed_is_tried_at_once_but_not_one_that_asked_to_wait(
+    database: Database, failures: int, is_tried: bool
+) -> None:
+    add(database)
+    bury(database)
+    database.write(lambda found: sink_states.hold(found, "pager", 3600.0, failures, "HTTP 401"))
+    resend(database)
+    assert bool(claim(database)) == is_tried

@@ -16,6 +16,7 @@ from slo_engine.store import outbox
 from slo_engine.store.deliveries import Orphans
 from slo_engine.web.deliveries import MAX_BODY_BYTES
 from tests.alerts.payloads import notification
+from tests.store.claims import claim
 from tests.web.site import Site
 from tests.web.test_page import articles, text
 
@@ -29,7 +30,7 @@ def site(tmp_path: Path) -> Site:
 
 
 def bury(site: Site, error: str = "HTTP 401: token rejected") -> None:
-    for claimed in site.database.write(lambda found: outbox.claim(found, limit=1000, lease=60.0)):
+    for claimed in claim(site.database):
         site.database.write(partial(outbox.bury, claimed=claimed, error=error))
 
 
