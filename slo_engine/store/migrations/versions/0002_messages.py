@@ -143,8 +143,8 @@ def _go_on_counting(old: str, new: str) -> None:
             f"WHERE name = '{old}'"
         )
     else:
-        last = f"nextval(pg_get_serial_sequence('{old}', 'id'))"
-        op.execute(f"SELECT setval(pg_get_serial_sequence('{new}', 'id'), {last})")  # noqa: S608
+        found = op.get_bind().execute(sa.text(f"SELECT pg_get_serial_sequence('{old}', 'id')")).scalar_one()
+        op.execute(f"SELECT setval(pg_get_serial_sequence('{new}', 'id'), last_value, is_called) FROM {found}")  # noqa: S608
 
 
 def _severity(payload: Any) -> str | None:
