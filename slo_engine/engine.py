@@ -26,6 +26,7 @@ from slo_engine.definitions.live import ActiveSlos, LiveSlos
 from slo_engine.definitions.slo import SloSet
 from slo_engine.delivery import Sink, sink_of
 from slo_engine.delivery.courier import Courier, Fallback
+from slo_engine.delivery.orphans import OrphanWatch
 from slo_engine.evidence import Backends, Gatherer, sources
 from slo_engine.evidence.source import Remembered
 from slo_engine.logs import configure_logging
@@ -93,6 +94,8 @@ class Engine:
             telemetry.TEMPLATE_FAILURES.labels(each.name)
             if each.fallback:
                 telemetry.FALLBACKS.labels(each.name)
+        self._orphans = OrphanWatch(self._database, self._sinks)
+        self._orphans.look()
         self._langfuse = _langfuse(settings)
         self._courier = Courier(
             self._database,
@@ -138,6 +141,8 @@ class Engine:
                 slos=self._slos,
                 board=self._board,
                 webhook_token=secret(settings.webhook.token),
+                sinks=list(self._sinks),
+                orphans=lambda: self._orphans.found,
                 reload=partial(self._reload, force=True),
                 rollout=self._rollout,
                 policies=policies,
@@ -254,6 +259,7 @@ class Engine:
             pending = self._database.read(lambda connection: inbox.count(connection, "pending"))
             telemetry.WAITING.labels("inbox").set(pending)
             telemetry.WAITING.labels("evidence").set(self._database.read(messages.count_gathering))
+            self._orphans.look()
         except StoreError as error:
             logger.error("waiting notifications cannot be counted: %s", error)  # noqa: TRY400 - an outage, no bug
             return

@@ -119,6 +119,12 @@ TEMPLATE_FAILURES = Counter(
     registry=REGISTRY,
 )
 OUTBOX = Gauge("slo_engine_outbox_messages", "Notifications in the outbox.", ["sink", "state"], registry=REGISTRY)
+OUTBOX_ORPHANS = Gauge(
+    "slo_engine_outbox_orphans",
+    "Notifications that wait for a sink that is not in the settings.",
+    ["sink"],  # as many as the settings have had since the oldest of them was received
+    registry=REGISTRY,
+)
 
 EVALUATIONS = Counter("slo_engine_evaluations", "Evaluations of all SLOs.", ["result"], registry=REGISTRY)
 EVALUATION_SECONDS = Histogram(

@@ -12,7 +12,7 @@ from fastapi.staticfiles import StaticFiles
 
 from slo_engine import __version__
 from slo_engine.errors import SloEngineError
-from slo_engine.web import api, health, pages, reload, webhook
+from slo_engine.web import api, deliveries, health, pages, reload, webhook
 from slo_engine.web.services import Services
 
 _SECURITY_HEADERS = {
@@ -38,7 +38,7 @@ def create_app(
         redirect_slashes=False,  # a redirected webhook arrives as a GET without a body
     )
     app.state.services = services
-    for part in (webhook, api, health, reload, pages):
+    for part in (webhook, api, deliveries, health, reload, pages):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
 

@@ -7,6 +7,7 @@ from fastapi.responses import JSONResponse
 
 from slo_engine.web.authorization import is_authorized
 from slo_engine.web.health import slo_files
+from slo_engine.web.origin import is_of_another_origin
 from slo_engine.web.services import NeedsServices
 
 router = APIRouter()
@@ -18,6 +19,8 @@ def reload(request: Request, services: NeedsServices) -> JSONResponse:
     the rules could not be rolled out. Guarded by the token of the webhook, if one is set."""
     if not is_authorized(request, services.webhook_token):
         return JSONResponse({"detail": "the bearer token is missing or wrong"}, status_code=401)
+    if is_of_another_origin(request):
+        return JSONResponse({"detail": "a page of another origin may not do this"}, status_code=403)
     done = services.reload()
     found = {"slo_files": slo_files(done.active), "rules": None if done.rules is None else done.rules.as_json()}
     if done.active.problems:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -13,13 +11,6 @@ from sqlalchemy import Connection, select, update
 
 from slo_engine.store import Database, StoredMessage, inbox, leases, messages, outbox, retention, sink_states
 from slo_engine.store.tables import outbox as table
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(f"sqlite:///{tmp_path / 'store.db'}")
-    yield opened
-    opened.close()
 
 
 def add(database: Database, thread: str = "thread", kind: str = "firing") -> int:
@@ -142,8 +133,7 @@ def test_what_waits_behind_a_retry_does_not_make_the_courier_look_again_and_agai
     assert seconds_until_due(database) == pytest.approx(100.0, abs=5.0)
 
 
-def test_messages_that_gather_evidence_are_found_again_after_a_restart(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'again.db'}"
+def test_messages_that_gather_evidence_are_found_again_after_a_restart(url: str) -> None:
     database = Database(url)
     page = add(database)
     database.close()
