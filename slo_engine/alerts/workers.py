@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
@@ -52,13 +52,21 @@ _SCRUBBING = ThreadPoolExecutor(1, "scrubbing")
 """A thread of its own: large texts must not use up those on which the store is read."""
 
 
+class Watcher(Protocol):
+    """What knows the watchdog, of which nobody is notified: see ``watch.watchdog``."""
+
+    def is_watchdog(self, group: AlertGroup) -> bool: ...  # noqa: D102
+    def note(self, connection: Connection, group: AlertGroup, received_at: float) -> None: ...  # noqa: D102
+
+
 class Intake(Worker):
     """Reads what was posted, in order: a message for what is understood, quarantine for what is not."""
 
-    def __init__(self, database: Database, on_messages: Callable[[], None]) -> None:
+    def __init__(self, database: Database, on_messages: Callable[[], None], watcher: Watcher | None = None) -> None:
         super().__init__()
         self._database = database
         self._on_messages = on_messages
+        self._watcher = watcher
 
     async def run(self) -> None:
         """Work until stopped."""
@@ -94,7 +102,11 @@ class Intake(Worker):
 
     async def _take(self, posted: inbox.Posted) -> None:
         # In a thread: a large body must not hold up the webhook.
-        new = await asyncio.to_thread(_new_message, posted)
+        group = await asyncio.to_thread(parse, posted.body)
+        if self._watcher is not None and self._watcher.is_watchdog(group):
+            await _write(self._database, partial(_note_watchdog, watcher=self._watcher, group=group, posted=posted))
+            return
+        new = await asyncio.to_thread(_new_message, posted, group)
         await _write(self._database, partial(_add, new=new))
 
 
@@ -277,8 +289,12 @@ def lacks_an_answer(evidence: Evidence) -> bool:
     )
 
 
-def _new_message(posted: inbox.Posted) -> messages.NewMessage:
-    group = parse(posted.body)
+def _note_watchdog(connection: Connection, watcher: Watcher, group: AlertGroup, posted: inbox.Posted) -> None:
+    watcher.note(connection, group, posted.received_at)
+    inbox.mark_processed(connection, posted.id)
+
+
+def _new_message(posted: inbox.Posted, group: AlertGroup) -> messages.NewMessage:
     return messages.NewMessage(
         received_at=posted.received_at,
         thread=group.thread,

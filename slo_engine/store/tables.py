@@ -198,3 +198,12 @@ post_runs = Table(
     Column("name", Words(100), primary_key=True),
     Column("due_at", Double, nullable=False),
 )
+
+# Alerts that Alertmanager did not send, and that were passed on in its place, until they end or it sends them.
+reconciled_alerts = Table(
+    "reconciled_alerts",
+    metadata,
+    Column("alert", Words(64), primary_key=True),  # a hash of receiver, group and fingerprint
+    Column("told_at", Double, nullable=False),
+    Column("payload", Words(), nullable=False),  # JSON: the notification as it was passed on
+)

@@ -23,8 +23,9 @@ def healthz() -> dict[str, str]:
 
 @router.get("/readyz")
 def readyz(services: NeedsServices) -> JSONResponse:
-    """200 when notifications can be received and processed, and the clock runs. Mistakes in SLO files and rules that
-    have drifted do not make the engine unready; they are reported here."""
+    """200 when notifications can be received and processed, and the clock runs. Mistakes in SLO files, rules that have
+    drifted, and a watchdog that stays away do not make the engine unready, which can deliver all the same; they are
+    reported here."""
     checks = {
         "store": _store(services),
         "clock": "ok" if services.clock_is_running() else "the clock does not run",
@@ -37,6 +38,7 @@ def readyz(services: NeedsServices) -> JSONResponse:
             "checks": checks,
             "slo_files": slo_files(services.slos.active),
             "rules": None if services.rollout is None else services.rollout.status.as_json(),
+            "watching": services.watching(),
         },
         status_code=200 if ready else 503,
     )
