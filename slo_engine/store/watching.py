@@ -96,7 +96,7 @@ def oldest_pending(connection: Connection) -> dict[str, float]:
         .where(outbox.c.state == "pending")
         .group_by(outbox.c.sink)
     )
-    return {sink: received_at for sink, received_at in connection.execute(rows)}
+    return {row.sink: row[1] for row in connection.execute(rows)}
 
 
 def held_sinks(connection: Connection, now: float) -> dict[str, tuple[bool, int]]:
