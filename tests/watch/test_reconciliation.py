@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ class Engine:
         """Note what arrived, as the intake does."""
         for body in bodies:
             for alert in parse(json.dumps(body).encode()).raw["alerts"]:
-                self.database.write(lambda connection, alert=alert: self._note(connection, alert, at))
+                self.database.write(partial(self._note, alert=alert, at=at))
 
     def read_all(self) -> list[dict[str, Any]]:
         """Take what waits in the inbox."""
