@@ -35,6 +35,7 @@ from slo_engine.posts.monthly import monthly
 from slo_engine.posts.policies import Policy
 from slo_engine.posts.poster import Poster
 from slo_engine.prometheus import Exemplar, Prometheus, Result
+from slo_engine.replica import Replica
 from slo_engine.rollout.rollout import Destination, Rollout, RolloutStatus, RuleFolder, RulerNamespaces
 from slo_engine.rollout.ruler import Ruler
 from slo_engine.settings import PREFIX, ListenSettings, Settings, SettingsError, routes_of, secret, secrets_of
@@ -83,20 +84,20 @@ class Engine:
         self._settings = settings
         self._closing = ExitStack()
         self._database = Database(settings.store.url)
-        self._database.write(outbox.release_leases)
+        self._replica = Replica(self._database)
         self._prometheus = Prometheus(settings.prometheus.connection())
         self._slos = LiveSlos(settings.slos, _note_slos)
-        self._board = StatusBoard(lambda: self._slos.active.slos, self._prometheus, self._database)
+        self._board = StatusBoard(
+            lambda: self._slos.active.slos, self._prometheus, self._database, keeps=lambda: self._replica.leads
+        )
         self._clock = _clock()
         self._sinks: dict[str, Sink] = {each.name: sink_of(each) for each in settings.sinks}
         for each in settings.sinks:  # from 0, so that the first one is an increase
-            for outcome in ("delivered", "retry", "refused"):
+            for outcome in ("delivered", "retry", "misconfigured", "refused"):
                 telemetry.DELIVERIES.labels(each.name, outcome)
+            for metric in (telemetry.DELIVERY_SECONDS, telemetry.DEAD_LETTERS):
+                metric.labels(each.name)
             telemetry.TEMPLATE_FAILURES.labels(each.name)
-            telemetry.DELIVERY_SECONDS.labels(each.name)
-            telemetry.DEAD_LETTERS.labels(each.name)
-            telemetry.SINK_HELD.labels(each.name)
-            telemetry.SINK_FAILURES.labels(each.name)
             if each.fallback:
                 telemetry.FALLBACKS.labels(each.name)
         self._langfuse = _langfuse(settings)
@@ -108,6 +109,7 @@ class Engine:
                 for each in settings.sinks
                 if each.fallback
             },
+            self._replica.token,
         )
         statuses = _BoardStatuses(self._board)
         metrics, memory = _PrometheusMetrics(self._prometheus), _StoreMemory(self._database)
@@ -121,7 +123,12 @@ class Engine:
             routes_of(settings),
             self._courier.tell,
             updated=tuple(each.name for each in settings.sinks if each.updates),
+            reminders={
+                each.name: each.seconds_between_reminders for each in settings.sinks if each.reminders is not True
+            },
+            holder=self._replica.token,
         )
+        self._replica.watch(lambda: self._enrichment.in_hand, lambda: self._courier.in_hand)
         self._watchdog = Watchdog(
             self._database,
             self._teller(),
@@ -138,6 +145,7 @@ class Engine:
         self._rollout = _rollout(settings, self._prometheus, self._closing)
         self._reconciliation = self._compares_with_alertmanager()
         self._heartbeat = self._sends_heartbeats()
+        self._work = (self._intake, self._enrichment, self._courier)
         self._workers: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self.app = create_app(
@@ -168,7 +176,7 @@ class Engine:
                 stack.push_async_callback(sink.close)
             if self._langfuse is not None:
                 stack.push_async_callback(self._langfuse.close)
-            for worker in (self._intake, self._enrichment, self._courier):
+            for worker in (*self._work, self._replica):
                 task = asyncio.create_task(worker.run(), name=type(worker).__name__)
                 task.add_done_callback(_note_end)
                 self._workers.append(task)
@@ -217,15 +225,19 @@ class Engine:
         self._closing.callback(found.close)
         return found
 
+    def _if_leading(self, job: Callable[[], None]) -> Callable[[], None]:
+        """A job that one engine does for all that share the store."""
+        return lambda: job() if self._replica.leads else None
+
     def _workers_are_running(self) -> bool:
         return bool(self._workers) and not any(task.done() for task in self._workers)
 
     def _watching(self) -> dict[str, str]:
         found = {"watchdog": self._watchdog.state}
-        if self._reconciliation is not None:
-            found["alertmanager"] = self._reconciliation.state
-        if self._heartbeat is not None:
-            found["heartbeat"] = self._heartbeat.state
+        led = {"alertmanager": self._reconciliation, "heartbeat": self._heartbeat}
+        for name, part in led.items():
+            if part is not None:
+                found[name] = part.state if self._replica.leads else "another engine does that"
         return found
 
     def _tell_intake(self) -> None:
@@ -242,7 +254,7 @@ class Engine:
         now = datetime.now(UTC)
         jobs: tuple[tuple[str, Callable[[], object], float], ...] = (
             ("status", self._board.tick, self._settings.status.interval.seconds),
-            ("posts", self._poster.tick, POSTS_SECONDS),
+            ("posts", self._post, POSTS_SECONDS),
             ("slo_files", self._reload, RELOAD_SECONDS),
             ("rules", self._roll_out, ROLLOUT_SECONDS),
             ("gauges", self._set_gauges, GAUGES_SECONDS),
@@ -250,9 +262,10 @@ class Engine:
             ("watchdog", self._watchdog.tick, WATCHDOG_SECONDS),
         )
         if self._reconciliation is not None:
-            jobs += (("alertmanager", self._reconciliation.tick, RECONCILIATION_SECONDS),)
+            jobs += (("alertmanager", self._if_leading(self._reconciliation.tick), RECONCILIATION_SECONDS),)
         if self._heartbeat is not None and self._settings.heartbeat is not None:
-            jobs += (("heartbeat", self._heartbeat.tick, self._settings.heartbeat.interval.seconds),)
+            beat = self._if_leading(self._heartbeat.tick)
+            jobs += (("heartbeat", beat, self._settings.heartbeat.interval.seconds),)
         for name, job, seconds in jobs:
             self._clock.add_job(job, "interval", seconds=seconds, id=name, next_run_time=now)
             for event in _CLOCK_EVENTS.values():  # from 0, so that the first one is an increase
@@ -286,14 +299,23 @@ class Engine:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
 
     async def _drain(self) -> None:
-        for worker in (self._intake, self._enrichment, self._courier):
+        for worker in self._work:
             worker.stop()
-        _, late = await asyncio.wait(self._workers, timeout=DRAIN_SECONDS)
+        working = [task for task in self._workers if task.get_name() != type(self._replica).__name__]
+        _, late = await asyncio.wait(working, timeout=DRAIN_SECONDS)
+        self._replica.stop()
         for task in late:
             task.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
+        await asyncio.to_thread(self._replica.give_up)
+
+    def _post(self) -> None:
+        if self._replica.leads:
+            self._poster.tick()
 
     def _forget(self) -> None:
+        if not self._replica.leads:
+            return
         now = datetime.now(UTC)
         before, long_before = ((now - kept).timestamp() for kept in (MESSAGES_KEPT, CAUSES_KEPT))
         try:
@@ -322,12 +344,8 @@ class Engine:
         for step, oldest in (("inbox", watching.oldest_unread), ("evidence", watching.oldest_gathering)):
             telemetry.OLDEST_WAITING.labels(step, "").set(_age(self._database.read(oldest), now))
         pending = self._database.read(watching.oldest_pending)
-        failed = self._database.read(partial(watching.held_sinks, now=now))
         for sink in self._sinks:
             telemetry.OLDEST_WAITING.labels("delivery", sink).set(_age(pending.get(sink), now))
-            is_held, failures = failed.get(sink, (False, 0))
-            telemetry.SINK_HELD.labels(sink).set(is_held)
-            telemetry.SINK_FAILURES.labels(sink).set(failures)
 
 
 def _age(since: float | None, now: float) -> float:

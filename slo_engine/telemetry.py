@@ -53,6 +53,13 @@ WEBHOOKS = Counter(
 INBOX_QUARANTINED = Counter(
     "slo_engine_inbox_quarantined", "Posted bodies that could not be understood.", registry=REGISTRY
 )
+NOT_NEWS = Counter(
+    "slo_engine_dropped_notifications",
+    "Notifications of Alertmanager that were not delivered because they say nothing new: those of the other "
+    "Alertmanager of a cluster (twin), and what had ended already when it came (stale).",
+    ["reason"],
+    registry=REGISTRY,
+)
 WAITING = Gauge(
     "slo_engine_waiting_messages",
     "What was received and is not in the outbox yet: posted bodies not read yet, notifications that gather evidence.",
@@ -77,18 +84,6 @@ EVIDENCE_SOURCES = Counter(
 DELIVERIES = Counter(
     "slo_engine_delivery_attempts", "Attempts to deliver a notification.", ["sink", "result"], registry=REGISTRY
 )
-FALLBACKS = Counter(
-    "slo_engine_fallback_messages",
-    "Notifications that a sink could not take and that went to its fallback, too.",
-    ["sink"],
-    registry=REGISTRY,
-)
-TEMPLATE_FAILURES = Counter(
-    "slo_engine_template_failures",
-    "Notifications that left in the sink's own form because a template of the settings failed.",
-    ["sink"],
-    registry=REGISTRY,
-)
 DELIVERY_SECONDS = Histogram(
     "slo_engine_delivery_seconds",
     "From the request of Alertmanager to the answer of the sink that took the notification.",
@@ -111,6 +106,18 @@ SINK_HELD = Gauge(
 SINK_FAILURES = Gauge(
     "slo_engine_sink_failures", "Failed attempts since a sink last took something.", ["sink"], registry=REGISTRY
 )
+FALLBACKS = Counter(
+    "slo_engine_fallback_messages",
+    "Notifications that a sink could not take and that went to its fallback, too.",
+    ["sink"],
+    registry=REGISTRY,
+)
+TEMPLATE_FAILURES = Counter(
+    "slo_engine_template_failures",
+    "Notifications that left in the sink's own form because a template of the settings failed.",
+    ["sink"],
+    registry=REGISTRY,
+)
 OLDEST_WAITING = Gauge(
     "slo_engine_oldest_waiting_seconds",
     "For how long the oldest has waited: posted body, notification that gathers evidence, delivery to a sink.",
@@ -128,6 +135,11 @@ EVALUATION_SECONDS = Histogram(
 )
 LAST_EVALUATION = Gauge(
     "slo_engine_last_evaluation_timestamp_seconds", "When all SLOs were last evaluated.", registry=REGISTRY
+)
+LEADS = Gauge(
+    "slo_engine_leads",
+    "Whether this engine keeps the history and posts, for all that share its store: one of them does.",
+    registry=REGISTRY,
 )
 CLOCK_EVENTS = Counter(
     "slo_engine_clock_events", "Runs of the clock that did not go as planned.", ["task", "event"], registry=REGISTRY
@@ -165,5 +177,7 @@ for _result in ("accepted", "refused", "failed"):
     WEBHOOKS.labels(_result)
 for _result in ("success", "failure"):
     EVALUATIONS.labels(_result)
+for _reason in ("twin", "stale"):
+    NOT_NEWS.labels(_reason)
 for _result in ("complete", "partial", "failed"):
     MESSAGES.labels(_result)

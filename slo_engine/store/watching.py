@@ -14,7 +14,6 @@ from slo_engine.store.tables import (
     outbox,
     post_runs,
     reconciled_alerts,
-    sink_states,
 )
 
 _MANY = 500
@@ -97,12 +96,6 @@ def oldest_pending(connection: Connection) -> dict[str, float]:
         .group_by(outbox.c.sink)
     )
     return {row.sink: row[1] for row in connection.execute(rows)}
-
-
-def held_sinks(connection: Connection, now: float) -> dict[str, tuple[bool, int]]:
-    """The sinks that failed last: whether they are held back now, and how often they failed."""
-    rows = connection.execute(select(sink_states.c.sink, sink_states.c.held_until, sink_states.c.failures))
-    return {sink: (held_until > now, failures) for sink, held_until, failures in rows}
 
 
 def reconciled(connection: Connection) -> list[Reconciled]:
