@@ -66,6 +66,10 @@ SICK: dict[str, tuple[dict[str, str], dict[str, str]]] = {
     ),
     "SloEngineBacklog": ({'slo_engine_waiting_messages{step="inbox"}': then(10, 1001)}, {"step": "inbox"}),
     "SloEngineSinkHeld": ({'slo_engine_sink_held{sink="pager"}': then(0, 1)}, {"sink": "pager"}),
+    "SloEngineSinkMisconfigured": (
+        {'slo_engine_delivery_attempts_total{sink="pager",result="misconfigured"}': once()},
+        {"sink": "pager"},
+    ),
     "SloEngineUnreadable": ({"slo_engine_inbox_quarantined_total": once()}, {}),
     "SloEngineWebhookRefused": ({'slo_engine_webhook_requests_total{result="refused"}': grows(1)}, {}),
     "SloEngineEvidenceFailing": (
@@ -114,6 +118,8 @@ HEALTHY = {
     'slo_engine_waiting_messages{step="inbox"}': f"5x50 5000x3 5x{MINUTES - 54}",
     'slo_engine_outbox_messages{sink="pager",state="pending"}': steady(3, MINUTES),
     'slo_engine_outbox_messages{sink="pager",state="delivered"}': steady(50_000, MINUTES),
+    'slo_engine_delivery_attempts_total{sink="pager",result="retry"}': counter((MINUTES, 1)),
+    'slo_engine_delivery_attempts_total{sink="pager",result="misconfigured"}': counter((MINUTES, 0)),
     'slo_engine_sink_held{sink="pager"}': f"0x50 1x3 0x{MINUTES - 54}",
     "slo_engine_inbox_quarantined_total": counter((MINUTES, 0)),
     'slo_engine_webhook_requests_total{result="accepted"}': counter((MINUTES, 1)),
