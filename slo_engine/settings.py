@@ -47,6 +47,7 @@ from slo_engine.delivery.sinks import SINKS
 from slo_engine.errors import SloEngineError
 from slo_engine.notifications.routes import Routes
 from slo_engine.posts.settings import BudgetPolicySettings, PostsSettings
+from slo_engine.watch.settings import AlertmanagerSettings, HeartbeatSettings, WatchdogSettings
 
 PREFIX = "SLO_ENGINE_"
 
@@ -187,6 +188,9 @@ class Settings(BaseSettings):
     posts: PostsSettings = PostsSettings()
     budget_policies: list[BudgetPolicySettings] = []
     public_url: HttpUrl | None = None
+    watchdog: WatchdogSettings = WatchdogSettings()
+    heartbeat: HeartbeatSettings | None = None
+    alertmanager: AlertmanagerSettings | None = None
 
     @model_validator(mode="after")
     def _sinks_that_are_named_are_there(self) -> Self:
