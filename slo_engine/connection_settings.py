@@ -79,6 +79,13 @@ def _from_files(data: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
     return found
 
 
+def one_header_line(token: SecretStr | None) -> SecretStr | None:
+    """The token, if it can be sent in a header."""
+    if token is not None and not (token.get_secret_value().isascii() and token.get_secret_value().isprintable()):
+        raise ValueError("must be one line of printable ASCII")
+    return token
+
+
 class BasicAuth(SettingsSection):
     """``basic_auth`` and ``proxy_auth``"""
 
@@ -214,9 +221,7 @@ class ConnectionSettings(TransportSettings):
     @field_validator("token")
     @classmethod
     def _token_fits_into_a_header(cls, token: SecretStr | None) -> SecretStr | None:
-        if token is not None and not (token.get_secret_value().isascii() and token.get_secret_value().isprintable()):
-            raise ValueError("must be one line of printable ASCII")
-        return token
+        return one_header_line(token)
 
     @model_validator(mode="after")
     def _one_kind_of_credentials(self) -> Self:

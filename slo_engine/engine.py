@@ -37,12 +37,20 @@ from slo_engine.posts.poster import Poster
 from slo_engine.prometheus import Exemplar, Prometheus, Result
 from slo_engine.rollout.rollout import Destination, Rollout, RolloutStatus, RuleFolder, RulerNamespaces
 from slo_engine.rollout.ruler import Ruler
-from slo_engine.settings import PREFIX, ListenSettings, Settings, SettingsError, routes_of, secret, secrets_of
+from slo_engine.settings import (
+    PREFIX,
+    ListenSettings,
+    Settings,
+    SettingsError,
+    WebhookSettings,
+    routes_of,
+    secrets_of,
+)
 from slo_engine.status.board import StatusBoard
 from slo_engine.status.model import SloStatus
 from slo_engine.store import Database, StoreError, budgets, causes, inbox, messages, outbox, retention
 from slo_engine.traces import LangFuse
-from slo_engine.web import Reloaded, Services, create_app
+from slo_engine.web import Credentials, Doors, Reloaded, Services, create_app, guarded_protocol
 
 logger = logging.getLogger(__name__)
 
@@ -125,7 +133,7 @@ class Engine:
                 database=self._database,
                 slos=self._slos,
                 board=self._board,
-                webhook_token=secret(settings.webhook.token),
+                doors=_doors(settings.webhook),
                 reload=partial(self._reload, force=True),
                 rollout=self._rollout,
                 policies=policies,
@@ -241,6 +249,17 @@ class Engine:
                 telemetry.OUTBOX.labels(sink, state).set(counts.get((sink, state), 0))
 
 
+def _doors(webhook: WebhookSettings) -> Doors:
+    """Who may post. Once anything must be shown, a door without credentials opens to nobody: forgotten ones must not
+    be a way around the others."""
+    is_guarded = webhook.has_credentials or any(source.has_credentials for source in webhook.sources)
+    unnamed, *named = (
+        Credentials(tokens=door.tokens(), users=door.users(), closed=is_guarded and not door.has_credentials)
+        for door in (webhook, *webhook.sources)
+    )
+    return Doors(unnamed, {source.name: door for source, door in zip(webhook.sources, named, strict=True)})
+
+
 def serve(settings: Settings) -> None:
     """Run the engine until it is told to stop (SIGTERM, Ctrl-C). Raises SloEngineError when it cannot start."""
     configure_logging(secrets_of(settings))
@@ -256,6 +275,8 @@ def serve(settings: Settings) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        http=guarded_protocol(),
+        ws="none",  # nothing here speaks it
         # A stop waits for the webhooks in flight, but not for ever.
         timeout_graceful_shutdown=5,
     )

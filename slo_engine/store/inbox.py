@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, LargeBinary, func, insert, select, update
 
 from slo_engine.store.tables import inbox
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """One body that is to be taken in."""
+
+    received_at: float
+    body: bytes
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -36,6 +46,13 @@ def accept(connection: Connection, body: bytes, now: float) -> int:
     """Take in a body, whatever it holds. Returns its id."""
     row = insert(inbox).values(received_at=now, body=body, state="pending").returning(inbox.c.id)
     return int(connection.execute(row).scalar_one())
+
+
+def accept_all(connection: Connection, arrived: Sequence[Arrived]) -> None:
+    """Take in many bodies with one statement."""
+    rows = [{"received_at": each.received_at, "body": each.body, "state": "pending"} for each in arrived]
+    if rows:
+        connection.execute(insert(inbox), rows)
 
 
 def next_pending(connection: Connection, limit: int) -> list[Posted]:

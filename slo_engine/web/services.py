@@ -14,6 +14,7 @@ from slo_engine.posts.policies import Policy
 from slo_engine.rollout.rollout import Rollout, RolloutStatus
 from slo_engine.status.board import StatusBoard
 from slo_engine.store import Database, budgets
+from slo_engine.web.authorization import Doors
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class Services:
     database: Database
     slos: LiveSlos
     board: StatusBoard
-    webhook_token: str | None
+    doors: Doors
+    """Who may post."""
     on_posted: Callable[[], None]
     reload: Callable[[], Reloaded]
     """Read the SLO files again, and roll out their rules."""

@@ -24,7 +24,7 @@ from slo_engine.status.board import StatusBoard
 from slo_engine.status.evaluate import RecordSource
 from slo_engine.status.model import Firing, SloStatus
 from slo_engine.store import Database, inbox, messages
-from slo_engine.web import Reloaded, Services, create_app
+from slo_engine.web import Doors, Reloaded, Services, create_app
 from tests.alerts.payloads import body
 from tests.waiting import wait_for
 
@@ -57,6 +57,7 @@ class Site:
         folder: Path,
         *,
         token: str | None = None,
+        doors: Doors | None = None,
         slos: Path = SLOS,
         prometheus: RecordSource | None = None,
         policies: Sequence[Policy] = (),
@@ -71,7 +72,7 @@ class Site:
                 database=self.database,
                 slos=self.slos,
                 board=self.board,
-                webhook_token=token,
+                doors=doors or Doors.of_token(token),
                 on_posted=self._tell,
                 reload=self._reload,
                 rollout=None,

@@ -102,9 +102,14 @@ def test_with_a_token_only_who_shows_it_is_let_in(tmp_path: Path, header: str | 
     assert len(site.stored()) == (1 if status == 200 else 0)
 
 
-@pytest.mark.parametrize("path", [WEBHOOK + "/", "/webhooks"])
+@pytest.mark.parametrize("path", ["/webhooks", "/webhooks/alertmanagers"])
 def test_a_wrong_address_is_not_redirected_because_that_would_lose_the_body(site: Site, path: str) -> None:
     assert site.ask("POST", path, content=body()).status_code == 404
+
+
+def test_a_slash_at_the_end_of_the_address_loses_nothing(site: Site) -> None:
+    assert site.ask("POST", WEBHOOK + "/", content=body()).status_code == 200
+    assert site.stored() == [body()]
 
 
 def test_ready_only_when_the_store_and_the_clock_run(site: Site) -> None:
