@@ -42,9 +42,9 @@ class Quarantined:
 SHOWN_BYTES = 2000
 
 
-def accept(connection: Connection, body: bytes, now: float) -> int:
-    """Take in a body, whatever it holds. Returns its id."""
-    row = insert(inbox).values(received_at=now, body=body, state="pending").returning(inbox.c.id)
+def accept(connection: Connection, body: bytes, now: float, source: str = "") -> int:
+    """Take in a body, whatever it holds. Returns its id. ``source``: the name of who posted it, of the settings."""
+    row = insert(inbox).values(received_at=now, body=body, state="pending", source=source).returning(inbox.c.id)
     return int(connection.execute(row).scalar_one())
 
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Double, and_, exists, func, insert, literal_column, or_, select, update
+from sqlalchemy import Connection, and_, exists, func, insert, or_, select, update
 
 from slo_engine.store.messages import StoredMessage, by_id, outbox_row
 from slo_engine.store.tables import messages, outbox
+from slo_engine.store.types import database_now, later_of
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ def _add_fallback(connection: Connection, message_id: int, thread: str, sink: st
 
 def seconds_until_due(connection: Connection) -> float | None:
     """How long until the next row can be claimed; None when nothing waits, or only behind others."""
-    soonest = select(func.min(func.max(outbox.c.next_at, outbox.c.lease_until)) - _NOW).where(*_IS_NEXT)
+    soonest = select(func.min(later_of(outbox.c.next_at, outbox.c.lease_until)) - _NOW).where(*_IS_NEXT)
     found = connection.execute(soonest).scalar_one_or_none()
     return None if found is None else float(found)
 
@@ -184,8 +185,7 @@ def _earlier_receipt(connection: Connection, sink: str, thread: str, before: int
     return receipt
 
 
-# The database's own clock, in seconds since the epoch: engines that share a store need not agree on the time.
-_NOW = literal_column("((julianday('now') - 2440587.5) * 86400.0)", Double)
+_NOW = database_now()
 
 LONGEST_WAIT = 2 * 3600.0
 """Nothing is put off for so long: a time that is further away was noted before the clock was set back."""

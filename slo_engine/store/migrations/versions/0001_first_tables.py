@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from slo_engine.store.types import Id
+
 revision = "0001"
 down_revision = None
 
@@ -11,7 +13,7 @@ def upgrade() -> None:
     """Create the tables."""
     op.create_table(
         "inbox",
-        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("id", Id, primary_key=True),
         sa.Column("received_at", sa.Double, nullable=False),
         sa.Column("body", sa.LargeBinary, nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
@@ -21,9 +23,9 @@ def upgrade() -> None:
     op.create_index("ix_inbox_state", "inbox", ["state", "id"])
     op.create_table(
         "pages",
-        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("id", Id, primary_key=True),
         sa.Column("key", sa.String(64), nullable=False, unique=True),
-        sa.Column("inbox_id", sa.Integer, sa.ForeignKey("inbox.id"), nullable=False),
+        sa.Column("inbox_id", Id, sa.ForeignKey("inbox.id"), nullable=False),
         sa.Column("received_at", sa.Double, nullable=False),
         sa.Column("group_key", sa.String(64), nullable=False),
         sa.Column("receiver", sa.Text, nullable=False),
@@ -38,8 +40,8 @@ def upgrade() -> None:
     op.create_index("ix_pages_state", "pages", ["state", "id"])
     op.create_table(
         "outbox",
-        sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("page_id", sa.Integer, sa.ForeignKey("pages.id"), nullable=False),
+        sa.Column("id", Id, primary_key=True),
+        sa.Column("page_id", Id, sa.ForeignKey("pages.id"), nullable=False),
         sa.Column("sink", sa.String(100), nullable=False),
         sa.Column("group_key", sa.String(64), nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
@@ -56,7 +58,7 @@ def upgrade() -> None:
     op.create_index("ix_outbox_page_id", "outbox", ["page_id"])
     op.create_table(
         "status_history",
-        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("id", Id, primary_key=True),
         sa.Column("evaluated_at", sa.Double, nullable=False),
         sa.Column("service", sa.String(100), nullable=False),
         sa.Column("slo", sa.String(100), nullable=False),
@@ -66,3 +68,9 @@ def upgrade() -> None:
     )
     op.create_index("ix_status_history_slo", "status_history", ["service", "slo", "evaluated_at"])
     op.create_index("ix_status_history_evaluated_at", "status_history", ["evaluated_at"])
+
+
+def downgrade() -> None:
+    """Remove the tables, and all that is in them."""
+    for table in ("status_history", "outbox", "pages", "inbox"):
+        op.drop_table(table)

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from slo_engine.scrub.outgoing import outgoing, outgoing_text
+from slo_engine.store.types import Id
 
 revision = "0002"
 down_revision = "0001"
@@ -17,9 +18,9 @@ def upgrade() -> None:
     for what the scrubber masks: nothing leaves without it any more."""
     op.create_table(
         "messages",
-        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("id", Id, primary_key=True),
         sa.Column("key", sa.String(64), nullable=False, unique=True),
-        sa.Column("inbox_id", sa.Integer, sa.ForeignKey("inbox.id")),
+        sa.Column("inbox_id", Id, sa.ForeignKey("inbox.id")),
         sa.Column("received_at", sa.Double, nullable=False),
         sa.Column("thread", sa.String(64), nullable=False),
         sa.Column("kind", sa.String(16), nullable=False),
@@ -43,8 +44,8 @@ def upgrade() -> None:
         connection.execute(kept, {**values, "severity": _severity(payload)})
     op.create_table(
         "outbox_of_messages",
-        sa.Column("id", sa.Integer, primary_key=True),
-        sa.Column("message_id", sa.Integer, sa.ForeignKey("messages.id", name="fk_outbox_message_id"), nullable=False),
+        sa.Column("id", Id, primary_key=True),
+        sa.Column("message_id", Id, sa.ForeignKey("messages.id", name="fk_outbox_message_id"), nullable=False),
         sa.Column("sink", sa.String(100), nullable=False),
         sa.Column("thread", sa.String(64), nullable=False),
         sa.Column("state", sa.String(16), nullable=False),
@@ -62,8 +63,9 @@ def upgrade() -> None:
         "lease_token, last_error, finished_at) SELECT id, page_id, sink, group_key, state, attempts, next_at, "
         "lease_until, lease_token, last_error, finished_at FROM outbox"
     )
-    # Ids go on from where they were, even when the newest rows are gone.
-    for old, new in (("pages", "messages"), ("outbox", "outbox_of_messages")):
+    # Ids go on from where they were, even when the newest rows are gone. Before this revision there was SQLite alone.
+    is_sqlite = connection.dialect.name == "sqlite"
+    for old, new in (("pages", "messages"), ("outbox", "outbox_of_messages")) if is_sqlite else ():
         op.execute(f"DELETE FROM sqlite_sequence WHERE name = '{new}'")  # noqa: S608 - names that stand here
         op.execute(
             f"INSERT INTO sqlite_sequence (name, seq) SELECT '{new}', seq FROM sqlite_sequence "  # noqa: S608
@@ -77,6 +79,63 @@ def upgrade() -> None:
     op.create_index("ix_outbox_state", "outbox", ["state", "next_at"])
     op.create_index("ix_outbox_sink", "outbox", ["sink", "thread", "state", "id"])
     op.create_index("ix_outbox_message_id", "outbox", ["message_id"])
+
+
+def downgrade() -> None:
+    """Pages again: of messages those that came from Alertmanager. What the engine says by itself is gone, and so are
+    the answers of sinks."""
+    op.create_table(
+        "pages",
+        sa.Column("id", Id, primary_key=True),
+        sa.Column("key", sa.String(64), nullable=False, unique=True),
+        sa.Column("inbox_id", Id, sa.ForeignKey("inbox.id"), nullable=False),
+        sa.Column("received_at", sa.Double, nullable=False),
+        sa.Column("group_key", sa.String(64), nullable=False),
+        sa.Column("receiver", sa.Text, nullable=False),
+        sa.Column("status", sa.String(16), nullable=False),
+        sa.Column("title", sa.Text, nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("message", sa.Text, nullable=False),
+        sa.Column("ready_at", sa.Double),
+        sqlite_autoincrement=True,
+    )
+    connection = op.get_bind()
+    kept = sa.text(
+        "INSERT INTO pages SELECT id, key, inbox_id, received_at, thread, :receiver, kind, title, state, :message, "
+        "ready_at FROM messages WHERE id = :id"
+    )
+    of_alerts = sa.text("SELECT id, content FROM messages WHERE inbox_id IS NOT NULL ORDER BY id")
+    for message in connection.execute(of_alerts).all():
+        payload = json.loads(message.content)["payload"] or {}
+        values = {"id": message.id, "receiver": str(payload.get("receiver") or ""), "message": json.dumps(payload)}
+        connection.execute(kept, values)
+    op.create_table(
+        "outbox_of_pages",
+        sa.Column("id", Id, primary_key=True),
+        sa.Column("page_id", Id, sa.ForeignKey("pages.id", name="fk_outbox_page_id"), nullable=False),
+        sa.Column("sink", sa.String(100), nullable=False),
+        sa.Column("group_key", sa.String(64), nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("next_at", sa.Double, nullable=False),
+        sa.Column("lease_until", sa.Double, nullable=False),
+        sa.Column("lease_token", sa.String(32)),
+        sa.Column("last_error", sa.Text),
+        sa.Column("finished_at", sa.Double),
+        sqlite_autoincrement=True,
+    )
+    op.execute(
+        "INSERT INTO outbox_of_pages SELECT id, message_id, sink, thread, state, attempts, next_at, lease_until, "
+        "lease_token, last_error, finished_at FROM outbox WHERE message_id IN (SELECT id FROM pages)"
+    )
+    op.drop_table("outbox")
+    op.drop_table("messages")
+    op.rename_table("outbox_of_pages", "outbox")
+    op.create_index("ix_pages_group_key", "pages", ["group_key", "state", "id"])
+    op.create_index("ix_pages_state", "pages", ["state", "id"])
+    op.create_index("ix_outbox_state", "outbox", ["state", "next_at"])
+    op.create_index("ix_outbox_sink", "outbox", ["sink", "group_key", "state", "id"])
+    op.create_index("ix_outbox_page_id", "outbox", ["page_id"])
 
 
 def _severity(payload: Any) -> str | None:

@@ -3,6 +3,8 @@
 import sqlalchemy as sa
 from alembic import op
 
+from slo_engine.store.types import Id
+
 revision = "0004"
 down_revision = "0003"
 
@@ -20,7 +22,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "crossings",
-        sa.Column("id", sa.Integer, primary_key=True),
+        sa.Column("id", Id, primary_key=True),
         sa.Column("at", sa.Double, nullable=False),
         sa.Column("service", sa.String(100), nullable=False),
         sa.Column("slo", sa.String(100), nullable=False),
@@ -35,3 +37,10 @@ def upgrade() -> None:
         sa.Column("name", sa.String(100), primary_key=True),
         sa.Column("due_at", sa.Double, nullable=False),
     )
+
+
+def downgrade() -> None:
+    """Forget what was said of budgets. What waits for a fallback sink is delivered there all the same."""
+    for table in ("post_runs", "crossings", "budget_states"):
+        op.drop_table(table)
+    op.drop_column("outbox", "instead_of")
