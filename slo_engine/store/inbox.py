@@ -50,7 +50,10 @@ def accept(connection: Connection, body: bytes, now: float, source: str = "") ->
 
 def accept_all(connection: Connection, arrived: Sequence[Arrived]) -> None:
     """Take in many bodies with one statement."""
-    rows = [{"received_at": each.received_at, "body": each.body, "state": "pending"} for each in arrived]
+    rows = [
+        {"received_at": each.received_at, "body": each.body, "state": "pending", "source": each.source}
+        for each in arrived
+    ]
     if rows:
         connection.execute(insert(inbox), rows)
 
