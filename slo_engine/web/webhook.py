@@ -204,7 +204,7 @@ class _Commits:
             failure: StoreError | None = None
             try:
                 accept = partial(inbox.accept_all, arrived=[arrived for arrived, _ in group])
-                await asyncio.wrap_future(self._database.submit(accept))
+                await asyncio.wrap_future(self._database.submit(accept, is_urgent=True))
             except StoreError as error:
                 failure = error
             except Exception:
