@@ -133,7 +133,7 @@ class Engine:
                 database=self._database,
                 slos=self._slos,
                 board=self._board,
-                doors=_doors(settings.webhook),
+                doors=doors_of(settings.webhook),
                 reload=partial(self._reload, force=True),
                 rollout=self._rollout,
                 policies=policies,
@@ -249,7 +249,7 @@ class Engine:
                 telemetry.OUTBOX.labels(sink, state).set(counts.get((sink, state), 0))
 
 
-def _doors(webhook: WebhookSettings) -> Doors:
+def doors_of(webhook: WebhookSettings) -> Doors:
     """Who may post. Once anything must be shown, a door without credentials opens to nobody: forgotten ones must not
     be a way around the others."""
     is_guarded = webhook.has_credentials or any(source.has_credentials for source in webhook.sources)

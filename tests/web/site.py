@@ -24,7 +24,7 @@ from slo_engine.status.board import StatusBoard
 from slo_engine.status.evaluate import RecordSource
 from slo_engine.status.model import Firing, SloStatus
 from slo_engine.store import Database, inbox, messages
-from slo_engine.web import Doors, Reloaded, Services, create_app
+from slo_engine.web import Doors, Reloaded, Services, create_app, guarded_protocol
 from tests.alerts.payloads import body
 from tests.waiting import wait_for
 
@@ -91,7 +91,7 @@ class Site:
         return asyncio.run(request())
 
     def stored(self) -> list[bytes]:
-        return [each.body for each in self.database.read(lambda found: inbox.next_pending(found, 100))]
+        return [each.body for each in self.database.read(lambda found: inbox.next_pending(found, 1000))]
 
     def add_message(self, payload: dict[str, Any], *, finished: bool = True) -> None:
         read = parse(body())
@@ -143,10 +143,13 @@ class Site:
         return answer.text
 
     @contextmanager
-    def served(self) -> Iterator[str]:
-        """The address at which a browser finds it."""
+    def served(self, **limits: Any) -> Iterator[str]:
+        """The address at which a browser finds it; ``limits``: those of :func:`guarded_protocol`."""
         port = free_port()
-        server = uvicorn.Server(uvicorn.Config(self.app, host="127.0.0.1", port=port, log_level="error"))
+        protocol = guarded_protocol(**limits)
+        server = uvicorn.Server(
+            uvicorn.Config(self.app, host="127.0.0.1", port=port, log_level="error", http=protocol, ws="none")
+        )
         thread = Thread(target=server.run, daemon=True)
         thread.start()
         try:
