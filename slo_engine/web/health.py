@@ -21,7 +21,7 @@ def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses={503: {"description": "Not ready, and why."}})
 def readyz(services: NeedsServices) -> JSONResponse:
     """200 when notifications can be received and processed, and the clock runs. Mistakes in SLO files and rules that
     have drifted do not make the engine unready; they are reported here."""
@@ -42,7 +42,11 @@ def readyz(services: NeedsServices) -> JSONResponse:
     )
 
 
-@router.get("/metrics")
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {each: {} for each in ("text/plain", "application/openmetrics-text")}}},
+)
 def metrics(request: Request) -> Response:
     """The engine's own metrics."""
     encode, content_type = choose_encoder(request.headers.get("accept", ""))

@@ -12,7 +12,15 @@ from slo_engine.web.services import NeedsServices
 router = APIRouter()
 
 
-@router.post("/-/reload")
+@router.post(
+    "/-/reload",
+    responses={
+        401: {"description": "The credentials of the webhook are missing or wrong."},
+        403: {"description": "The request comes from a page in a browser."},
+        422: {"description": "The files are rejected; with the mistakes."},
+        503: {"description": "The rules could not be rolled out."},
+    },
+)
 def reload(request: Request, services: NeedsServices) -> JSONResponse:
     """200 when the files are read and their rules rolled out; 422 with the mistakes when they are rejected; 503 when
     the rules could not be rolled out. Guarded by the credentials of the unnamed webhook, if they are set."""

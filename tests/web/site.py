@@ -146,10 +146,11 @@ class Site:
     def served(self, **limits: Any) -> Iterator[str]:
         """The address at which a browser finds it; ``limits``: those of :func:`guarded_protocol`."""
         port = free_port()
-        protocol = guarded_protocol(**limits)
-        server = uvicorn.Server(
-            uvicorn.Config(self.app, host="127.0.0.1", port=port, log_level="error", http=protocol, ws="none")
+        http = guarded_protocol(**limits)
+        config = uvicorn.Config(
+            self.app, host="127.0.0.1", port=port, http=http, ws="none", log_config=None, access_log=False
         )
+        server = uvicorn.Server(config)
         thread = Thread(target=server.run, daemon=True)
         thread.start()
         try:

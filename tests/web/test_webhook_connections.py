@@ -43,6 +43,13 @@ def answer(opened: socket.socket) -> tuple[int, bytes]:
     return response.status, response.read()
 
 
+def hung_up_on(opened: socket.socket) -> bool:
+    try:
+        return opened.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
 @contextmanager
 def client(url: str) -> Iterator[http.client.HTTPConnection]:
     address = urlsplit(url)
@@ -80,8 +87,10 @@ def test_a_body_in_chunks_that_grows_above_the_cap_is_told_so(tmp_path: Path) ->
     ("token", "length", "expected"), [("t0ken", 300_000, 401), (None, HUGE, 413)], ids=["stranger", "too large"]
 )
 def test_who_asks_before_sending_the_body_is_answered_without_it(
-    tmp_path: Path, token: str | None, length: int, expected: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, token: str | None, length: int, expected: int
 ) -> None:
+    monkeypatch.setattr(webhook, "REST_SECONDS", 3600.0)
+    monkeypatch.setattr(webhook, "REST_PAUSE_SECONDS", 3600.0)
     with Site(tmp_path, token=token).served() as url, connection(url) as opened:
         opened.sendall(head(f"Content-Length: {length}", "Expect: 100-continue"))
         assert answer(opened)[0] == expected
@@ -150,13 +159,6 @@ def test_more_bytes_than_there_is_room_for_are_refused_until_there_is(
             assert answer(other)[0] == 200
 
 
-def hung_up_on(opened: socket.socket) -> bool:
-    try:
-        return opened.recv(1) == b""
-    except ConnectionResetError:
-        return True
-
-
 def test_who_sends_no_request_is_hung_up_on(tmp_path: Path) -> None:
     served = Site(tmp_path).served(head_seconds=0.3)
     with served as url, connection(url, timeout=5) as silent, connection(url, timeout=5) as slow:
@@ -196,6 +198,7 @@ def test_a_thousand_silent_connections_do_not_keep_alertmanager_out(tmp_path: Pa
             with client(url) as asking:
                 asking.request("POST", WEBHOOK, body=body())
                 assert asking.getresponse().status == 200
+            assert hung_up_on(silent[0])
         finally:
             for each in silent:
                 each.close()
