@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from slo_engine import __version__
 from slo_engine.errors import SloEngineError
 from slo_engine.web import api, health, pages, reload
+from slo_engine.web.readers import FewReaders
 from slo_engine.web.services import Services
 from slo_engine.web.webhook import OPENAPI, WebhookDoor
 
@@ -53,6 +54,7 @@ def create_app(
         return JSONResponse({"detail": str(error)}, status_code=503)
 
     app.openapi = partial(_description, app)  # type: ignore[method-assign]  # FastAPI's documented way
+    app.add_middleware(FewReaders)
     app.add_middleware(_SecurityHeaders)
     # Added last, so that it comes first.
     app.add_middleware(WebhookDoor, database=services.database, doors=services.doors, on_posted=services.on_posted)

@@ -2,7 +2,7 @@
 
 uvicorn waits for ever for the head of a request, and takes one of any size: a stranger could hold every connection that
 the system gives, or fill the memory. Here a head has a time and a size; and when there are too many connections, the
-one that has waited longest without asking makes room. So Alertmanager, which asks at once, always gets in.
+one whose client has taken longest over its request makes room. So Alertmanager, which asks at once, always gets in.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ MAX_CONNECTIONS = 512
 HEAD_SECONDS = 10.0
 """From the connection, or the answer before, to the end of a request's headers."""
 
-READING_SECONDS = 60.0
-"""For a client to read an answer."""
+READING_SECONDS = 30.0
+"""For a client to read anything of an answer that waits for it."""
 
 MAX_HEAD_BYTES = 64 * 1024
 """Of the request line and headers; what comes in one piece with their end is not cut off."""
@@ -38,8 +38,9 @@ class GuardedProtocol(HttpToolsProtocol):
 
     max_connections: ClassVar[int]
     head_seconds: ClassVar[float]
+    reading_seconds: ClassVar[float]
     waiting: ClassVar[dict[GuardedProtocol, None]]
-    """The connections that are not in the middle of a request, the longest first."""
+    """The connections from which more of a request must come, or a new one; the longest first."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
         """asyncio's."""
@@ -49,6 +50,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._is_in_head = True
         self._waited = 0.0
         self._timer: TimerHandle | None = None
+        self._reading: TimerHandle | None = None
         self._wait()
         while len(self.connections) > self.max_connections and self.waiting:
             longest = next(iter(self.waiting))
@@ -59,7 +61,19 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """asyncio's."""
         self._stop_waiting()
+        self._stop_reading()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """asyncio's: the client does not read what is sent."""
+        super().pause_writing()
+        self._stop_reading()
+        self._reading = self.loop.call_later(self.reading_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """asyncio's."""
+        super().resume_writing()
+        self._stop_reading()
 
     def data_received(self, data: bytes) -> None:
         """asyncio's."""
@@ -81,11 +95,13 @@ class GuardedProtocol(HttpToolsProtocol):
         """The parser's."""
         self._is_in_head = False
         self._stop_waiting()
+        self.waiting[self] = None  # for the body, whose time is the application's to limit
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
         """The parser's."""
         super().on_message_complete()
+        self.waiting.pop(self, None)
         self._is_in_head = True
         self._head_bytes = 0
 
@@ -108,21 +124,29 @@ class GuardedProtocol(HttpToolsProtocol):
             self._timer.cancel()
             self._timer = None
 
+    def _stop_reading(self) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
+
     def _give_up(self) -> None:
         self._waited += self.head_seconds
-        if self.transport.get_write_buffer_size() and self._waited < READING_SECONDS:
+        if self.transport.get_write_buffer_size() and self._waited < self.reading_seconds:
             self._timer = self.loop.call_later(self.head_seconds, self._give_up)
         else:
             self.transport.abort()
 
 
 def guarded_protocol(
-    max_connections: int = MAX_CONNECTIONS, head_seconds: float = HEAD_SECONDS
+    max_connections: int = MAX_CONNECTIONS,
+    head_seconds: float = HEAD_SECONDS,
+    reading_seconds: float = READING_SECONDS,
 ) -> type[GuardedProtocol]:
     """The protocol of one server, for ``uvicorn.Config(http=...)``."""
 
     class Guarded(GuardedProtocol):
         pass
 
-    Guarded.max_connections, Guarded.head_seconds, Guarded.waiting = max_connections, head_seconds, {}
+    Guarded.max_connections, Guarded.waiting = max_connections, {}
+    Guarded.head_seconds, Guarded.reading_seconds = head_seconds, reading_seconds
     return Guarded

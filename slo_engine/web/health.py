@@ -49,7 +49,10 @@ def readyz(services: NeedsServices) -> JSONResponse:
 )
 def metrics(request: Request) -> Response:
     """The engine's own metrics."""
-    encode, content_type = choose_encoder(request.headers.get("accept", ""))
+    try:
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+    except TypeError:  # its answer to a version that is no number
+        encode, content_type = choose_encoder("")
     return Response(encode(telemetry.REGISTRY), media_type=content_type)
 
 

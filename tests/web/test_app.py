@@ -223,6 +223,13 @@ def test_metrics_are_served_in_the_format_that_is_asked_for(site: Site) -> None:
     assert openmetrics.text.endswith("# EOF\n")
 
 
+@pytest.mark.parametrize("version", ["\u00ff", "a.b", "9" * 5000])
+def test_metrics_are_served_to_who_asks_for_a_version_that_is_none(site: Site, version: str) -> None:
+    accept = f"application/openmetrics-text; version={version}".encode("latin-1")
+    answer = site.ask("GET", "/metrics", headers={"accept": accept})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
+
+
 def test_the_api_describes_itself(site: Site) -> None:
     described = site.ask("GET", "/api/v1/openapi.json").json()
     assert {"/webhooks/alertmanager", "/api/v1/slos", "/api/v1/alerts"} <= set(described["paths"])

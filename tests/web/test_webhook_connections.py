@@ -9,14 +9,14 @@ import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from slo_engine.web import webhook
-from tests.alerts.payloads import body
+from tests.alerts.payloads import body, notification
 from tests.web.site import Site
 
 pytestmark = pytest.mark.takes(seconds=20)
@@ -203,6 +203,52 @@ def test_a_thousand_silent_connections_do_not_keep_alertmanager_out(tmp_path: Pa
             for each in silent:
                 each.close()
     assert site.stored() == [body()]
+
+
+def test_bodies_that_trickle_on_all_connections_do_not_keep_alertmanager_out(tmp_path: Path) -> None:
+    site = Site(tmp_path)
+    with site.served(max_connections=20) as url, ExitStack() as stack:
+        for _ in range(30):
+            trickling = stack.enter_context(connection(url))
+            trickling.sendall(head("Content-Length: 1000") + b"x")
+        with client(url) as asking:
+            asking.request("POST", WEBHOOK, body=body())
+            assert asking.getresponse().status == 200
+    assert site.stored() == [body()]
+
+
+def with_much_to_read(folder: Path) -> Site:
+    site = Site(folder)
+    for number in range(30):
+        large = {**notification(group_key=f"{{}}:{{a='{number}'}}"), "commonAnnotations": {"text": "x y " * 50_000}}
+        site.add_message(large)
+    return site
+
+
+def test_who_reads_nothing_of_an_answer_is_hung_up_on(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with with_much_to_read(tmp_path).served(reading_seconds=0.3) as url, connection(url) as reading:
+        reading.sendall(b"GET /api/v1/alerts?limit=500 HTTP/1.1\r\nHost: engine\r\n\r\n")
+        time.sleep(1.5)
+        with pytest.raises((ConnectionResetError, http.client.IncompleteRead)):
+            answer(reading)
+    assert caplog.records == []
+
+
+def test_who_reads_slowly_holds_neither_memory_nor_the_webhook(tmp_path: Path) -> None:
+    with with_much_to_read(tmp_path).served() as url, ExitStack() as stack:
+        for _ in range(100):
+            reading = stack.enter_context(connection(url))
+            reading.sendall(b"GET /api/v1/alerts?limit=500 HTTP/1.1\r\nHost: engine\r\n\r\n")
+        with client(url) as asking:
+            asking.request("POST", WEBHOOK, body=body())
+            assert asking.getresponse().status == 200
+        with client(url) as asking:
+            asking.request("GET", "/healthz")
+            assert asking.getresponse().status == 200
+        with client(url) as asking:
+            asking.request("GET", "/api/v1/slos")
+            answered = asking.getresponse()
+            assert (answered.status, answered.getheader("retry-after")) == (503, "5")
 
 
 def test_bodies_that_come_at_once_are_all_stored_and_share_commits(tmp_path: Path) -> None:
