@@ -39,7 +39,15 @@ from slo_engine.prometheus import Exemplar, Prometheus, Result
 from slo_engine.replica import Replica
 from slo_engine.rollout.rollout import Destination, Rollout, RolloutStatus, RuleFolder, RulerNamespaces
 from slo_engine.rollout.ruler import Ruler
-from slo_engine.settings import PREFIX, ListenSettings, Settings, SettingsError, routes_of, secret, secrets_of
+from slo_engine.settings import (
+    PREFIX,
+    ListenSettings,
+    Settings,
+    SettingsError,
+    WebhookSettings,
+    routes_of,
+    secrets_of,
+)
 from slo_engine.status.board import StatusBoard
 from slo_engine.status.model import SloStatus
 from slo_engine.store import Database, StoreError, budgets, causes, inbox, messages, outbox, retention, watching
@@ -48,7 +56,7 @@ from slo_engine.watch import Heartbeat, Reconciliation, Teller, Watchdog
 from slo_engine.watch.alertmanager import Alertmanager
 from slo_engine.watch.reconciliation import TICK_SECONDS as RECONCILIATION_SECONDS
 from slo_engine.watch.watchdog import TICK_SECONDS as WATCHDOG_SECONDS
-from slo_engine.web import Reloaded, Services, create_app
+from slo_engine.web import Credentials, Doors, Reloaded, Services, create_app, guarded_protocol
 
 logger = logging.getLogger(__name__)
 
@@ -156,7 +164,7 @@ class Engine:
                 database=self._database,
                 slos=self._slos,
                 board=self._board,
-                webhook_token=secret(settings.webhook.token),
+                doors=doors_of(settings.webhook),
                 sinks=list(self._sinks),
                 orphans=lambda: self._orphans.found,
                 reload=partial(self._reload, force=True),
@@ -359,6 +367,17 @@ def _age(since: float | None, now: float) -> float:
     return 0.0 if since is None else max(0.0, now - since)
 
 
+def doors_of(webhook: WebhookSettings) -> Doors:
+    """Who may post. Once anything must be shown, a door without credentials opens to nobody: forgotten ones must not
+    be a way around the others."""
+    is_guarded = webhook.has_credentials or any(source.has_credentials for source in webhook.sources)
+    unnamed, *named = (
+        Credentials(tokens=door.tokens(), users=door.users(), closed=is_guarded and not door.has_credentials)
+        for door in (webhook, *webhook.sources)
+    )
+    return Doors(unnamed, {source.name: door for source, door in zip(webhook.sources, named, strict=True)})
+
+
 def serve(settings: Settings) -> None:
     """Run the engine until it is told to stop (SIGTERM, Ctrl-C). Raises SloEngineError when it cannot start."""
     configure_logging(secrets_of(settings))
@@ -374,6 +393,8 @@ def serve(settings: Settings) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        http=guarded_protocol(),
+        ws="none",  # nothing here speaks it
         # A stop waits for the webhooks in flight, but not for ever.
         timeout_graceful_shutdown=5,
     )

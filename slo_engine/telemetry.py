@@ -50,6 +50,11 @@ WEBHOOKS = Counter(
     ["result"],
     registry=REGISTRY,
 )
+WEBHOOK_UNKNOWN_SOURCES = Counter(
+    "slo_engine_webhook_unknown_sources",
+    "Notifications accepted from a source that the settings do not name.",
+    registry=REGISTRY,
+)
 INBOX_QUARANTINED = Counter(
     "slo_engine_inbox_quarantined", "Posted bodies that could not be understood.", registry=REGISTRY
 )

@@ -22,7 +22,7 @@ def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses={503: {"description": "Not ready, and why."}})
 def readyz(services: NeedsServices) -> JSONResponse:
     """200 when notifications can be received and processed, and the clock runs. Mistakes in SLO files, rules that have
     drifted, sinks that are gone and a watchdog that stays away do not make the engine unready, which can deliver all
@@ -46,10 +46,17 @@ def readyz(services: NeedsServices) -> JSONResponse:
     )
 
 
-@router.get("/metrics")
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {each: {} for each in ("text/plain", "application/openmetrics-text")}}},
+)
 def metrics(request: Request) -> Response:
     """The engine's own metrics."""
-    encode, content_type = choose_encoder(request.headers.get("accept", ""))
+    try:
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+    except TypeError:  # its answer to a version that is no number
+        encode, content_type = choose_encoder("")
     return Response(encode(telemetry.REGISTRY), media_type=content_type)
 
 

@@ -15,6 +15,7 @@ from slo_engine.rollout.rollout import Rollout, RolloutStatus
 from slo_engine.status.board import StatusBoard
 from slo_engine.store import Database, budgets
 from slo_engine.store.deliveries import Orphans
+from slo_engine.web.authorization import Doors
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Services:
     database: Database
     slos: LiveSlos
     board: StatusBoard
-    webhook_token: str | None
+    doors: Doors
+    """Who may post."""
     sinks: Collection[str]
     """The names of those in the settings."""
     orphans: Callable[[], Sequence[Orphans]]
