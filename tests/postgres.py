@@ -89,6 +89,11 @@ class Postgres:
         """What the server has written to its log."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""
 
+    @property
+    def is_running(self) -> bool:
+        """Whether the server is there; a paused one is."""
+        return self._server is not None and self._server.poll() is None
+
     def start(self) -> Self:
         """Start the server on what the cluster holds; it can be used when this returns."""
         options = [part for name, value in self._options.items() for part in ("-c", f"{name}={value}")]
@@ -118,8 +123,7 @@ class Postgres:
         """End it as a restart does: sessions are cut off, what is committed is on disk."""
         if self._server is None:
             return
-        if self._server.poll() is None:
-            self.resume()
+        self.resume()
         self._server.send_signal(signal.SIGINT)
         try:
             self._server.wait(STOP_SECONDS)
@@ -146,7 +150,7 @@ class Postgres:
 
     def resume(self) -> None:
         """Let them go on."""
-        if self._server is not None:
+        if self._server is not None and self._server.poll() is None:
             for child in psutil.Process(self._server.pid).children(recursive=True):
                 _signal(child, signal.SIGCONT)
             _signal(self._server, signal.SIGCONT)
