@@ -20,13 +20,17 @@ from tests.fault.nemesis import Nemesis, Step, schedule
 from tests.fault.sinks import FakeSink
 from tests.postgres import Postgres
 
-STEPS = 12
-"""Of each group. About seven in ten of them are worth a notification."""
+INTERVAL = 2.0
+"""The shortest group_interval: a flush of the second member of a pair must not reach into the next one."""
 
-NOTIFICATIONS_PER_GROUP = STEPS * 0.7
+MOST_STEPS = 12
+"""Of a group. About seven in ten of them are worth a notification."""
 
 SETTLE_SECONDS = 240.0
 """For what waits after everything was mended: a lease that has to end, and the pauses before attempts."""
+
+STALLED_SECONDS = 75.0
+"""A sink that was sent nothing for so long, which is more than a lease, will not be sent anything."""
 
 QUIET_SECONDS = 3.0
 """After the last notification that was owed: what comes then is one too many."""
@@ -102,10 +106,11 @@ def _run(plan: Plan, folder: Path, stack: ExitStack, say: Callable[[str], None])
     postgres = stack.enter_context(Postgres()) if plan.store == "postgresql" else None
     store = postgres.new_database() if postgres else None
     engines = stack.enter_context(Engines(folder, history, sinks, store=store, replicas=plan.replicas))
-    number = max(2, round(plan.notifications / NOTIFICATIONS_PER_GROUP))
-    interval = plan.notifications / plan.rate / STEPS
-    groups = groups_by_chance(number, STEPS, chance)
-    lasts = interval * (STEPS + 1)
+    lasts = plan.notifications / plan.rate
+    number = max(4, min(MOST_STEPS, round(lasts / INTERVAL)))
+    interval = max(INTERVAL, lasts / number)
+    groups = groups_by_chance(max(2, round(plan.notifications / number / 0.7)), number, chance)
+    lasts = interval * (number + 1)
     steps = schedule(
         chance,
         lasts,
@@ -128,11 +133,14 @@ def _run(plan: Plan, folder: Path, stack: ExitStack, say: Callable[[str], None])
     Nemesis(history, engines.all, sinks, postgres, say).carry_out(
         steps, lambda: alerts.done() or time.monotonic() > gives_up
     )
-    mended = time.monotonic()
     alerts.result(lasts + SETTLE_SECONDS)
     names = [each.name for each in sinks]
-    while check(history, names).lost and time.monotonic() < mended + SETTLE_SECONDS:
+    mended = time.monotonic()
+    heard, heard_at = 0, mended
+    while check(history, names).lost and time.monotonic() < min(mended + SETTLE_SECONDS, heard_at + STALLED_SECONDS):
         time.sleep(1.0)
+        if len(history.received) > heard:
+            heard, heard_at = len(history.received), time.monotonic()
     settled = time.monotonic()
     time.sleep(QUIET_SECONDS)
     disruptions: dict[str, int] = {}
