@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -17,6 +17,7 @@ class Loop:
 
     def __init__(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self._endings: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self._thread = threading.Thread(target=self._loop.run_forever, name="senders and sinks", daemon=True)
 
     def start(self, work: Coroutine[Any, Any, T]) -> Future[T]:
@@ -27,6 +28,10 @@ class Loop:
         """Wait for its result."""
         return self.start(work).result(within)
 
+    def at_end(self, ending: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Something to close."""
+        self._endings.append(ending)
+
     def __enter__(self) -> Self:
         self._thread.start()
         return self
@@ -34,13 +39,16 @@ class Loop:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.run(self._cancel_all())
+        self.run(self._end())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
 
-    async def _cancel_all(self) -> None:
+    async def _end(self) -> None:
+        for ending in self._endings:
+            await ending()
         others = [each for each in asyncio.all_tasks() if each is not asyncio.current_task()]
         for each in others:
             each.cancel()
         await asyncio.gather(*others, return_exceptions=True)
+        await asyncio.sleep(0.05)  # sockets close in the round after

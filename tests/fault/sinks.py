@@ -103,6 +103,7 @@ class FakeSink:
         self._writers: set[asyncio.StreamWriter] = set()
         self.listen()
         self.behave(behaviour)
+        loop.at_end(self._close)
 
     @property
     def url(self) -> str:
@@ -138,12 +139,12 @@ class FakeSink:
     def refuse(self) -> None:
         """Accept no connection any more, and reset those that are open."""
         self.behave(hang)
-        if self._server is not None:
-            self._loop.run(self._close(self._server))
-            self._server = None
+        self._loop.run(self._close())
 
-    async def _close(self, server: asyncio.Server) -> None:
-        server.close()
+    async def _close(self) -> None:
+        if self._server is not None:
+            self._server.close()
+            self._server = None
         for writer in tuple(self._writers):
             writer.transport.abort()
 
