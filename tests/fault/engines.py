@@ -43,7 +43,7 @@ class EngineProcess:
         self.log_file = folder / f"{name}.log"
         self.config = folder / f"{name}.yaml"
         self.settings = {**settings, "listen": {"port": self.port}}
-        self._environment = {"PYTHONPATH": str(REPOSITORY), **(environment or {})}
+        self.environment = {"PYTHONPATH": str(REPOSITORY), **(environment or {})}
         self._history = history
         self._process: Process | None = None
         self._paused: Disruption | None = None
@@ -56,7 +56,7 @@ class EngineProcess:
             [sys.executable, "-m", "slo_engine", "serve", "--config", self.config],
             log=self.log_file,
             ready_url=f"{self.url}/readyz",
-            environment=self._environment,
+            environment=self.environment,
             ready_within=READY_SECONDS,
         )
         if wait:
@@ -121,9 +121,9 @@ class EngineProcess:
         except ValueError:
             return text
 
-    def post(self, body: bytes, timeout: float = 20.0, **headers: str) -> int:
+    def post(self, body: bytes, *, timeout: float = 20.0, headers: Mapping[str, str] | None = None) -> int:
         """The status that a notification is answered with."""
-        sent = {"content-type": "application/json"} | {name.replace("_", "-"): text for name, text in headers.items()}
+        sent = {"content-type": "application/json", **(headers or {})}
         request = urllib.request.Request(self.webhook, data=body, headers=sent)
         try:
             with urllib.request.urlopen(request, timeout=timeout) as response:
@@ -153,7 +153,7 @@ class EngineProcess:
             text=True,
             timeout=timeout,
             check=False,
-            env={**os.environ, **self._environment},
+            env={**os.environ, **self.environment},
             cwd=self.config.parent,
         )
 
