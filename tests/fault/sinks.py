@@ -152,7 +152,7 @@ class FakeSink:
         self._writers.add(writer)
         try:
             with suppress(ConnectionError, asyncio.IncompleteReadError):
-                while request := await _read(reader):
+                while request := await read_request(reader):
                     await self._answer(request, reader, writer)
         finally:
             self._writers.discard(writer)
@@ -175,7 +175,7 @@ class FakeSink:
         await writer.drain()
 
 
-async def _read(reader: asyncio.StreamReader) -> Request | None:
+async def read_request(reader: asyncio.StreamReader) -> Request | None:
     """The next request on a connection that is kept; None at its end."""
     try:
         head = await reader.readuntil(b"\r\n\r\n")

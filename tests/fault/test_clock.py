@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.takes(seconds=30)]
 def faketime(folder: Path) -> dict[str, str]:
     """The environment of a process whose clock follows ``folder/clock``; timers go on as they do when somebody sets the
     clock of a machine."""
-    library = next(iter(Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
+    library = next(iter(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), None)
     if library is None:
         pytest.skip("libfaketime is not installed: apt-get install faketime")
     set_clock(folder, 0)
