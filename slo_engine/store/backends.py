@@ -19,6 +19,10 @@ class StoreError(SloEngineError):
     """The store cannot read or commit now; what was asked has not happened."""
 
 
+class StoreRefusedError(StoreError):
+    """The store works, and refuses this one write: the same would be refused again."""
+
+
 _CONNECT_SECONDS = 3
 _READERS = 10
 _LOCK_SECONDS = 10

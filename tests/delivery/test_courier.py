@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -124,16 +125,20 @@ def test_a_message_is_tried_again_with_the_same_key_until_it_is_taken(database: 
     assert len({each.key for each in sink.got}) == 1
 
 
-def test_a_message_for_a_sink_that_is_gone_from_the_settings_is_a_dead_letter(database: Database) -> None:
-    put_out(database, "gone")
-    run_until(Courier(database, {}), lambda: ("gone", "dead") in database.read(outbox.counts))
+def test_a_message_for_a_sink_that_is_gone_from_the_settings_waits_for_a_day(database: Database) -> None:
+    put_out(database, "gone", "here")
+    run_until(Courier(database, {"here": FakeSink()}), lambda: delivered(database, "here") == 1)
+    assert database.read(outbox.counts)["gone", "pending"] == 1
+    a_day_ago = update(table).values(queued_at=time.time() - 90_000.0)
+    database.write(lambda connection: connection.execute(a_day_ago))
+    run_until(Courier(database, {"here": FakeSink()}), lambda: ("gone", "dead") in database.read(outbox.counts))
 
 
 def test_retry_after_is_not_undercut(database: Database) -> None:
     put_out(database, "one")
     sink = FakeSink(Retry("HTTP 429", after=1000.0))
     courier = Courier(database, {"one": sink})
-    run_until(courier, lambda: (database.read(outbox.seconds_until_due) or 0) > 900)
+    run_until(courier, lambda: (database.read(partial(outbox.seconds_until_due, sink="one")) or 0) > 900)
     assert len(sink.got) == 1
 
 

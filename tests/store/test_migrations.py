@@ -7,6 +7,7 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -86,7 +87,8 @@ def test_what_was_there_is_there_and_keys_stay(opened: Database) -> None:
         ("delivered", 1, None),
         ("pending", 7, "HTTP 503"),
     ]
-    assert [each.id for each in opened.read(messages.gathering)] == [3]
+    gathering = opened.write(partial(messages.claim_gathering, limit=9, lease=60.0, holder="us"))
+    assert [each.id for each in gathering] == [3]
     assert [each.id for each in opened.read(lambda connection: inbox.next_pending(connection, 10))] == [4]
 
 

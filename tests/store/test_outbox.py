@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
+from sqlalchemy import Connection
 
-from slo_engine.store import Database, inbox, messages, outbox, retention
+from slo_engine.store import Database, StoredMessage, inbox, leases, messages, outbox, retention
 
 
 @pytest.fixture
@@ -29,8 +31,27 @@ def finish(database: Database, message: int, *sinks: str) -> None:
     database.write(lambda connection: messages.finish(connection, message, content, sinks or ("sink",), 1.0))
 
 
-def claim(database: Database, lease: float = 60.0) -> list[outbox.Claim]:
-    return database.write(lambda connection: outbox.claim(connection, limit=100, lease=lease))
+def claim(database: Database, lease: float = 60.0, holder: str | None = None) -> list[outbox.Claim]:
+    """What one engine, another one each time, may send to all sinks."""
+
+    def work(connection: Connection) -> list[outbox.Claim]:
+        token = holder or uuid4().hex
+        return [
+            each
+            for sink in sorted(outbox.waiting_sinks(connection))
+            for each in outbox.claim(connection, sink, limit=100, lease=lease, holder=token).claims
+        ]
+
+    return database.write(work)
+
+
+def claim_gathering(database: Database, lease: float = 60.0) -> list[StoredMessage]:
+    take = partial(messages.claim_gathering, limit=100, lease=lease, holder=uuid4().hex)
+    return database.write(take)
+
+
+def seconds_until_due(database: Database, sink: str = "sink") -> float | None:
+    return database.read(lambda connection: outbox.seconds_until_due(connection, sink))
 
 
 def test_a_message_is_claimed_once_until_its_lease_ends(database: Database) -> None:
@@ -103,11 +124,11 @@ def test_the_key_of_a_message_is_the_same_for_every_attempt_and_every_sink(datab
 
 
 def test_time_until_the_next_message_is_due(database: Database) -> None:
-    assert database.read(outbox.seconds_until_due) is None
+    assert seconds_until_due(database) is None
     finish(database, add(database))
     (claimed,) = claim(database)
     database.write(lambda connection: outbox.retry_later(connection, claimed, "HTTP 503", 100.0))
-    due = database.read(outbox.seconds_until_due)
+    due = seconds_until_due(database)
     assert due == pytest.approx(100.0, abs=5.0)
 
 
@@ -116,7 +137,7 @@ def test_what_waits_behind_a_retry_does_not_make_the_courier_look_again_and_agai
     (claimed,) = claim(database)
     database.write(lambda connection: outbox.retry_later(connection, claimed, "HTTP 503", 100.0))
     finish(database, add(database))
-    assert database.read(outbox.seconds_until_due) == pytest.approx(100.0, abs=5.0)
+    assert seconds_until_due(database) == pytest.approx(100.0, abs=5.0)
 
 
 def test_messages_that_gather_evidence_are_found_again_after_a_restart(tmp_path: Path) -> None:
@@ -125,7 +146,8 @@ def test_messages_that_gather_evidence_are_found_again_after_a_restart(tmp_path:
     page = add(database)
     database.close()
     database = Database(url)
-    assert [each.id for each in database.read(messages.gathering)] == [page]
+    assert [each.id for each in claim_gathering(database)] == [page]
+    assert claim_gathering(database) == []
     database.close()
 
 
@@ -155,7 +177,7 @@ def test_old_messages_are_forgotten_but_none_that_is_on_its_way(database: Databa
 def test_leases_of_a_process_that_is_gone_are_given_back(database: Database) -> None:
     finish(database, add(database))
     (gone,) = claim(database)
-    database.write(outbox.release_leases)
+    database.write(leases.give_up_all)
     assert len(claim(database)) == 1
     assert not database.write(lambda connection: outbox.delivered(connection, gone))
 
