@@ -192,12 +192,15 @@ class Pair:
         self, client: httpx.AsyncClient, member: Member, group: Group, offset: float, until: Callable[[], bool]
     ) -> None:
         held: dict[str, AlertState] = {}
-        number = 0
+        number = known = 0
         while not until():
             due = self._began + offset + number * self._interval
             await asyncio.sleep(max(0.0, due - time.time()))
             number = max(number + 1, int((time.time() - self._began - offset) / self._interval) + 1)
-            self._learn(group, min(number - 1, len(group.steps) - 1), held)
+            # Prometheus tells it of every change, also while a flush goes on.
+            for step in group.steps[known:number]:
+                self._learn(step, held)
+            known = number
             states = sorted(held.values(), key=lambda each: each.fingerprint)
             if await self._flush(client, member, group, states):
                 for state in states:
@@ -206,8 +209,7 @@ class Pair:
                 if number >= len(group.steps):
                     return
 
-    def _learn(self, group: Group, step: int, held: dict[str, AlertState]) -> None:
-        fires = group.steps[step]
+    def _learn(self, fires: Mapping[str, float], held: dict[str, AlertState]) -> None:
         for name, state in list(held.items()):
             if name not in fires:
                 held[name] = AlertState(name, state.starts_at, "resolved")
