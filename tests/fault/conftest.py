@@ -1,5 +1,5 @@
-"""The stores on which the scenarios run: SQLite; with ``FAULT_STORES="sqlite postgresql"`` (as ``make test-faults``)
-both."""
+"""``make test`` runs the scenarios on SQLite, without those that are marked as long; with ``FAULTS=all``, as ``make
+test-faults`` has it, they run on PostgreSQL, too, and all of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,15 @@ import pytest
 from tests.fault.world import World
 from tests.postgres import Postgres
 
-STORES = os.environ.get("FAULT_STORES", "sqlite").split()
+IS_ALL = os.environ.get("FAULTS") == "all"
+STORES = ["sqlite", "postgresql"] if IS_ALL else ["sqlite"]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not IS_ALL:
+        long = [each for each in items if each.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [each for each in items if each not in long]
 
 
 @pytest.fixture(scope="session")

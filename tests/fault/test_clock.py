@@ -11,7 +11,7 @@ from tests.fault.engines import EngineProcess
 from tests.fault.sinks import hang, ok
 from tests.fault.world import World, firing, groups_at, incidents, resolved, wait_until_told
 
-pytestmark = [pytest.mark.stack, pytest.mark.takes(seconds=30)]
+pytestmark = [pytest.mark.stack, pytest.mark.long]
 
 
 def faketime(folder: Path) -> dict[str, str]:

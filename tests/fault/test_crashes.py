@@ -47,6 +47,7 @@ def test_1_engine_killed_between_commit_and_2xx_makes_one_incident_of_what_is_se
     assert engines.tracebacks() == []
 
 
+@pytest.mark.long
 def test_2_engine_killed_before_it_has_sent_anything_delivers_all_after_its_restart(world: World) -> None:
     pager = world.sink(behaviour=hang)
     engines = world.engines(pager)
@@ -121,6 +122,7 @@ def test_14_storm_is_acknowledged_within_a_second_and_what_is_critical_leaves_fi
     assert percentile(delays(world, pager, '{}:{alertname="page-'), 0.99) < 5.0
 
 
+@pytest.mark.long
 def test_firing_and_resolved_survive_a_crash_in_this_order(world: World) -> None:
     pager = world.sink(behaviour=slow(0.2))
     engines = world.engines(pager)

@@ -63,6 +63,7 @@ def small_disk(tmp_path: Path) -> object:
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
+@pytest.mark.long
 def test_15_small_disk_that_is_full_loses_nothing_that_was_acknowledged(sqlite_world: World, small_disk: Path) -> None:
     world = sqlite_world
     pager = world.sink()
@@ -87,6 +88,7 @@ def test_15_small_disk_that_is_full_loses_nothing_that_was_acknowledged(sqlite_w
     assert {each.answer for each in world.history.posted} == {200, 503}
 
 
+@pytest.mark.long
 def test_store_on_a_read_only_disk_is_refused_in_a_sentence(sqlite_world: World, small_disk: Path) -> None:
     world = sqlite_world
     pager = world.sink()
@@ -151,7 +153,9 @@ def overwrite(path: Path, at: int, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-@pytest.mark.parametrize("table", ["inbox", "messages", "outbox"])
+@pytest.mark.parametrize(
+    "table", [pytest.param("inbox", marks=pytest.mark.long), "messages", pytest.param("outbox", marks=pytest.mark.long)]
+)
 def test_damaged_page_of_the_store_is_never_served_in_silence(sqlite_world: World, table: str) -> None:
     pager = sqlite_world.sink()
     engines = crashed_with_waiting_rows(sqlite_world, pager)
@@ -177,6 +181,7 @@ def test_flipped_bit_in_the_write_ahead_log_is_never_a_silent_loss(sqlite_world:
         assert world.settle(pager, within=20).violations == []
 
 
+@pytest.mark.long
 def test_torn_end_of_the_write_ahead_log_costs_nothing_that_was_acknowledged(sqlite_world: World) -> None:
     """What a power failure leaves: half of a commit that nobody was told of."""
     world = sqlite_world

@@ -71,6 +71,7 @@ def test_17_two_engines_that_get_both_halves_of_a_pair_notify_once(postgres_worl
     assert engines.tracebacks() == []
 
 
+@pytest.mark.long
 def test_17_what_a_dead_engine_had_in_hand_is_delivered_by_the_other_one(postgres_world: World) -> None:
     world = postgres_world
     pager = world.sink()
@@ -93,6 +94,7 @@ def test_17_what_a_dead_engine_had_in_hand_is_delivered_by_the_other_one(postgre
     assert check(world.history, ["pager"]).duplicates == []
 
 
+@pytest.mark.long
 def test_17_engine_that_was_paused_past_its_lease_changes_nothing_when_it_comes_back(postgres_world: World) -> None:
     world = postgres_world
     pager = world.sink()
