@@ -95,17 +95,6 @@ def percentile(values: Sequence[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(share * len(values)))]
 
 
-def delays(world: World, sink: FakeSink, prefix: str = "{") -> list[float]:
-    """Seconds from the first acknowledgement of each group to its first arrival at the sink."""
-    acknowledged: dict[str, float] = {}
-    for post in world.acknowledged(prefix):
-        acknowledged.setdefault(post.group, post.at + post.took)
-    arrived: dict[str, float] = {}
-    for each in sink.taken:
-        arrived.setdefault(each.group, each.at)
-    return [at - acknowledged[group] for group, at in arrived.items() if group in acknowledged]
-
-
 def groups_at(sink: FakeSink) -> set[str]:
     """The groups of which it has taken something."""
     return {each.group for each in sink.taken}
