@@ -7,7 +7,7 @@ notify), ``notify/notify.go`` (one deadline for waiting and retries), ``nflog`` 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
@@ -137,6 +137,11 @@ class Peer:
             for group in self.groups.values()
             if (group.flush.sends_at if group.flush else group.flushes_at) <= now
         ]
+
+    def times(self) -> Iterator[float]:
+        """When it has something to do, or hears something."""
+        yield from (group.flush.sends_at if group.flush else group.flushes_at for group in self.groups.values())
+        yield from (at for at, _, _ in self._heard)
 
     def is_quiet(self) -> bool:
         """Whether nothing was heard that is not told, unless it is only to be repeated."""
@@ -276,6 +281,11 @@ class Cluster:
         """Who has something to do."""
         self.listen(now)
         return [(peer, group) for peer in self.peers for group in peer.due(now)]
+
+    def seconds_until_due(self, now: float) -> float | None:
+        """How long nobody has anything to do; None: for ever."""
+        times = [time for peer in self.peers for time in peer.times()]
+        return max(0.0, min(times) - now) if times else None
 
 
 def _firing_and_resolved(alerts: Mapping[int, Episode]) -> tuple[frozenset[int], frozenset[int]]:

@@ -139,10 +139,14 @@ class Simulation(RuleBasedStateMachine):
 
     # What happens to alerts
 
-    @rule(alert=st.integers(0, 3))
-    def alert_changes(self, alert: int) -> None:
-        """One that fires is over; one that does not fires."""
-        self.steps += 1
+    @rule(alerts=st.lists(st.integers(0, 3), min_size=1, max_size=3, unique=True))
+    def alerts_change(self, alerts: list[int]) -> None:
+        """Those that fire are over; those that do not fire."""
+        for alert in alerts:
+            self.steps += 1
+            self._change(alert)
+
+    def _change(self, alert: int) -> None:
         known = self.cluster.alerts[alert]
         if known is not None and known.end is None:
             if self.now > known.start:
@@ -164,13 +168,15 @@ class Simulation(RuleBasedStateMachine):
 
     @rule(choices=_choices, answer=st.sampled_from(["2xx", "2xx", "2xx", "lost", "refused"]))
     def alertmanagers_work(self, choices: list[int], answer: str) -> None:
-        """Groups are flushed, and notifications posted."""
+        """Groups are flushed, and notifications posted, when it is time for it."""
         for choice in choices:
             self.steps += 1
             due = self.cluster.due(self.now)
             if due:
                 peer, group = due[choice % len(due)]
                 self._flush(peer, group, answer, choice)
+            elif (wait := self.cluster.seconds_until_due(self.now)) is not None:
+                self.time_passes(min(wait, 16.0))
 
     @rule(peer=st.integers(0, 1), configuration=st.integers(0, 2))
     def alertmanager_is_reloaded(self, peer: int, configuration: int) -> None:
@@ -178,15 +184,11 @@ class Simulation(RuleBasedStateMachine):
         self.steps += 1
         self.cluster.peers[peer].reload(configuration, self.now)
 
-    @rule()
-    def gossip_stops(self) -> None:
-        """The Alertmanagers do not hear of each other."""
-        self.cluster.is_parted = True
-
-    @rule()
-    def gossip_goes_on(self) -> None:
-        """They do again."""
-        self.cluster.is_parted = False
+    @rule(is_parted=st.booleans())
+    def gossip_changes(self, is_parted: bool) -> None:
+        """Whether the Alertmanagers hear of each other."""
+        self.steps += 1
+        self.cluster.is_parted = is_parted
         self.cluster.gossip()
 
     # What the engines do
@@ -208,61 +210,35 @@ class Simulation(RuleBasedStateMachine):
             TOTAL.crashes += 1
             self.orphans += [(self.now + ORPHAN_SECONDS, attempt) for attempt in replica.crash()]
 
-    @rule(replica=st.integers(0, 2))
-    def engine_starts(self, replica: int) -> None:
-        """One that has crashed, or was stopped."""
+    @rule(
+        replica=st.integers(0, 2),
+        change=st.sampled_from(["starts", "starts", "pauses", "goes on", "is replaced", "cannot commit"]),
+    )
+    def engine_changes(self, replica: int, change: str) -> None:
+        """One is there again; is paused, and does not know; is restarted in order; cannot note a delivery."""
         self.steps += 1
         found = self.replicas[replica % len(self.replicas)]
-        if not found.token:
+        if change == "starts" and not found.token:
             found.start()
-
-    @rule(replica=st.integers(0, 2))
-    def engine_is_paused(self, replica: int) -> None:
-        """It does not know."""
-        self.steps += 1
-        found = self.replicas[replica % len(self.replicas)]
-        if found.runs:
+        elif change == "goes on":
+            found.is_paused = False
+        elif change == "pauses" and found.runs:
             TOTAL.pauses += 1
             found.pause()
-
-    @rule(replica=st.integers(0, 2))
-    def engine_goes_on(self, replica: int) -> None:
-        """As if nothing had been."""
-        self.steps += 1
-        self.replicas[replica % len(self.replicas)].is_paused = False
-
-    @rule(replica=st.integers(0, 2))
-    def engine_is_replaced(self, replica: int) -> None:
-        """A rolling restart."""
-        self.steps += 1
-        found = self.replicas[replica % len(self.replicas)]
-        if found.runs:
+        elif change == "is replaced" and found.runs:
             found.stop()
             found.start()
-
-    @rule(replica=st.integers(0, 2), choice=st.integers(0, 9))
-    def store_fails(self, replica: int, choice: int) -> None:
-        """The end of a delivery cannot be noted."""
-        self.steps += 1
-        found = self.replicas[replica % len(self.replicas)]
-        numbers = [number for number, attempt in found.attempts.items() if attempt.outcome is not None]
-        if found.runs and numbers:
-            found.lose_note(numbers[choice % len(numbers)])
+        elif change == "cannot commit" and found.runs:
+            for number in [number for number, attempt in found.attempts.items() if attempt.outcome is not None]:
+                found.lose_note(number)
 
     # What the sinks do
 
-    @rule(sink=st.sampled_from([PAGER, CHAT, MAIL]), mode=st.sampled_from(list(Mode)))
+    @rule(sink=st.sampled_from([PAGER, CHAT, MAIL]), mode=st.sampled_from([Mode.TAKES, *Mode]))
     def sink_changes(self, sink: str, mode: Mode) -> None:
         """From now on it answers so."""
         self.steps += 1
         self.sinks[sink].mode = mode
-
-    @rule()
-    def sinks_are_well(self) -> None:
-        """All of them."""
-        self.steps += 1
-        for sink in self.sinks.values():
-            sink.mode = Mode.TAKES
 
     @rule(choice=st.integers(0, 9))
     def orphan_arrives(self, choice: int) -> None:
@@ -391,6 +367,8 @@ class Simulation(RuleBasedStateMachine):
         """Until nobody has anything to do now."""
         for _ in range(500):
             due = self.cluster.due(self.now)
+            if not due and not any(each.has_work for each in self.replicas) and not self.store.read(_waiting):
+                return
             running = [place for place, each in enumerate(self.replicas) if each.runs]
             for peer, group in due:
                 if peer.groups.get(group.key) is group:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from itertools import count
+from typing import Any
 
 from sqlalchemy import Connection, select
 
@@ -14,11 +15,10 @@ from slo_engine.alerts import enrichment, intake
 from slo_engine.alerts.incidents import Verdict
 from slo_engine.definitions.slo import SloSet
 from slo_engine.delivery import courier
-from slo_engine.delivery.pace import Pace
 from slo_engine.delivery.sink import Delivered, Outcome, Refused, Retry
 from slo_engine.notifications import Evidence, Missing, plain, restored
 from slo_engine.notifications.routes import Routes, addressees
-from slo_engine.store import StoredMessage, inbox, leases, messages, outbox, sink_states
+from slo_engine.store import StoredMessage, inbox, leases, messages, outbox
 from slo_engine.store.leases import LEASE_SECONDS
 from slo_engine.store.tables import outbox as rows
 from tests.simulation.sinks import BreachError, ModelSink
@@ -40,21 +40,6 @@ class Attempt:
     """When its lease ends."""
     outcome: Outcome | None = None
     """None: the request is still under way."""
-
-
-@dataclass
-class Lane:
-    """What an engine remembers of a sink."""
-
-    pace: Pace = field(default_factory=Pace)
-    state: sink_states.SinkState | None = None
-    failures: int = 0
-    failed_at: float = float("-inf")
-
-    def note_state(self, state: sink_states.SinkState | None) -> None:
-        """What the store knows of it."""
-        self.state = state
-        self.failures = 0 if state is None else state.failures
 
 
 @dataclass(frozen=True)
@@ -84,7 +69,7 @@ class Replica:
         self.found: Sequence[intake.Read] = ()
         self.gathering: dict[int, StoredMessage] = {}
         self.attempts: dict[int, Attempt] = {}
-        self.lanes: dict[str, Lane] = {}
+        self.lanes: dict[str, courier._Lane] = {}
         self._led_at = float("-inf")
         self._numbers = count()
 
@@ -103,12 +88,17 @@ class Replica:
         """Whether it believes that it does what one engine does for all."""
         return self.runs and self.now - self._led_at < LEASE_SECONDS
 
+    @property
+    def has_work(self) -> bool:
+        """Whether it goes on with something that it has in memory."""
+        return self.runs and bool(self.found or self.gathering or self.attempts)
+
     def start(self) -> None:
         """Of a process that knows nothing."""
         self.token = f"{next(self._house.tokens):032x}"
         self.is_paused = False
         self.found, self.gathering, self.attempts = (), {}, {}
-        self.lanes = {name: Lane() for name in self._house.sinks}
+        self.lanes = {name: self._lane(name) for name in self._house.sinks}
         self._led_at = float("-inf")
         if not self._house.is_shared:
             self._store.commit(leases.give_up_all)
@@ -165,7 +155,9 @@ class Replica:
     def keep(self) -> bool:
         """The intake's second half."""
         found, self.found = self.found, ()
-        counts, unreadable = self._store.commit(partial(intake._keep, found=found, lock=lambda _, __: None))
+        counts, unreadable = self._store.commit(
+            partial(intake._keep, found=found, lock=lambda _, __: None, watcher=None)
+        )
         for verdict, number in counts.items():
             self._house.verdicts[verdict] = self._house.verdicts.get(verdict, 0) + number
         if unreadable:
@@ -174,6 +166,8 @@ class Replica:
 
     def claim_gathering(self) -> bool:
         """Take messages that wait for their evidence."""
+        if not self._store.read(messages.are_gathering):
+            return False
         claim = partial(messages.claim_gathering, limit=4, lease=LEASE_SECONDS, holder=self.token)
         claimed = self._store.commit(claim)
         self.gathering |= {each.id: each for each in claimed}
@@ -205,8 +199,8 @@ class Replica:
     def claim(self, sink: str) -> bool:
         """A courier's round."""
         lane = self.lanes[sink]
-        room = lane.pace.room(self.now)
-        if room <= 0:
+        room = lane._pace.room(self.now)
+        if room <= 0 or not self._store.read(partial(outbox.is_waiting, sink=sink)):
             return False
         claim = partial(
             outbox.claim,
@@ -214,10 +208,10 @@ class Replica:
             limit=room,
             lease=LEASE_SECONDS,
             holder=self.token,
-            failures_to_probe=courier.FAILURES_TO_HOLD,
+            failures_to_probe=courier.FAILURES_TO_PROBE,
         )
         claimed = self._store.commit(claim)
-        lane.note_state(claimed.state)
+        lane._note_state(claimed.state)
         for each in claimed.claims:
             self._take(each)
         return bool(claimed.claims)
@@ -228,15 +222,7 @@ class Replica:
         if attempt.outcome is None:
             attempt.outcome = sent(attempt, self._house.sinks, self.now, is_late=attempt.held_until <= self.now)
             lane = self.lanes[attempt.claim.sink]
-            match attempt.outcome:
-                case Delivered():
-                    lane.pace.passed(self.now - attempt.began)
-                case Retry(_, after, True):
-                    lane.pace.limited(self.now, after or courier.FIRST_DELAY)
-                case Retry():
-                    lane.pace.failed()
-                case _:
-                    pass
+            lane._keep_pace(attempt.outcome, attempt.began)
         return True
 
     def note(self, number: int) -> bool:
@@ -245,21 +231,15 @@ class Replica:
         lane = self.lanes[attempt.claim.sink]
         outcome = attempt.outcome
         assert outcome is not None
-        is_news = attempt.began > lane.failed_at
-        if not isinstance(outcome, Delivered | Refused) and is_news:
-            lane.failed_at = self.now
-            lane.failures += 0 if isinstance(outcome, Retry) and outcome.is_limit else 1
-        note = partial(
-            courier._note,
-            claim=attempt.claim,
-            outcome=outcome,
-            fallback=self._house.fallbacks.get(attempt.claim.sink),
-            failures=lane.failures if is_news else None,
-            is_back=is_news and lane.state is not None,
+        is_news = attempt.began >= lane._news_from
+        hold = lane._held(outcome, attempt.claim.attempts) if is_news else None
+        is_back = is_news and lane._state is not None and isinstance(outcome, Delivered | Refused)
+        fallback = self._house.fallbacks.get(attempt.claim.sink)
+        self._store.commit(
+            partial(courier._note, claim=attempt.claim, outcome=outcome, fallback=fallback, hold=hold, is_back=is_back)
         )
-        self._store.commit(note)
-        if isinstance(outcome, Delivered | Refused) and is_news and lane.state is not None:
-            lane.note_state(None)
+        if is_back:
+            lane._note_state(None)
         self._let_go(number)
         return True
 
@@ -297,11 +277,17 @@ class Replica:
             work = partial(outbox.fall_back, sink=name, fallback=fallback.sink, waiting_since=since)
             moved += self._store.commit(work)
         for name, lane in self.lanes.items():
-            if lane.failures and lane.state and lane.state.failing_for >= courier.GIVE_UP_SECONDS / 2:
-                reason = f"given up after a day: {lane.state.reason}"
+            if lane._failures and lane._state and lane._state.failing_for >= courier.GIVE_UP_SECONDS / 2:
+                reason = f"given up after a day: {lane._state.reason}"
                 expire = partial(outbox.expire, sink=name, seconds=courier.GIVE_UP_SECONDS, reason=reason)
                 moved += self._store.commit(expire)
         return moved > 0
+
+    def _lane(self, sink: str) -> courier._Lane:
+        # What it remembers of its sink, and how it judges answers; its loop is not run.
+        fallback = self._house.fallbacks.get(sink)
+        nobody: Any = None
+        return courier._Lane(nobody, sink, nobody, fallback, self.token, lambda: None)
 
     def _take(self, claim: outbox.Claim) -> None:
         for other in self._house.replicas:
@@ -311,11 +297,11 @@ class Replica:
                 if attempt.claim.id == claim.id:
                     self._excuse(attempt)  # its lease has passed on
         self.attempts[next(self._numbers)] = Attempt(claim, self.now, self.now + LEASE_SECONDS)
-        self.lanes[claim.sink].pace.begin(self.now)
+        self.lanes[claim.sink]._pace.begin(self.now)
 
     def _let_go(self, number: int) -> None:
         attempt = self.attempts.pop(number)
-        self.lanes[attempt.claim.sink].pace.end()
+        self.lanes[attempt.claim.sink]._pace.end()
 
     def _excuse(self, attempt: Attempt) -> None:
         self._house.sinks[attempt.claim.sink].excuses[attempt.claim.message.key] += 1

@@ -12,6 +12,7 @@ from unittest import mock
 from sqlalchemy import Connection, Engine, StaticPool, create_engine, delete, event, text
 
 from slo_engine.alerts import enrichment
+from slo_engine.delivery import courier
 from slo_engine.store.tables import metadata
 
 T = TypeVar("T")
@@ -60,7 +61,8 @@ class Store:
     @contextmanager
     def on_its_clock(self) -> Iterator[None]:
         """Where the engine's transactions ask Python for the time, they get that of the simulation."""
-        with mock.patch.object(enrichment, "time", SimpleNamespace(time=lambda: self.clock.now)):
+        times = SimpleNamespace(time=lambda: self.clock.now, monotonic=lambda: self.clock.now)
+        with mock.patch.object(enrichment, "time", times), mock.patch.object(courier, "time", times):
             yield
 
 
