@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,7 @@ def test_backup_of_sqlite_beside_the_engine_holds_all_that_was_acknowledged(
 ) -> None:
     engine = Database(f"sqlite:///{tmp_path / 'slo-engine.db'}")
     for number in range(50):
-        engine.write(lambda connection, body=b"%d" % number: inbox.accept(connection, body, 1.0))
+        engine.write(partial(inbox.accept, body=b"%d" % number, now=1.0))
     back_up(tmp_path / "slo-engine.db", tmp_path / "backup.db")
     engine.write(lambda connection: inbox.accept(connection, b"later", 1.0))
     engine.close()
