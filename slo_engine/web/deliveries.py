@@ -13,8 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from slo_engine.notifications import as_payload, restored
 from slo_engine.store import deliveries, messages
 from slo_engine.store.deliveries import STATES, Selection, State
-from slo_engine.web.authorization import is_authorized
-from slo_engine.web.origin import is_of_another_origin
+from slo_engine.web.authorization import is_from_a_page
 from slo_engine.web.services import NeedsServices
 
 router = APIRouter(prefix="/api/v1/deliveries")
@@ -162,13 +161,14 @@ def details(services: NeedsServices, delivery_id: Annotated[int, Path(ge=1, le=L
 
 @router.post("/resend", responses=_REFUSED, openapi_extra=_BODY)
 async def resend(request: Request, services: NeedsServices) -> Resent:
-    """Send dead letters again, with their keys and in their order. Guarded by the token of the webhook, if there is
-    one."""
+    """Send dead letters again, with their keys and in their order. Guarded by the credentials of the unnamed
+    webhook, if they are set."""
     # All that can be refused without the body is, before it is read.
-    if not is_authorized(request, services.webhook_token):
-        raise HTTPException(401, "the bearer token is missing or wrong")
-    if is_of_another_origin(request):
-        raise HTTPException(403, "a page of another origin may not do this")
+    headers = request.scope["headers"]
+    if not services.doors.unnamed.open_to(headers):
+        raise HTTPException(401, "the credentials of the webhook are missing or wrong")
+    if is_from_a_page(headers):
+        raise HTTPException(403, "this is not for pages in a browser")
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise HTTPException(415, "send application/json")
     asked = await _read(request)

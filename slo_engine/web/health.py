@@ -22,10 +22,11 @@ def healthz() -> dict[str, str]:
     return {"status": "ok"}
 
 
-@router.get("/readyz")
+@router.get("/readyz", responses={503: {"description": "Not ready, and why."}})
 def readyz(services: NeedsServices) -> JSONResponse:
-    """200 when notifications can be received and processed, and the clock runs. Mistakes in SLO files, rules that
-    have drifted and sinks that are gone do not make the engine unready; they are reported here."""
+    """200 when notifications can be received and processed, and the clock runs. Mistakes in SLO files, rules that have
+    drifted, sinks that are gone and a watchdog that stays away do not make the engine unready, which can deliver all
+    the same; they are reported here."""
     checks = {
         "store": _store(services),
         "clock": "ok" if services.clock_is_running() else "the clock does not run",
@@ -39,15 +40,23 @@ def readyz(services: NeedsServices) -> JSONResponse:
             "slo_files": slo_files(services.slos.active),
             "sinks": _sinks(services),
             "rules": None if services.rollout is None else services.rollout.status.as_json(),
+            "watching": services.watching(),
         },
         status_code=200 if ready else 503,
     )
 
 
-@router.get("/metrics")
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {each: {} for each in ("text/plain", "application/openmetrics-text")}}},
+)
 def metrics(request: Request) -> Response:
     """The engine's own metrics."""
-    encode, content_type = choose_encoder(request.headers.get("accept", ""))
+    try:
+        encode, content_type = choose_encoder(request.headers.get("accept", ""))
+    except TypeError:  # its answer to a version that is no number
+        encode, content_type = choose_encoder("")
     return Response(encode(telemetry.REGISTRY), media_type=content_type)
 
 

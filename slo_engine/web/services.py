@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -15,6 +15,7 @@ from slo_engine.rollout.rollout import Rollout, RolloutStatus
 from slo_engine.status.board import StatusBoard
 from slo_engine.store import Database, budgets
 from slo_engine.store.deliveries import Orphans
+from slo_engine.web.authorization import Doors
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Services:
     database: Database
     slos: LiveSlos
     board: StatusBoard
-    webhook_token: str | None
+    doors: Doors
+    """Who may post."""
     sinks: Collection[str]
     """The names of those in the settings."""
     orphans: Callable[[], Sequence[Orphans]]
@@ -46,6 +48,8 @@ class Services:
     """On the budgets."""
     clock_is_running: Callable[[], bool]
     workers_are_running: Callable[[], bool]
+    watching: Callable[[], Mapping[str, str]] = dict
+    """What watches the engine, and how that stands: ``ok``, or what is wrong."""
 
     def policies_in_force(self) -> Sequence[str]:
         """The steps of budget policies in force, one line each."""
