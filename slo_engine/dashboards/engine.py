@@ -210,8 +210,8 @@ _DELAYS = Row(
         Lines(
             id=35,
             title="Not news",
-            description="Notifications that were not delivered: those of the other Alertmanager of a cluster (twin), and "
-            "what had ended already when it came (stale).",
+            description="Notifications that were not delivered: those of the other Alertmanager of a cluster (twin), "
+            "and what had ended already when it came (stale).",
             queries=(_events("slo_engine_dropped_notifications_total", "reason", "{{reason}}"),),
         ),
     ),
