@@ -20,7 +20,7 @@ run: .venv/.run.ok ## The whole loop on this machine, until Ctrl-C
 	@$(BIN)/python -m deploy.stack
 
 test: .venv/.dev.ok ## All tests, on real Prometheus, Alertmanager and Chromium
-	@deploy/install-packages prometheus prometheus-alertmanager chromium
+	@deploy/install-packages prometheus prometheus-alertmanager chromium postgresql
 	@$(BIN)/pytest $(ON_WORKERS)
 
 test-base: .venv/.dev.ok ## The law of the base on 2,000 random histories, by their seeds

@@ -26,6 +26,7 @@ from slo_engine.definitions.live import ActiveSlos, LiveSlos
 from slo_engine.definitions.slo import SloSet
 from slo_engine.delivery import Sink, sink_of
 from slo_engine.delivery.courier import Courier, Fallback
+from slo_engine.delivery.orphans import OrphanWatch
 from slo_engine.evidence import Backends, Gatherer, sources
 from slo_engine.evidence.source import Remembered
 from slo_engine.logs import configure_logging
@@ -35,6 +36,7 @@ from slo_engine.posts.monthly import monthly
 from slo_engine.posts.policies import Policy
 from slo_engine.posts.poster import Poster
 from slo_engine.prometheus import Exemplar, Prometheus, Result
+from slo_engine.replica import Replica
 from slo_engine.rollout.rollout import Destination, Rollout, RolloutStatus, RuleFolder, RulerNamespaces
 from slo_engine.rollout.ruler import Ruler
 from slo_engine.settings import (
@@ -84,18 +86,24 @@ class Engine:
         self._settings = settings
         self._closing = ExitStack()
         self._database = Database(settings.store.url)
-        self._database.write(outbox.release_leases)
+        self._replica = Replica(self._database)
         self._prometheus = Prometheus(settings.prometheus.connection())
         self._slos = LiveSlos(settings.slos, _note_slos)
-        self._board = StatusBoard(lambda: self._slos.active.slos, self._prometheus, self._database)
+        self._board = StatusBoard(
+            lambda: self._slos.active.slos, self._prometheus, self._database, keeps=lambda: self._replica.leads
+        )
         self._clock = _clock()
         self._sinks: dict[str, Sink] = {each.name: sink_of(each) for each in settings.sinks}
         for each in settings.sinks:  # from 0, so that the first one is an increase
-            for outcome in ("delivered", "retry", "refused"):
+            for outcome in ("delivered", "retry", "misconfigured", "refused"):
                 telemetry.DELIVERIES.labels(each.name, outcome)
+            for metric in (telemetry.DELIVERY_SECONDS, telemetry.DEAD_LETTERS):
+                metric.labels(each.name)
             telemetry.TEMPLATE_FAILURES.labels(each.name)
             if each.fallback:
                 telemetry.FALLBACKS.labels(each.name)
+        self._orphans = OrphanWatch(self._database, self._sinks)
+        self._orphans.look()
         self._langfuse = _langfuse(settings)
         self._courier = Courier(
             self._database,
@@ -105,6 +113,7 @@ class Engine:
                 for each in settings.sinks
                 if each.fallback
             },
+            self._replica.token,
         )
         statuses = _BoardStatuses(self._board)
         metrics, memory = _PrometheusMetrics(self._prometheus), _StoreMemory(self._database)
@@ -118,7 +127,12 @@ class Engine:
             routes_of(settings),
             self._courier.tell,
             updated=tuple(each.name for each in settings.sinks if each.updates),
+            reminders={
+                each.name: each.seconds_between_reminders for each in settings.sinks if each.reminders is not True
+            },
+            holder=self._replica.token,
         )
+        self._replica.watch(lambda: self._enrichment.in_hand, lambda: self._courier.in_hand)
         self._intake = Intake(self._database, self._enrichment.tell)
         links = (Link("SLOs", settings.public_url),) if settings.public_url else ()
         plan = settings.posts.plan(policies, links, timedelta(seconds=settings.status.interval.seconds))
@@ -126,6 +140,7 @@ class Engine:
         report = monthly(active, self._prometheus, self._database.read, links)
         self._poster = Poster(self._database, self._board, active, plan, report, self._tell_courier)
         self._rollout = _rollout(settings, self._prometheus, self._closing)
+        self._work = (self._intake, self._enrichment, self._courier)
         self._workers: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
         self.app = create_app(
@@ -134,6 +149,8 @@ class Engine:
                 slos=self._slos,
                 board=self._board,
                 doors=doors_of(settings.webhook),
+                sinks=list(self._sinks),
+                orphans=lambda: self._orphans.found,
                 reload=partial(self._reload, force=True),
                 rollout=self._rollout,
                 policies=policies,
@@ -155,7 +172,7 @@ class Engine:
                 stack.push_async_callback(sink.close)
             if self._langfuse is not None:
                 stack.push_async_callback(self._langfuse.close)
-            for worker in (self._intake, self._enrichment, self._courier):
+            for worker in (*self._work, self._replica):
                 task = asyncio.create_task(worker.run(), name=type(worker).__name__)
                 task.add_done_callback(_note_end)
                 self._workers.append(task)
@@ -179,7 +196,7 @@ class Engine:
         now = datetime.now(UTC)
         jobs = (
             ("status", self._board.tick, self._settings.status.interval.seconds),
-            ("posts", self._poster.tick, POSTS_SECONDS),
+            ("posts", self._post, POSTS_SECONDS),
             ("slo_files", self._reload, RELOAD_SECONDS),
             ("rules", self._roll_out, ROLLOUT_SECONDS),
             ("gauges", self._set_gauges, GAUGES_SECONDS),
@@ -218,14 +235,23 @@ class Engine:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
 
     async def _drain(self) -> None:
-        for worker in (self._intake, self._enrichment, self._courier):
+        for worker in self._work:
             worker.stop()
-        _, late = await asyncio.wait(self._workers, timeout=DRAIN_SECONDS)
+        working = [task for task in self._workers if task.get_name() != type(self._replica).__name__]
+        _, late = await asyncio.wait(working, timeout=DRAIN_SECONDS)
+        self._replica.stop()
         for task in late:
             task.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
+        await asyncio.to_thread(self._replica.give_up)
+
+    def _post(self) -> None:
+        if self._replica.leads:
+            self._poster.tick()
 
     def _forget(self) -> None:
+        if not self._replica.leads:
+            return
         now = datetime.now(UTC)
         before, long_before = ((now - kept).timestamp() for kept in (MESSAGES_KEPT, CAUSES_KEPT))
         try:
@@ -241,6 +267,7 @@ class Engine:
             pending = self._database.read(lambda connection: inbox.count(connection, "pending"))
             telemetry.WAITING.labels("inbox").set(pending)
             telemetry.WAITING.labels("evidence").set(self._database.read(messages.count_gathering))
+            self._orphans.look()
         except StoreError as error:
             logger.error("waiting notifications cannot be counted: %s", error)  # noqa: TRY400 - an outage, no bug
             return

@@ -58,6 +58,13 @@ WEBHOOK_UNKNOWN_SOURCES = Counter(
 INBOX_QUARANTINED = Counter(
     "slo_engine_inbox_quarantined", "Posted bodies that could not be understood.", registry=REGISTRY
 )
+NOT_NEWS = Counter(
+    "slo_engine_dropped_notifications",
+    "Notifications of Alertmanager that were not delivered because they say nothing new: those of the other "
+    "Alertmanager of a cluster (twin), and what had ended already when it came (stale).",
+    ["reason"],
+    registry=REGISTRY,
+)
 WAITING = Gauge(
     "slo_engine_waiting_messages",
     "What was received and is not in the outbox yet: posted bodies not read yet, notifications that gather evidence.",
@@ -82,6 +89,28 @@ EVIDENCE_SOURCES = Counter(
 DELIVERIES = Counter(
     "slo_engine_delivery_attempts", "Attempts to deliver a notification.", ["sink", "result"], registry=REGISTRY
 )
+DELIVERY_SECONDS = Histogram(
+    "slo_engine_delivery_seconds",
+    "From the request of Alertmanager to the answer of the sink that took the notification.",
+    ["sink"],
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900, 3600),
+    registry=REGISTRY,
+)
+DEAD_LETTERS = Counter(
+    "slo_engine_dead_letters",
+    "Notifications that were given up: refused for good, or not taken for a day.",
+    ["sink"],
+    registry=REGISTRY,
+)
+SINK_HELD = Gauge(
+    "slo_engine_sink_held",
+    "Whether deliveries to a sink are held back after failures, or because it asked for it.",
+    ["sink"],
+    registry=REGISTRY,
+)
+SINK_FAILURES = Gauge(
+    "slo_engine_sink_failures", "Failed attempts since a sink last took something.", ["sink"], registry=REGISTRY
+)
 FALLBACKS = Counter(
     "slo_engine_fallback_messages",
     "Notifications that a sink could not take and that went to its fallback, too.",
@@ -95,6 +124,12 @@ TEMPLATE_FAILURES = Counter(
     registry=REGISTRY,
 )
 OUTBOX = Gauge("slo_engine_outbox_messages", "Notifications in the outbox.", ["sink", "state"], registry=REGISTRY)
+OUTBOX_ORPHANS = Gauge(
+    "slo_engine_outbox_orphans",
+    "Notifications that wait for a sink that is not in the settings.",
+    ["sink"],  # as many as the settings have had since the oldest of them was received
+    registry=REGISTRY,
+)
 
 EVALUATIONS = Counter("slo_engine_evaluations", "Evaluations of all SLOs.", ["result"], registry=REGISTRY)
 EVALUATION_SECONDS = Histogram(
@@ -106,6 +141,11 @@ EVALUATION_SECONDS = Histogram(
 LAST_EVALUATION = Gauge(
     "slo_engine_last_evaluation_timestamp_seconds", "When all SLOs were last evaluated.", registry=REGISTRY
 )
+LEADS = Gauge(
+    "slo_engine_leads",
+    "Whether this engine keeps the history and posts, for all that share its store: one of them does.",
+    registry=REGISTRY,
+)
 CLOCK_EVENTS = Counter(
     "slo_engine_clock_events", "Runs of the clock that did not go as planned.", ["task", "event"], registry=REGISTRY
 )
@@ -113,5 +153,7 @@ for _result in ("accepted", "refused", "failed"):
     WEBHOOKS.labels(_result)
 for _result in ("success", "failure"):
     EVALUATIONS.labels(_result)
+for _reason in ("twin", "stale"):
+    NOT_NEWS.labels(_reason)
 for _result in ("complete", "partial", "failed"):
     MESSAGES.labels(_result)

@@ -1,10 +1,12 @@
-"""What Alertmanager posts (webhook version 4), read with tolerance: unknown keys stay, missing ones have defaults."""
+"""What Alertmanager posts (webhook version 4), read with tolerance: unknown keys stay, missing ones have defaults, and
+an alert that cannot be read is set aside, so that the others of its group are."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import math
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,7 +20,10 @@ MAX_DEPTH = 50
 
 
 MAX_ALERTS = 10_000
-"""In one notification. Alertmanager has no limit; a person reads none of them beyond the first few."""
+"""In a notification that gets evidence. Alertmanager has no limit; a person reads none of them beyond the first few."""
+
+MAX_UNPACKED_BYTES = 64 * 1024 * 1024
+"""Of a body that comes compressed: four times as much as one may have that does not."""
 
 
 class MalformedError(SloEngineError):
@@ -35,6 +40,10 @@ class Alert:
     fingerprint: str
     starts_at: datetime | None = None
     """None: it does not say, or nothing that makes sense."""
+    ends_at: datetime | None = None
+    """None: it goes on, or does not say."""
+    begins: str = ""
+    """``startsAt`` as posted: with the fingerprint it names the episode."""
 
     @property
     def name(self) -> str:
@@ -48,19 +57,59 @@ class Alert:
 
 
 @dataclass(frozen=True)
+class Unreadable:
+    """An alert of a group that is none, as far as can be told."""
+
+    place: str
+    """``alerts[3]``"""
+    reason: str
+    found: Any
+    """What stands there."""
+
+    def __str__(self) -> str:
+        dot = "." if self.reason.startswith(("labels", "annotations")) else ": "
+        return f"{self.place}{dot}{self.reason}"
+
+
+@dataclass(frozen=True)
 class AlertGroup:
-    """A notification of one alert group. ``raw`` is all of it, as posted."""
+    """A notification of one alert group. ``raw`` is all of it, as posted, but for the alerts that are unreadable."""
 
     receiver: str
     status: str
     group_key: str
     alerts: tuple[Alert, ...]
     raw: Mapping[str, Any]
+    unreadable: tuple[Unreadable, ...] = ()
+    source: str = ""
+    """The name of who posted it, of the settings."""
 
     @property
     def thread(self) -> str:
         """The identity of the alert group, for ordering: ``groupKey`` has no bounded length."""
-        return hashlib.sha256(f"{self.receiver}\0{self.group_key}".encode()).hexdigest()
+        of_source = f"{self.source}\0" if self.source else ""
+        return hashlib.sha256(f"{of_source}{self.receiver}\0{self.group_key}".encode()).hexdigest()
+
+    @property
+    def kind(self) -> str:
+        """``firing`` or ``resolved``."""
+        return "resolved" if self.status == "resolved" else "firing"
+
+    @property
+    def identity(self) -> str:
+        """What the Alertmanagers of a cluster say alike: the group, and the status of each episode. Not their
+        addresses, and not when an episode ended, which each finds out by itself."""
+        said = sorted([alert.fingerprint, alert.begins, alert.is_firing] for alert in self.alerts)
+        return hashlib.sha256(json.dumps([self.thread, self.kind, said]).encode()).hexdigest()
+
+    @property
+    def is_reminder(self) -> bool:
+        """Whether Alertmanager (0.32 and later) says that it only repeats itself."""
+        return self.raw.get("notification_reason") == "repeat interval elapsed"
+
+    def key_of(self, alert: Alert) -> str:
+        """What identifies an alert among those of all sources."""
+        return alert_key(self.source, alert.fingerprint)
 
     @property
     def severity(self) -> str | None:
@@ -77,27 +126,59 @@ class AlertGroup:
         return f"{name[:300]}{more}"
 
 
-def parse(body: bytes) -> AlertGroup:
+def alert_key(source: str, fingerprint: str) -> str:
+    """What identifies an alert in the store."""
+    return hashlib.sha256(f"{source}\0{fingerprint}".encode()).hexdigest()[:32]
+
+
+def parse(body: bytes, source: str = "") -> AlertGroup:
     """Read a posted body. Raises MalformedError with the reason, and nothing else, whatever it holds."""
-    raw = _read(body)
+    raw = _read(_unpacked(body))
     if not isinstance(raw, dict):
         raise MalformedError("expected a JSON object")
     if _is_deeper_than(MAX_DEPTH, raw):
         raise MalformedError(f"nested deeper than {MAX_DEPTH} levels")
-    return understood(raw)
+    return understood(raw, source)
 
 
-def understood(raw: Mapping[str, Any]) -> AlertGroup:
-    """Read a payload that is JSON already. Raises MalformedError."""
+def understood(raw: Mapping[str, Any], source: str = "") -> AlertGroup:
+    """Read a payload that is JSON already. Raises MalformedError when it has no alert that can be read."""
     found = raw.get("alerts")
     if not isinstance(found, list) or not found:
         raise MalformedError("no list of alerts: is `payload:` set in the receiver's configuration?")
-    if len(found) > MAX_ALERTS:
-        raise MalformedError(f"more than {MAX_ALERTS:,} alerts: set max_alerts in the receiver's configuration")
-    alerts = tuple(_alert(index, alert) for index, alert in enumerate(found))
+    alerts: list[Alert] = []
+    kept: list[Any] = []
+    unreadable: list[Unreadable] = []
+    for index, each in enumerate(found):
+        try:
+            alerts.append(_alert(each))
+            kept.append(each)
+        except MalformedError as error:
+            unreadable.append(Unreadable(f"alerts[{index}]", str(error), each))
+    if not alerts:
+        raise MalformedError(str(unreadable[0]))
+    if unreadable:
+        raw = {**raw, "alerts": kept}
     status = raw.get("status") or ("firing" if any(alert.is_firing for alert in alerts) else "resolved")
     group_key = raw.get("groupKey") or json.dumps(raw.get("groupLabels") or {}, sort_keys=True)
-    return AlertGroup(str(raw.get("receiver") or ""), str(status), str(group_key), alerts, raw)
+    receiver = str(raw.get("receiver") or "")
+    return AlertGroup(receiver, str(status), str(group_key), tuple(alerts), raw, tuple(unreadable), source)
+
+
+def _unpacked(body: bytes) -> bytes:
+    # A proxy between may compress what Alertmanager sends plainly.
+    if not body.startswith(b"\x1f\x8b"):
+        return body
+    reader = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        unpacked = reader.decompress(body, MAX_UNPACKED_BYTES)
+    except zlib.error:
+        raise MalformedError("begins as gzip, and is none") from None
+    if reader.unconsumed_tail:
+        raise MalformedError(f"larger than {MAX_UNPACKED_BYTES:,} bytes when unpacked")
+    if not reader.eof:
+        raise MalformedError("a gzip body that is cut off")
+    return unpacked
 
 
 def _read(body: bytes) -> Any:
@@ -132,16 +213,26 @@ def _is_deeper_than(limit: int, value: Any) -> bool:
     return True
 
 
-def _alert(index: int, alert: Any) -> Alert:
+def _alert(alert: Any) -> Alert:
     if not isinstance(alert, dict):
-        raise MalformedError(f"alerts[{index}]: expected a JSON object")
-    labels = _texts(alert.get("labels"), f"alerts[{index}].labels")
-    annotations = _texts(alert.get("annotations"), f"alerts[{index}].annotations")
+        raise MalformedError("expected a JSON object")
+    labels = _texts(alert.get("labels"), "labels")
+    annotations = _texts(alert.get("annotations"), "annotations")
     status = str(alert.get("status") or "firing")
-    return Alert(status, labels, annotations, fingerprint_of(alert), _time(alert.get("startsAt")))
+    begins = alert.get("startsAt")
+    return Alert(
+        status,
+        labels,
+        annotations,
+        fingerprint_of(alert),
+        time_of(begins),
+        time_of(alert.get("endsAt")),
+        begins if isinstance(begins, str) else "",
+    )
 
 
-def _time(value: Any) -> datetime | None:
+def time_of(value: Any) -> datetime | None:
+    """A time as Alertmanager writes it; None: it is none."""
     try:
         # Go writes nanoseconds, of which Python reads the first six digits.
         found = datetime.fromisoformat(value)

@@ -13,7 +13,7 @@ from slo_engine.connect import Connection, Verdict, explained, failure_of, retry
 from slo_engine.connect.connection import USER_AGENT
 from slo_engine.connect.verdict import CREDENTIALS
 from slo_engine.definitions.duration import Duration
-from slo_engine.delivery.sink import LONGEST_DELIVERY_SECONDS, Refused, Retry
+from slo_engine.delivery.sink import LONGEST_DELIVERY_SECONDS, Misconfigured, Refused, Retry
 
 if TYPE_CHECKING:
     import httpx
@@ -22,6 +22,12 @@ if TYPE_CHECKING:
 
 MAX_RETRY_AFTER = 3600.0
 """A sink may slow us down, but not put us off until tomorrow."""
+
+TOO_MANY = 429
+TOO_LARGE = 413
+BY_PEOPLE = frozenset({404, 405, 410, TOO_LARGE})
+"""4xx answers that are about the address, or a limit of a proxy before it, and not about what was sent; beside those
+about credentials and redirects."""
 
 MAX_ANSWER_BYTES = 256 * 1024
 """No sink has more to say than a few lines."""
@@ -73,7 +79,7 @@ class HttpSender:
         headers: Mapping[str, str] | None = None,
         *,
         method: str = "POST",
-    ) -> Answer | Retry | Refused:
+    ) -> Answer | Retry | Misconfigured | Refused:
         """POST ``body``, as JSON unless it is text already, to ``path`` under the address of the connection. The answer
         when its status is 2xx; else what to do. Never raises for what the other side or the network does."""
         answer = await self.ask(path, body, headers, method=method)
@@ -105,20 +111,28 @@ class HttpSender:
             return Retry(failure_of(error, self.connection).of(f"{self._what} at {self.connection.address}"))
         return answer
 
-    def outcome(self, answer: Answer) -> Answer | Retry | Refused:
+    def outcome(self, answer: Answer) -> Answer | Retry | Misconfigured | Refused:
         """What its status says: the answer itself when it is 2xx, else what to do."""
         verdict = verdict_on(answer.status)
         if verdict is Verdict.DELIVERED:
             return answer
         if verdict is Verdict.RETRY:
-            return Retry(self.said(answer), wait_of(answer))
+            return Retry(self.said(answer), wait_of(answer), is_limit=answer.status == TOO_MANY)
         said = said_in(answer.body, self.connection)
-        return Refused(explained(answer.status, self.connection, said=said, credentials=self._credentials))
+        reason = explained(answer.status, self.connection, said=said, credentials=self._credentials)
+        return not_taken(answer.status, reason)
 
     def said(self, answer: Answer) -> str:
         """``HTTP 503 (upstream is down)``: the status, and the reason where one is given, without secrets."""
         said = said_in(answer.body, self.connection)
         return f"HTTP {answer.status} ({said})" if said else f"HTTP {answer.status}"
+
+
+def not_taken(status: int, reason: str) -> Misconfigured | Refused:
+    """What a status means that is none of those to try again for."""
+    if verdict_on(status) is Verdict.REFUSED and status not in BY_PEOPLE:
+        return Refused(reason)
+    return Misconfigured(reason, is_too_large=status == TOO_LARGE)
 
 
 def wait_of(answer: Answer) -> float | None:

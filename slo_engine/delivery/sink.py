@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import inf
 from typing import Annotated, Any, ClassVar, Protocol, Self
 
 from pydantic import Field, model_validator
@@ -37,8 +38,17 @@ class SinkSettings(SettingsSection):
     """The sink that gets what this one cannot take."""
     fallback_after: Duration = Duration.parse("60s")
     """How long a message waits for this sink before it goes to the fallback, too."""
+    reminders: bool | Duration = True
+    """Whether it gets what Alertmanager repeats, or how far apart at least."""
     templates: Mapping[Kind, Mapping[str, TemplateText]] = {}
     """Kind of message -> part -> what is written instead of the sink's own template."""
+
+    @property
+    def seconds_between_reminders(self) -> float:
+        """0: it gets all of them; infinite: none."""
+        if isinstance(self.reminders, bool):
+            return 0.0 if self.reminders else inf
+        return self.reminders.seconds
 
     @model_validator(mode="after")
     def _has_these_parts(self) -> Self:
@@ -59,10 +69,21 @@ class Delivered:
 
 @dataclass(frozen=True)
 class Retry:
-    """Not now. ``after``: seconds the sink asks us to wait, if it does."""
+    """Not now. ``after``: seconds the sink asks us to wait, if it does: it is sent nothing before."""
 
     reason: str
     after: float | None = None
+    is_limit: bool = False
+    """The sink works, and takes only so much in a time."""
+
+
+@dataclass(frozen=True)
+class Misconfigured:
+    """Not before a person has changed something: a token, an address, what we may do. Tried again for hours."""
+
+    reason: str
+    is_too_large: bool = False
+    """It is about this message, and a smaller one may pass."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +93,7 @@ class Refused:
     reason: str
 
 
-Outcome = Delivered | Retry | Refused
+Outcome = Delivered | Retry | Misconfigured | Refused
 
 
 class Sink(Protocol):

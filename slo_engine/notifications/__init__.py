@@ -1,6 +1,6 @@
 """What is sent: messages of any origin, and their forms. Pure."""
 
-from slo_engine.notifications.alertmanager import as_payload
+from slo_engine.notifications.alertmanager import as_payload, plain
 from slo_engine.notifications.message import (
     Document,
     Evidence,
@@ -26,5 +26,6 @@ __all__ = [
     "Topic",
     "as_payload",
     "outline",
+    "plain",
     "restored",
 ]

@@ -6,7 +6,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from slo_engine.notifications.message import Evidence, Message, Topic
@@ -25,13 +25,15 @@ def as_payload(message: Message) -> dict[str, Any]:
         return {"version": "1", "kind": message.kind, "title": message.title, "post": asdict(message.post)}
     payload = dict(message.payload or {})
     evidence = message.evidence
+    remarks = {"remarks": list(message.remarks)} if message.remarks else {}
     if evidence is None:
-        return payload
+        return {**payload, ENRICHMENT: {"version": "1", **remarks}} if remarks else payload
     added: dict[str, Mapping[str, str]] = {}
     for topic in evidence.topics:
         added |= dict.fromkeys(topic.fingerprints, annotations_of(topic, evidence))
     alerts = [_annotated(alert, added) for alert in payload.get("alerts", ())]
-    return {**payload, "alerts": alerts, ENRICHMENT: enrichment(evidence, is_update=message.kind == "update")}
+    found = enrichment(evidence, is_update=message.kind == "update")
+    return {**payload, "alerts": alerts, ENRICHMENT: {**found, **remarks}}
 
 
 def annotations_of(topic: Topic, evidence: Evidence) -> dict[str, str]:
@@ -90,3 +92,34 @@ def _subject(topic: Topic) -> dict[str, Any]:
         **dict.fromkeys(DATA_KEYS.values()),
         **data,
     }
+
+
+PLAIN_ALERTS = 20
+PLAIN_CHARACTERS = 500
+
+
+def plain(message: Message) -> Message:
+    """The same without its evidence, and of many alerts and long texts only the beginning: for who has refused it."""
+    payload = message.payload
+    if payload is None:
+        return message
+    alerts = payload.get("alerts") or []
+    kept = {key: value for key, value in payload.items() if key != "unreadable"}
+    if len(alerts) > PLAIN_ALERTS:
+        more = payload.get("truncatedAlerts")
+        kept["truncatedAlerts"] = (more if isinstance(more, int) else 0) + len(alerts) - PLAIN_ALERTS
+    if alerts:
+        kept["alerts"] = [_short(alert) for alert in alerts[:PLAIN_ALERTS]]
+    return replace(
+        message,
+        evidence=None,
+        payload={key: value if key == "groupKey" else _short(value) for key, value in kept.items()},
+    )
+
+
+def _short(value: Any) -> Any:
+    if isinstance(value, str):
+        return value if len(value) <= PLAIN_CHARACTERS else f"{value[: PLAIN_CHARACTERS - 1]}…"
+    if isinstance(value, Mapping):
+        return {key: _short(each) for key, each in value.items()}
+    return value

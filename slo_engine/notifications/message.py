@@ -116,8 +116,12 @@ class Message:
     post: Post | None = None
     """What the engine says by itself, where it comes from us."""
     instead_of: str | None = None
-    """The sink that it was meant for, when that could not take it. Of one delivery, and so not kept with what it
-    says."""
+    """The sink that it was meant for, when that could not take it. Of one delivery, as what follows, and so not kept
+    with what it says."""
+    remarks: tuple[str, ...] = ()
+    """What is to be said of this delivery: how late it is, what was not delivered before it."""
+    goes_on_from: Mapping[str, Any] | None = None
+    """The receipt of the message that ended the incident, where it has begun again within minutes."""
 
     def content(self) -> dict[str, Any]:
         """What it says, as JSON for the store."""

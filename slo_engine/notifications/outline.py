@@ -124,6 +124,8 @@ class Outline:
     """When it began, or the time of the figures: ``2026-11-23 17:05 UTC``; empty: not known."""
     instead_of: str
     """The sink that could not take it; empty: it is here in the first place."""
+    remarks: tuple[str, ...]
+    """On this delivery: how late it is, what was not delivered before it."""
     facts: tuple[tuple[str, str], ...]
     """Name and value: service, SLO, group, since when."""
     topics: tuple[TopicOutline, ...]
@@ -168,6 +170,7 @@ def outline(message: Message) -> Outline:
         title=one_line(message.title, LONGEST_TITLE),
         at=started if post is None else amounts.minute(post.at),
         instead_of=message.instead_of or "",
+        remarks=tuple(one_line(each, LONGEST_TEXT) for each in message.remarks),
         facts=tuple(_facts(common, _times(message.kind, alerts))),
         topics=tuple(_topic(topic) for topic in topics if topic.sections),
         alerts=tuple(

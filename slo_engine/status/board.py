@@ -34,7 +34,10 @@ class StatusBoard:
         source: RecordSource,
         database: Database,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        keeps: Callable[[], bool] = lambda: True,
     ) -> None:
+        """``keeps``: whether this engine keeps the history."""
+        self._keeps = keeps
         self._slos = slos
         self._source = source
         self._database = database
@@ -88,6 +91,8 @@ class StatusBoard:
         try:
             statuses = self.refresh()
             at = self._now()
+            if not self._keeps():
+                return
             if self._kept_at is None or not timedelta(0) <= at - self._kept_at < HISTORY_INTERVAL:
                 self._keep(statuses, at)
                 self._kept_at = at

@@ -20,7 +20,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from slo_engine.store import schema
-from slo_engine.store.backends import StoreError, opened, reason_of
+from slo_engine.store.backends import StoreError, StoreRefusedError, opened, reason_of
 
 logger = logging.getLogger(__name__)
 
@@ -186,7 +186,7 @@ class Database:
             if not savepoint.is_active or self._backend.loses_the_transaction(error):
                 raise
             savepoint.rollback()
-            write.done.set_exception(StoreError(f"the store refuses a write: {reason_of(error)}"))
+            write.done.set_exception(StoreRefusedError(f"the store refuses a write: {reason_of(error)}"))
         except Exception as error:  # noqa: BLE001 - it belongs to the caller, who gets it through the future
             savepoint.rollback()
             write.done.set_exception(error)

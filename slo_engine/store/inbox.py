@@ -26,6 +26,7 @@ class Posted:
     id: int
     received_at: float
     body: bytes
+    source: str = ""
 
 
 @dataclass(frozen=True)
@@ -58,20 +59,39 @@ def accept_all(connection: Connection, arrived: Sequence[Arrived]) -> None:
         connection.execute(insert(inbox), rows)
 
 
-def next_pending(connection: Connection, limit: int) -> list[Posted]:
-    """The oldest bodies that nobody has worked off, in order."""
-    found = (
-        select(inbox.c.id, inbox.c.received_at, inbox.c.body)
+def next_pending(connection: Connection, limit: int, max_bytes: int | None = None) -> list[Posted]:
+    """The oldest bodies that nobody has worked off, in order; of them no more than ``max_bytes``, but one."""
+    heads = (
+        select(inbox.c.id, func.length(inbox.c.body))
         .where(inbox.c.state == "pending")
         .order_by(inbox.c.id)
         .limit(limit)
     )
-    return [Posted(*row) for row in connection.execute(found)]
+    ids: list[int] = []
+    together = 0
+    for row_id, size in connection.execute(heads):
+        together += size
+        if ids and max_bytes is not None and together > max_bytes:
+            break
+        ids.append(row_id)
+    found = (
+        select(inbox.c.id, inbox.c.received_at, inbox.c.body, inbox.c.source)
+        .where(inbox.c.id.in_(ids))
+        .order_by(inbox.c.id)
+    )
+    return [Posted(*row) for row in connection.execute(found)] if ids else []
 
 
-def mark_processed(connection: Connection, posted_id: int) -> None:
-    """The body has become a message."""
-    connection.execute(update(inbox).where(inbox.c.id == posted_id).values(state="processed"))
+def still_pending(connection: Connection, posted_ids: Sequence[int]) -> set[int]:
+    """Those of the bodies that nobody has worked off meanwhile."""
+    found = select(inbox.c.id).where(inbox.c.id.in_(posted_ids), inbox.c.state == "pending")
+    return set(connection.execute(found).scalars())
+
+
+def mark_processed(connection: Connection, posted_ids: Sequence[int]) -> None:
+    """The bodies have become messages, or need not."""
+    if posted_ids:
+        connection.execute(update(inbox).where(inbox.c.id.in_(posted_ids)).values(state="processed"))
 
 
 def quarantine(connection: Connection, posted_id: int, error: str) -> None:

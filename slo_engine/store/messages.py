@@ -12,7 +12,8 @@ from uuid import uuid4
 from sqlalchemy import Connection, func, insert, select, update
 
 from slo_engine.store import inbox
-from slo_engine.store.tables import messages, outbox
+from slo_engine.store.tables import message_order, messages, outbox
+from slo_engine.store.types import database_now, has_come
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,14 @@ class NewMessage:
     """The posted body that it was made from."""
     key: str | None = None
     """The idempotency key; None: one of its own. Two messages of one key are one."""
+    priority: int = 1
+    """0: a page, which leaves first."""
+    identity: str | None = None
+    """What the Alertmanagers of a cluster say alike."""
+    repeats: int = 0
+    """How often it had been said before."""
+    alerts: tuple[str, ...] = ()
+    """The alerts that it tells of, by their keys in ``alert_states``."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +54,8 @@ class StoredMessage:
     state: str
     """``gathering`` or ``ready``."""
     content: Mapping[str, Any]
+    priority: int = 1
+    repeats: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,51 +85,107 @@ class DeliveryState:
 
 def add(connection: Connection, new: NewMessage) -> int:
     """Store a message that waits for its evidence, and mark what it was made from as processed. Returns its id."""
-    row = (
-        insert(messages)
-        .values(
-            key=new.key or f"msg_{uuid4().hex}",
-            inbox_id=new.inbox_id,
-            received_at=new.received_at,
-            thread=new.thread,
-            kind=new.kind,
-            severity=new.severity,
-            title=new.title,
-            state="gathering",
-            content=json.dumps(new.content),
-        )
+    (message_id,) = add_all(connection, [new])
+    return message_id
+
+
+def add_all(connection: Connection, new: Sequence[NewMessage]) -> list[int]:
+    """Store many of them, in their order. Returns their ids."""
+    if not new:
+        return []
+    rows = [
+        {
+            "key": each.key or f"msg_{uuid4().hex}",
+            "inbox_id": each.inbox_id,
+            "received_at": each.received_at,
+            "thread": each.thread,
+            "kind": each.kind,
+            "severity": each.severity,
+            "title": each.title,
+            "state": "gathering",
+            "content": json.dumps(each.content),
+            "priority": each.priority,
+            "identity": each.identity,
+            "repeats": each.repeats,
+            "alerts": json.dumps(each.alerts) if each.alerts else None,
+        }
+        for each in new
+    ]
+    added = insert(messages).returning(messages.c.id, sort_by_parameter_order=True)
+    ids = [int(each) for each in connection.execute(added, rows).scalars()]
+    inbox.mark_processed(connection, [each.inbox_id for each in new if each.inbox_id is not None])
+    return ids
+
+
+def put_after(connection: Connection, order: Iterable[tuple[int, int]]) -> None:
+    """Pairs of messages, of different threads, that tell of the same alert: the first is delivered after the second."""
+    rows = [{"message_id": message_id, "after_id": after} for message_id, after in dict.fromkeys(order)]
+    if rows:
+        connection.execute(insert(message_order), rows)
+
+
+def are_gathering(connection: Connection) -> bool:
+    """Whether a message waits for somebody to gather its evidence."""
+    return connection.execute(select(messages.c.id).where(*_UNCLAIMED).limit(1)).first() is not None
+
+
+def claim_gathering(connection: Connection, *, limit: int, lease: float, holder: str) -> list[StoredMessage]:
+    """Take messages that wait for their evidence, pages first, for ``lease`` seconds, unless it is renewed. Nobody else
+    takes them before that ends."""
+    waiting = select(messages.c.id).where(*_UNCLAIMED).order_by(messages.c.priority, messages.c.id).limit(limit)
+    taken = (
+        update(messages)
+        .where(messages.c.id.in_(waiting.with_for_update(skip_locked=True)))
+        .values(lease_until=database_now() + lease, lease_token=holder)
         .returning(messages.c.id)
     )
-    if new.inbox_id is not None:
-        inbox.mark_processed(connection, new.inbox_id)
-    return int(connection.execute(row).scalar_one())
+    found = by_id(connection, connection.execute(taken).scalars().all())
+    return sorted(found.values(), key=lambda each: (each.priority, each.id))
 
 
-def gathering(connection: Connection, *, besides: Iterable[int] = (), limit: int = 1000) -> list[StoredMessage]:
-    """The messages that wait for their evidence, oldest first, ``besides`` those that are in hand."""
-    unclaimed = messages.c.id.not_in(list(besides))
-    waiting = _MESSAGE.where(messages.c.state == "gathering", unclaimed).order_by(messages.c.id).limit(limit)
-    return [_message(row) for row in connection.execute(waiting)]
+def let_go(connection: Connection, message_id: int, holder: str) -> None:
+    """Somebody else, or we again, may complete it."""
+    ours = update(messages).where(messages.c.id == message_id, messages.c.lease_token == holder)
+    connection.execute(ours.values(lease_until=0.0, lease_token=None))
 
 
 def finish(
-    connection: Connection, message_id: int, content: Mapping[str, Any], sinks: Iterable[str], now: float
-) -> None:
-    """The message is complete: keep what leaves, and add an outbox row for each sink."""
-    thread = connection.execute(select(messages.c.thread).where(messages.c.id == message_id)).scalar_one()
-    connection.execute(
+    connection: Connection,
+    message_id: int,
+    content: Mapping[str, Any],
+    sinks: Iterable[str],
+    now: float,
+    *,
+    holder: str | None = None,
+) -> bool:
+    """The message is complete: keep what leaves, and add an outbox row for each sink. ``holder``: who has claimed it.
+    False, and nothing is changed, when somebody else has completed it or is about to."""
+    is_ours = [messages.c.id == message_id, messages.c.state == "gathering"]
+    if holder is not None:
+        is_ours.append(messages.c.lease_token == holder)
+    done = (
         update(messages)
-        .where(messages.c.id == message_id)
-        .values(state="ready", content=json.dumps(content), ready_at=now)
+        .where(*is_ours)
+        .values(state="ready", content=json.dumps(content), ready_at=now, lease_token=None)
+        .returning(messages.c.thread, messages.c.priority)
     )
-    rows = [outbox_row(message_id, thread, sink) for sink in dict.fromkeys(sinks)]
+    found = connection.execute(done).first()
+    if found is None:
+        return False
+    put_out(connection, [outbox_row(message_id, found.thread, sink, found.priority) for sink in dict.fromkeys(sinks)])
+    return True
+
+
+def put_out(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Put rows into the outbox."""
     if rows:
-        connection.execute(insert(outbox), rows)
+        connection.execute(insert(outbox).values(queued_at=database_now()), rows)
 
 
-def outbox_row(message_id: int, thread: str, sink: str) -> dict[str, Any]:
+def outbox_row(message_id: int, thread: str, sink: str, priority: int) -> dict[str, Any]:
     """The values of a message on its way to a sink."""
     return {
+        "priority": priority,
         "message_id": message_id,
         "sink": sink,
         "thread": thread,
@@ -127,6 +194,7 @@ def outbox_row(message_id: int, thread: str, sink: str) -> dict[str, Any]:
         "next_at": 0.0,
         "lease_until": 0.0,
         "instead_of": None,
+        "form": "full",
     }
 
 
@@ -227,7 +295,9 @@ _HEAD = (
     messages.c.title,
     messages.c.state,
 )
-_MESSAGE = select(*_HEAD, messages.c.content)
+_MESSAGE = select(*_HEAD, messages.c.content, messages.c.priority, messages.c.repeats)
+
+_UNCLAIMED = (messages.c.state == "gathering", has_come(messages.c.lease_until))
 
 
 def _message(row: Any) -> StoredMessage:

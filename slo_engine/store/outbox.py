@@ -1,22 +1,40 @@
 """The outbox: messages on their way to sinks.
 
-A row is claimed with a lease on the database's clock and a token. Who comes back after its lease has passed on finds
-another token, and changes nothing. No transaction is open while a message is being sent.
+A row is claimed with a lease on the database's clock and the token of the engine that sends it. Who comes back after
+its lease has passed on finds another token, and changes nothing. No transaction is open while a message is being sent.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid4
 
-from sqlalchemy import Connection, and_, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, and_, exists, func, or_, select, update
 
-from slo_engine.store.messages import StoredMessage, by_id, outbox_row
-from slo_engine.store.tables import messages, outbox
-from slo_engine.store.types import database_now, later_of
+from slo_engine.store import sink_states
+from slo_engine.store.messages import StoredMessage, by_id, outbox_row, put_out
+from slo_engine.store.tables import message_order, messages, outbox
+from slo_engine.store.types import database_now, has_come, later_of
+
+SUPERSEDED_SECONDS = 10.0
+"""What has waited for so long is not sent any more when something newer says it, too. What comes faster than that is
+sent as it came: each notification once."""
+
+MOST_FAILURES_AHEAD = 12
+"""After so many attempts, a message does not hold up those of other groups that tell of the same alert."""
+
+FLAP_SECONDS = 300.0
+"""A group that fires again so soon after its end goes on with the incident."""
+
+
+@dataclass(frozen=True)
+class Missed:
+    """A message that was superseded before a sink took it."""
+
+    kind: str
+    received_at: float
 
 
 @dataclass(frozen=True)
@@ -29,52 +47,180 @@ class Claim:
     attempts: int
     """Attempts before this one."""
     message: StoredMessage
+    age: float = 0.0
+    """Seconds since it was put into the outbox, or sent again by a person."""
     earlier: Mapping[str, Any] | None = None
     """The receipt of the newest message of the same incident that this sink took; None: this one begins it."""
     instead_of: str | None = None
     """The sink that could not take it."""
+    form: str = "full"
+    """``full``, or ``plain``: without what the sink refused."""
+    missed: tuple[Missed, ...] = ()
+    """What the sink was not told before, because this says it."""
+    goes_on_from: Mapping[str, Any] | None = None
+    """The receipt of the message that ended the incident, where it has begun again within minutes."""
 
 
-def claim(connection: Connection, *, limit: int, lease: float) -> list[Claim]:
-    """Claim rows that are due, at most one for each sink and thread: their oldest, and only when no older message of
-    the thread still waits for its evidence. That keeps the order of firing and resolved."""
+@dataclass(frozen=True)
+class Claimed:
+    """What may be sent to a sink now, and what is known of it."""
+
+    claims: Sequence[Claim]
+    state: sink_states.SinkState | None = None
+    """None: all is well with the sink."""
+
+
+def claim(
+    connection: Connection, sink: str, *, limit: int, lease: float, holder: str, failures_to_probe: int | None = None
+) -> Claimed:
+    """Claim rows of a sink that are due, pages first; at most one for each thread: its oldest, and only when no older
+    message of the thread, or of the same alerts, is still to come. That keeps the order of firing and resolved. Of a
+    sink that is held nothing; of one with ``failures_to_probe`` failures in a row one row, and only when no other is
+    being sent."""
+    state = sink_states.state_of(connection, sink)
+    if state is not None and state.held_for > 0:
+        return Claimed((), state)
+    if state is not None and failures_to_probe is not None and state.failures >= failures_to_probe:
+        if _is_sending(connection, sink):
+            return Claimed((), state)
+        limit = 1
     due = (
         select(outbox.c.id)
-        .where(*_IS_NEXT, _has_come(outbox.c.next_at), _has_come(outbox.c.lease_until))
-        .order_by(outbox.c.message_id)
+        .where(outbox.c.sink == sink, *_IS_NEXT, has_come(outbox.c.next_at), has_come(outbox.c.lease_until))
+        .order_by(outbox.c.priority, outbox.c.message_id)
         .limit(limit)
+        .with_for_update(skip_locked=True)
     )
-    token = uuid4().hex
-    taken = (
-        update(outbox)
-        .where(outbox.c.id.in_(due))
-        .values(lease_until=_NOW + lease, lease_token=token)
-        .returning(outbox.c.id)
-    )
-    ids = list(connection.execute(taken).scalars())
-    rows = connection.execute(
-        select(outbox.c.id, outbox.c.sink, outbox.c.thread, outbox.c.attempts, outbox.c.message_id, outbox.c.instead_of)
-        .where(outbox.c.id.in_(ids))
+    leased = {"lease_until": database_now() + lease, "lease_token": holder}
+    taken = update(outbox).where(outbox.c.id.in_(due)).values(leased).returning(outbox.c.id, outbox.c.thread)
+    rows = connection.execute(taken).all()
+    if not rows:
+        return Claimed((), state)
+    ids = _supersede(connection, sink, {row.thread: row.id for row in rows})
+    if others := [row_id for row_id in ids if row_id not in {row.id for row in rows}]:
+        connection.execute(update(outbox).where(outbox.c.id.in_(others)).values(leased))
+    return Claimed(_claims(connection, ids, holder), state)
+
+
+def _is_sending(connection: Connection, sink: str) -> bool:
+    sending = (outbox.c.sink == sink, outbox.c.state == "pending", ~has_come(outbox.c.lease_until))
+    return connection.execute(select(outbox.c.id).where(*sending).limit(1)).first() is not None
+
+
+def _supersede(connection: Connection, sink: str, first: Mapping[str, int]) -> list[int]:
+    """Of each thread the row that is to be sent: its first, or a later one where that says what the first does. Those
+    before it are superseded. ``first``: thread -> the row that was claimed."""
+    waiting = connection.execute(
+        select(
+            outbox.c.id,
+            outbox.c.thread,
+            messages.c.key,
+            messages.c.kind,
+            messages.c.alerts,
+            (outbox.c.queued_at <= database_now() - SUPERSEDED_SECONDS).label("has_waited"),
+        )
+        .join(messages, messages.c.id == outbox.c.message_id)
+        .where(outbox.c.sink == sink, outbox.c.state == "pending", outbox.c.thread.in_(first))
         .order_by(outbox.c.message_id)
     ).all()
+    threads: dict[str, list[Any]] = {}
+    for row in waiting:
+        threads.setdefault(row.thread, []).append(row)
+    chosen: list[int] = []
+    for thread, row_id in first.items():
+        rows = threads.get(thread, [])
+        over = {
+            row.id: later.key
+            for place, row in enumerate(rows)
+            if row.has_waited and (later := next((each for each in rows[:place:-1] if _covers(each, row)), None))
+        }
+        for superseded_id, key in over.items():
+            done = {"state": "superseded", "finished_at": database_now(), "lease_token": None}
+            connection.execute(
+                update(outbox).where(outbox.c.id == superseded_id).values(done | {"last_error": f"superseded by {key}"})
+            )
+        chosen.append(next((row.id for row in rows if row.id not in over), row_id))
+    return chosen
+
+
+def _covers(later: Any, row: Any) -> bool:
+    """Whether a later message of the thread tells all that a message does."""
+    if later.kind not in ("firing", "resolved"):
+        return False
+    if row.kind == "update":
+        return True  # it only adds the evidence to what came before it
+    if row.kind not in ("firing", "resolved") or row.alerts is None or later.alerts is None:
+        return False
+    return set(json.loads(row.alerts)) <= set(json.loads(later.alerts))
+
+
+def _claims(connection: Connection, ids: Sequence[int], holder: str) -> list[Claim]:
+    rows = connection.execute(
+        select(outbox, (database_now() - outbox.c.queued_at).label("age"))
+        .where(outbox.c.id.in_(ids))
+        .order_by(outbox.c.priority, outbox.c.message_id)
+    ).all()
     read = by_id(connection, [row.message_id for row in rows])
-    return [
-        Claim(
-            row.id,
-            token,
-            row.sink,
-            row.attempts,
-            read[row.message_id],
-            _earlier_receipt(connection, row.sink, row.thread, row.message_id),
-            row.instead_of,
+    claims = []
+    for row in rows:
+        before = _before(connection, row.sink, row.thread, row.message_id)
+        receipt, is_over = _receipt(before, read[row.message_id].received_at)
+        claims.append(
+            Claim(
+                row.id,
+                holder,
+                row.sink,
+                row.attempts,
+                read[row.message_id],
+                row.age,
+                None if is_over else receipt,
+                row.instead_of,
+                row.form,
+                tuple(Missed(each.kind, each.received_at) for each in before if each.state == "superseded"),
+                receipt if is_over else None,
+            )
         )
-        for row in rows
-    ]
+    return claims
 
 
-def release_leases(connection: Connection) -> None:
-    """Give back what a process that is gone had claimed. Only for who knows that it is alone: at the start."""
-    connection.execute(update(outbox).where(outbox.c.state == "pending").values(lease_until=0.0, lease_token=None))
+def _before(connection: Connection, sink: str, thread: str, before: int) -> Sequence[Any]:
+    """What a sink was sent of a thread before a message, and what it was not because that was superseded: from the
+    newest that it took on."""
+    newest = (
+        select(func.max(outbox.c.message_id))
+        .where(
+            outbox.c.sink == sink,
+            outbox.c.thread == thread,
+            outbox.c.state == "delivered",
+            outbox.c.message_id < before,
+        )
+        .scalar_subquery()
+    )
+    rows = (
+        select(outbox.c.state, outbox.c.receipt, messages.c.kind, messages.c.received_at)
+        .join(messages, messages.c.id == outbox.c.message_id)
+        .where(
+            outbox.c.sink == sink,
+            outbox.c.thread == thread,
+            outbox.c.state.in_(["delivered", "superseded"]),
+            outbox.c.message_id >= func.coalesce(newest, 0),
+            outbox.c.message_id < before,
+        )
+        .order_by(outbox.c.message_id)
+    )
+    return connection.execute(rows).all()
+
+
+def _receipt(before: Sequence[Any], at: float) -> tuple[Mapping[str, Any] | None, bool]:
+    """The receipt of the newest that the sink took, and whether that was the end of the incident; None where it ended
+    too long ago."""
+    found = next((each for each in before if each.state == "delivered"), None)
+    if found is None or found.receipt is None:
+        return None, False
+    is_over = found.kind == "resolved"
+    if is_over and at - found.received_at > FLAP_SECONDS:
+        return None, False
+    return json.loads(found.receipt), is_over
 
 
 def delivered(connection: Connection, claimed: Claim, receipt: Mapping[str, Any] | None = None) -> bool:
@@ -88,19 +234,66 @@ def bury(connection: Connection, claimed: Claim, error: str) -> bool:
     return _finish(connection, claimed, "dead", error)
 
 
-def retry_later(connection: Connection, claimed: Claim, error: str, delay: float) -> bool:
-    """Try again after ``delay`` seconds."""
+def retry_later(connection: Connection, claimed: Claim, error: str, delay: float, *, form: str | None = None) -> bool:
+    """Try again after ``delay`` seconds; in another form, where one is given."""
     changed = connection.execute(
         _held(claimed).values(
-            attempts=outbox.c.attempts + 1, next_at=_NOW + delay, lease_until=0.0, lease_token=None, last_error=error
+            attempts=outbox.c.attempts + 1,
+            next_at=database_now() + delay,
+            lease_until=0.0,
+            lease_token=None,
+            last_error=error,
+            form=form or claimed.form,
         )
     )
     return changed.rowcount == 1
 
 
+def wake(connection: Connection, sink: str) -> None:
+    """The sink is back: what was put off is due."""
+    waiting = (outbox.c.sink == sink, outbox.c.state == "pending", outbox.c.attempts > 0)
+    connection.execute(update(outbox).where(*waiting).values(next_at=0.0))
+
+
+def let_go(connection: Connection, row_ids: Iterable[int], holder: str) -> None:
+    """Somebody else, or we again, may send them."""
+    ours = update(outbox).where(outbox.c.id.in_(list(row_ids)), outbox.c.lease_token == holder)
+    connection.execute(ours.values(lease_until=0.0, lease_token=None))
+
+
+def expire(connection: Connection, sink: str, seconds: float, reason: str) -> int:
+    """What has waited for a sink for longer than that is a dead letter, but for what is being sent. Returns how many
+    are."""
+    old = (
+        outbox.c.sink == sink,
+        outbox.c.state == "pending",
+        outbox.c.queued_at < database_now() - seconds,
+        has_come(outbox.c.lease_until),
+    )
+    done = update(outbox).where(*old).values(state="dead", finished_at=database_now(), last_error=reason)
+    return connection.execute(done).rowcount
+
+
+def waiting_sinks(connection: Connection) -> set[str]:
+    """The sinks for which something waits."""
+    return set(connection.execute(select(outbox.c.sink).where(outbox.c.state == "pending").distinct()).scalars())
+
+
+def newest_queued(connection: Connection, thread: str, sinks: Iterable[str]) -> dict[str, float]:
+    """When something of a thread was last put into the outbox for each of the sinks."""
+    rows = (
+        select(outbox.c.sink, func.max(outbox.c.queued_at))
+        .where(outbox.c.thread == thread, outbox.c.sink.in_(list(sinks)))
+        .group_by(outbox.c.sink)
+    )
+    return {row.sink: row[1] for row in connection.execute(rows)}
+
+
 def fall_back(connection: Connection, sink: str, fallback: str, waiting_since: float) -> int:
     """What was received before ``waiting_since`` and waits for ``sink``, behind a message that it did not take or as
-    one, goes to ``fallback``, too. Returns how many messages do; each of them once."""
+    one, or because the sink is left alone, goes to ``fallback``, too. Returns how many messages do; each of them
+    once."""
+    is_failing = sink_states.state_of(connection, sink) is not None
     failed = outbox.alias("failed")
     is_held_up = exists().where(
         failed.c.sink == outbox.c.sink,
@@ -109,10 +302,11 @@ def fall_back(connection: Connection, sink: str, fallback: str, waiting_since: f
         failed.c.attempts > 0,
         failed.c.message_id <= outbox.c.message_id,
     )
+    late = [outbox.c.sink == sink, outbox.c.state == "pending", messages.c.received_at < waiting_since]
     waiting = (
         select(outbox.c.message_id, outbox.c.thread)
         .join(messages, messages.c.id == outbox.c.message_id)
-        .where(outbox.c.sink == sink, outbox.c.state == "pending", messages.c.received_at < waiting_since, is_held_up)
+        .where(*late, *([] if is_failing else [is_held_up]))
         .order_by(outbox.c.message_id)
     )
     return sum(
@@ -129,7 +323,7 @@ def fall_back_one(connection: Connection, claimed: Claim, fallback: str) -> int:
 def _add_fallback(connection: Connection, message_id: int, thread: str, sink: str, fallback: str) -> int:
     of_thread = (outbox.c.thread == thread, outbox.c.message_id >= message_id)
     rows = connection.execute(
-        select(outbox.c.message_id, outbox.c.sink, messages.c.kind)
+        select(outbox.c.message_id, outbox.c.sink, outbox.c.priority, messages.c.kind)
         .join(messages, messages.c.id == outbox.c.message_id)
         .where(*of_thread, outbox.c.sink.in_([sink, fallback]))
         .order_by(outbox.c.message_id)
@@ -147,15 +341,21 @@ def _add_fallback(connection: Connection, message_id: int, thread: str, sink: st
             wanted.append(row.message_id)
         if row.kind == "resolved":
             break
-    new = [outbox_row(each, thread, fallback) | {"instead_of": sink} for each in wanted]
-    connection.execute(insert(outbox), new)
-    return len(new)
+    priority = 0 if any(row.message_id in wanted and row.priority == 0 for row in rows) else 1
+    put_out(connection, [outbox_row(each, thread, fallback, priority) | {"instead_of": sink} for each in wanted])
+    return len(wanted)
 
 
-def seconds_until_due(connection: Connection) -> float | None:
-    """How long until the next row can be claimed; None when nothing waits, or only behind others."""
-    soonest = select(func.min(later_of(outbox.c.next_at, outbox.c.lease_until)) - _NOW).where(*_IS_NEXT)
-    found = connection.execute(soonest).scalar_one_or_none()
+def is_waiting(connection: Connection, sink: str) -> bool:
+    """Whether anything waits for a sink."""
+    waiting = select(outbox.c.id).where(outbox.c.sink == sink, outbox.c.state == "pending").limit(1)
+    return connection.execute(waiting).first() is not None
+
+
+def seconds_until_due(connection: Connection, sink: str) -> float | None:
+    """How long until the next row of a sink can be claimed; None when nothing waits, or only behind others."""
+    soonest = select(func.min(later_of(outbox.c.next_at, outbox.c.lease_until)) - database_now())
+    found = connection.execute(soonest.where(outbox.c.sink == sink, *_IS_NEXT)).scalar_one_or_none()
     return None if found is None else float(found)
 
 
@@ -165,40 +365,15 @@ def counts(connection: Connection) -> dict[tuple[str, str], int]:
     return {(sink, state): number for sink, state, number in connection.execute(rows)}
 
 
-def _earlier_receipt(connection: Connection, sink: str, thread: str, before: int) -> Mapping[str, Any] | None:
-    newest = (
-        select(outbox.c.receipt, messages.c.kind)
-        .join(messages, messages.c.id == outbox.c.message_id)
-        .where(
-            outbox.c.sink == sink,
-            outbox.c.thread == thread,
-            outbox.c.state == "delivered",
-            outbox.c.message_id < before,
-        )
-        .order_by(outbox.c.message_id.desc())
-        .limit(1)
-    )
-    found = connection.execute(newest).first()
-    if found is None or found.kind == "resolved" or found.receipt is None:
-        return None
-    receipt: Mapping[str, Any] = json.loads(found.receipt)
-    return receipt
-
-
-_NOW = database_now()
-
-LONGEST_WAIT = 2 * 3600.0
-"""Nothing is put off for so long: a time that is further away was noted before the clock was set back."""
-
-
-def _has_come(time: Any) -> Any:
-    return or_(time <= _NOW, time > _NOW + LONGEST_WAIT)
-
-
 _older = outbox.alias("older")
 _earlier = messages.alias("earlier")
 
-# The oldest row of its sink and thread, and no older message of the thread still waits for its evidence.
+_ahead = outbox.alias("ahead")
+_gathering = messages.alias("gathering")
+_after = message_order.alias("after")
+
+# The oldest row of its sink and thread, and no older message of the thread, or of the same alerts in another one, is
+# still to be sent or waits for its evidence.
 _IS_NEXT = (
     outbox.c.state == "pending",
     ~exists().where(
@@ -214,6 +389,22 @@ _IS_NEXT = (
             _earlier.c.thread == outbox.c.thread,
             _earlier.c.state == "gathering",
             _earlier.c.id < outbox.c.message_id,
+        )
+    ),
+    ~exists().where(
+        and_(
+            _after.c.message_id == outbox.c.message_id,
+            or_(
+                exists().where(
+                    and_(
+                        _ahead.c.message_id == _after.c.after_id,
+                        _ahead.c.sink == outbox.c.sink,
+                        _ahead.c.state == "pending",
+                        _ahead.c.attempts < MOST_FAILURES_AHEAD,
+                    )
+                ),
+                exists().where(and_(_gathering.c.id == _after.c.after_id, _gathering.c.state == "gathering")),
+            ),
         )
     ),
 )
@@ -232,7 +423,7 @@ def _finish(
         _held(claimed).values(
             state=state,
             attempts=outbox.c.attempts + 1,
-            finished_at=_NOW,
+            finished_at=database_now(),
             lease_token=None,
             last_error=error,
             receipt=None if receipt is None else json.dumps(receipt),

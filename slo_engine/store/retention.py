@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, delete, select
 
-from slo_engine.store.tables import causes, inbox, messages, outbox
+from slo_engine.store.tables import alert_states, causes, inbox, message_order, messages, outbox
 
 
 def forget_messages_before(connection: Connection, time: float) -> int:
@@ -15,6 +15,8 @@ def forget_messages_before(connection: Connection, time: float) -> int:
     old = select(messages.c.id).where(messages.c.received_at < time, done, messages.c.id.not_in(on_the_way))
     connection.execute(delete(outbox).where(outbox.c.message_id.in_(old)))
     connection.execute(delete(messages).where(messages.c.received_at < time, done, messages.c.id.not_in(on_the_way)))
+    connection.execute(delete(alert_states).where(alert_states.c.at < time))
+    connection.execute(delete(message_order).where(message_order.c.message_id.not_in(select(messages.c.id))))
     # NOT IN a list with a NULL holds for nothing.
     came_from = select(messages.c.inbox_id).where(messages.c.inbox_id.is_not(None))
     gone = delete(inbox).where(inbox.c.received_at < time, inbox.c.state != "pending", inbox.c.id.not_in(came_from))

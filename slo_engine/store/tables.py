@@ -83,7 +83,9 @@ outbox = Table(
     Column("finished_at", Double),
     Column("instead_of", Words(100)),  # the sink that could not take it; NULL: it was sent here in the first place
     Column("priority", Integer, nullable=False, server_default="1"),  # that of the message
-    Column("form", Words(8), nullable=False, server_default="full"),  # full, plain: without what the sink refused
+    Column("form", Words(8), nullable=False, server_default="full"),  # full; plain: without its evidence
+    Column("queued_at", Double, nullable=False, server_default="0"),  # when it was put here, or sent again by a person
+    Index("ix_outbox_next", "state", "sink", "priority", "message_id"),
     Index("ix_outbox_state", "state", "next_at"),
     Index("ix_outbox_sink", "sink", "thread", "state", "id"),
     Index("ix_outbox_message_id", "message_id"),

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from slo_engine import __version__
 from slo_engine.errors import SloEngineError
-from slo_engine.web import api, health, pages, reload
+from slo_engine.web import api, deliveries, health, pages, reload
 from slo_engine.web.readers import FewReaders
 from slo_engine.web.services import Services
 from slo_engine.web.webhook import OPENAPI, WebhookDoor
@@ -45,7 +45,7 @@ def create_app(
         redirect_slashes=False,  # a redirected webhook arrives as a GET without a body
     )
     app.state.services = services
-    for part in (api, health, reload, pages):
+    for part in (api, deliveries, health, reload, pages):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
 

@@ -51,12 +51,6 @@ class Doors:
         return cls(Credentials(tokens=[token] if token is not None else []))
 
 
-def is_from_a_page(headers: Iterable[Header]) -> bool:
-    """Whether a POST comes from a page that somebody has open in a browser, as browsers say: any page of the internet
-    can have them post to an engine that trusts its network."""
-    return any(name == b"origin" for name, _ in headers)
-
-
 def _bearer(token: bytes) -> bytes:
     return b"bearer " + token
 

@@ -8,6 +8,7 @@ from prometheus_client.exposition import choose_encoder
 
 from slo_engine import telemetry
 from slo_engine.definitions.live import ActiveSlos
+from slo_engine.delivery.orphans import remedy
 from slo_engine.web.services import NeedsServices, Services
 
 router = APIRouter()
@@ -23,8 +24,8 @@ def healthz() -> dict[str, str]:
 
 @router.get("/readyz", responses={503: {"description": "Not ready, and why."}})
 def readyz(services: NeedsServices) -> JSONResponse:
-    """200 when notifications can be received and processed, and the clock runs. Mistakes in SLO files and rules that
-    have drifted do not make the engine unready; they are reported here."""
+    """200 when notifications can be received and processed, and the clock runs. Mistakes in SLO files, rules that
+    have drifted and sinks that are gone do not make the engine unready; they are reported here."""
     checks = {
         "store": _store(services),
         "clock": "ok" if services.clock_is_running() else "the clock does not run",
@@ -36,6 +37,7 @@ def readyz(services: NeedsServices) -> JSONResponse:
             "ready": ready,
             "checks": checks,
             "slo_files": slo_files(services.slos.active),
+            "sinks": _sinks(services),
             "rules": None if services.rollout is None else services.rollout.status.as_json(),
         },
         status_code=200 if ready else 503,
@@ -60,6 +62,14 @@ def _store(services: Services) -> str:
     if not services.database.is_running:
         return "the store is closed"
     return "ok" if services.database.failure is None else f"the last commit failed: {services.database.failure}"
+
+
+def _sinks(services: Services) -> dict[str, object]:
+    orphans = services.orphans()
+    if not orphans:
+        return {"state": "ok"}
+    waiting = {each.sink: {"waiting": each.waiting, "send_to_another": remedy(each.sink)} for each in orphans}
+    return {"state": "notifications wait for sinks that are not in the settings", "orphans": waiting}
 
 
 def slo_files(active: ActiveSlos) -> dict[str, object]:

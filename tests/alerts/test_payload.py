@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slo_engine.alerts.payload import MalformedError, parse
+from slo_engine.alerts.payload import MAX_UNPACKED_BYTES, MalformedError, parse
 from tests.alerts.payloads import body, notification
 
 json_values = st.recursive(
@@ -106,6 +107,24 @@ def test_bytes_that_are_no_text_are_replaced_and_the_page_is_read(encoded: bytes
     assert read.alerts[0].labels["agent_type"].startswith("support")
 
 
-def test_more_alerts_than_anybody_reads_are_refused() -> None:
-    with pytest.raises(MalformedError, match="max_alerts"):
-        parse(b'{"alerts": [' + b",".join([b"{}"] * 10_001) + b"]}")
+def test_more_alerts_than_anybody_reads_are_read() -> None:
+    assert len(parse(b'{"alerts": [' + b",".join([b"{}"] * 10_001) + b"]}").alerts) == 10_001
+
+
+def test_an_alert_that_cannot_be_read_is_set_aside_and_the_others_are_read() -> None:
+    read = parse(b'{"alerts": [{"labels": {"alertname": "A"}}, null, {"labels": []}, {"annotations": 1}]}')
+    assert [alert.name for alert in read.alerts] == ["A"]
+    assert [str(each) for each in read.unreadable] == [
+        "alerts[1]: expected a JSON object",
+        "alerts[2].labels: expected a JSON object",
+        "alerts[3].annotations: expected a JSON object",
+    ]
+    assert read.raw["alerts"] == [{"labels": {"alertname": "A"}}]
+
+
+def test_a_compressed_body_is_read_and_a_bomb_is_not() -> None:
+    assert parse(gzip.compress(body())) == parse(body())
+    with pytest.raises(MalformedError, match="unpacked"):
+        parse(gzip.compress(b" " * (MAX_UNPACKED_BYTES + 1)))
+    with pytest.raises(MalformedError, match="gzip"):
+        parse(gzip.compress(body())[:-20])

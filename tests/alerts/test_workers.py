@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from slo_engine.alerts import Enrichment, Intake
-from slo_engine.alerts.workers import SIDE_BY_SIDE, _add_update
+from slo_engine.alerts.enrichment import SIDE_BY_SIDE, _add_update
 from slo_engine.definitions import load
 from slo_engine.delivery.route_settings import RouteSettings
 from slo_engine.evidence import Backends, Gatherer, Source, Subject, once, sources
@@ -90,12 +90,14 @@ def test_a_posted_notification_becomes_a_message_in_the_outbox(database: Databas
     assert database.read(lambda connection: inbox.count(connection, "processed")) == 1
 
 
-def test_what_cannot_be_understood_is_quarantined_and_holds_up_nothing(database: Database) -> None:
+def test_what_cannot_be_understood_is_kept_passed_on_and_holds_up_nothing(database: Database) -> None:
     for posted in (b"nonsense", body(), b"[]"):
         post(database, posted)
-    work(
-        database, lambda: put_out(database) == 1 and database.read(lambda found: inbox.count(found, "quarantined")) == 2
-    )
+    work(database, lambda: put_out(database) == 3)
+    nonsense, _, _ = reversed(database.read(lambda connection: messages.newest(connection, 10)))
+    assert (nonsense.kind, nonsense.severity, nonsense.priority) == ("firing", "page", 0)
+    assert payload(nonsense)["alerts"][0]["labels"]["alertname"] == "UnreadableNotification"
+    assert payload(nonsense)["unreadable"] == {"reason": "not JSON", "body": "nonsense"}
     found = database.read(lambda connection: inbox.quarantined(connection, 10))
     assert {each.beginning: each.error for each in found} == {
         b"nonsense": "not JSON",
@@ -146,8 +148,8 @@ def test_messages_are_completed_after_old_ones_are_gone(database: Database) -> N
         )
         intake = Intake(database, enrichment.tell)
         tasks = [asyncio.create_task(intake.run()), asyncio.create_task(enrichment.run())]
-        for _ in range(3):
-            post(database, body())
+        for number in range(3):
+            post(database, body(fingerprint=str(number)))
             intake.tell()
             async with asyncio.timeout(10):
                 while not ready():  # noqa: ASYNC110 - what is looked at is the store
@@ -222,7 +224,7 @@ def test_evidence_that_comes_late_goes_out_once_where_the_sink_can(
 
 def test_nothing_is_updated_that_has_ended_meanwhile_or_that_stays_without_an_answer(database: Database) -> None:
     for status, group in (("firing", "ended"), ("resolved", "ended"), ("firing", "empty")):
-        post(database, body(labels=SUCCESS_LABELS, status=status, group_key=group))
+        post(database, body(labels=SUCCESS_LABELS, status=status, group_key=group, fingerprint=group))
     traces = RowTraces()
     gatherer = Gatherer(sources(Backends(NoStatuses(), traces)), budget=5.0)
 

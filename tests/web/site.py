@@ -17,6 +17,7 @@ import uvicorn
 from deploy.stack.processes import free_port
 from slo_engine.alerts.payload import parse
 from slo_engine.definitions.live import LiveSlos
+from slo_engine.delivery.orphans import OrphanWatch
 from slo_engine.notifications import Evidence, Message
 from slo_engine.posts.policies import Policy
 from slo_engine.prometheus import PrometheusError, RangeResult, Result
@@ -65,6 +66,7 @@ class Site:
         self.database = Database(f"sqlite:///{folder / 'store.db'}")
         self.slos = LiveSlos([slos])
         self.board = Board(lambda: self.slos.active.slos, prometheus or NoPrometheus(), self.database)
+        self.orphans = OrphanWatch(self.database, ["sink", "other"])
         self.told = 0
         self.clock_runs = True
         self.app = create_app(
@@ -73,6 +75,8 @@ class Site:
                 slos=self.slos,
                 board=self.board,
                 doors=doors or Doors.of_token(token),
+                sinks=["sink", "other"],
+                orphans=lambda: self.orphans.found,
                 on_posted=self._tell,
                 reload=self._reload,
                 rollout=None,

@@ -21,7 +21,7 @@ from slo_engine.connect.verdict import MAX_REASON
 from slo_engine.delivery.forms import PLAIN, Forms, Part
 from slo_engine.delivery.http import SINK_TIMEOUT, SinkTimeout
 from slo_engine.delivery.mail import AS_HTML, Mail, Thread, mail_of
-from slo_engine.delivery.sink import Delivered, Outcome, Refused, Retry, SinkSettings
+from slo_engine.delivery.sink import Delivered, Misconfigured, Outcome, Refused, Retry, SinkSettings
 from slo_engine.notifications import Message
 
 if TYPE_CHECKING:
@@ -268,14 +268,17 @@ class EmailSink:
         if 400 <= code < 500 or code < 0:
             return Retry(f"{self._server} answered {reply}")
         advice = _ADVICE_ON.get(code, "") if not advice or code in _ADVICE_ON else advice
-        return Refused(f"{self._server} answered {reply}{f': {advice}' if advice else ''}")
+        reason = f"{self._server} answered {reply}{f': {advice}' if advice else ''}"
+        # Advice is for somebody who can change a login, an address, a limit.
+        return Misconfigured(reason, is_too_large=code == _TOO_LARGE) if advice else Refused(reason)
 
 
+_TOO_LARGE = 552
 _ADVICE_ON = {
     530: "it wants a login or TLS: set username and password, and tls",
     534: "it does not accept this kind of login: it may want a password for applications",
     538: "it wants TLS for the login: set tls",
-    552: "the mail is larger than it takes",
+    _TOO_LARGE: "the mail is larger than it takes",
 }
 """https://www.rfc-editor.org/rfc/rfc4954#section-6, https://www.rfc-editor.org/rfc/rfc5321#section-4.2.3"""
 

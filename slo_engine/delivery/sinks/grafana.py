@@ -21,7 +21,7 @@ from slo_engine.delivery.cutting import cut, whole
 from slo_engine.delivery.forms import Forms, Part
 from slo_engine.delivery.http import SINK_TIMEOUT, HttpSender, SinkTimeout
 from slo_engine.delivery.mail import AS_HTML
-from slo_engine.delivery.sink import Delivered, Outcome, Refused, Retry, SinkSettings
+from slo_engine.delivery.sink import Delivered, Misconfigured, Outcome, Refused, Retry, SinkSettings
 from slo_engine.notifications import Message, Outline, outline
 from slo_engine.notifications.message import Link
 from slo_engine.notifications.outline import one_line
@@ -116,8 +116,8 @@ class GrafanaSink:
             changes = ("timeEnd",) if message.kind == "resolved" else ("text", "tags")
             changed = {name: value for name, value in body.items() if name in changes}
             answer = await self._sender.post(f"{_PATH}/{known}", _json(changed), method="PATCH")
-            if not (isinstance(answer, Refused) and answer.reason.startswith("HTTP 404")):
-                return answer if isinstance(answer, Retry | Refused) else Delivered({"id": known})
+            if not (isinstance(answer, Misconfigured) and answer.reason.startswith("HTTP 404")):
+                return answer if isinstance(answer, Retry | Misconfigured | Refused) else Delivered({"id": known})
             # Somebody has deleted it.
         return _outcome(await self._sender.post(_PATH, _json(body)))
 
@@ -137,8 +137,8 @@ def _json(body: Mapping[str, Any]) -> bytes:
     return json.dumps(body, ensure_ascii=False).encode(errors="replace")
 
 
-def _outcome(answer: Answer | Retry | Refused) -> Outcome:
-    if isinstance(answer, Retry | Refused):
+def _outcome(answer: Answer | Retry | Misconfigured | Refused) -> Outcome:
+    if isinstance(answer, Retry | Misconfigured | Refused):
         return answer
     try:
         found = json.loads(answer.body)["id"]

@@ -18,7 +18,7 @@ from slo_engine.connection_settings import ConnectionSettings, HttpUrl
 from slo_engine.delivery.cutting import cut, cut_lines
 from slo_engine.delivery.forms import PLAIN, Forms, Markup, Part
 from slo_engine.delivery.http import SINK_TIMEOUT, HttpSender, SinkTimeout, object_in
-from slo_engine.delivery.sink import Delivered, Outcome, Refused, Retry, SinkSettings
+from slo_engine.delivery.sink import Delivered, Misconfigured, Outcome, Refused, Retry, SinkSettings
 from slo_engine.delivery.sinks.pager_fields import fields, key_of, unlike
 from slo_engine.notifications import Message, outline
 
@@ -130,13 +130,13 @@ class IncidentIoSink:
     def _outcome(self, answer: Answer) -> Outcome:
         found = object_in(answer.body)
         if answer.status == 404:
-            return Refused("HTTP 404: incident.io has no such alert source: check alert_source")
+            return Misconfigured("HTTP 404: incident.io has no such alert source: check alert_source")
         errors = found.get("errors")
         reasons = [_reason(each) for each in errors[:5]] if isinstance(errors, list) else []
         if answer.status in (400, 422) and reasons:
             return Refused(self._sender.connection.masked(f"incident.io refuses the event: {'; '.join(reasons)}"))
         outcome = self._sender.outcome(answer)
-        if isinstance(outcome, Retry | Refused):
+        if isinstance(outcome, Retry | Misconfigured | Refused):
             return outcome
         if found.get("status") != "success":
             said = said_in(answer.body, self._sender.connection)

@@ -19,7 +19,7 @@ from slo_engine.definitions.labels import SERVICE, SLO
 from slo_engine.delivery.cutting import cut
 from slo_engine.delivery.forms import Forms, Markup, Part
 from slo_engine.delivery.http import SINK_TIMEOUT, HttpSender, SinkTimeout, object_in
-from slo_engine.delivery.sink import Delivered, Outcome, Refused, Retry, SinkSettings
+from slo_engine.delivery.sink import Delivered, Misconfigured, Outcome, Refused, Retry, SinkSettings
 from slo_engine.delivery.sinks.pager_fields import SOURCE, fact, fields, key_of, level_of, unlike, with_links
 from slo_engine.notifications import Message, outline
 from slo_engine.notifications.message import Link
@@ -124,7 +124,7 @@ class OpsgenieSink:
             return _refused(message)
         path, body = await asyncio.to_thread(self._request, message)
         answer = await self._sender.post(path, body)
-        if isinstance(answer, Retry | Refused):
+        if isinstance(answer, Retry | Misconfigured | Refused):
             return answer
         request = str(object_in(answer.body).get("requestId") or "")
         if not request:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import SecretStr
@@ -18,7 +19,7 @@ from slo_engine.definitions.labels import SERVICE, SLO
 from slo_engine.delivery.cutting import cut, cut_lines
 from slo_engine.delivery.forms import PLAIN, Forms, Part
 from slo_engine.delivery.http import SINK_TIMEOUT, HttpSender, SinkTimeout, object_in
-from slo_engine.delivery.sink import Delivered, Outcome, Refused, Retry, SinkSettings
+from slo_engine.delivery.sink import Delivered, Misconfigured, Outcome, Refused, Retry, SinkSettings
 from slo_engine.delivery.sinks.pager_fields import SOURCE, fact, fields, key_of, level_of, unlike
 from slo_engine.notifications import Message, Outline, outline
 
@@ -146,13 +147,16 @@ class PagerDutySink:
         status, reasons = _read(answer.body)
         if answer.status == 400 or status == "invalid event":
             why = self._masked("; ".join(reasons)) or said or f"HTTP {answer.status}"
-            return Refused(f"PagerDuty refuses the event: {why}{_advice(why)}")
+            advice = _advice(why)
+            reason = f"PagerDuty refuses the event: {why}{advice}"
+            return Misconfigured(reason) if advice else Refused(reason)
         outcome = self._sender.outcome(answer)
         if isinstance(outcome, Retry):
             is_limited = answer.status == 429 and outcome.after is None
-            return Retry(self._masked(outcome.reason), WAIT_WHEN_LIMITED if is_limited else outcome.after)
-        if isinstance(outcome, Refused):
-            return Refused(self._masked(outcome.reason))
+            wait = WAIT_WHEN_LIMITED if is_limited else outcome.after
+            return replace(outcome, reason=self._masked(outcome.reason), after=wait)
+        if isinstance(outcome, Misconfigured | Refused):
+            return replace(outcome, reason=self._masked(outcome.reason))
         if status != "success":
             return Retry(unlike(self._sender.connection, "PagerDuty", said))
         return Delivered({name: event[name] for name in ("event_action", "dedup_key") if name in event})

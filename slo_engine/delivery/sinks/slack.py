@@ -18,8 +18,8 @@ from pydantic import AfterValidator, Field, SecretStr
 from slo_engine.connect import Verdict, said_in, verdict_on
 from slo_engine.connection_settings import ConnectionSettings, HttpUrl
 from slo_engine.delivery.forms import Forms
-from slo_engine.delivery.http import SINK_TIMEOUT, HttpSender, SinkTimeout, object_in, wait_of
-from slo_engine.delivery.sink import Delivered, Outcome, Refused, Retry, SinkSettings
+from slo_engine.delivery.http import SINK_TIMEOUT, TOO_MANY, HttpSender, SinkTimeout, object_in, wait_of
+from slo_engine.delivery.sink import Delivered, Misconfigured, Outcome, Refused, Retry, SinkSettings
 from slo_engine.delivery.sinks import slack_blocks as blocks
 from slo_engine.delivery.sinks import slack_errors as errors
 from slo_engine.delivery.sinks import slack_told as told
@@ -66,7 +66,7 @@ class _Problem:
     """An answer with ``ok: false``."""
 
     error: str
-    outcome: Retry | Refused
+    outcome: Retry | Misconfigured | Refused
 
 
 class SlackSink:
@@ -115,7 +115,7 @@ class SlackSink:
         if message.post is not None:
             form = await asyncio.to_thread(own_form, self._forms, message)
             return _receipt(await self._say("chat.postMessage", form, channel=self._channel), {})
-        root = told.read(earlier, self._channel)
+        root = told.read(earlier or message.goes_on_from, self._channel)
         news = await asyncio.to_thread(_news, self._forms, message, root, self._mention)
         memory = {**news.told.as_receipt(), "to": self._channel}
         if root is None:
@@ -157,12 +157,12 @@ class SlackSink:
         if found.get("ok") is not True and isinstance(error, str) and error:
             said = self._sender.connection.masked(" ".join([error, *_details(found)])[:300])
             if error not in errors.FOR_GOOD and verdict_on(answer.status) is Verdict.RETRY:
-                return Retry(f"HTTP {answer.status} ({said})", wait_of(answer))
+                return Retry(f"HTTP {answer.status} ({said})", wait_of(answer), is_limit=answer.status == TOO_MANY)
             return _Problem(error, errors.outcome_of(error, said, wait_of(answer)))
         verdict = self._sender.outcome(answer)
         if isinstance(verdict, Retry):
             return verdict
-        if isinstance(verdict, Refused):
+        if isinstance(verdict, Misconfigured | Refused):
             return _Problem("", verdict)
         if found.get("ok") is not True:
             said = said_in(answer.body, self._sender.connection)
@@ -206,6 +206,8 @@ def _reply(
             return None
         return blocks.reply(f"{blocks.bold('Evidence')}\n{forms.write('text', message)}", found.traces)
     lines = told.changes(message, found, before, now)
+    if message.goes_on_from is not None:
+        lines.insert(0, f"{blocks.MARKS[found.tone]} {blocks.bold('Firing again')}: {blocks.escaped(found.title)}")
     if mention and found.tone == "bad" != before.tone:
         lines.insert(0, mention)
     return blocks.reply("\n".join(lines), found.traces if now.answer != before.answer else ()) if lines else None

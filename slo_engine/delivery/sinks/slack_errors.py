@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from slo_engine.delivery.sink import Refused, Retry
+from slo_engine.delivery.sink import Misconfigured, Refused, Retry
 
 FOR_NOW = frozenset(
     {
@@ -82,6 +82,9 @@ FOR_GOOD: Mapping[str, str] = {
 }
 """The same request would be refused again; what to do about it."""
 
+LIMITS = frozenset({"message_limit_exceeded", "rate_limited", "ratelimited"})
+"""Slack works, and takes only so much in a time."""
+
 ROOT_GONE = frozenset(
     {
         "block_mismatch",
@@ -110,10 +113,15 @@ FORM_REFUSED = frozenset(
 """Slack does not like the form: the short one may pass."""
 
 
-def outcome_of(error: str, said: str, after: float | None = None) -> Retry | Refused:
+ABOUT_THE_MESSAGE = FORM_REFUSED | {"no_text", "too_many_attachments"}
+"""Nobody can change anything but the message."""
+
+
+def outcome_of(error: str, said: str, after: float | None = None) -> Retry | Misconfigured | Refused:
     """What an error means for a delivery. ``said``: the error, and what Slack says of it; ``after``: seconds."""
     if error in FOR_NOW:
-        return Retry(f"Slack: {said}", after)
+        return Retry(f"Slack: {said}", after, is_limit=error in LIMITS)
     if error in ROOT_GONE:
         return Refused(f"Slack: {said}: the message cannot be changed any more")
-    return Refused(f"Slack: {said}: {FOR_GOOD.get(error, 'see https://docs.slack.dev/reference/methods')}")
+    reason = f"Slack: {said}: {FOR_GOOD.get(error, 'see https://docs.slack.dev/reference/methods')}"
+    return Refused(reason) if error in ABOUT_THE_MESSAGE else Misconfigured(reason)

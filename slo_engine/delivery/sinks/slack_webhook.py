@@ -14,7 +14,7 @@ from slo_engine.connect import said_in
 from slo_engine.connection_settings import WebhookUrlSettings
 from slo_engine.delivery.forms import Forms
 from slo_engine.delivery.http import SINK_TIMEOUT, HttpSender, SinkTimeout, object_in, wait_of
-from slo_engine.delivery.sink import Delivered, Outcome, Refused, Retry, SinkSettings
+from slo_engine.delivery.sink import Delivered, Misconfigured, Outcome, Refused, Retry, SinkSettings
 from slo_engine.delivery.sinks import slack_errors as errors
 from slo_engine.delivery.sinks.slack import Mention, own_form
 from slo_engine.delivery.sinks.slack_blocks import PARTS, Form
@@ -89,7 +89,7 @@ class SlackWebhookSink:
         if error in errors.FOR_NOW or error in errors.FOR_GOOD:
             return errors.outcome_of(error, f"HTTP {answer.status} ({said})", wait_of(answer))
         verdict = self._sender.outcome(answer)
-        if isinstance(verdict, Retry | Refused):
+        if isinstance(verdict, Retry | Misconfigured | Refused):
             return verdict
         found = object_in(answer.body)
         if not said or False in (found.get("ok"), found.get("success")):  # a page for people, or a failure

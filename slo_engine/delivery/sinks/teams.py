@@ -16,9 +16,9 @@ from slo_engine.connect import Connection, Verdict, verdict_on
 from slo_engine.connection_settings import WebhookUrlSettings
 from slo_engine.delivery.cutting import cut, cut_lines, whole
 from slo_engine.delivery.forms import Forms, Part
-from slo_engine.delivery.http import SINK_TIMEOUT, HttpSender, SinkTimeout
+from slo_engine.delivery.http import SINK_TIMEOUT, TOO_MANY, HttpSender, SinkTimeout, not_taken
 from slo_engine.delivery.markdown import MARKDOWN, escaped
-from slo_engine.delivery.sink import Delivered, Outcome, Refused, Retry, SinkSettings
+from slo_engine.delivery.sink import Delivered, Misconfigured, Outcome, Refused, Retry, SinkSettings
 from slo_engine.notifications import Message, Outline, outline
 from slo_engine.notifications.message import Link
 from slo_engine.notifications.outline import BudgetLine
@@ -92,21 +92,21 @@ class TeamsSink:
         """Send one message. Delivered: 2xx, unless the body says that Teams did not take it."""
         body = await asyncio.to_thread(self._body, message)
         answer = await self._sender.post("", body)
-        return answer if isinstance(answer, Retry | Refused) else Delivered({"status": answer.status})
+        return answer if isinstance(answer, Retry | Misconfigured | Refused) else Delivered({"status": answer.status})
 
     def _body(self, message: Message) -> bytes:
         return fitting(outline(message), self._forms.write("title", message), self._forms.write("text", message))
 
 
 class _Sender(HttpSender):
-    def outcome(self, answer: Answer) -> Answer | Retry | Refused:
+    def outcome(self, answer: Answer) -> Answer | Retry | Misconfigured | Refused:
         """Also what is refused within a 200, and what to do about it in Teams."""
         outcome = super().outcome(answer)
         if isinstance(outcome, Retry):
             return outcome
-        if isinstance(outcome, Refused):
+        if isinstance(outcome, Misconfigured | Refused):
             advice = _ADVICE.get(answer.status)
-            return Refused(f"{self.said(answer)}: {advice}") if advice else outcome
+            return replace(outcome, reason=f"{self.said(answer)}: {advice}") if advice else outcome
         said = answer.body[:2000].decode(errors="replace")
         inner = _NOT_TAKEN.search(said)
         if inner is None:
@@ -115,7 +115,9 @@ class _Sender(HttpSender):
         is_final = verdict_on(int(inner[1])) not in (Verdict.RETRY, Verdict.DELIVERED)
         reason = f"Teams did not take it: {self.said(answer)}"
         advice = _ADVICE.get(int(inner[1])) if is_final else None
-        return Refused(f"{reason}: {advice}" if advice else reason) if is_final else Retry(reason)
+        if not is_final:
+            return Retry(reason, is_limit=int(inner[1]) == TOO_MANY)
+        return not_taken(int(inner[1]), f"{reason}: {advice}" if advice else reason)
 
 
 class _Room(NamedTuple):
@@ -137,7 +139,7 @@ def fitting(found: Outline, title: str, text: str) -> bytes:
         if len(body := _as_json(found, title, text, room)) <= LARGEST_CARD:
             return body
     # Whatever its letters, title and links are there.
-    bare = replace(found, facts=(), budgets=(), more_budgets=0, instead_of="")
+    bare = replace(found, facts=(), budgets=(), more_budgets=0, instead_of="", remarks=())
     return _as_json(bare, title, "", _ROOMS[-1])
 
 
@@ -161,6 +163,8 @@ def _elements(found: Outline, title: str, text: str, room: _Room) -> Iterator[di
     yield {"type": "Container", "style": _STYLES[found.tone], "bleed": True, "items": head}
     if found.instead_of:
         yield _block(f"{escaped(found.instead_of)} could not be reached: this came here instead.", isSubtle=True)
+    for each in found.remarks:
+        yield _block(escaped(each), isSubtle=True)
     if words := _paragraphs(cut_lines(text, room.text)):
         yield _block(words)
     if facts := found.facts[: room.facts]:

@@ -15,7 +15,7 @@ from slo_engine.connect import Connection
 from slo_engine.connection_settings import ConnectionSettings
 from slo_engine.delivery.forms import Forms, Markup, Part
 from slo_engine.delivery.http import SINK_TIMEOUT, HttpSender, SinkTimeout
-from slo_engine.delivery.sink import Delivered, Outcome, Refused, Retry, SinkSettings
+from slo_engine.delivery.sink import Delivered, Misconfigured, Outcome, Refused, Retry, SinkSettings
 from slo_engine.notifications import Message, as_payload
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class WebhookSink:
         if self._signer is not None:
             headers["webhook-signature"] = self._signer.sign(message.key, now, body)
         answer = await self._sender.post("", body, headers)
-        return answer if isinstance(answer, Retry | Refused) else Delivered({"status": answer.status})
+        return answer if isinstance(answer, Retry | Misconfigured | Refused) else Delivered({"status": answer.status})
 
     def _body(self, message: Message) -> str:
         if self._forms is not None and message.kind in self._templated:

@@ -18,6 +18,7 @@ _COLUMNS = (
     ("messages", lambda: sa.Column("lease_token", sa.String(32))),
     ("outbox", lambda: sa.Column("priority", sa.Integer, nullable=False, server_default="1")),
     ("outbox", lambda: sa.Column("form", sa.String(8), nullable=False, server_default="full")),
+    ("outbox", lambda: sa.Column("queued_at", sa.Double, nullable=False, server_default="0")),
 )
 
 
@@ -29,6 +30,8 @@ def upgrade() -> None:
     pages = "UPDATE {} SET priority = 0 WHERE {} IN (SELECT id FROM messages WHERE severity IN ('page', 'critical'))"
     for table, key in (("outbox", "message_id"), ("messages", "id")):
         op.execute(pages.format(table, key))
+    op.execute("UPDATE outbox SET queued_at = (SELECT received_at FROM messages WHERE messages.id = outbox.message_id)")
+    op.create_index("ix_outbox_next", "outbox", ["state", "sink", "priority", "message_id"])
     op.create_index("ix_messages_identity", "messages", ["identity", "received_at"])
     op.create_table(
         "alert_states",
@@ -70,5 +73,6 @@ def downgrade() -> None:
         op.drop_table(table)
     op.execute("UPDATE outbox SET state = 'dead' WHERE state = 'superseded'")
     op.drop_index("ix_messages_identity", "messages")
+    op.drop_index("ix_outbox_next", "outbox")
     for table, column in reversed(_COLUMNS):
         op.drop_column(table, column().name)

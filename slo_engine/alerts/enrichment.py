@@ -1,6 +1,6 @@
-"""Inbox -> messages -> outbox. One loop reads what was posted, in order; one gathers evidence, side by side.
+"""Messages -> outbox: evidence is gathered side by side, within its budget.
 
-Both find their work in the store, so a crash repeats a step and never skips one.
+The work is claimed in the store, so a crash repeats a step and never skips one.
 """
 
 from __future__ import annotations
@@ -10,32 +10,32 @@ import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from math import inf
 from typing import Any
+from uuid import uuid4
 
 from sqlalchemy import Connection
 
 from slo_engine import telemetry
-from slo_engine.alerts.payload import AlertGroup, MalformedError, parse, understood
+from slo_engine.alerts.payload import MAX_ALERTS, understood
 from slo_engine.alerts.subjects import subjects_of
 from slo_engine.definitions.slo import SloSet
 from slo_engine.evidence import Gatherer
 from slo_engine.evidence.answer import NAME as ANSWER
 from slo_engine.notifications import Evidence, Message, Missing, restored
-from slo_engine.notifications.alertmanager import ENRICHMENT
 from slo_engine.notifications.routes import Routes, addressees
-from slo_engine.scrub.outgoing import outgoing, outgoing_text
-from slo_engine.store import Database, StoredMessage, StoreError, causes, inbox, messages
+from slo_engine.scrub.outgoing import outgoing
+from slo_engine.store import Database, StoredMessage, StoreError, messages, outbox
+from slo_engine.store.leases import LEASE_SECONDS
 from slo_engine.worker import Worker
 
 logger = logging.getLogger(__name__)
 
 STORE_RETRY_SECONDS = 1.0
-INBOX_BATCH = 5
-"""Bodies may be large: only a few are in memory at once."""
-
 MOST_IN_HAND = 500
 """Messages that are being completed; each has left within the evidence budget, whether it got a place or not."""
 UPDATE_SECONDS = 60.0
@@ -52,52 +52,6 @@ _SCRUBBING = ThreadPoolExecutor(1, "scrubbing")
 """A thread of its own: large texts must not use up those on which the store is read."""
 
 
-class Intake(Worker):
-    """Reads what was posted, in order: a message for what is understood, quarantine for what is not."""
-
-    def __init__(self, database: Database, on_messages: Callable[[], None]) -> None:
-        super().__init__()
-        self._database = database
-        self._on_messages = on_messages
-
-    async def run(self) -> None:
-        """Work until stopped."""
-        while self.begin_round():
-            try:
-                while posted := await asyncio.to_thread(
-                    self._database.read, partial(inbox.next_pending, limit=INBOX_BATCH)
-                ):
-                    for each in posted:
-                        await self._take_or_quarantine(each)
-                    self._on_messages()
-            except StoreError as error:
-                logger.error("posted notifications wait in the inbox: %s", error)  # noqa: TRY400 - an outage, no bug
-                await asyncio.sleep(STORE_RETRY_SECONDS)
-            await self.rest()
-
-    async def _take_or_quarantine(self, posted: inbox.Posted) -> None:
-        try:
-            await self._take(posted)
-        except MalformedError as error:
-            reason = str(error)
-        except StoreError:
-            raise
-        except Exception:
-            # A bug in reading one body must not end the reading of all others.
-            logger.exception("inbox %d could not be read", posted.id)
-            reason = "reading it failed; see the log of the engine"
-        else:
-            return
-        logger.error("a posted body is quarantined as inbox %d: %s", posted.id, reason)
-        await _write(self._database, lambda connection: inbox.quarantine(connection, posted.id, reason))
-        telemetry.INBOX_QUARANTINED.inc()
-
-    async def _take(self, posted: inbox.Posted) -> None:
-        # In a thread: a large body must not hold up the webhook.
-        new = await asyncio.to_thread(_new_message, posted)
-        await _write(self._database, partial(_add, new=new))
-
-
 class Enrichment(Worker):
     """Gathers the evidence of messages, and adds them to the outbox."""
 
@@ -110,10 +64,15 @@ class Enrichment(Worker):
         on_ready: Callable[[], None],
         updated: Sequence[str] = (),
         update_after: float = UPDATE_SECONDS,
+        reminders: Mapping[str, float] | None = None,
+        holder: str | None = None,
     ) -> None:
-        """``updated``: the sinks that get evidence which comes late; ``update_after``: seconds."""
+        """``updated``: the sinks that get evidence which comes late; ``update_after``: seconds. ``reminders``: for each
+        sink the seconds between two of what is only repeated; 0: as they come. ``holder``: the token of this engine."""
         super().__init__()
         self._updated = updated
+        self._reminders = reminders or {}
+        self._holder = holder or uuid4().hex
         self._update_after = update_after
         self._updates: set[asyncio.Task[None]] = set()
         self._database = database
@@ -124,8 +83,13 @@ class Enrichment(Worker):
         self._places = asyncio.Semaphore(SIDE_BY_SIDE)
         self._in_hand: set[int] = set()
 
+    @property
+    def in_hand(self) -> Sequence[int]:
+        """The messages that are being completed, whose leases go on."""
+        return tuple(self._in_hand)
+
     async def run(self) -> None:
-        """Work until stopped. Messages are begun in their order; the outbox keeps the order of each thread."""
+        """Work until stopped. Pages are begun first, and then in their order; the outbox keeps that of each thread."""
         async with asyncio.TaskGroup() as tasks:
             while self.begin_round():
                 try:
@@ -140,8 +104,10 @@ class Enrichment(Worker):
 
     async def _waiting(self) -> list[StoredMessage]:
         room = MOST_IN_HAND - len(self._in_hand)
-        read = partial(messages.gathering, besides=tuple(self._in_hand), limit=room)
-        return await asyncio.to_thread(self._database.read, read) if room > 0 else []
+        if room <= 0 or not await asyncio.to_thread(self._database.read, messages.are_gathering):
+            return []
+        claim = partial(messages.claim_gathering, limit=room, lease=LEASE_SECONDS, holder=self._holder)
+        return await asyncio.wrap_future(self._database.submit(claim))
 
     async def _complete(self, stored: StoredMessage) -> None:
         # Nothing here may end the worker, which completes the messages of everybody else.
@@ -163,6 +129,8 @@ class Enrichment(Worker):
             # Whatever one message trips over, it is not lost, and the others are not held up.
             logger.exception("message %s could not be completed; it is tried again", stored.key)
             await asyncio.sleep(STORE_RETRY_SECONDS)
+            with suppress(StoreError):  # its lease ends by itself, too
+                await _write(self._database, partial(messages.let_go, message_id=stored.id, holder=self._holder))
         finally:
             self._in_hand.discard(stored.id)
             self.tell()  # there may be more than fitted into the hand
@@ -195,7 +163,16 @@ class Enrichment(Worker):
         # In a thread: there may be thousands of alerts.
         sinks = await asyncio.to_thread(self._routed, stored, message)
         known = self._routes.otherwise
-        finish = partial(_finish, stored=stored, content=content, routed=self._routed, sinks=sinks, known=known)
+        finish = partial(
+            _finish,
+            stored=stored,
+            content=content,
+            routed=self._routed,
+            sinks=sinks,
+            known=known,
+            reminders=self._reminders,
+            holder=self._holder,
+        )
         is_stored = False
         while not is_stored:
             try:
@@ -221,6 +198,8 @@ class Enrichment(Worker):
             return _nothing("too many notifications at once: this one left without evidence", started), "partial"
         try:
             group = await asyncio.to_thread(understood, message.payload or {})
+            if len(group.alerts) > MAX_ALERTS:
+                return _nothing(f"more than {MAX_ALERTS:,} alerts in one notification", started), "partial"
             left = max(0.1, self._gatherer.budget - (time.monotonic() - started))
             find = partial(subjects_of, incident=message.thread, title=message.title)
             subjects = await asyncio.to_thread(find, group.alerts, self._slos(), received_at)
@@ -242,6 +221,8 @@ def _finish(
     sinks: Sequence[str],
     routed: Callable[[StoredMessage], Sequence[str]],
     known: Sequence[str],
+    reminders: Mapping[str, float],
+    holder: str,
 ) -> None:
     """The message is complete. One that resolves an incident goes to whoever was told of it, whatever the routes say at
     this hour: a page that nobody closes would stay open for ever."""
@@ -251,13 +232,11 @@ def _finish(
             told += routed(earlier)
         # One that is in the settings no more cannot be told; who has come in its place is.
         sinks = tuple(dict.fromkeys(sink for sink in told if sink in known)) or sinks
-    messages.finish(connection, stored.id, content, sinks, time.time())
-
-
-def _add(connection: Connection, new: messages.NewMessage) -> None:
-    messages.add(connection, new)
-    if new.kind == "resolved":
-        causes.end(connection, new.thread, new.received_at)
+    now = time.time()
+    if stored.repeats:
+        newest = outbox.newest_queued(connection, stored.thread, [sink for sink in sinks if sink in reminders])
+        sinks = [sink for sink in sinks if now - newest.get(sink, -inf) >= reminders.get(sink, 0.0)]
+    messages.finish(connection, stored.id, content, sinks, now, holder=holder)
 
 
 def _add_update(connection: Connection, new: messages.NewMessage, after: int, takes_it: Sequence[str]) -> None:
@@ -275,33 +254,6 @@ def lacks_an_answer(evidence: Evidence) -> bool:
         topic.section(ANSWER) is None and (is_missing or any(section.is_empty for section in topic.sections))
         for topic in evidence.topics
     )
-
-
-def _new_message(posted: inbox.Posted) -> messages.NewMessage:
-    group = parse(posted.body)
-    return messages.NewMessage(
-        received_at=posted.received_at,
-        thread=group.thread,
-        kind=_kind(group),
-        severity=outgoing_text(group.severity)[:100] if group.severity else None,
-        title=outgoing_text(group.title),
-        content={"evidence": None, "payload": _payload(group)},
-        inbox_id=posted.id,
-    )
-
-
-def _payload(group: AlertGroup) -> dict[str, Any]:
-    # What the sender calls enrichment is not ours, and is not shown as ours. And evidence finds its alert by the
-    # fingerprint, which is derived from labels that are scrubbed later.
-    alerts = [
-        {**raw, "fingerprint": alert.fingerprint} if raw.get("fingerprint") != alert.fingerprint else raw
-        for raw, alert in zip(group.raw["alerts"], group.alerts, strict=True)
-    ]
-    return {key: value for key, value in group.raw.items() if key != ENRICHMENT} | {"alerts": alerts}
-
-
-def _kind(group: AlertGroup) -> str:
-    return "resolved" if group.status == "resolved" else "firing"
 
 
 def _nothing(reason: str, started: float) -> Evidence:

@@ -1,0 +1,110 @@
+"""Which notifications tell something new, and in which order. Pure: what is known, and the time, are passed in.
+
+Two Alertmanagers of a cluster may each send a notification, some seconds apart, and each repeats what was not answered
+in time as it was when it began to send it: what comes last need not be the newest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+
+from slo_engine.alerts.payload import Alert, AlertGroup, time_of
+from slo_engine.store.alert_states import AlertState
+
+LATE_SECONDS = 300.0
+"""How long a notification may stay under way: Alertmanager repeats it until the group's next flush is due, by default
+for five minutes."""
+
+REMINDER_TWINS_SECONDS = 45.0
+"""Between the reminders of two Alertmanagers, which say that they are reminders: the second waits for 15 s, or twice as
+long in a cluster of three. Reminders themselves are a minute apart at least."""
+
+MOST_URGENT = frozenset({"page", "critical"})
+"""The severities that leave first."""
+
+
+class Verdict(Enum):
+    """What becomes of a notification."""
+
+    NEW = "new"
+    TWIN = "twin"
+    """The other Alertmanager's, of one that we have."""
+    STALE = "stale"
+    """It tells of what has ended, or begun again, meanwhile."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A verdict, and what it follows."""
+
+    verdict: Verdict
+    repeats: int = 0
+    """How often it had been said before."""
+    after: tuple[int, ...] = ()
+    """The messages of other groups that told of the same alerts before."""
+
+
+def judged(group: AlertGroup, at: float, alike: tuple[float, int] | None, known: Mapping[str, AlertState]) -> Judged:
+    """What becomes of a notification that came ``at`` this time. ``alike``: when the same was said last, and how often
+    before that; None: never. ``known``: of its alerts, by their keys."""
+    if alike is not None:
+        said_at, repeats = alike
+        window = REMINDER_TWINS_SECONDS if group.is_reminder else LATE_SECONDS
+        if abs(at - said_at) < window:
+            return Judged(Verdict.TWIN)
+        repeats += 1
+    else:
+        repeats = 0
+    if is_stale(group, at, known):
+        return Judged(Verdict.STALE)
+    states = [known[key] for key in map(group.key_of, group.alerts) if key in known]
+    after = dict.fromkeys(state.message_id for state in states if state.thread != group.thread)
+    return Judged(Verdict.NEW, repeats, tuple(after))
+
+
+def is_stale(group: AlertGroup, at: float, known: Mapping[str, AlertState]) -> bool:
+    """Whether what it tells is over, or known already, of each of its alerts, and over of one at least."""
+    pairs = [(alert, known.get(group.key_of(alert))) for alert in group.alerts]
+    return any(_is_over(alert, state, at) for alert, state in pairs) and all(
+        _is_over(alert, state, at) or _is_known(alert, state) for alert, state in pairs
+    )
+
+
+def states_of(group: AlertGroup, message_id: int, at: float, known: Mapping[str, AlertState]) -> list[AlertState]:
+    """What is known of its alerts after it; not of those for which something newer is known."""
+    found = {}
+    for alert in group.alerts:
+        key = group.key_of(alert)
+        if not _is_over(alert, known.get(key), at):
+            status = "firing" if alert.is_firing else "resolved"
+            found[key] = AlertState(
+                key, group.source, alert.fingerprint, status, alert.begins, message_id, group.thread, at
+            )
+    return list(found.values())
+
+
+def _is_over(alert: Alert, state: AlertState | None, at: float) -> bool:
+    if state is None:
+        return False
+    known_start = time_of(state.starts_at)
+    if alert.is_firing:
+        # An alert may go on after all, with the same start, when Prometheus could not reach Alertmanager for a while.
+        is_same = alert.begins == state.starts_at or (
+            alert.starts_at is not None and known_start is not None and alert.starts_at <= known_start
+        )
+        return state.status == "resolved" and is_same and abs(at - state.at) < LATE_SECONDS
+    # The end of an episode, when the next one is known to have begun.
+    return (
+        state.status == "firing"
+        and alert.begins != state.starts_at
+        and alert.ends_at is not None
+        and known_start is not None
+        and alert.ends_at <= known_start
+    )
+
+
+def _is_known(alert: Alert, state: AlertState | None) -> bool:
+    status = "firing" if alert.is_firing else "resolved"
+    return state is not None and (state.status, state.starts_at) == (status, alert.begins)
