@@ -79,8 +79,8 @@ def _from_files(data: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
     return found
 
 
-def one_header_line(token: SecretStr | None) -> SecretStr | None:
-    """The token, if it can be sent in a header."""
+def fits_into_a_header(token: SecretStr | None) -> SecretStr | None:
+    """Check of a bearer token. Raises ValueError."""
     if token is not None and not (token.get_secret_value().isascii() and token.get_secret_value().isprintable()):
         raise ValueError("must be one line of printable ASCII")
     return token
@@ -218,10 +218,7 @@ class ConnectionSettings(TransportSettings):
     token: SecretStr | None = None
     basic_auth: BasicAuth | None = None
 
-    @field_validator("token")
-    @classmethod
-    def _token_fits_into_a_header(cls, token: SecretStr | None) -> SecretStr | None:
-        return one_header_line(token)
+    _token_fits_into_a_header = field_validator("token")(fits_into_a_header)
 
     @model_validator(mode="after")
     def _one_kind_of_credentials(self) -> Self:

@@ -50,8 +50,12 @@ from slo_engine.settings import (
 )
 from slo_engine.status.board import StatusBoard
 from slo_engine.status.model import SloStatus
-from slo_engine.store import Database, StoreError, budgets, causes, inbox, messages, outbox, retention
+from slo_engine.store import Database, StoreError, budgets, causes, inbox, messages, outbox, retention, watching
 from slo_engine.traces import LangFuse
+from slo_engine.watch import Heartbeat, Reconciliation, Teller, Watchdog
+from slo_engine.watch.alertmanager import Alertmanager
+from slo_engine.watch.reconciliation import TICK_SECONDS as RECONCILIATION_SECONDS
+from slo_engine.watch.watchdog import TICK_SECONDS as WATCHDOG_SECONDS
 from slo_engine.web import Credentials, Doors, Reloaded, Services, create_app, guarded_protocol
 
 logger = logging.getLogger(__name__)
@@ -67,6 +71,9 @@ MESSAGES_KEPT = timedelta(days=40)
 
 CAUSES_KEPT = timedelta(days=400)
 """What happens at the end of each year is still known then."""
+
+STALE_STATUS_SECONDS = 300.0
+"""An evaluation or two may fail without an alarm outside."""
 
 STATUS_MAX_AGE = timedelta(seconds=2)
 """A storm of notifications asks Prometheus once; older, and the status could be from before the outage."""
@@ -133,13 +140,22 @@ class Engine:
             holder=self._replica.token,
         )
         self._replica.watch(lambda: self._enrichment.in_hand, lambda: self._courier.in_hand)
-        self._intake = Intake(self._database, self._enrichment.tell)
+        self._watchdog = Watchdog(
+            self._database,
+            self._teller(),
+            alert=settings.watchdog.alert,
+            silent_after=settings.watchdog.silent_after.seconds,
+            expect=settings.watchdog.expect,
+        )
+        self._intake = Intake(self._database, self._enrichment.tell, self._watchdog)
         links = (Link("SLOs", settings.public_url),) if settings.public_url else ()
         plan = settings.posts.plan(policies, links, timedelta(seconds=settings.status.interval.seconds))
         active = lambda: self._slos.active.slos  # noqa: E731
         report = monthly(active, self._prometheus, self._database.read, links)
         self._poster = Poster(self._database, self._board, active, plan, report, self._tell_courier)
         self._rollout = _rollout(settings, self._prometheus, self._closing)
+        self._reconciliation = self._compares_with_alertmanager()
+        self._heartbeat = self._sends_heartbeats()
         self._work = (self._intake, self._enrichment, self._courier)
         self._workers: list[asyncio.Task[None]] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -156,7 +172,8 @@ class Engine:
                 policies=policies,
                 on_posted=self._intake.tell,
                 clock_is_running=lambda: bool(self._clock.running),
-                workers_are_running=lambda: bool(self._workers) and not any(task.done() for task in self._workers),
+                workers_are_running=self._workers_are_running,
+                watching=self._watching,
             ),
             self._running,
         )
@@ -187,6 +204,60 @@ class Engine:
             yield
             logger.info("stopping")
 
+    def _teller(self) -> Teller:
+        fallbacks = tuple(dict.fromkeys(each.fallback for each in self._settings.sinks if each.fallback))
+        routes = routes_of(self._settings)
+        return Teller(self._database, routes, lambda: self._slos.active.slos, fallbacks, self._tell_courier)
+
+    def _compares_with_alertmanager(self) -> Reconciliation | None:
+        wanted = self._settings.alertmanager
+        if wanted is None:
+            return None
+        found = Reconciliation(
+            [Alertmanager(each) for each in wanted.connections()],
+            self._database,
+            self._teller(),
+            self._tell_intake,
+            receivers=wanted.receivers,
+            source=wanted.source,
+            port=self._settings.listen.port,
+            public_url=self._settings.public_url,
+        )
+        self._closing.callback(found.close)
+        return found
+
+    def _sends_heartbeats(self) -> Heartbeat | None:
+        wanted = self._settings.heartbeat
+        if wanted is None:
+            return None
+        checks = (
+            lambda: None if self._workers_are_running() else "a worker has ended",
+            partial(_stale_status, self._board, self._settings.status.interval.seconds),
+        )
+        found = Heartbeat(wanted.connection(), self._database, checks)
+        self._closing.callback(found.close)
+        return found
+
+    def _if_leading(self, job: Callable[[], None]) -> Callable[[], None]:
+        """A job that one engine does for all that share the store."""
+        return lambda: job() if self._replica.leads else None
+
+    def _workers_are_running(self) -> bool:
+        return bool(self._workers) and not any(task.done() for task in self._workers)
+
+    def _watching(self) -> dict[str, str]:
+        found = {"watchdog": self._watchdog.state}
+        led = {"alertmanager": self._reconciliation, "heartbeat": self._heartbeat}
+        for name, part in led.items():
+            if part is not None:
+                found[name] = part.state if self._replica.leads else "another engine does that"
+        return found
+
+    def _tell_intake(self) -> None:
+        """From a thread of the clock."""
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._intake.tell)
+
     def _tell_courier(self) -> None:
         """From a thread of the clock."""
         if self._loop is not None:
@@ -194,14 +265,20 @@ class Engine:
 
     def _start_clock(self) -> None:
         now = datetime.now(UTC)
-        jobs = (
+        jobs: tuple[tuple[str, Callable[[], object], float], ...] = (
             ("status", self._board.tick, self._settings.status.interval.seconds),
             ("posts", self._post, POSTS_SECONDS),
             ("slo_files", self._reload, RELOAD_SECONDS),
             ("rules", self._roll_out, ROLLOUT_SECONDS),
             ("gauges", self._set_gauges, GAUGES_SECONDS),
             ("forget", self._forget, FORGET_SECONDS),
+            ("watchdog", self._watchdog.tick, WATCHDOG_SECONDS),
         )
+        if self._reconciliation is not None:
+            jobs += (("alertmanager", self._if_leading(self._reconciliation.tick), RECONCILIATION_SECONDS),)
+        if self._heartbeat is not None and self._settings.heartbeat is not None:
+            beat = self._if_leading(self._heartbeat.tick)
+            jobs += (("heartbeat", beat, self._settings.heartbeat.interval.seconds),)
         for name, job, seconds in jobs:
             self._clock.add_job(job, "interval", seconds=seconds, id=name, next_run_time=now)
             for event in _CLOCK_EVENTS.values():  # from 0, so that the first one is an increase
@@ -268,12 +345,26 @@ class Engine:
             telemetry.WAITING.labels("inbox").set(pending)
             telemetry.WAITING.labels("evidence").set(self._database.read(messages.count_gathering))
             self._orphans.look()
+            self._set_ages()
         except StoreError as error:
             logger.error("waiting notifications cannot be counted: %s", error)  # noqa: TRY400 - an outage, no bug
             return
         for sink in self._sinks:
             for state in ("pending", "delivered", "dead"):
                 telemetry.OUTBOX.labels(sink, state).set(counts.get((sink, state), 0))
+
+    def _set_ages(self) -> None:
+        now = datetime.now(UTC).timestamp()
+        for step, oldest in (("inbox", watching.oldest_unread), ("evidence", watching.oldest_gathering)):
+            telemetry.OLDEST_WAITING.labels(step, "").set(_age(self._database.read(oldest), now))
+        pending = self._database.read(watching.oldest_pending)
+        for sink in self._sinks:
+            telemetry.OLDEST_WAITING.labels("delivery", sink).set(_age(pending.get(sink), now))
+
+
+def _age(since: float | None, now: float) -> float:
+    """For how long something has waited; 0 when nothing does."""
+    return 0.0 if since is None else max(0.0, now - since)
 
 
 def doors_of(webhook: WebhookSettings) -> Doors:
@@ -419,6 +510,15 @@ def _langfuse(settings: Settings) -> LangFuse | None:
     # A request that cannot end within the budget would say nothing about why.
     timeout = min(connection.timeout, settings.evidence.budget.seconds)
     return LangFuse(replace(connection, timeout=timeout), public_url=found.public_url)
+
+
+def _stale_status(board: StatusBoard, interval: float) -> str | None:
+    """Why the status of the SLOs is too old for a sign of life."""
+    at = board.evaluated_at
+    age = None if at is None else (datetime.now(UTC) - at).total_seconds()
+    if age is not None and age < max(STALE_STATUS_SECONDS, 3 * interval):
+        return None
+    return f"the SLOs are not evaluated: {board.failure or 'the clock has not come to it'}"
 
 
 def _rollout(settings: Settings, prometheus: Prometheus, closing: ExitStack) -> Rollout | None:

@@ -41,7 +41,7 @@ from slo_engine.connection_settings import (
     LangFuseUrl,
     SettingsSection,
     TransportSettings,
-    one_header_line,
+    fits_into_a_header,
 )
 from slo_engine.definitions.duration import Duration
 from slo_engine.delivery.route_settings import MatchSettings, RouteSettings
@@ -50,6 +50,7 @@ from slo_engine.delivery.sinks import SINKS
 from slo_engine.errors import SloEngineError
 from slo_engine.notifications.routes import Routes
 from slo_engine.posts.settings import BudgetPolicySettings, PostsSettings
+from slo_engine.watch.settings import AlertmanagerSettings, HeartbeatSettings, WatchdogSettings
 
 PREFIX = "SLO_ENGINE_"
 
@@ -110,10 +111,7 @@ class DoorSettings(SettingsSection):
     next_token: SecretStr | None = None
     basic_auth: SenderAuth | None = None
 
-    @field_validator("token", "next_token")
-    @classmethod
-    def _token_fits_into_a_header(cls, token: SecretStr | None) -> SecretStr | None:
-        return one_header_line(token)
+    _tokens_fit_into_a_header = field_validator("token", "next_token")(fits_into_a_header)
 
     @model_validator(mode="after")
     def _the_next_one_follows_another(self) -> Self:
@@ -249,6 +247,9 @@ class Settings(BaseSettings):
     posts: PostsSettings = PostsSettings()
     budget_policies: list[BudgetPolicySettings] = []
     public_url: HttpUrl | None = None
+    watchdog: WatchdogSettings = WatchdogSettings()
+    heartbeat: HeartbeatSettings | None = None
+    alertmanager: AlertmanagerSettings | None = None
 
     @model_validator(mode="after")
     def _sinks_that_are_named_are_there(self) -> Self:

@@ -123,6 +123,12 @@ TEMPLATE_FAILURES = Counter(
     ["sink"],
     registry=REGISTRY,
 )
+OLDEST_WAITING = Gauge(
+    "slo_engine_oldest_waiting_seconds",
+    "For how long the oldest has waited: posted body, notification that gathers evidence, delivery to a sink.",
+    ["step", "sink"],  # the sink is empty but for deliveries
+    registry=REGISTRY,
+)
 OUTBOX = Gauge("slo_engine_outbox_messages", "Notifications in the outbox.", ["sink", "state"], registry=REGISTRY)
 OUTBOX_ORPHANS = Gauge(
     "slo_engine_outbox_orphans",
@@ -149,6 +155,35 @@ LEADS = Gauge(
 CLOCK_EVENTS = Counter(
     "slo_engine_clock_events", "Runs of the clock that did not go as planned.", ["task", "event"], registry=REGISTRY
 )
+
+WATCHDOG_SILENT = Gauge(
+    "slo_engine_watchdog_silent",
+    "Whether the watchdog alert of Prometheus has stayed away for too long.",
+    registry=REGISTRY,
+)
+WATCHDOG_LAST_ARRIVAL = Gauge(
+    "slo_engine_watchdog_last_arrival_timestamp_seconds",
+    "When the watchdog alert last came through Alertmanager; 0: never.",
+    registry=REGISTRY,
+)
+HEARTBEATS = Counter(
+    "slo_engine_heartbeats",
+    "Heartbeats to the service outside: sent, failed, or withheld because the engine was not healthy.",
+    ["result"],  # none before a heartbeat is configured
+    registry=REGISTRY,
+)
+RECONCILED = Counter(
+    "slo_engine_reconciled_alerts",
+    "Alerts that Alertmanager had and did not send, and that the engine passed on.",
+    registry=REGISTRY,
+)
+ALERTMANAGER_UP = Gauge(
+    "slo_engine_alertmanager_up",
+    "Whether an Alertmanager could be compared with what arrived.",
+    ["alertmanager"],  # its number in the settings, from 1; none before one is configured
+    registry=REGISTRY,
+)
+
 for _result in ("accepted", "refused", "failed"):
     WEBHOOKS.labels(_result)
 for _result in ("success", "failure"):

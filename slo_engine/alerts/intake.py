@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from sqlalchemy import Connection
 
@@ -45,13 +45,21 @@ class Read:
     """Why some of it, or all, could not be read."""
 
 
+class Watcher(Protocol):
+    """What knows the watchdog, of which nobody is notified: see ``watch.watchdog``."""
+
+    def is_watchdog(self, group: AlertGroup) -> bool: ...  # noqa: D102
+    def note(self, connection: Connection, group: AlertGroup, received_at: float) -> None: ...  # noqa: D102
+
+
 class Intake(Worker):
     """Turns what was posted into messages."""
 
-    def __init__(self, database: Database, on_messages: Callable[[], None]) -> None:
+    def __init__(self, database: Database, on_messages: Callable[[], None], watcher: Watcher | None = None) -> None:
         super().__init__()
         self._database = database
         self._on_messages = on_messages
+        self._watcher = watcher
 
     async def run(self) -> None:
         """Work until stopped."""
@@ -90,7 +98,7 @@ class Intake(Worker):
             await self._keep([Read(posted, (group,), reason)])
 
     async def _keep(self, found: Sequence[Read]) -> None:
-        keep = partial(_keep, found=found, lock=self._database.lock)
+        keep = partial(_keep, found=found, lock=self._database.lock, watcher=self._watcher)
         counts, unreadable = await asyncio.wrap_future(self._database.submit(keep))
         for verdict, number in counts.items():
             if verdict is not Verdict.NEW:
@@ -117,12 +125,14 @@ def read(posted: inbox.Posted) -> Read:
 
 
 def _keep(
-    connection: Connection, found: Sequence[Read], lock: Callable[[Connection, int], None]
+    connection: Connection, found: Sequence[Read], lock: Callable[[Connection, int], None], watcher: Watcher | None
 ) -> tuple[Mapping[Verdict, int], Sequence[Read]]:
     """Keep what is new of it. Returns how many notifications there were of each kind, and what cannot be read."""
     lock(connection, LOCK)
     pending = inbox.still_pending(connection, [each.posted.id for each in found])
     found = [each for each in found if each.posted.id in pending]
+    if watcher is not None:  # before twins: each arrival counts
+        found = [_without_watchdog(connection, each, watcher) for each in found]
     all_groups = [group for each in found for group in each.groups]
     alike = alert_states.newest_alike(connection, (group.identity for group in all_groups))
     known = alert_states.of_alerts(connection, (group.key_of(alert) for group in all_groups for alert in group.alerts))
@@ -160,6 +170,12 @@ def _keep(
     bad = {each.posted.id for each in unreadable}
     inbox.mark_processed(connection, [each.posted.id for each in found if each.posted.id not in bad])
     return counts, unreadable
+
+
+def _without_watchdog(connection: Connection, found: Read, watcher: Watcher) -> Read:
+    for group in found.groups:
+        watcher.note(connection, group, found.posted.received_at)
+    return replace(found, groups=tuple(group for group in found.groups if not watcher.is_watchdog(group)))
 
 
 def _new_message(posted: inbox.Posted, group: AlertGroup, repeats: int) -> messages.NewMessage:

@@ -43,7 +43,7 @@ class Alert:
     ends_at: datetime | None = None
     """None: it goes on, or does not say."""
     begins: str = ""
-    """``startsAt`` as posted: with the fingerprint it names the episode."""
+    """``startsAt`` to the millisecond: with the fingerprint it names the episode."""
 
     @property
     def name(self) -> str:
@@ -227,8 +227,16 @@ def _alert(alert: Any) -> Alert:
         fingerprint_of(alert),
         time_of(begins),
         time_of(alert.get("endsAt")),
-        begins if isinstance(begins, str) else "",
+        _to_the_millisecond(begins),
     )
+
+
+def _to_the_millisecond(begins: Any) -> str:
+    # What Alertmanager posts has nanoseconds, what its API says ends with the millisecond: the episode is the same.
+    found = time_of(begins)
+    if found is None:
+        return begins if isinstance(begins, str) else ""
+    return found.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def time_of(value: Any) -> datetime | None:

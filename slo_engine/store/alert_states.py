@@ -26,7 +26,7 @@ class AlertState:
     status: str
     """``firing`` or ``resolved``."""
     starts_at: str
-    """As posted: with the alert, it names the episode."""
+    """To the millisecond: with the alert, it names the episode."""
     message_id: int
     thread: str
     at: float

@@ -100,7 +100,7 @@ alert_states = Table(
     Column("source", Words(100), nullable=False),
     Column("fingerprint", Words(), nullable=False),
     Column("status", Words(16), nullable=False),  # firing, resolved
-    Column("starts_at", Words(), nullable=False),  # as posted: with the alert, it names the episode
+    Column("starts_at", Words(), nullable=False),  # to the millisecond: with the alert, it names the episode
     Column("message_id", Id, nullable=False),
     Column("thread", Words(64), nullable=False),
     Column("at", Double, nullable=False),  # when that was received
@@ -199,4 +199,13 @@ post_runs = Table(
     metadata,
     Column("name", Words(100), primary_key=True),
     Column("due_at", Double, nullable=False),
+)
+
+# Alerts that Alertmanager did not send, and that were passed on in its place, until they end or it sends them.
+reconciled_alerts = Table(
+    "reconciled_alerts",
+    metadata,
+    Column("alert", Words(64), primary_key=True),  # a hash of receiver, group and fingerprint
+    Column("told_at", Double, nullable=False),
+    Column("payload", Words(), nullable=False),  # JSON: the notification as it was passed on
 )

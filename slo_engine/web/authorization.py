@@ -51,6 +51,15 @@ class Doors:
         return cls(Credentials(tokens=[token] if token is not None else []))
 
 
+def is_from_a_page(headers: Iterable[Header]) -> bool:
+    """Whether a POST comes from a page that somebody has open in a browser, as browsers say: any page of the internet
+    can have them post to an engine that trusts its network."""
+    return any(
+        name == b"origin" or (name == b"sec-fetch-site" and value not in (b"same-origin", b"none"))
+        for name, value in headers
+    )
+
+
 def _bearer(token: bytes) -> bytes:
     return b"bearer " + token
 

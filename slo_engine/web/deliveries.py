@@ -13,7 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from slo_engine.notifications import as_payload, restored
 from slo_engine.store import deliveries, messages
 from slo_engine.store.deliveries import STATES, Selection, State
-from slo_engine.web.origin import is_of_another_origin
+from slo_engine.web.authorization import is_from_a_page
 from slo_engine.web.services import NeedsServices
 
 router = APIRouter(prefix="/api/v1/deliveries")
@@ -118,7 +118,7 @@ class Refusal(BaseModel):
 
 
 _REFUSED: dict[int | str, dict[str, Any]] = {
-    401: {"model": Refusal, "description": "The credentials are missing or wrong."},
+    401: {"model": Refusal, "description": "The token is missing or wrong."},
     403: {"model": Refusal, "description": "A page of another origin asks."},
     413: {"model": Refusal, "description": "The body is too large."},
     415: {"model": Refusal, "description": "The body is not application/json."},
@@ -164,10 +164,11 @@ async def resend(request: Request, services: NeedsServices) -> Resent:
     """Send dead letters again, with their keys and in their order. Guarded by the credentials of the unnamed
     webhook, if they are set."""
     # All that can be refused without the body is, before it is read.
-    if not services.doors.unnamed.open_to(request.scope["headers"]):
+    headers = request.scope["headers"]
+    if not services.doors.unnamed.open_to(headers):
         raise HTTPException(401, "the credentials of the webhook are missing or wrong")
-    if is_of_another_origin(request):
-        raise HTTPException(403, "a page of another origin may not do this")
+    if is_from_a_page(headers):
+        raise HTTPException(403, "this is not for pages in a browser")
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
         raise HTTPException(415, "send application/json")
     asked = await _read(request)

@@ -24,8 +24,9 @@ def healthz() -> dict[str, str]:
 
 @router.get("/readyz", responses={503: {"description": "Not ready, and why."}})
 def readyz(services: NeedsServices) -> JSONResponse:
-    """200 when notifications can be received and processed, and the clock runs. Mistakes in SLO files, rules that
-    have drifted and sinks that are gone do not make the engine unready; they are reported here."""
+    """200 when notifications can be received and processed, and the clock runs. Mistakes in SLO files, rules that have
+    drifted, sinks that are gone and a watchdog that stays away do not make the engine unready, which can deliver all
+    the same; they are reported here."""
     checks = {
         "store": _store(services),
         "clock": "ok" if services.clock_is_running() else "the clock does not run",
@@ -39,6 +40,7 @@ def readyz(services: NeedsServices) -> JSONResponse:
             "slo_files": slo_files(services.slos.active),
             "sinks": _sinks(services),
             "rules": None if services.rollout is None else services.rollout.status.as_json(),
+            "watching": services.watching(),
         },
         status_code=200 if ready else 503,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -48,6 +48,8 @@ class Services:
     """On the budgets."""
     clock_is_running: Callable[[], bool]
     workers_are_running: Callable[[], bool]
+    watching: Callable[[], Mapping[str, str]] = dict
+    """What watches the engine, and how that stands: ``ok``, or what is wrong."""
 
     def policies_in_force(self) -> Sequence[str]:
         """The steps of budget policies in force, one line each."""
