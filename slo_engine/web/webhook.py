@@ -23,7 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from slo_engine import telemetry
 from slo_engine.store import Database, StoreError, inbox
-from slo_engine.web.authorization import Doors, Header
+from slo_engine.web.authorization import Doors, Header, is_from_a_page
 
 logger = logging.getLogger(__name__)
 
@@ -128,8 +128,7 @@ class WebhookDoor:
             raise _RefusedError(405, "notifications are posted", (b"allow", b"POST"))
         if not (known or self._doors.unnamed).open_to(headers):
             raise _RefusedError(401, "the credentials are missing or wrong: set http_config", *_CHALLENGES)
-        if _value(headers, b"origin") is not None:
-            # Browsers send it with each POST, of their own origin, too: a name may lead a stranger's page to this one.
+        if is_from_a_page(headers):
             raise _RefusedError(403, "this is for Alertmanager, not for pages in a browser")
         if (_declared(headers) or 0) > MAX_BODY_BYTES:
             raise _TOO_LARGE
