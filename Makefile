@@ -12,20 +12,29 @@ ON_WORKERS := -n 3 --dist loadfile --no-loadscope-reorder
 # Public data for bench-causes, which are no part of the product.
 LOGHUB ?= ../shared/data/loghub
 RS ?= ../shared/data/rs
+# FAULT_SEED="--seed 4711" replays the runs of test-faults that print it; another one each time where it is not given.
+FAULT_SEED ?=
 
-.PHONY: run test test-base lint rules rules-check dashboards dashboards-check bench bench-rules bench-policies bench-causes bench-peers prices lock clean
+.PHONY: run test test-base test-faults lint rules rules-check dashboards dashboards-check bench bench-rules bench-policies bench-causes bench-peers prices lock clean
 
 run: .venv/.run.ok ## The whole loop on this machine, until Ctrl-C
 	@deploy/install-packages prometheus prometheus-alertmanager
 	@$(BIN)/python -m deploy.stack
 
 test: .venv/.dev.ok ## All tests, on real Prometheus, Alertmanager and Chromium
-	@deploy/install-packages prometheus prometheus-alertmanager chromium
+	@deploy/install-packages prometheus prometheus-alertmanager chromium postgresql
 	@$(BIN)/pytest $(ON_WORKERS)
 
 test-base: .venv/.dev.ok ## The law of the base on 2,000 random histories, by their seeds
 	@deploy/install-packages prometheus
 	@$(BIN)/python -m tests.rules.law
+
+test-faults: .venv/.dev.ok ## Kills, pauses, partitions, full and broken disks, for half an hour
+	@deploy/install-packages prometheus-alertmanager postgresql faketime
+	@FAULTS=all $(BIN)/pytest tests/fault -n 2 --dist loadfile
+	@$(BIN)/python -m tests.fault --notifications 10000 --pause 8 $(FAULT_SEED)
+	@$(BIN)/python -m tests.fault --notifications 10000 --pause 75 --store postgresql --replicas 2 $(FAULT_SEED)
+	@$(BIN)/python -m tests.fault.cluster $(FAULT_SEED)
 
 lint: .venv/.dev.ok
 	$(BIN)/ruff check .

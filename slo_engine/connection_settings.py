@@ -79,6 +79,13 @@ def _from_files(data: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
     return found
 
 
+def fits_into_a_header(token: SecretStr | None) -> SecretStr | None:
+    """Check of a bearer token. Raises ValueError."""
+    if token is not None and not (token.get_secret_value().isascii() and token.get_secret_value().isprintable()):
+        raise ValueError("must be one line of printable ASCII")
+    return token
+
+
 class BasicAuth(SettingsSection):
     """``basic_auth`` and ``proxy_auth``"""
 
@@ -123,13 +130,6 @@ def _as_secret(name: str, text: Any) -> SecretStr | str:
 
 
 Headers = Annotated[Mapping[str, str | SecretStr], BeforeValidator(_headers)]
-
-
-def fits_into_a_header(token: SecretStr | None) -> SecretStr | None:
-    """Check of a bearer token. Raises ValueError."""
-    if token is not None and not (token.get_secret_value().isascii() and token.get_secret_value().isprintable()):
-        raise ValueError("must be one line of printable ASCII")
-    return token
 
 
 class TransportSettings(SettingsSection):

@@ -26,6 +26,7 @@ from slo_engine.definitions.live import ActiveSlos, LiveSlos
 from slo_engine.definitions.slo import SloSet
 from slo_engine.delivery import Sink, sink_of
 from slo_engine.delivery.courier import Courier, Fallback
+from slo_engine.delivery.orphans import OrphanWatch
 from slo_engine.evidence import Backends, Gatherer, sources
 from slo_engine.evidence.source import Remembered
 from slo_engine.logs import configure_logging
@@ -38,7 +39,15 @@ from slo_engine.prometheus import Exemplar, Prometheus, Result
 from slo_engine.replica import Replica
 from slo_engine.rollout.rollout import Destination, Rollout, RolloutStatus, RuleFolder, RulerNamespaces
 from slo_engine.rollout.ruler import Ruler
-from slo_engine.settings import PREFIX, ListenSettings, Settings, SettingsError, routes_of, secret, secrets_of
+from slo_engine.settings import (
+    PREFIX,
+    ListenSettings,
+    Settings,
+    SettingsError,
+    WebhookSettings,
+    routes_of,
+    secrets_of,
+)
 from slo_engine.status.board import StatusBoard
 from slo_engine.status.model import SloStatus
 from slo_engine.store import Database, StoreError, budgets, causes, inbox, messages, outbox, retention, watching
@@ -47,7 +56,7 @@ from slo_engine.watch import Heartbeat, Reconciliation, Teller, Watchdog
 from slo_engine.watch.alertmanager import Alertmanager
 from slo_engine.watch.reconciliation import TICK_SECONDS as RECONCILIATION_SECONDS
 from slo_engine.watch.watchdog import TICK_SECONDS as WATCHDOG_SECONDS
-from slo_engine.web import Reloaded, Services, create_app
+from slo_engine.web import Credentials, Doors, Reloaded, Services, create_app, guarded_protocol
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +111,8 @@ class Engine:
             telemetry.TEMPLATE_FAILURES.labels(each.name)
             if each.fallback:
                 telemetry.FALLBACKS.labels(each.name)
+        self._orphans = OrphanWatch(self._database, self._sinks)
+        self._orphans.look()
         self._langfuse = _langfuse(settings)
         self._courier = Courier(
             self._database,
@@ -155,7 +166,9 @@ class Engine:
                 database=self._database,
                 slos=self._slos,
                 board=self._board,
-                webhook_token=secret(settings.webhook.token),
+                doors=doors_of(settings.webhook),
+                sinks=list(self._sinks),
+                orphans=lambda: self._orphans.found,
                 reload=partial(self._reload, force=True),
                 rollout=self._rollout,
                 policies=policies,
@@ -334,6 +347,7 @@ class Engine:
             pending = self._database.read(lambda connection: inbox.count(connection, "pending"))
             telemetry.WAITING.labels("inbox").set(pending)
             telemetry.WAITING.labels("evidence").set(self._database.read(messages.count_gathering))
+            self._orphans.look()
             self._set_ages()
         except StoreError as error:
             logger.error("waiting notifications cannot be counted: %s", error)  # noqa: TRY400 - an outage, no bug
@@ -356,6 +370,17 @@ def _age(since: float | None, now: float) -> float:
     return 0.0 if since is None else max(0.0, now - since)
 
 
+def doors_of(webhook: WebhookSettings) -> Doors:
+    """Who may post. Once anything must be shown, a door without credentials opens to nobody: forgotten ones must not
+    be a way around the others."""
+    is_guarded = webhook.has_credentials or any(source.has_credentials for source in webhook.sources)
+    unnamed, *named = (
+        Credentials(tokens=door.tokens(), users=door.users(), closed=is_guarded and not door.has_credentials)
+        for door in (webhook, *webhook.sources)
+    )
+    return Doors(unnamed, {source.name: door for source, door in zip(webhook.sources, named, strict=True)})
+
+
 def serve(settings: Settings) -> None:
     """Run the engine until it is told to stop (SIGTERM, Ctrl-C). Raises SloEngineError when it cannot start."""
     configure_logging(secrets_of(settings))
@@ -371,6 +396,8 @@ def serve(settings: Settings) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        http=guarded_protocol(),
+        ws="none",  # nothing here speaks it
         # A stop waits for the webhooks in flight, but not for ever.
         timeout_graceful_shutdown=5,
     )

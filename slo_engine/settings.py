@@ -6,6 +6,7 @@ it from. Secrets are ``SecretStr``: they print as stars.
 
 from __future__ import annotations
 
+import base64
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -34,11 +35,13 @@ from pydantic_settings import SettingsError as EnvironmentValueError
 
 from slo_engine.connect import Connection
 from slo_engine.connection_settings import (
+    BasicAuth,
     ConnectionSettings,
     HttpUrl,
     LangFuseUrl,
     SettingsSection,
     TransportSettings,
+    fits_into_a_header,
 )
 from slo_engine.definitions.duration import Duration
 from slo_engine.delivery.route_settings import MatchSettings, RouteSettings
@@ -94,10 +97,66 @@ class ListenSettings(SettingsSection):
     port: Annotated[int, Field(ge=0, le=65535)] = 8090
 
 
-class WebhookSettings(SettingsSection):
-    """``webhook``: what Alertmanager must show to post."""
+class SenderAuth(BasicAuth):
+    """``basic_auth`` of who posts: one user, with up to two passwords that are valid."""
+
+    next_password: SecretStr | None = None
+
+
+class DoorSettings(SettingsSection):
+    """What must be shown to post. Two secrets of a kind are valid at a time, so that one can be exchanged without an
+    hour in which neither fits."""
 
     token: SecretStr | None = None
+    next_token: SecretStr | None = None
+    basic_auth: SenderAuth | None = None
+
+    _tokens_fit_into_a_header = field_validator("token", "next_token")(fits_into_a_header)
+
+    @model_validator(mode="after")
+    def _the_next_one_follows_another(self) -> Self:
+        if self.next_token is not None and self.token is None:
+            raise ValueError("next_token: set token too, the one that is in use")
+        return self
+
+    def tokens(self) -> list[str]:
+        """Each bearer token that is valid."""
+        return [each.get_secret_value() for each in (self.token, self.next_token) if each is not None]
+
+    def users(self) -> list[tuple[str, str]]:
+        """Each pair of user and password that is valid."""
+        if self.basic_auth is None:
+            return []
+        found = (self.basic_auth.password, self.basic_auth.next_password)
+        return [(self.basic_auth.username, each.get_secret_value()) for each in found if each is not None]
+
+    @property
+    def has_credentials(self) -> bool:
+        """Whether anything must be shown."""
+        return self.token is not None or self.basic_auth is not None
+
+
+class SourceSettings(DoorSettings):
+    """One of ``webhook.sources``: an Alertmanager, or a pair of them, with an address and credentials of its own."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+
+
+class WebhookSettings(DoorSettings):
+    """``webhook``: what Alertmanager must show to post."""
+
+    sources: tuple[SourceSettings, ...] = ()
+
+    @model_validator(mode="after")
+    def _no_source_is_open_beside_others_that_are_not(self) -> Self:
+        names = [each.name for each in self.sources]
+        if len(set(names)) < len(names):
+            raise ValueError("sources: two sources have the same name")
+        if self.has_credentials or any(each.has_credentials for each in self.sources):
+            for each in self.sources:
+                if not each.has_credentials:
+                    raise ValueError(f"sources: {each.name}: set token or basic_auth, as the others have")
+        return self
 
 
 class StatusSettings(SettingsSection):
@@ -332,11 +391,6 @@ _WORDS = {
 }
 
 
-def secret(value: SecretStr | None) -> str | None:
-    """The text of a secret, for the one place that sends it."""
-    return value.get_secret_value() if value else None
-
-
 def secrets_of(settings: BaseModel) -> list[str]:
     """Every secret in the settings, found by its type, and the forms in which it is sent: what no log may show."""
     return sorted({text for text in _secrets_in(settings) if text}, key=len, reverse=True)
@@ -350,6 +404,8 @@ def _secrets_in(value: Any) -> Iterator[str]:
             yield from _secrets_in(getattr(value, name))
         if isinstance(value, TransportSettings) and (connection := value.connection()) is not None:
             yield from connection.secrets
+        if isinstance(value, DoorSettings):
+            yield from (base64.b64encode(":".join(pair).encode()).decode() for pair in value.users())
     elif isinstance(value, Mapping):
         for each in value.values():
             yield from _secrets_in(each)

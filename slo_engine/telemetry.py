@@ -50,6 +50,11 @@ WEBHOOKS = Counter(
     ["result"],
     registry=REGISTRY,
 )
+WEBHOOK_UNKNOWN_SOURCES = Counter(
+    "slo_engine_webhook_unknown_sources",
+    "Notifications accepted from a source that the settings do not name.",
+    registry=REGISTRY,
+)
 INBOX_QUARANTINED = Counter(
     "slo_engine_inbox_quarantined", "Posted bodies that could not be understood.", registry=REGISTRY
 )
@@ -125,6 +130,12 @@ OLDEST_WAITING = Gauge(
     registry=REGISTRY,
 )
 OUTBOX = Gauge("slo_engine_outbox_messages", "Notifications in the outbox.", ["sink", "state"], registry=REGISTRY)
+OUTBOX_ORPHANS = Gauge(
+    "slo_engine_outbox_orphans",
+    "Notifications that wait for a sink that is not in the settings.",
+    ["sink"],  # as many as the settings have had since the oldest of them was received
+    registry=REGISTRY,
+)
 
 EVALUATIONS = Counter("slo_engine_evaluations", "Evaluations of all SLOs.", ["result"], registry=REGISTRY)
 EVALUATION_SECONDS = Histogram(

@@ -53,7 +53,7 @@ class Process:
                 env={**os.environ, **(environment or {})},
                 # Ctrl-C goes to the parent alone, which ends the children in order.
                 start_new_session=True,
-                preexec_fn=_die_with(os.getpid()),
+                preexec_fn=die_with(os.getpid()),
             )
 
     @property
@@ -136,10 +136,12 @@ def program(name: str, package: str) -> Path:
     return Path(found)
 
 
-def _die_with(parent: int) -> Callable[[], None]:
+def die_with(parent: int, by: signal.Signals = signal.SIGTERM) -> Callable[[], None]:
+    """What a child calls first (``preexec_fn``) so that the kernel ends it when its parent ends, however that happens.
+    Linux counts the thread that started it as its parent."""
+
     def die_with_parent() -> None:
-        # The kernel ends the child when its parent ends, however that happens.
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        _LIBC.prctl(_PR_SET_PDEATHSIG, by)
         if os.getppid() != parent:  # it ended before we asked
             os._exit(1)
 

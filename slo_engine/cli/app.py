@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slo_engine.cli import dashboards, doctor, exchange, notify, output, policy, rules, templates
+from slo_engine.cli import dashboards, deliveries, doctor, exchange, notify, output, policy, rules, store, templates
 from slo_engine.cli.arguments import AsJson, ConfigFile, SloPaths, SloPathsHere, settings_here
 from slo_engine.cli.exits import failures, usage_errors
 from slo_engine.cli.replay import replay
@@ -32,6 +32,8 @@ app = typer.Typer(
 app.add_typer(rules.app, name="rules")
 app.add_typer(notify.app, name="notify")
 app.add_typer(policy.app, name="policy")
+app.add_typer(deliveries.app, name="deliveries")
+app.add_typer(store.app, name="store")
 app.command()(simulate)
 app.command()(replay)
 app.command()(report)

@@ -129,6 +129,16 @@ _NOTIFICATIONS = Row(
             show_thresholds=True,
             nothing="no sink is configured",
         ),
+        Lines(
+            id=29,
+            title="Waiting for a sink that is gone",
+            description="Notifications for sinks that are not in the settings. `slo-engine deliveries resend` sends "
+            "them to another.",
+            queries=(Query(f"max by (sink) (slo_engine_outbox_orphans{{{_ENGINE}}})", "{{sink}}"),),
+            thresholds=((None, "transparent"), (1, "red")),
+            show_thresholds=True,
+            nothing="none",
+        ),
     ),
 )
 
@@ -156,7 +166,7 @@ _SPARES = Row(
 )
 
 _DELAYS = Row(
-    29,
+    43,
     "Delays, and sinks that do not take what they are sent",
     (
         Lines(

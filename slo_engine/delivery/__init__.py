@@ -1,6 +1,6 @@
 """Outbox -> sinks."""
 
-from slo_engine.delivery.sink import Delivered, Outcome, Refused, Retry, Sink
+from slo_engine.delivery.sink import Delivered, Misconfigured, Outcome, Refused, Retry, Sink
 from slo_engine.delivery.sinks import SINKS, WebhookSink, sink_of
 
-__all__ = ["SINKS", "Delivered", "Outcome", "Refused", "Retry", "Sink", "WebhookSink", "sink_of"]
+__all__ = ["SINKS", "Delivered", "Misconfigured", "Outcome", "Refused", "Retry", "Sink", "WebhookSink", "sink_of"]

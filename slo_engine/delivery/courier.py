@@ -43,11 +43,12 @@ GIVE_UP_SECONDS = 24 * 3600.0
 LATE_SECONDS = 60.0
 """The promise: what is delivered later says so."""
 
-FAILURES_TO_HOLD = 3
-"""In a row, and not at once: then a sink is left alone, and tried with one message at a time."""
+FAILURES_TO_PROBE = 3
+"""In a row, with pauses between them: then a sink is tried with one message at a time."""
 
+FIRST_HOLD = 0.5
 LONGEST_HOLD = 15.0
-"""A sink that is back is found out so soon."""
+"""For which a sink that fails is left alone: one that is back is found out so soon."""
 
 LONGEST_HOLD_OF_PEOPLE = 600.0
 
@@ -151,7 +152,7 @@ class _Lane(Worker):
         self._pace = Pace()
         self._state: sink_states.SinkState | None = None
         self._failures = 0
-        self._failed_at = float("-inf")
+        self._news_from = float("-inf")
         self._expired_at = time.monotonic()
         self._fall_back_at = 0.0
         self.in_hand: set[int] = set()
@@ -183,7 +184,7 @@ class _Lane(Worker):
             limit=room,
             lease=LEASE_SECONDS,
             holder=self._holder,
-            failures_to_probe=FAILURES_TO_HOLD,
+            failures_to_probe=FAILURES_TO_PROBE,
         )
         claimed = await asyncio.wrap_future(self._database.submit(claim))
         self._note_state(claimed.state)
@@ -283,21 +284,13 @@ class _Lane(Worker):
                 pass
 
     async def _note(self, claim: outbox.Claim, outcome: Outcome, began: float) -> None:
-        # What was sent before the last failure was known of says nothing new about the sink.
-        is_news = began > self._failed_at
-        if not isinstance(outcome, Delivered | Refused) and is_news:
-            self._failed_at = time.monotonic()
-            self._failures += 0 if isinstance(outcome, Retry) and outcome.is_limit else 1
-        note = partial(
-            _note,
-            claim=claim,
-            outcome=outcome,
-            fallback=self._fallback,
-            failures=self._failures if is_news else None,
-            is_back=is_news and self._state is not None,
-        )
+        # What was sent before the sink was last left alone says nothing new about it.
+        is_news = began >= self._news_from
+        hold = self._held(outcome, claim.attempts) if is_news else None
+        is_back = is_news and self._state is not None and isinstance(outcome, Delivered | Refused)
+        note = partial(_note, claim=claim, outcome=outcome, fallback=self._fallback, hold=hold, is_back=is_back)
         end = await asyncio.wrap_future(self._database.submit(note))
-        if isinstance(outcome, Delivered | Refused) and is_news and self._state is not None:
+        if is_back:
             self._note_state(None)
         if end == "delivered":
             telemetry.DELIVERY_SECONDS.labels(self._name).observe(max(0.0, time.time() - claim.message.received_at))
@@ -305,6 +298,24 @@ class _Lane(Worker):
             telemetry.DEAD_LETTERS.labels(self._name).inc()
             if self._fallback is not None:
                 self._on_fallback()
+
+    def _held(self, outcome: Outcome, attempts: int) -> _Hold | None:
+        """For how long the sink is left alone, for all its messages: as its answer or its failures ask for."""
+        chance = random.random()  # noqa: S311 - jitter, no secret
+        match outcome:
+            case Delivered() | Refused() | Misconfigured(_, True):
+                return None
+            case Retry(_, after, True):
+                seconds = delay_before(attempts, chance) if after is None else after
+            case Retry(_, after, False):
+                self._failures += 1
+                seconds = max(after or 0.0, min(FIRST_HOLD * 2.0 ** min(self._failures - 1, 30), LONGEST_HOLD))
+            case Misconfigured():
+                self._failures = max(self._failures + 1, FAILURES_TO_PROBE)
+                first = FIRST_DELAY_OF_PEOPLE / 2
+                seconds = delay_before(self._failures - FAILURES_TO_PROBE, chance, first, LONGEST_HOLD_OF_PEOPLE)
+        self._news_from = time.monotonic() + seconds
+        return _Hold(seconds, self._failures, outcome.reason)
 
 
 def delay_before(attempt: int, chance: float, first: float = FIRST_DELAY, longest: float = LONGEST_DELAY) -> float:
@@ -335,21 +346,31 @@ def _cleaned(outcome: Outcome) -> Outcome:
     return replace(outcome, reason=outcome.reason.encode(errors="replace").decode())
 
 
+@dataclass(frozen=True)
+class _Hold:
+    """A sink is left alone."""
+
+    seconds: float
+    failures: int
+    reason: str
+
+
 def _note(
     connection: Connection,
     claim: outbox.Claim,
     outcome: Outcome,
     fallback: Fallback | None,
-    failures: int | None,
+    hold: _Hold | None,
     is_back: bool,
 ) -> str:
-    """Note how a delivery has ended, and what that says about the sink. ``failures``: of the sink in a row, with this
-    one; None: it says nothing new. ``is_back``: an answer shows that all is well again. Returns ``delivered``,
-    ``dead``, ``later``, or ``gone`` when the lease had passed on."""
-    chance = random.random()  # noqa: S311 - jitter, no secret
-    if is_back and isinstance(outcome, Delivered | Refused):
+    """Note how a delivery has ended, and what that says about the sink: it is left alone, or all is well again.
+    Returns ``delivered``, ``dead``, ``later``, or ``gone`` when the lease had passed on."""
+    if is_back:
         sink_states.release(connection, claim.sink)
         outbox.wake(connection, claim.sink)
+    if hold is not None:
+        sink_states.hold(connection, claim.sink, hold.seconds, hold.failures, hold.reason)
+    chance = random.random()  # noqa: S311 - jitter, no secret
     match outcome:
         case Delivered(receipt):
             return "delivered" if outbox.delivered(connection, claim, receipt) else "gone"
@@ -364,30 +385,7 @@ def _note(
             wait = delay_before(claim.attempts, chance, FIRST_DELAY_OF_PEOPLE, LONGEST_DELAY_OF_PEOPLE)
         case Retry(reason, after, is_limit):
             wait = after or 0.0 if is_limit else max(after or 0.0, delay_before(claim.attempts, chance))
-    if failures is not None:
-        _hold(connection, claim, outcome, failures, chance)
     return _put_off(connection, claim, reason, wait, fallback)
-
-
-def _hold(
-    connection: Connection, claim: outbox.Claim, outcome: Retry | Misconfigured, failures: int, chance: float
-) -> None:
-    """Leave the sink alone, for all its messages, as long as its answer or its failures ask for."""
-    match outcome:
-        case Misconfigured(_, True):
-            return
-        case Misconfigured():
-            held = delay_before(failures, chance, FIRST_DELAY_OF_PEOPLE / 2, LONGEST_HOLD_OF_PEOPLE)
-            failures = max(failures, FAILURES_TO_HOLD)
-        case Retry(_, float(after), _):
-            held = after
-        case Retry(_, _, True):
-            held = delay_before(claim.attempts, chance)
-        case _ if failures < FAILURES_TO_HOLD:
-            held = 0.0
-        case _:
-            held = min(2.0 ** (failures - FAILURES_TO_HOLD), LONGEST_HOLD)
-    sink_states.hold(connection, claim.sink, held, failures, outcome.reason)
 
 
 def _can_be_plainer(claim: outbox.Claim) -> bool:

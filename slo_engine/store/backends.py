@@ -10,7 +10,7 @@ from typing import Any, ClassVar, TextIO
 from sqlalchemy import URL, Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from slo_engine.errors import SloEngineError
 
@@ -105,20 +105,24 @@ class PostgreSql(Backend):
 
     can_be_shared = True
 
-    def __init__(self, url: URL) -> None:
+    def __init__(self, url: URL, *, keeps_connections: bool = True) -> None:
+        """``keeps_connections``: those that are not used; else each is opened for what it does."""
         try:
             import psycopg  # noqa: F401 - said better than SQLAlchemy does it
         except ImportError:
             raise StoreError(
                 "store.url names PostgreSQL, and its driver is not installed: pip install 'slo-engine[postgresql]'"
             ) from None
+        pool: dict[str, Any] = {
+            "pool_size": _READERS,
+            "max_overflow": _READERS,
+            "pool_pre_ping": True,  # a server that was restarted costs nobody an error
+            "pool_timeout": _CONNECT_SECONDS,
+        }
         engine = create_engine(
             url.set(drivername="postgresql+psycopg"),
             hide_parameters=True,
-            pool_size=_READERS,
-            max_overflow=_READERS,
-            pool_pre_ping=True,  # a server that was restarted costs nobody an error
-            pool_timeout=_CONNECT_SECONDS,
+            **(pool if keeps_connections else {"poolclass": NullPool}),
             isolation_level="READ COMMITTED",
             connect_args={
                 "connect_timeout": _CONNECT_SECONDS,

@@ -2,17 +2,18 @@
 
 What is written is on disk (``synchronous=FULL``) before its future is done: the webhook's 2xx and the delivery marks
 hang on that. Everything that waits while a commit runs goes into the next one, so durability costs one fsync for many
-messages in a storm.
+messages in a storm. What somebody waits for with a connection open is urgent, and goes before what works in the
+background.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from queue import SimpleQueue
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
@@ -36,6 +37,7 @@ MAX_WAITING = 5000
 class _Write:
     work: Callable[[Connection], Any]
     done: Future[Any]
+    is_urgent: bool
 
 
 class Database:
@@ -50,7 +52,9 @@ class Database:
         except BaseException:
             self._backend.close()
             raise
-        self._writes: SimpleQueue[_Write | None] = SimpleQueue()
+        self._arrived = threading.Condition()
+        self._urgent: deque[_Write] = deque()
+        self._writes: deque[_Write] = deque()
         self._closed = False
         self._failure: str | None = None
         self._writer = threading.Thread(target=self._write_all, name="store-writer", daemon=True)
@@ -75,15 +79,18 @@ class Database:
         """Whether writes are being taken."""
         return self._writer.is_alive() and not self._closed
 
-    def submit(self, work: Callable[[Connection], T]) -> Future[T]:
-        """Run ``work`` in a write transaction; the future is done when it is committed, or has failed alone."""
+    def submit(self, work: Callable[[Connection], T], *, is_urgent: bool = False) -> Future[T]:
+        """Run ``work`` in a write transaction; the future is done when it is committed, or has failed alone.
+        ``is_urgent``: it waits for no more than one write that is not, and for the commit of that."""
         done: Future[T] = Future()
-        if self._closed:
-            done.set_exception(StoreError("the store is closed"))
-        elif self._writes.qsize() > MAX_WAITING:
-            done.set_exception(StoreError("the store does not keep up: too many writes wait for it"))
-        else:
-            self._writes.put(_Write(work, done))
+        with self._arrived:
+            if self._closed:
+                done.set_exception(StoreError("the store is closed"))
+            elif len(self._urgent) + len(self._writes) > MAX_WAITING:
+                done.set_exception(StoreError("the store does not keep up: too many writes wait for it"))
+            else:
+                (self._urgent if is_urgent else self._writes).append(_Write(work, done, is_urgent))
+                self._arrived.notify()
         return done
 
     def write(self, work: Callable[[Connection], T]) -> T:
@@ -100,52 +107,75 @@ class Database:
 
     def close(self) -> None:
         """Commit what was submitted, then close."""
-        if not self._closed:
-            self._closed = True
-            self._writes.put(None)
+        with self._arrived:
+            was_closed, self._closed = self._closed, True
+            self._arrived.notify()
+        if not was_closed:
             self._writer.join()
             self._backend.close()
 
     def _write_all(self) -> None:
-        ending = False
-        while not ending:
-            group = [self._writes.get()]
-            while len(group) < MAX_GROUP and not self._writes.empty():
-                group.append(self._writes.get())
-            ending = None in group
-            # Who has given up waiting does not want it done; and a future that runs cannot be cancelled any more.
-            wanted = [write for write in group if write is not None and write.done.set_running_or_notify_cancel()]
+        left: list[_Write] = []
+        while group := self._next_group(left):
+            left = []
             try:
-                self._commit(wanted)
+                left = self._commit(group)
             except Exception as error:
                 # A bug. The writer goes on: without it nothing is stored any more, by anybody.
                 logger.exception("a group of writes failed")
-                for write in wanted:
+                for write in group:
                     if not write.done.done():
                         write.done.set_exception(StoreError(f"the store cannot commit: {type(error).__name__}"))
 
-    def _commit(self, group: list[_Write], attempts_left: int = 3) -> None:
-        if not group:
-            return
+    def _next_group(self, left: list[_Write]) -> list[_Write]:
+        """What is urgent, what was ``left``, and then the others; nothing once it is closed and all is done."""
+        group: list[_Write] = []
+        while not group:
+            new: list[_Write] = []
+            with self._arrived:
+                if not left:
+                    self._arrived.wait_for(lambda: self._urgent or self._writes or self._closed)
+                urgent = list(self._urgent)
+                self._urgent.clear()
+                while self._writes and len(urgent) + len(left) + len(new) < MAX_GROUP:
+                    new.append(self._writes.popleft())
+                if self._closed and not (urgent or left or new):
+                    return []
+            # Who has given up waiting does not want it done; and a future that runs cannot be cancelled any more.
+            urgent, new = (
+                [write for write in each if write.done.set_running_or_notify_cancel()] for each in (urgent, new)
+            )
+            group = [*urgent, *left, *new]
+        return group
+
+    def _commit(self, group: list[_Write], attempts_left: int = 3) -> list[_Write]:
+        """Commit the group, or its beginning when something urgent comes meanwhile. Returns what is left of it."""
         finished: list[tuple[Future[Any], Any]] = []
+        end = len(group)
         try:
             with self._engine.execution_options(writes=True).begin() as connection:
-                for write in group:
+                not_urgent = 0
+                for place, write in enumerate(group):
+                    if not_urgent and self._urgent and not write.is_urgent:
+                        end = place
+                        break
+                    not_urgent += not write.is_urgent
                     self._attempt(connection, write, finished)
         except SQLAlchemyError as error:
-            left = [write for write in group if not write.done.done()]
+            failed = [write for write in group[:end] if not write.done.done()]
             if attempts_left and self._backend.is_worth_repeating(error):
                 # One at a time: alone, a write holds nothing while it waits for what another engine holds.
-                for write in left:
+                for write in failed:
                     self._commit([write], attempts_left - 1)
-                return
+                return group[end:]
             self._failure = reason_of(error)
-            for write in left:
+            for write in failed:
                 write.done.set_exception(StoreError(f"the store cannot commit: {self._failure}"))
-            return
+            return group[end:]
         self._failure = None
         for done, result in finished:
             done.set_result(result)
+        return group[end:]
 
     def _attempt(self, connection: Connection, write: _Write, finished: list[tuple[Future[Any], Any]]) -> None:
         # A savepoint each: one write that is wrong must not take down those that share its commit.

@@ -11,6 +11,15 @@ from slo_engine.store.tables import inbox
 
 
 @dataclass(frozen=True)
+class Arrived:
+    """One body that is to be taken in."""
+
+    received_at: float
+    body: bytes
+    source: str = ""
+
+
+@dataclass(frozen=True)
 class Posted:
     """One body that was posted."""
 
@@ -38,6 +47,16 @@ def accept(connection: Connection, body: bytes, now: float, source: str = "") ->
     """Take in a body, whatever it holds. Returns its id. ``source``: the name of who posted it, of the settings."""
     row = insert(inbox).values(received_at=now, body=body, state="pending", source=source).returning(inbox.c.id)
     return int(connection.execute(row).scalar_one())
+
+
+def accept_all(connection: Connection, arrived: Sequence[Arrived]) -> None:
+    """Take in many bodies with one statement."""
+    rows = [
+        {"received_at": each.received_at, "body": each.body, "state": "pending", "source": each.source}
+        for each in arrived
+    ]
+    if rows:
+        connection.execute(insert(inbox), rows)
 
 
 def next_pending(connection: Connection, limit: int, max_bytes: int | None = None) -> list[Posted]:

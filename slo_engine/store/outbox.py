@@ -291,7 +291,9 @@ def newest_queued(connection: Connection, thread: str, sinks: Iterable[str]) -> 
 
 def fall_back(connection: Connection, sink: str, fallback: str, waiting_since: float) -> int:
     """What was received before ``waiting_since`` and waits for ``sink``, behind a message that it did not take or as
-    one, goes to ``fallback``, too. Returns how many messages do; each of them once."""
+    one, or because the sink is left alone, goes to ``fallback``, too. Returns how many messages do; each of them
+    once."""
+    is_failing = sink_states.state_of(connection, sink) is not None
     failed = outbox.alias("failed")
     is_held_up = exists().where(
         failed.c.sink == outbox.c.sink,
@@ -300,10 +302,11 @@ def fall_back(connection: Connection, sink: str, fallback: str, waiting_since: f
         failed.c.attempts > 0,
         failed.c.message_id <= outbox.c.message_id,
     )
+    late = [outbox.c.sink == sink, outbox.c.state == "pending", messages.c.received_at < waiting_since]
     waiting = (
         select(outbox.c.message_id, outbox.c.thread)
         .join(messages, messages.c.id == outbox.c.message_id)
-        .where(outbox.c.sink == sink, outbox.c.state == "pending", messages.c.received_at < waiting_since, is_held_up)
+        .where(*late, *([] if is_failing else [is_held_up]))
         .order_by(outbox.c.message_id)
     )
     return sum(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, select
+from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from slo_engine.store.tables import sink_states
@@ -49,6 +49,12 @@ def hold(connection: Connection, sink: str, seconds: float, failures: int, reaso
         "reason": new.excluded.reason,
     }
     connection.execute(new.on_conflict_do_update(index_elements=["sink"], set_=changed))
+
+
+def try_again(connection: Connection, sink: str) -> None:
+    """A person says that it is repaired: it is tried now, carefully. A sink that only asked to wait is left alone."""
+    failing = (sink_states.c.sink == sink, sink_states.c.failures > 0)
+    connection.execute(update(sink_states).where(*failing).values(held_until=0.0))
 
 
 def release(connection: Connection, sink: str) -> None:

@@ -80,7 +80,8 @@ class Reconciliation:
         now: Callable[[], float] = time.time,
     ) -> None:
         """``receivers``: those that post to this engine; empty: those whose address says so, by ``port`` and
-        ``public_url``. ``watchdog``: the alert that comes for no person, and is missed by others. ``source``: the name under which they post; None: any."""
+        ``public_url``. ``watchdog``: the alert that is noted elsewhere, and never made up. ``source``: the name under
+        which they post; None: any."""
         self._alertmanagers = alertmanagers
         self._database = database
         self._teller = teller

@@ -1,6 +1,8 @@
 """HTTP: the webhook, the API, the page, health and metrics."""
 
 from slo_engine.web.app import create_app
+from slo_engine.web.authorization import Credentials, Doors
+from slo_engine.web.connections import guarded_protocol
 from slo_engine.web.services import Reloaded, Services
 
-__all__ = ["Reloaded", "Services", "create_app"]
+__all__ = ["Credentials", "Doors", "Reloaded", "Services", "create_app", "guarded_protocol"]

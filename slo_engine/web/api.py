@@ -15,7 +15,9 @@ from slo_engine.scrub.outgoing import outgoing, outgoing_text
 from slo_engine.store import StoredMessage, budgets, history, inbox, messages
 from slo_engine.web.services import NeedsServices
 
-router = APIRouter(prefix="/api/v1")
+router = APIRouter(prefix="/api/v1", responses={503: {"description": "The store cannot be read."}})
+
+_UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"description": "There is nothing of this name."}}
 
 Limit = Annotated[int, Query(ge=1, le=500)]
 
@@ -32,7 +34,7 @@ def slos(services: NeedsServices) -> dict[str, Any]:
     }
 
 
-@router.get("/slos/{service}/{slo}/history")
+@router.get("/slos/{service}/{slo}/history", responses=_UNKNOWN)
 def slo_history(
     services: NeedsServices, service: str, slo: str, hours: Annotated[float, Query(gt=0, le=960)] = 24
 ) -> dict[str, Any]:
@@ -44,7 +46,7 @@ def slo_history(
     return {"history": [row.status for row in rows]}
 
 
-@router.get("/budget-policy/{service}")
+@router.get("/budget-policy/{service}", responses=_UNKNOWN)
 def budget_policy(services: NeedsServices, service: str) -> dict[str, Any]:
     """Whether a service may release, and which steps of its budget policies are in force."""
     slos = services.slos.active.slos

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Request
+from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from slo_engine import __version__
 from slo_engine.errors import SloEngineError
-from slo_engine.web import api, health, pages, reload, webhook
+from slo_engine.web import api, deliveries, health, pages, reload
+from slo_engine.web.readers import FewReaders
 from slo_engine.web.services import Services
+from slo_engine.web.webhook import OPENAPI, WebhookDoor
 
 _SECURITY_HEADERS = {
     "content-security-policy": "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; "
@@ -38,7 +45,7 @@ def create_app(
         redirect_slashes=False,  # a redirected webhook arrives as a GET without a body
     )
     app.state.services = services
-    for part in (webhook, api, health, reload, pages):
+    for part in (api, deliveries, health, reload, pages):
         app.include_router(part.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
 
@@ -46,11 +53,39 @@ def create_app(
     async def _failed(_: Request, error: SloEngineError) -> JSONResponse:
         return JSONResponse({"detail": str(error)}, status_code=503)
 
-    @app.middleware("http")
-    async def _guard(request: Request, answer: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = await answer(request)
-        for name, value in _SECURITY_HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
-
+    app.openapi = partial(_description, app)  # type: ignore[method-assign]  # FastAPI's documented way
+    app.add_middleware(FewReaders)
+    app.add_middleware(_SecurityHeaders)
+    # Added last, so that it comes first.
+    app.add_middleware(WebhookDoor, database=services.database, doors=services.doors, on_posted=services.on_posted)
     return app
+
+
+class _SecurityHeaders:
+    """Middleware that adds what every answer says to browsers, where it does not say it itself."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in _SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, sent)
+
+
+def _description(app: FastAPI) -> dict[str, Any]:
+    """The OpenAPI document of all routes, the webhook included, which FastAPI does not see."""
+    if app.openapi_schema is None:
+        found = get_openapi(title=app.title, version=app.version, routes=app.routes)
+        found["paths"] = {**OPENAPI["paths"], **found["paths"]}
+        for kind, parts in OPENAPI["components"].items():
+            found.setdefault("components", {}).setdefault(kind, {}).update(parts)
+        app.openapi_schema = found
+    return app.openapi_schema

@@ -22,6 +22,7 @@ from slo_engine.web.budgets import rows
 from slo_engine.web.incidents import KINDS, Incident, incidents, is_link, told
 from slo_engine.web.services import NeedsServices
 from slo_engine.web.texts import cut, lasting, visible
+from slo_engine.web.undelivered import undelivered
 
 router = APIRouter()
 
@@ -68,6 +69,7 @@ def overview(services: NeedsServices) -> HTMLResponse:
         incidents=shown,
         incidents_left_out=len(known) - len(shown),
         paging=paging,
+        undelivered=services.database.read(lambda found: undelivered(found, services.orphans(), services.sinks)),
         posts=[(head, _post(read.messages.get(head.id))) for head in posts],
         deliveries=read.deliveries,
         quarantined=services.database.read(lambda found: inbox.quarantined(found, SHOWN_QUARANTINED)),

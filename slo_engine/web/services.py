@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -14,6 +14,8 @@ from slo_engine.posts.policies import Policy
 from slo_engine.rollout.rollout import Rollout, RolloutStatus
 from slo_engine.status.board import StatusBoard
 from slo_engine.store import Database, budgets
+from slo_engine.store.deliveries import Orphans
+from slo_engine.web.authorization import Doors
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,12 @@ class Services:
     database: Database
     slos: LiveSlos
     board: StatusBoard
-    webhook_token: str | None
+    doors: Doors
+    """Who may post."""
+    sinks: Collection[str]
+    """The names of those in the settings."""
+    orphans: Callable[[], Sequence[Orphans]]
+    """What waits for other sinks."""
     on_posted: Callable[[], None]
     reload: Callable[[], Reloaded]
     """Read the SLO files again, and roll out their rules."""

@@ -118,7 +118,7 @@ def everything_shown(tmp_path: Path, text: str) -> str:
         intake = Intake(site.database, enrichment.tell)
         tasks = [asyncio.create_task(each.run()) for each in (intake, enrichment, courier)]
         async with asyncio.timeout(30):
-            while site.database.read(outbox.counts) != {("hook", "delivered"): 3, ("console", "delivered"): 3}:  # noqa: ASYNC110 - what is looked at is the store
+            while site.database.read(outbox.counts) != {("hook", "delivered"): 4, ("console", "delivered"): 4}:  # noqa: ASYNC110 - what is looked at is the store
                 await asyncio.sleep(0.01)
         for worker in (intake, enrichment, courier):
             worker.stop()
@@ -132,7 +132,7 @@ def everything_shown(tmp_path: Path, text: str) -> str:
     ):
         site.database.write(lambda connection, body=body: inbox.accept(connection, body, time.time()))  # type: ignore[misc]
     asyncio.run(run())
-    assert len(received) == 4
+    assert len(received) == 5
     pages = [site.ask("GET", path).text for path in ("/", "/api/v1/alerts", "/readyz", "/metrics")]
     site.database.close()
     return "\n".join([*received, console.getvalue(), *pages])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
@@ -14,11 +15,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import select, update
 
-from slo_engine.delivery import Delivered, Outcome, Refused, Retry
+from slo_engine.delivery import Delivered, Misconfigured, Outcome, Refused, Retry
 from slo_engine.delivery.courier import LONGEST_DELAY, Courier, Fallback, delay_before
 from slo_engine.notifications import Message
-from slo_engine.store import Database, inbox, messages, outbox
+from slo_engine.store import Database, inbox, messages, outbox, sink_states
+from slo_engine.store.tables import messages as message_table
 from slo_engine.store.tables import outbox as table
+from slo_engine.store.tables import sink_states as sink_table
 
 
 class FakeSink:
@@ -248,8 +251,13 @@ def test_who_was_told_of_the_end_is_not_told_after_it_that_the_incident_goes_on(
 def test_a_message_goes_to_the_fallback_in_time_though_its_sink_takes_others_and_the_engine_was_restarted(
     database: Database,
 ) -> None:
+    class Picky(FakeSink):
+        async def send(self, message: Message, earlier: Mapping[str, Any] | None = None) -> Outcome:
+            outcome = await super().send(message, earlier)
+            return Retry("HTTP 500") if message.thread == "thread" else outcome
+
     put_out(database, "pager")
-    pager, mail = FakeSink(Retry("HTTP 429", 600.0)), FakeSink()
+    pager, mail = Picky(), FakeSink()
     run_until(Courier(database, {"pager": pager, "mail": mail}), lambda: len(pager.got) == 1)
     put_out(database, "pager", thread="other")
     courier = Courier(database, {"pager": pager, "mail": mail}, {"pager": Fallback("mail", 0.2)})
@@ -276,3 +284,90 @@ def test_what_was_put_off_before_the_clock_was_set_back_is_sent(database: Databa
     ahead = update(table).values(next_at=time.time() + 3 * 3600, lease_until=time.time() + 3 * 3600)
     database.write(lambda connection: connection.execute(ahead))
     run_until(Courier(database, {"one": FakeSink()}), lambda: delivered(database, "one") == 1)
+
+
+WITH_EVIDENCE = {"evidence": {"gathered_at": "", "seconds": 0.1, "topics": [], "missing": []}, "payload": {"a": 1}}
+
+
+def put_out_with_evidence(database: Database, sink: str) -> int:
+    message = put_out(database, sink)
+    content = json.dumps(WITH_EVIDENCE)
+    change = update(message_table).where(message_table.c.id == message).values(content=content)
+    database.write(lambda connection: connection.execute(change))
+    return message
+
+
+@pytest.mark.parametrize("answer", [Refused("HTTP 400"), Misconfigured("HTTP 413", is_too_large=True)])
+def test_what_is_refused_with_its_evidence_is_sent_once_more_without(database: Database, answer: Outcome) -> None:
+    put_out_with_evidence(database, "one")
+    sink = FakeSink(answer)
+    run_until(Courier(database, {"one": sink}), lambda: delivered(database, "one") == 1)
+    assert [each.evidence is None for each in sink.got] == [False, True]
+
+
+def test_what_is_refused_in_its_plain_form_too_is_a_dead_letter(database: Database) -> None:
+    put_out_with_evidence(database, "one")
+    sink = FakeSink(*[Refused("HTTP 400")] * 9)
+    run_until(Courier(database, {"one": sink}), lambda: ("one", "dead") in database.read(outbox.counts))
+    assert len(sink.got) == 2
+
+
+def test_a_mistake_that_people_mend_is_no_dead_letter_and_goes_to_the_fallback_at_once(database: Database) -> None:
+    for thread in "abc":
+        put_out(database, "pager", thread=thread)
+    pager, mail = FakeSink(*[Misconfigured("HTTP 401")] * 99), FakeSink()
+    courier = Courier(database, {"pager": pager, "mail": mail}, {"pager": Fallback("mail", 0.5)})
+    run_until(courier, lambda: delivered(database, "mail") == 3)
+    assert database.read(outbox.counts)["pager", "pending"] == 3
+    (state,) = database.read(sink_states.states)
+    assert state.reason == "HTTP 401"
+    assert state.held_for > 5
+    mended = FakeSink()
+    database.write(partial(sink_states.hold, sink="pager", seconds=0.0, failures=3, reason="HTTP 401"))
+    now = update(sink_table).values(held_until=0.0)
+    database.write(lambda connection: connection.execute(now))
+    soon = update(table).where(table.c.thread == "b").values(next_at=0.0)
+    database.write(lambda connection: connection.execute(soon))
+    run_until(Courier(database, {"pager": mended}), lambda: delivered(database, "pager") == 3)
+    assert database.read(sink_states.states) == []
+
+
+def test_what_a_sink_allows_no_more_of_holds_back_all_of_it(database: Database) -> None:
+    for number in range(30):
+        put_out(database, "one", thread=str(number))
+    sink = FakeSink(*[Delivered()] * 3, *[Retry("HTTP 429", 1.0, is_limit=True)] * 5)
+    run_until(Courier(database, {"one": sink}), lambda: delivered(database, "one") == 30)
+    assert len(sink.got) <= 30 + 5
+
+
+def test_a_sink_that_is_down_is_tried_now_and_then_and_gets_all_when_it_is_back(database: Database) -> None:
+    for number in range(200):
+        put_out(database, "one", thread=str(number))
+    sink = FakeSink(*[Retry("connection refused")] * 11)
+    run_until(Courier(database, {"one": sink}), lambda: delivered(database, "one") == 200)
+    assert len(sink.got) == 211
+
+
+def test_a_late_delivery_says_how_late_it_is_and_what_it_stands_for(database: Database) -> None:
+    for kind, minutes in (("firing", 9), ("resolved", 5)):
+        put_out(database, "one", kind=kind, at=time.time() - 60 * minutes)
+    old = update(table).values(queued_at=time.time() - 300.0)
+    database.write(lambda connection: connection.execute(old))
+    alerts = update(message_table).values(alerts=json.dumps(["a"]))
+    database.write(lambda connection: connection.execute(alerts))
+    sink = FakeSink()
+    run_until(Courier(database, {"one": sink}), lambda: delivered(database, "one") == 1)
+    (message,) = sink.got
+    late, missed = message.remarks
+    assert (message.kind, late.startswith("Late by 5 min: it came at ")) == ("resolved", True)
+    assert missed.startswith("1 earlier notification of this incident could not be delivered here in time: firing ")
+
+
+def test_a_group_that_fires_again_within_minutes_goes_on_with_its_incident(database: Database) -> None:
+    now = time.time()
+    for kind, at in (("firing", now), ("resolved", now + 30), ("firing", now + 60), ("resolved", now + 90)):
+        put_out(database, "one", kind=kind, at=at)
+    put_out(database, "one", at=now + 1000)
+    sink = FakeSink(*(Delivered({"ts": number}) for number in range(9)))
+    run_until(Courier(database, {"one": sink}), lambda: delivered(database, "one") == 5)
+    assert [each.goes_on_from for each in sink.got] == [None, None, {"ts": 1}, None, None]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
-import pytest
 from sqlalchemy import Connection
 
 from slo_engine.store import Database, causes, messages, retention
@@ -15,18 +12,6 @@ from slo_engine.store.causes import SILENT_SECONDS, TWINS_SECONDS, EarlierIncide
 HOUR = 3600.0
 CAUSE = "tool crm_lookup: TimeoutError"
 THREAD = "a" * 64
-
-
-@pytest.fixture
-def url(tmp_path: Path) -> str:
-    return f"sqlite:///{tmp_path / 'store.db'}"
-
-
-@pytest.fixture
-def database(url: str) -> Iterator[Database]:
-    opened = Database(url)
-    yield opened
-    opened.close()
 
 
 def note(

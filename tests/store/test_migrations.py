@@ -1,26 +1,37 @@
-"""A database that an earlier version wrote opens, and goes on where it was."""
+"""A database that an earlier version wrote opens, and goes on where it was; migrations go up and down on both kinds."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sqlite3
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
+import pytest_alembic
+import pytest_alembic.tests
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine
+from pytest_alembic import MigrationContext
+from pytest_alembic.config import Config as AlembicConfig
+from sqlalchemy import create_engine, select, text
 
 from slo_engine import store
 from slo_engine.delivery import Delivered, Outcome
 from slo_engine.delivery.courier import Courier
 from slo_engine.notifications import Message, as_payload, restored
-from slo_engine.store import Database, inbox, messages, outbox
+from slo_engine.store import Database, StoreError, inbox, messages, outbox, tables
+from slo_engine.store.backends import opened as opened_backend
+from slo_engine.store.reading import StoreReader, StoreWriter
+from tests.postgres import Postgres
+from tests.store.test_copying import fill
 
 MIGRATIONS = Path(store.__file__).parent / "migrations"
 
@@ -138,3 +149,97 @@ def test_what_was_ready_leaves_no_secret_either(file: Path) -> None:
     database.close()
     assert found.title == "of [EMAIL]"
     assert found.content["payload"]["commonAnnotations"] == {"summary": "key [SECRET]"}
+
+
+@contextmanager
+def migrations(url: str) -> Iterator[MigrationContext]:
+    """pytest-alembic's way of running them, on one connection."""
+    backend = opened_backend(url)
+    with backend.engine.execution_options(writes=True).begin() as connection:
+        config = AlembicConfig(config_options={"script_location": str(MIGRATIONS)})
+        with pytest_alembic.runner(config, engine=cast(Any, connection)) as runner:
+            yield runner
+    backend.close()
+
+
+def test_migrations_are_one_chain_that_makes_exactly_the_tables_that_the_code_knows(url: str) -> None:
+    with migrations(url) as runner:
+        pytest_alembic.tests.test_single_head_revision(runner)
+        pytest_alembic.tests.test_model_definitions_match_ddl(runner)
+
+
+def test_migrations_go_up_and_down_one_by_one(url: str) -> None:
+    with migrations(url) as runner:
+        pytest_alembic.tests.test_up_down_consistency(runner)
+
+
+def test_messages_go_down_to_the_first_version_and_up_again_and_ids_go_on(url: str) -> None:
+    fill(url)
+    before = messages_and_deliveries(url)
+    with migrations(url) as runner:
+        for revision in reversed(runner.history.revisions[1:-2]):
+            runner.migrate_down_to(revision)
+        for revision in runner.history.revisions[2:-1]:
+            runner.migrate_up_to(revision)
+    assert messages_and_deliveries(url) == before
+    assert len(before) == 4
+    database = Database(url)
+    assert database.write(lambda connection: inbox.accept(connection, b"{}", 0.0)) > 3
+    new = messages.NewMessage(0.0, "thread", "firing", "page", "title", {"evidence": None, "payload": {}}, 1)
+    assert database.write(lambda connection: messages.add_ready(connection, new, ["pager"])) > 3
+    database.close()
+
+
+def messages_and_deliveries(url: str) -> list[tuple[Any, ...]]:
+    """What no migration may lose."""
+    database = Database(url)
+    wanted = (
+        select(
+            tables.messages.c.content,
+            tables.messages.c.id,
+            tables.messages.c.key,
+            tables.messages.c.title,
+            tables.messages.c.state,
+        )
+        .add_columns(tables.messages.c.thread, tables.messages.c.kind, tables.inbox.c.body)
+        .add_columns(tables.outbox.c.id, tables.outbox.c.sink, tables.outbox.c.state, tables.outbox.c.attempts)
+        .join(tables.inbox, tables.inbox.c.id == tables.messages.c.inbox_id)
+        .join(tables.outbox, tables.outbox.c.message_id == tables.messages.c.id)
+        .order_by(tables.outbox.c.id)
+    )
+    found = database.read(
+        lambda connection: [(json.loads(row.content), *row[1:]) for row in connection.execute(wanted)]
+    )
+    database.close()
+    return found
+
+
+def test_engines_that_start_together_on_an_empty_server_migrate_it_once(
+    postgres: Postgres, empty_database: str
+) -> None:
+    url = empty_database
+    program = "import sys; from slo_engine.store import Database; sys.stdin.read(); Database(sys.argv[1]).close()"
+    started = [
+        subprocess.Popen([sys.executable, "-c", program, url], stdin=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    for each in started:  # all have loaded what they need before the first begins
+        assert each.stdin is not None
+    ended = [each.communicate("", timeout=60) for each in started]
+    assert [(each.returncode, error) for each, (_, error) in zip(started, ended, strict=True)] == [(0, "")] * 2
+    with postgres.connect(url) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0005",)]
+
+
+def test_store_of_a_newer_version_is_refused_in_a_sentence_and_left_as_it_is(url: str) -> None:
+    database = Database(url)
+    database.write(lambda found: found.execute(text("UPDATE alembic_version SET version_num = '9999'")).rowcount)
+    database.close()
+    told = r"^the store \S+ has version 9999, and this slo-engine knows versions up to \d{4}: a newer"
+    for opening in (Database, StoreReader, StoreWriter):
+        with pytest.raises(StoreError, match=told):
+            opening(url)
+    backend = opened_backend(url)
+    with backend.engine.connect() as connection:
+        assert connection.execute(text("SELECT version_num FROM alembic_version")).scalars().all() == ["9999"]
+    backend.close()

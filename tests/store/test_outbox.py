@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
 from functools import partial
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select, update
 
-from slo_engine.store import Database, StoredMessage, inbox, leases, messages, outbox, retention
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = Database(f"sqlite:///{tmp_path / 'store.db'}")
-    yield opened
-    opened.close()
+from slo_engine.store import Database, StoredMessage, inbox, leases, messages, outbox, retention, sink_states
+from slo_engine.store.tables import outbox as table
 
 
 def add(database: Database, thread: str = "thread", kind: str = "firing") -> int:
@@ -140,8 +133,7 @@ def test_what_waits_behind_a_retry_does_not_make_the_courier_look_again_and_agai
     assert seconds_until_due(database) == pytest.approx(100.0, abs=5.0)
 
 
-def test_messages_that_gather_evidence_are_found_again_after_a_restart(tmp_path: Path) -> None:
-    url = f"sqlite:///{tmp_path / 'again.db'}"
+def test_messages_that_gather_evidence_are_found_again_after_a_restart(url: str) -> None:
     database = Database(url)
     page = add(database)
     database.close()
@@ -197,3 +189,135 @@ def test_what_a_sink_answered_is_kept_with_the_delivery(database: Database) -> N
     database.write(lambda connection: outbox.delivered(connection, claimed, {"ts": "17.5"}))
     (state,) = database.read(lambda connection: messages.deliveries(connection, [message]))[message]
     assert (state.state, state.receipt) == ("delivered", {"ts": "17.5"})
+
+
+def tell(
+    database: Database, *alerts: str, kind: str = "firing", waited: float = 0.0, sink: str = "sink", at: float = 0.0
+) -> int:
+    """A message about alerts that has waited in the outbox for so long."""
+    new = messages.NewMessage(at, "thread", kind, "page", "title", {}, alerts=alerts)
+    message = database.write(partial(messages.add, new=new))
+    finish(database, message, sink)
+    queued = update(table).where(table.c.message_id == message).values(queued_at=time.time() - waited)
+    database.write(lambda connection: connection.execute(queued))
+    return message
+
+
+def states(database: Database) -> list[str]:
+    return database.read(
+        lambda connection: list(connection.execute(select(table.c.state).order_by(table.c.message_id)).scalars())
+    )
+
+
+def test_what_has_waited_is_superseded_by_what_says_the_same_and_more(database: Database) -> None:
+    tell(database, "a", waited=60, at=1.0)
+    tell(database, "a", "b", waited=30, at=2.0)
+    newest = tell(database, "a", "b", kind="resolved", at=3.0)
+    (claimed,) = claim(database)
+    assert (claimed.message.id, states(database)) == (newest, ["superseded", "superseded", "pending"])
+    assert [(each.kind, each.received_at) for each in claimed.missed] == [("firing", 1.0), ("firing", 2.0)]
+    database.write(partial(outbox.delivered, claimed=claimed))
+    tell(database, "c", at=4.0)
+    (claimed,) = claim(database)
+    assert claimed.missed == ()  # it was said already
+
+
+def test_what_tells_of_an_alert_that_nothing_later_tells_of_is_sent(database: Database) -> None:
+    first = tell(database, "a", "b", waited=60)
+    tell(database, "a", waited=30)
+    tell(database, "a")
+    (claimed,) = claim(database)
+    assert (claimed.message.id, states(database)) == (first, ["pending", "superseded", "pending"])
+    database.write(partial(outbox.delivered, claimed=claimed))
+    (claimed,) = claim(database)
+    assert states(database) == ["delivered", "superseded", "pending"]
+
+
+def test_what_comes_fast_is_sent_as_it_came(database: Database) -> None:
+    order = [tell(database, "a", waited=5), tell(database, "a", kind="resolved", waited=4)]
+    for expected in order:
+        (claimed,) = claim(database)
+        assert claimed.message.id == expected
+        database.write(partial(outbox.delivered, claimed=claimed))
+
+
+def test_an_update_supersedes_nothing_and_is_superseded_by_what_follows(database: Database) -> None:
+    first = tell(database, "a", waited=60)
+    tell(database, kind="update", waited=50)
+    (claimed,) = claim(database)
+    assert claimed.message.id == first
+    database.write(partial(outbox.retry_later, claimed=claimed, error="HTTP 503", delay=0.0))
+    last = tell(database, "a", kind="resolved")
+    (claimed,) = claim(database)
+    assert (claimed.message.id, states(database)) == (last, ["superseded", "superseded", "pending"])
+
+
+def test_posts_of_the_engine_are_not_superseded(database: Database) -> None:
+    first = tell(database, kind="digest", waited=600)
+    tell(database, kind="digest")
+    (claimed,) = claim(database)
+    assert claimed.message.id == first
+
+
+def test_of_a_sink_that_is_held_nothing_is_claimed_and_of_one_that_fails_one_at_a_time(database: Database) -> None:
+    for thread in "abc":
+        finish(database, add(database, thread))
+    take = partial(outbox.claim, sink="sink", limit=9, lease=60.0, holder="us", failures_to_probe=3)
+    hold = partial(sink_states.hold, sink="sink", failures=3, reason="HTTP 503")
+    database.write(partial(hold, seconds=100.0))
+    held = database.write(take)
+    assert (held.claims, held.state and held.state.held_for > 90) == ((), True)
+    database.write(partial(sink_states.release, sink="sink"))
+    database.write(partial(hold, seconds=0.0))
+    (probe,) = database.write(take).claims
+    assert database.write(take).claims == ()
+    database.write(partial(outbox.retry_later, claimed=probe, error="HTTP 503", delay=100.0))
+    (probe,) = database.write(take).claims  # another one: the first may be what the sink does not take
+    assert probe.message.thread == "b"
+    database.write(partial(sink_states.release, sink="sink"))
+    database.write(partial(outbox.wake, sink="sink"))
+    assert [each.message.thread for each in database.write(take).claims] == ["a", "c"]
+
+
+def test_a_shorter_hold_does_not_end_a_longer_one(database: Database) -> None:
+    for seconds in (100.0, 1.0):
+        database.write(partial(sink_states.hold, sink="sink", seconds=seconds, failures=0, reason="HTTP 429"))
+    (state,) = database.read(sink_states.states)
+    assert state.held_for > 90
+
+
+def test_leases_go_on_for_what_is_in_hand_and_pass_on_else(database: Database) -> None:
+    for thread in "ab":
+        finish(database, add(database, thread))
+    first, second = claim(database, lease=0.2, holder="us")
+    gathered = add(database, "c")
+    assert [each.id for each in claim_gathering(database, lease=0.2)] == [gathered]
+    database.write(partial(leases.renew, token="us", sending=[first.id], seconds=60.0))
+    time.sleep(0.3)
+    assert [each.id for each in claim(database)] == [second.id]
+    assert [each.id for each in claim_gathering(database)] == [gathered]
+
+
+def test_a_message_whose_lease_has_passed_on_is_completed_once(database: Database) -> None:
+    message = add(database)
+    take = partial(messages.claim_gathering, limit=1)
+    database.write(partial(take, lease=-1.0, holder="paused"))
+    database.write(partial(take, lease=60.0, holder="us"))
+    complete = partial(messages.finish, message_id=message, content={}, sinks=["sink"], now=0.0)
+    assert not database.write(partial(complete, holder="paused"))
+    assert database.write(partial(complete, holder="us"))
+    assert not database.write(partial(complete, holder="us"))
+    assert database.read(outbox.counts) == {("sink", "pending"): 1}
+
+
+def test_one_engine_leads_until_it_stops_or_is_gone(database: Database) -> None:
+    def leads(token: str, seconds: float = 60.0) -> bool:
+        return database.write(lambda connection: leases.take(connection, leases.CLOCK, "host", token, seconds))
+
+    assert leads("one")
+    assert leads("one")
+    assert not leads("two")
+    database.write(partial(leases.give_up, token="one"))
+    assert leads("two", seconds=-1.0)
+    assert leads("one")
+    assert not leads("two")

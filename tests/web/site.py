@@ -17,6 +17,7 @@ import uvicorn
 from deploy.stack.processes import free_port
 from slo_engine.alerts.payload import parse
 from slo_engine.definitions.live import LiveSlos
+from slo_engine.delivery.orphans import OrphanWatch
 from slo_engine.notifications import Evidence, Message
 from slo_engine.posts.policies import Policy
 from slo_engine.prometheus import PrometheusError, RangeResult, Result
@@ -24,7 +25,7 @@ from slo_engine.status.board import StatusBoard
 from slo_engine.status.evaluate import RecordSource
 from slo_engine.status.model import Firing, SloStatus
 from slo_engine.store import Database, inbox, messages
-from slo_engine.web import Reloaded, Services, create_app
+from slo_engine.web import Doors, Reloaded, Services, create_app, guarded_protocol
 from tests.alerts.payloads import body
 from tests.waiting import wait_for
 
@@ -57,6 +58,7 @@ class Site:
         folder: Path,
         *,
         token: str | None = None,
+        doors: Doors | None = None,
         slos: Path = SLOS,
         prometheus: RecordSource | None = None,
         policies: Sequence[Policy] = (),
@@ -64,6 +66,7 @@ class Site:
         self.database = Database(f"sqlite:///{folder / 'store.db'}")
         self.slos = LiveSlos([slos])
         self.board = Board(lambda: self.slos.active.slos, prometheus or NoPrometheus(), self.database)
+        self.orphans = OrphanWatch(self.database, ["sink", "other"])
         self.told = 0
         self.clock_runs = True
         self.app = create_app(
@@ -71,7 +74,9 @@ class Site:
                 database=self.database,
                 slos=self.slos,
                 board=self.board,
-                webhook_token=token,
+                doors=doors or Doors.of_token(token),
+                sinks=["sink", "other"],
+                orphans=lambda: self.orphans.found,
                 on_posted=self._tell,
                 reload=self._reload,
                 rollout=None,
@@ -90,7 +95,7 @@ class Site:
         return asyncio.run(request())
 
     def stored(self) -> list[bytes]:
-        return [each.body for each in self.database.read(lambda found: inbox.next_pending(found, 100))]
+        return [each.body for each in self.database.read(lambda found: inbox.next_pending(found, 1000))]
 
     def add_message(self, payload: dict[str, Any], *, finished: bool = True) -> None:
         read = parse(body())
@@ -142,10 +147,14 @@ class Site:
         return answer.text
 
     @contextmanager
-    def served(self) -> Iterator[str]:
-        """The address at which a browser finds it."""
+    def served(self, **limits: Any) -> Iterator[str]:
+        """The address at which a browser finds it; ``limits``: those of :func:`guarded_protocol`."""
         port = free_port()
-        server = uvicorn.Server(uvicorn.Config(self.app, host="127.0.0.1", port=port, log_level="error"))
+        http = guarded_protocol(**limits)
+        config = uvicorn.Config(
+            self.app, host="127.0.0.1", port=port, http=http, ws="none", log_config=None, access_log=False
+        )
+        server = uvicorn.Server(config)
         thread = Thread(target=server.run, daemon=True)
         thread.start()
         try:

@@ -102,9 +102,14 @@ def test_with_a_token_only_who_shows_it_is_let_in(tmp_path: Path, header: str | 
     assert len(site.stored()) == (1 if status == 200 else 0)
 
 
-@pytest.mark.parametrize("path", [WEBHOOK + "/", "/webhooks"])
+@pytest.mark.parametrize("path", ["/webhooks", "/webhooks/alertmanagers"])
 def test_a_wrong_address_is_not_redirected_because_that_would_lose_the_body(site: Site, path: str) -> None:
     assert site.ask("POST", path, content=body()).status_code == 404
+
+
+def test_a_slash_at_the_end_of_the_address_loses_nothing(site: Site) -> None:
+    assert site.ask("POST", WEBHOOK + "/", content=body()).status_code == 200
+    assert site.stored() == [body()]
 
 
 def test_ready_only_when_the_store_and_the_clock_run(site: Site) -> None:
@@ -216,6 +221,13 @@ def test_metrics_are_served_in_the_format_that_is_asked_for(site: Site) -> None:
     assert "_created" not in plain.text
     openmetrics = site.ask("GET", "/metrics", headers={"accept": "application/openmetrics-text; version=1.0.0"})
     assert openmetrics.text.endswith("# EOF\n")
+
+
+@pytest.mark.parametrize("version", ["\u00ff", "a.b", "9" * 5000])
+def test_metrics_are_served_to_who_asks_for_a_version_that_is_none(site: Site, version: str) -> None:
+    accept = f"application/openmetrics-text; version={version}".encode("latin-1")
+    answer = site.ask("GET", "/metrics", headers={"accept": accept})
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
 
 
 def test_the_api_describes_itself(site: Site) -> None:

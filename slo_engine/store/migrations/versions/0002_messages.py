@@ -63,14 +63,8 @@ def upgrade() -> None:
         "lease_token, last_error, finished_at) SELECT id, page_id, sink, group_key, state, attempts, next_at, "
         "lease_until, lease_token, last_error, finished_at FROM outbox"
     )
-    # Ids go on from where they were, even when the newest rows are gone. Before this revision there was SQLite alone.
-    is_sqlite = connection.dialect.name == "sqlite"
-    for old, new in (("pages", "messages"), ("outbox", "outbox_of_messages")) if is_sqlite else ():
-        op.execute(f"DELETE FROM sqlite_sequence WHERE name = '{new}'")  # noqa: S608 - names that stand here
-        op.execute(
-            f"INSERT INTO sqlite_sequence (name, seq) SELECT '{new}', seq FROM sqlite_sequence "  # noqa: S608
-            f"WHERE name = '{old}'"
-        )
+    _go_on_counting("pages", "messages")
+    _go_on_counting("outbox", "outbox_of_messages")
     op.drop_table("outbox")
     op.drop_table("pages")
     op.rename_table("outbox_of_messages", "outbox")
@@ -128,6 +122,8 @@ def downgrade() -> None:
         "INSERT INTO outbox_of_pages SELECT id, message_id, sink, thread, state, attempts, next_at, lease_until, "
         "lease_token, last_error, finished_at FROM outbox WHERE message_id IN (SELECT id FROM pages)"
     )
+    _go_on_counting("messages", "pages")
+    _go_on_counting("outbox", "outbox_of_pages")
     op.drop_table("outbox")
     op.drop_table("messages")
     op.rename_table("outbox_of_pages", "outbox")
@@ -136,6 +132,19 @@ def downgrade() -> None:
     op.create_index("ix_outbox_state", "outbox", ["state", "next_at"])
     op.create_index("ix_outbox_sink", "outbox", ["sink", "group_key", "state", "id"])
     op.create_index("ix_outbox_page_id", "outbox", ["page_id"])
+
+
+def _go_on_counting(old: str, new: str) -> None:
+    """Ids go on from where they were, even when the newest rows are gone."""
+    if op.get_bind().dialect.name == "sqlite":
+        op.execute(f"DELETE FROM sqlite_sequence WHERE name = '{new}'")  # noqa: S608 - names that stand here
+        op.execute(
+            f"INSERT INTO sqlite_sequence (name, seq) SELECT '{new}', seq FROM sqlite_sequence "  # noqa: S608
+            f"WHERE name = '{old}'"
+        )
+    else:
+        found = op.get_bind().execute(sa.text(f"SELECT pg_get_serial_sequence('{old}', 'id')")).scalar_one()
+        op.execute(f"SELECT setval(pg_get_serial_sequence('{new}', 'id'), last_value, is_called) FROM {found}")  # noqa: S608
 
 
 def _severity(payload: Any) -> str | None:
