@@ -178,7 +178,7 @@ _SPARES = Row(
 )
 
 _DELAYS = Row(
-    29,
+    43,
     "Delays, and sinks that do not take what they are sent",
     (
         Lines(

@@ -43,7 +43,7 @@ def test_help_and_version() -> None:
 def test_validate_says_that_all_is_fine() -> None:
     done = run("validate", "slos")
     assert (done.returncode, done.stdout) == (0, "")
-    assert "7 SLOs and 25 thresholds, all fine" in done.stderr
+    assert "7 SLOs and 26 thresholds, all fine" in done.stderr
 
 
 def test_validate_as_json_for_scripts(tmp_path: Path) -> None:
