@@ -16,8 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
-
+from tests.fault.client import Client
 from tests.fault.history import AlertState, History, Posted, rfc3339
 
 RECEIVER = "slo-engine"
@@ -164,24 +163,24 @@ class Pair:
     async def run(self, groups: Sequence[Group], until: Callable[[], bool] = lambda: False) -> None:
         """Until every member has sent the last state of every group, or ``until`` says so."""
         self._began = time.time()
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=50)
-        async with httpx.AsyncClient(limits=limits, headers=self.headers, trust_env=False) as client:
+        client = Client(self.headers)
+        try:
             runs = []
             for group in groups:
                 offset = self._chance.uniform(0.0, self._interval)
                 runs += [self._flush_all(client, member, group, offset, until) for member in self.members]
             await asyncio.gather(*runs)
+        finally:
+            await client.close()
 
-    async def post(self, client: httpx.AsyncClient, member: Member, group: Group, states: Sequence[AlertState]) -> int:
+    async def post(self, client: Client, member: Member, group: Group, states: Sequence[AlertState]) -> int:
         """One attempt; 0 when no answer came."""
         target = self._chance.choice(self._targets)
         body = json.dumps(payload_of(group, states, external_url=member.url)).encode()
         began = time.time()
         answer: int | None = None
         try:
-            answer = (await client.post(target, content=body, timeout=self._request_seconds)).status_code
-        except httpx.TransportError:
-            pass
+            answer = await client.post(target, body, seconds=self._request_seconds)
         finally:  # a flush that is cut off has sent it, too
             self._history.posted.append(
                 Posted(began, time.time() - began, member.name, target, group.key, frozenset(states), answer)
@@ -189,7 +188,7 @@ class Pair:
         return answer or 0
 
     async def _flush_all(
-        self, client: httpx.AsyncClient, member: Member, group: Group, offset: float, until: Callable[[], bool]
+        self, client: Client, member: Member, group: Group, offset: float, until: Callable[[], bool]
     ) -> None:
         held: dict[str, AlertState] = {}
         number = known = 0
@@ -217,7 +216,7 @@ class Pair:
             # As many digits as are posted.
             held[name] = AlertState(name, round(self._began + began * self._interval, 3), "firing")
 
-    async def _flush(self, client: httpx.AsyncClient, member: Member, group: Group, states: list[AlertState]) -> bool:
+    async def _flush(self, client: Client, member: Member, group: Group, states: list[AlertState]) -> bool:
         """The pipeline: wait, deduplicate, retry, log. Whether nothing is left to say of these states."""
         await asyncio.sleep(member.wait)
         firing = frozenset(each.fingerprint for each in states if each.status == "firing")
@@ -236,7 +235,7 @@ class Pair:
             each.log[group.key] = entry
         return True
 
-    async def _send(self, client: httpx.AsyncClient, member: Member, group: Group, states: list[AlertState]) -> int:
+    async def _send(self, client: Client, member: Member, group: Group, states: list[AlertState]) -> int:
         pause = FIRST_BACKOFF
         while True:
             answer = await self.post(client, member, group, states)
@@ -276,6 +275,8 @@ async def post_all(pair: Pair, posts: Sequence[tuple[Group, Sequence[AlertState]
                 await asyncio.sleep(pause)
                 pause = min(2.0, pause * BACKOFF_FACTOR)
 
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=50)
-    async with httpx.AsyncClient(limits=limits, headers=pair.headers, trust_env=False) as client:
+    client = Client(pair.headers)
+    try:
         await asyncio.gather(*(send(rows) for rows in by_group.values()))
+    finally:
+        await client.close()
