@@ -159,9 +159,15 @@ class Pair:
         if token is not None:
             self.headers["authorization"] = f"Bearer {token}"
         self._began = 0.0
+        self._enough = float("inf")
+        self._acknowledged: set[tuple[str, frozenset[AlertState]]] = set()
 
-    async def run(self, groups: Sequence[Group], until: Callable[[], bool] = lambda: False) -> None:
-        """Until every member has sent the last state of every group, or ``until`` says so."""
+    async def run(
+        self, groups: Sequence[Group], until: Callable[[], bool] = lambda: False, enough: float = float("inf")
+    ) -> None:
+        """Until every member has sent the last state of every group, or ``until`` says so. The last state comes early
+        once ``enough`` different notifications have been acknowledged."""
+        self._enough = enough
         self._began = time.time()
         client = Client(self.headers)
         try:
@@ -185,6 +191,8 @@ class Pair:
             self._history.posted.append(
                 Posted(began, time.time() - began, member.name, target, group.key, frozenset(states), answer)
             )
+        if answer is not None and 200 <= answer < 300:
+            self._acknowledged.add((group.key, frozenset(states)))
         return answer or 0
 
     async def _flush_all(
@@ -197,15 +205,18 @@ class Pair:
             await asyncio.sleep(max(0.0, due - time.time()))
             number = max(number + 1, int((time.time() - self._began - offset) / self._interval) + 1)
             # Prometheus tells it of every change, also while a flush goes on.
+            is_last = number >= len(group.steps) or len(self._acknowledged) >= self._enough
             for step in group.steps[known:number]:
                 self._learn(step, held)
             known = number
+            if is_last:
+                self._learn(group.steps[-1], held)
             states = sorted(held.values(), key=lambda each: each.fingerprint)
             if await self._flush(client, member, group, states):
                 for state in states:
                     if state.status == "resolved" and held.get(state.fingerprint) == state:
                         del held[state.fingerprint]
-                if number >= len(group.steps):
+                if is_last:
                     return
 
     def _learn(self, fires: Mapping[str, float], held: dict[str, AlertState]) -> None:
