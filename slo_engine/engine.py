@@ -93,7 +93,7 @@ class Engine:
         """Open the store and read the SLO files. Raises SloEngineError."""
         self._settings = settings
         self._closing = ExitStack()
-        self._database = Database(settings.store.url)
+        self._database = Database(settings.store.address)
         self._replica = Replica(self._database)
         self._prometheus = Prometheus(settings.prometheus.connection())
         self._slos = LiveSlos(settings.slos, _note_slos)
