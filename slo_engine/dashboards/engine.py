@@ -91,6 +91,16 @@ _NOTIFICATIONS = Row(
             queries=(_events("slo_engine_webhook_requests_total", "result", "{{result}}"),),
         ),
         Lines(
+            id=44,
+            title="Sources without a name",
+            description="Posts of sources that the settings do not name. They are taken all the same.",
+            queries=(
+                Query(
+                    f"sum(increase(slo_engine_webhook_unknown_sources_total{{{_ENGINE}}}[$__rate_interval]))", "posts"
+                ),
+            ),
+        ),
+        Lines(
             id=10,
             title="Waiting",
             description="Posted bodies that are not read yet, and notifications that gather evidence.",

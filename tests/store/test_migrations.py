@@ -228,7 +228,7 @@ def test_engines_that_start_together_on_an_empty_server_migrate_it_once(
     ended = [each.communicate("", timeout=60) for each in started]
     assert [(each.returncode, error) for each, (_, error) in zip(started, ended, strict=True)] == [(0, "")] * 2
     with postgres.connect(url) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0005",)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0006",)]
 
 
 def test_store_of_a_newer_version_is_refused_in_a_sentence_and_left_as_it_is(url: str) -> None:
