@@ -35,6 +35,7 @@ from slo_engine.posts.in_force import steps_in_force
 from slo_engine.posts.monthly import monthly
 from slo_engine.posts.policies import Policy
 from slo_engine.posts.poster import Poster
+from slo_engine.precedence import Precedence
 from slo_engine.prometheus import Exemplar, Prometheus, Result
 from slo_engine.replica import Replica
 from slo_engine.rollout.rollout import Destination, Rollout, RolloutStatus, RuleFolder, RulerNamespaces
@@ -92,7 +93,7 @@ class Engine:
         """Open the store and read the SLO files. Raises SloEngineError."""
         self._settings = settings
         self._closing = ExitStack()
-        self._database = Database(settings.store.url)
+        self._database = Database(settings.store.address)
         self._replica = Replica(self._database)
         self._prometheus = Prometheus(settings.prometheus.connection())
         self._slos = LiveSlos(settings.slos, _note_slos)
@@ -129,6 +130,7 @@ class Engine:
         policies = tuple(each.policy() for each in settings.budget_policies)
         agreements = _StoreAgreements(self._database, lambda: self._slos.active.slos, policies) if policies else None
         backends = Backends(statuses, self._langfuse, metrics, memory, agreements)
+        precedence = Precedence()
         self._enrichment = Enrichment(
             self._database,
             lambda: self._slos.active.slos,
@@ -140,6 +142,7 @@ class Engine:
                 each.name: each.seconds_between_reminders for each in settings.sinks if each.reminders is not True
             },
             holder=self._replica.token,
+            precedence=precedence,
         )
         self._replica.watch(lambda: self._enrichment.in_hand, lambda: self._courier.in_hand)
         self._watchdog = Watchdog(
@@ -149,7 +152,7 @@ class Engine:
             silent_after=settings.watchdog.silent_after.seconds,
             expect=settings.watchdog.expect,
         )
-        self._intake = Intake(self._database, self._enrichment.tell, self._watchdog)
+        self._intake = Intake(self._database, self._enrichment.tell, self._watchdog, precedence)
         links = (Link("SLOs", settings.public_url),) if settings.public_url else ()
         plan = settings.posts.plan(policies, links, timedelta(seconds=settings.status.interval.seconds))
         active = lambda: self._slos.active.slos  # noqa: E731
@@ -173,6 +176,7 @@ class Engine:
                 rollout=self._rollout,
                 policies=policies,
                 on_posted=self._intake.tell,
+                precedence=precedence,
                 clock_is_running=lambda: bool(self._clock.running),
                 workers_are_running=self._workers_are_running,
                 watching=self._watching,
@@ -397,6 +401,7 @@ def serve(settings: Settings) -> None:
         access_log=False,
         server_header=False,
         http=guarded_protocol(),
+        timeout_keep_alive=3600,  # the protocol's own is shorter, and looks for what has come before it hangs up
         ws="none",  # nothing here speaks it
         # A stop waits for the webhooks in flight, but not for ever.
         timeout_graceful_shutdown=5,

@@ -28,6 +28,7 @@ from slo_engine.evidence import Gatherer
 from slo_engine.evidence.answer import NAME as ANSWER
 from slo_engine.notifications import Evidence, Message, Missing, restored
 from slo_engine.notifications.routes import Routes, addressees
+from slo_engine.precedence import Precedence
 from slo_engine.scrub.outgoing import outgoing
 from slo_engine.store import Database, StoredMessage, StoreError, messages, outbox
 from slo_engine.store.leases import LEASE_SECONDS
@@ -36,6 +37,9 @@ from slo_engine.worker import Worker
 logger = logging.getLogger(__name__)
 
 STORE_RETRY_SECONDS = 1.0
+FEW = 4
+"""Messages that are begun at once while many notifications wait to be taken in."""
+
 MOST_IN_HAND = 500
 """Messages that are being completed; each has left within the evidence budget, whether it got a place or not."""
 UPDATE_SECONDS = 60.0
@@ -66,10 +70,12 @@ class Enrichment(Worker):
         update_after: float = UPDATE_SECONDS,
         reminders: Mapping[str, float] | None = None,
         holder: str | None = None,
+        precedence: Precedence | None = None,
     ) -> None:
         """``updated``: the sinks that get evidence which comes late; ``update_after``: seconds. ``reminders``: for each
         sink the seconds between two of what is only repeated; 0: as they come. ``holder``: the token of this engine."""
         super().__init__()
+        self._precedence = precedence or Precedence()
         self._updated = updated
         self._reminders = reminders or {}
         self._holder = holder or uuid4().hex
@@ -104,6 +110,10 @@ class Enrichment(Worker):
 
     async def _waiting(self) -> list[StoredMessage]:
         room = MOST_IN_HAND - len(self._in_hand)
+        if self._precedence.is_claimed:
+            # Pages are claimed first: what is not in hand yet can still be overtaken by one.
+            room = min(room, FEW)
+            await self._precedence.give_way(pieces=FEW)
         if room <= 0 or not await asyncio.to_thread(self._database.read, messages.are_gathering):
             return []
         claim = partial(messages.claim_gathering, limit=room, lease=LEASE_SECONDS, holder=self._holder)

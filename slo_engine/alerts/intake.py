@@ -13,10 +13,11 @@ from typing import Any, Protocol
 from sqlalchemy import Connection
 
 from slo_engine import telemetry
-from slo_engine.alerts.incidents import MOST_URGENT, Verdict, judged, states_of
+from slo_engine.alerts.incidents import MOST_URGENT, Verdict, judged, states_of, without_what_is_over
 from slo_engine.alerts.payload import AlertGroup, MalformedError, parse
 from slo_engine.alerts.unreadable import passed_on, passed_on_alert
 from slo_engine.notifications.alertmanager import ENRICHMENT
+from slo_engine.precedence import Precedence
 from slo_engine.scrub.outgoing import outgoing_text
 from slo_engine.store import Database, StoreError, alert_states, causes, inbox, messages
 from slo_engine.store.backends import StoreRefusedError
@@ -27,6 +28,8 @@ logger = logging.getLogger(__name__)
 STORE_RETRY_SECONDS = 1.0
 
 BATCH = 200
+BATCH_WHILE_MANY_WAIT = 20
+"""What is posted meanwhile waits for the commit of a batch."""
 BATCH_BYTES = 4 * 1024 * 1024
 """Bodies may be large: only a few are in memory at once."""
 
@@ -55,8 +58,15 @@ class Watcher(Protocol):
 class Intake(Worker):
     """Turns what was posted into messages."""
 
-    def __init__(self, database: Database, on_messages: Callable[[], None], watcher: Watcher | None = None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        on_messages: Callable[[], None],
+        watcher: Watcher | None = None,
+        precedence: Precedence | None = None,
+    ) -> None:
         super().__init__()
+        self._precedence = precedence or Precedence()
         self._database = database
         self._on_messages = on_messages
         self._watcher = watcher
@@ -74,7 +84,9 @@ class Intake(Worker):
 
     async def _work_off(self) -> bool:
         """The oldest bodies, at once or, when the store refuses one of them, one by one. False: there are none."""
-        pending = partial(inbox.next_pending, limit=BATCH, max_bytes=BATCH_BYTES)
+        await self._precedence.give_way(pieces=8)
+        batch = BATCH_WHILE_MANY_WAIT if self._precedence.is_claimed else BATCH
+        pending = partial(inbox.next_pending, limit=batch, max_bytes=BATCH_BYTES)
         posted = await asyncio.to_thread(self._database.read, pending)
         if not posted:
             return False
@@ -148,7 +160,8 @@ def _keep(
             if verdict.verdict is Verdict.NEW:
                 # Ids are known when all are kept: until then, they are counted from -1 down.
                 number = -1 - len(new)
-                new.append(_new_message(each.posted, group, verdict.repeats))
+                still_true = without_what_is_over(group, at, known)
+                new.append(_new_message(each.posted, still_true, group.identity, verdict.repeats))
                 after += [(number, each_after) for each_after in verdict.after]
                 states = states_of(group, number, at, known)
                 known |= {state.alert: state for state in states}
@@ -178,8 +191,8 @@ def _without_watchdog(connection: Connection, found: Read, watcher: Watcher) -> 
     return replace(found, groups=tuple(group for group in found.groups if not watcher.is_watchdog(group)))
 
 
-def _new_message(posted: inbox.Posted, group: AlertGroup, repeats: int) -> messages.NewMessage:
-    key = f"msg_{group.identity[:32]}"
+def _new_message(posted: inbox.Posted, group: AlertGroup, identity: str, repeats: int) -> messages.NewMessage:
+    key = f"msg_{identity[:32]}"
     return messages.NewMessage(
         received_at=posted.received_at,
         thread=group.thread,
@@ -190,7 +203,7 @@ def _new_message(posted: inbox.Posted, group: AlertGroup, repeats: int) -> messa
         inbox_id=posted.id,
         key=f"{key}_{repeats}" if repeats else key,
         priority=0 if any(alert.labels.get("severity") in MOST_URGENT for alert in group.alerts) else 1,
-        identity=group.identity,
+        identity=identity,
         repeats=repeats,
         alerts=tuple(dict.fromkeys(map(group.key_of, group.alerts))),
     )

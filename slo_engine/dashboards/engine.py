@@ -92,13 +92,15 @@ _NOTIFICATIONS = Row(
         ),
         Lines(
             id=44,
-            title="Sources without a name",
-            description="Posts of sources that the settings do not name. They are taken all the same.",
+            title="Unknown sources",
+            description="Requests to the path of a source that is not in the settings. They are taken all the same.",
             queries=(
                 Query(
-                    f"sum(increase(slo_engine_webhook_unknown_sources_total{{{_ENGINE}}}[$__rate_interval]))", "posts"
+                    f"sum(increase(slo_engine_webhook_unknown_sources_total{{{_ENGINE}}}[$__rate_interval]))",
+                    "requests",
                 ),
             ),
+            thresholds=((None, "transparent"), (1, "red")),
         ),
         Lines(
             id=10,
@@ -140,7 +142,7 @@ _NOTIFICATIONS = Row(
             nothing="no sink is configured",
         ),
         Lines(
-            id=29,
+            id=43,
             title="Waiting for a sink that is gone",
             description="Notifications for sinks that are not in the settings. `slo-engine deliveries resend` sends "
             "them to another.",

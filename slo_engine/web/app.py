@@ -57,7 +57,13 @@ def create_app(
     app.add_middleware(FewReaders)
     app.add_middleware(_SecurityHeaders)
     # Added last, so that it comes first.
-    app.add_middleware(WebhookDoor, database=services.database, doors=services.doors, on_posted=services.on_posted)
+    app.add_middleware(
+        WebhookDoor,
+        database=services.database,
+        doors=services.doors,
+        on_posted=services.on_posted,
+        precedence=services.precedence,
+    )
     return app
 
 

@@ -22,6 +22,8 @@ MAX_CONNECTIONS = 512
 HEAD_SECONDS = 10.0
 """From the connection, or the answer before, to the end of a request's headers."""
 
+GRACE_SECONDS = 0.2
+
 READING_SECONDS = 30.0
 """For a client to read anything of an answer that waits for it."""
 
@@ -116,7 +118,7 @@ class GuardedProtocol(HttpToolsProtocol):
         self._stop_waiting()
         self._waited = 0.0
         self.waiting[self] = None
-        self._timer = self.loop.call_later(self.head_seconds, self._give_up)
+        self._timer = self.loop.call_later(self.head_seconds, self._look_once_more)
 
     def _stop_waiting(self) -> None:
         self.waiting.pop(self, None)
@@ -128,6 +130,10 @@ class GuardedProtocol(HttpToolsProtocol):
         if self._reading is not None:
             self._reading.cancel()
             self._reading = None
+
+    def _look_once_more(self) -> None:
+        # Where all was held up, the timer is up before what has come meanwhile is read.
+        self._timer = self.loop.call_later(GRACE_SECONDS, self._give_up)
 
     def _give_up(self) -> None:
         self._waited += self.head_seconds

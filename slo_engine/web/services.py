@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from slo_engine.definitions.live import ActiveSlos, LiveSlos
 from slo_engine.posts.in_force import lines_in_force
 from slo_engine.posts.policies import Policy
+from slo_engine.precedence import Precedence
 from slo_engine.rollout.rollout import Rollout, RolloutStatus
 from slo_engine.status.board import StatusBoard
 from slo_engine.store import Database, budgets
@@ -40,6 +41,8 @@ class Services:
     orphans: Callable[[], Sequence[Orphans]]
     """What waits for other sinks."""
     on_posted: Callable[[], None]
+    precedence: Precedence
+    """Of who posts before what works in the background."""
     reload: Callable[[], Reloaded]
     """Read the SLO files again, and roll out their rules."""
     rollout: Rollout | None

@@ -22,6 +22,7 @@ from functools import partial
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from slo_engine import telemetry
+from slo_engine.precedence import Precedence
 from slo_engine.store import Database, StoreError, inbox
 from slo_engine.web.authorization import Doors, Header, is_from_a_page
 
@@ -86,8 +87,11 @@ class _DisconnectedError(Exception):
 class WebhookDoor:
     """Middleware that answers what comes to :data:`PATH` and below it, and hands on everything else."""
 
-    def __init__(self, app: ASGIApp, database: Database, doors: Doors, on_posted: Callable[[], None]) -> None:
+    def __init__(
+        self, app: ASGIApp, database: Database, doors: Doors, on_posted: Callable[[], None], precedence: Precedence
+    ) -> None:
         self._app = app
+        self._precedence = precedence
         self._doors = doors
         self._commits = _Commits(database, on_posted)
         self._in_flight = 0
@@ -137,7 +141,8 @@ class WebhookDoor:
         chunks: list[bytes] = []
         try:
             await self._read(receive, chunks)
-            await self._commits.add(inbox.Arrived(time.time(), b"".join(chunks), source))
+            with self._precedence:
+                await self._commits.add(inbox.Arrived(time.time(), b"".join(chunks), source))
         finally:
             self._in_flight -= sum(map(len, chunks))
 

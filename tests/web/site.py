@@ -20,6 +20,7 @@ from slo_engine.definitions.live import LiveSlos
 from slo_engine.delivery.orphans import OrphanWatch
 from slo_engine.notifications import Evidence, Message
 from slo_engine.posts.policies import Policy
+from slo_engine.precedence import Precedence
 from slo_engine.prometheus import PrometheusError, RangeResult, Result
 from slo_engine.status.board import StatusBoard
 from slo_engine.status.evaluate import RecordSource
@@ -78,6 +79,7 @@ class Site:
                 sinks=["sink", "other"],
                 orphans=lambda: self.orphans.found,
                 on_posted=self._tell,
+                precedence=Precedence(),
                 reload=self._reload,
                 rollout=None,
                 policies=policies,
@@ -152,7 +154,14 @@ class Site:
         port = free_port()
         http = guarded_protocol(**limits)
         config = uvicorn.Config(
-            self.app, host="127.0.0.1", port=port, http=http, ws="none", log_config=None, access_log=False
+            self.app,
+            host="127.0.0.1",
+            port=port,
+            http=http,
+            ws="none",
+            timeout_keep_alive=3600,
+            log_config=None,
+            access_log=False,
         )
         server = uvicorn.Server(config)
         thread = Thread(target=server.run, daemon=True)
