@@ -93,7 +93,7 @@ class Engine:
         """Open the store and read the SLO files. Raises SloEngineError."""
         self._settings = settings
         self._closing = ExitStack()
-        self._database = Database(settings.store.url)
+        self._database = Database(settings.store.address)
         self._replica = Replica(self._database)
         self._prometheus = Prometheus(settings.prometheus.connection())
         self._slos = LiveSlos(settings.slos, _note_slos)
@@ -107,6 +107,8 @@ class Engine:
                 telemetry.DELIVERIES.labels(each.name, outcome)
             for metric in (telemetry.DELIVERY_SECONDS, telemetry.DEAD_LETTERS):
                 metric.labels(each.name)
+            for gauge in (telemetry.SINK_HELD, telemetry.SINK_FAILURES):
+                gauge.labels(each.name)
             telemetry.TEMPLATE_FAILURES.labels(each.name)
             if each.fallback:
                 telemetry.FALLBACKS.labels(each.name)
@@ -223,6 +225,7 @@ class Engine:
             self._teller(),
             self._tell_intake,
             receivers=wanted.receivers,
+            watchdog=self._settings.watchdog.alert,
             source=wanted.source,
             port=self._settings.listen.port,
             public_url=self._settings.public_url,

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, Union
+from urllib.parse import quote
 
 import yaml
 from pydantic import (
@@ -175,6 +176,29 @@ class StoreSettings(SettingsSection):
     """``store``"""
 
     url: str = "sqlite:///slo-engine.db"
+    password: SecretStr | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _url_holds_no_password(cls, url: str) -> str:
+        if "@" in url and ":" in url.partition("://")[2].rpartition("@")[0]:
+            raise ValueError("holds a password, and addresses are shown: write it in store.password or password_file")
+        return url
+
+    @property
+    def address(self) -> str:
+        """The URL with the password, for the one place that connects."""
+        if self.password is None:
+            return self.url
+        scheme, _, rest = self.url.partition("://")
+        user, at, where = rest.rpartition("@")
+        return f"{scheme}://{user}:{quote(self.password.get_secret_value(), safe='')}{at}{where}"
+
+    @model_validator(mode="after")
+    def _password_has_its_user(self) -> Self:
+        if self.password is not None and "@" not in self.url:
+            raise ValueError("password: url names no user: write postgresql://<user>@<host>/<database>")
+        return self
 
 
 class RulerSettings(ConnectionSettings):

@@ -146,6 +146,7 @@ class Stack:
             "slos": [str(self._options.slos)],
             "prometheus": {"url": self.prometheus.url},
             "rules": {"write_to": str(self.rules), "reload": True},
+            "alertmanager": {"url": self.alertmanager.url, "receivers": ["slo-engine"]},
             "langfuse": {"url": self.langfuse_url, "public_key": self._environment["LANGFUSE_PUBLIC_KEY"]},
             "store": {"url": f"sqlite:///{self.folder / 'slo-engine.db'}"},
             "listen": {"port": port},

@@ -7,7 +7,7 @@ in time as it was when it began to send it: what comes last need not be the newe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from slo_engine.alerts.payload import Alert, AlertGroup, time_of
@@ -70,6 +70,24 @@ def is_stale(group: AlertGroup, at: float, known: Mapping[str, AlertState]) -> b
     return any(_is_over(alert, state, at) for alert, state in pairs) and all(
         _is_over(alert, state, at) or _is_known(alert, state) for alert, state in pairs
     )
+
+
+def without_what_is_over(group: AlertGroup, at: float, known: Mapping[str, AlertState]) -> AlertGroup:
+    """What a notification tells that is not over: of one that is late, a part may be. It would open or close again what
+    goes on otherwise."""
+    states = [known.get(group.key_of(alert)) for alert in group.alerts]
+    is_over = [_is_over(alert, state, at) for alert, state in zip(group.alerts, states, strict=True)]
+    if not any(is_over):
+        return group
+    alerts = tuple(alert for alert, over in zip(group.alerts, is_over, strict=True) if not over)
+    raw = [each for each, over in zip(group.raw["alerts"], is_over, strict=True) if not over]
+    # The alerts of the group whose end was told too late still fire.
+    fires = any(
+        over and state is not None and state.status == "firing" and state.thread == group.thread
+        for state, over in zip(states, is_over, strict=True)
+    )
+    status = "firing" if fires or any(alert.is_firing for alert in alerts) else "resolved"
+    return replace(group, status=status, alerts=alerts, raw={**group.raw, "status": status, "alerts": raw})
 
 
 def states_of(group: AlertGroup, message_id: int, at: float, known: Mapping[str, AlertState]) -> list[AlertState]:

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from sqlalchemy import Connection
 
 from slo_engine import telemetry
-from slo_engine.alerts.incidents import MOST_URGENT, Verdict, judged, states_of
+from slo_engine.alerts.incidents import MOST_URGENT, Verdict, judged, states_of, without_what_is_over
 from slo_engine.alerts.payload import AlertGroup, MalformedError, parse
 from slo_engine.alerts.unreadable import passed_on, passed_on_alert
 from slo_engine.notifications.alertmanager import ENRICHMENT
@@ -160,7 +160,8 @@ def _keep(
             if verdict.verdict is Verdict.NEW:
                 # Ids are known when all are kept: until then, they are counted from -1 down.
                 number = -1 - len(new)
-                new.append(_new_message(each.posted, group, verdict.repeats))
+                still_true = without_what_is_over(group, at, known)
+                new.append(_new_message(each.posted, still_true, group.identity, verdict.repeats))
                 after += [(number, each_after) for each_after in verdict.after]
                 states = states_of(group, number, at, known)
                 known |= {state.alert: state for state in states}
@@ -190,8 +191,8 @@ def _without_watchdog(connection: Connection, found: Read, watcher: Watcher) -> 
     return replace(found, groups=tuple(group for group in found.groups if not watcher.is_watchdog(group)))
 
 
-def _new_message(posted: inbox.Posted, group: AlertGroup, repeats: int) -> messages.NewMessage:
-    key = f"msg_{group.identity[:32]}"
+def _new_message(posted: inbox.Posted, group: AlertGroup, identity: str, repeats: int) -> messages.NewMessage:
+    key = f"msg_{identity[:32]}"
     return messages.NewMessage(
         received_at=posted.received_at,
         thread=group.thread,
@@ -202,7 +203,7 @@ def _new_message(posted: inbox.Posted, group: AlertGroup, repeats: int) -> messa
         inbox_id=posted.id,
         key=f"{key}_{repeats}" if repeats else key,
         priority=0 if any(alert.labels.get("severity") in MOST_URGENT for alert in group.alerts) else 1,
-        identity=group.identity,
+        identity=identity,
         repeats=repeats,
         alerts=tuple(dict.fromkeys(map(group.key_of, group.alerts))),
     )

@@ -124,7 +124,7 @@ def _in_force(settings: Settings, slos: SloSet, statuses: Sequence[SloStatus]) -
     if not policies:
         return []
     try:
-        return lines_in_force(policies, slos, StoreReader(settings.store.url).read(budgets.states), statuses)
+        return lines_in_force(policies, slos, StoreReader(settings.store.address).read(budgets.states), statuses)
     except StoreError as error:
         output.note(f"without budget policies: {error}")
         return []

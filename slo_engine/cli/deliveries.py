@@ -71,7 +71,7 @@ def list_(
         settings = _settings(config)
         chosen = deliveries.Selection(_states(state), None, sink, _moment(since, "--since"), _moment(until, "--until"))
     with failures():
-        reader = StoreReader(settings.store.url)
+        reader = StoreReader(settings.store.address)
         found = reader.read(lambda connection: deliveries.find(connection, chosen, limit))
         total = reader.read(lambda connection: deliveries.count(connection, chosen))
     if as_json:
@@ -98,7 +98,7 @@ def show(
     with usage_errors():
         settings = _settings(config)
     with failures():
-        reader = StoreReader(settings.store.url)
+        reader = StoreReader(settings.store.address)
         chosen = deliveries.Selection(ids=[delivery])
         found = reader.read(lambda connection: deliveries.find(connection, chosen, 1))
         if not found:
@@ -157,7 +157,7 @@ def resend(
         times = _moment(since, "--since"), _moment(until, "--until")
         chosen = Selection(states, ids or None, sink, *times)
     with failures():
-        store = StoreWriter(settings.store.url)
+        store = StoreWriter(settings.store.address)
         number = store.read(lambda connection: deliveries.count(connection, chosen))
     with usage_errors():
         if not yes and number:

@@ -79,7 +79,7 @@ def report(
         settings = load_settings(config or settings_here())
     with failures():
         slos = load(paths_in(settings, paths))
-        store = _store(settings.store.url)
+        store = _store(settings.store.address)
         with closing(Prometheus(settings.prometheus.connection())) as source, _told() as tell:
             made = make(slos, _Counted(source, tell), store.read if store else None, chosen, now)
         _write(made, wanted, target)

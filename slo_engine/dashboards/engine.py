@@ -91,6 +91,18 @@ _NOTIFICATIONS = Row(
             queries=(_events("slo_engine_webhook_requests_total", "result", "{{result}}"),),
         ),
         Lines(
+            id=44,
+            title="Unknown sources",
+            description="Requests to the path of a source that is not in the settings. They are taken all the same.",
+            queries=(
+                Query(
+                    f"sum(increase(slo_engine_webhook_unknown_sources_total{{{_ENGINE}}}[$__rate_interval]))",
+                    "requests",
+                ),
+            ),
+            thresholds=((None, "transparent"), (1, "red")),
+        ),
+        Lines(
             id=10,
             title="Waiting",
             description="Posted bodies that are not read yet, and notifications that gather evidence.",
@@ -99,7 +111,7 @@ _NOTIFICATIONS = Row(
         Lines(
             id=11,
             title="Bodies that were not understood",
-            description="They are kept and shown on the page; nobody is notified of what they say.",
+            description="They are passed on as they are, kept, and shown on the page.",
             queries=(
                 Query(f"sum(increase(slo_engine_inbox_quarantined_total{{{_ENGINE}}}[$__rate_interval]))", "bodies"),
             ),
@@ -130,7 +142,7 @@ _NOTIFICATIONS = Row(
             nothing="no sink is configured",
         ),
         Lines(
-            id=29,
+            id=43,
             title="Waiting for a sink that is gone",
             description="Notifications for sinks that are not in the settings. `slo-engine deliveries resend` sends "
             "them to another.",
@@ -161,6 +173,126 @@ _SPARES = Row(
             queries=(_events("slo_engine_template_failures_total", "sink", "{{sink}}"),),
             nothing="no sink is configured",
             thresholds=((None, "transparent"), (1, "red")),
+        ),
+    ),
+)
+
+_DELAYS = Row(
+    43,
+    "Delays, and sinks that do not take what they are sent",
+    (
+        Lines(
+            id=30,
+            title="From Alertmanager to the sink",
+            description="How long the slowest 5 % of deliveries took, by sink.",
+            queries=(
+                Query(
+                    f"histogram_quantile(0.95, sum by (sink, le) "
+                    f"(rate(slo_engine_delivery_seconds_bucket{{{_ENGINE}}}[$__rate_interval]))) >= 0",
+                    "{{sink}} p95",
+                ),
+            ),
+            unit="s",
+            nothing="nothing has been delivered",
+        ),
+        Lines(
+            id=31,
+            title="The oldest that waits",
+            description="Posted bodies, notifications that gather evidence, deliveries to a sink.",
+            queries=(
+                Query(f"max by (step, sink) (slo_engine_oldest_waiting_seconds{{{_ENGINE}}})", "{{step}} {{sink}}"),
+            ),
+            unit="s",
+            thresholds=((None, "transparent"), (180, "red")),
+            show_thresholds=True,
+        ),
+        Lines(
+            id=32,
+            title="Sinks that are held back",
+            description="1 while deliveries wait because the sink failed again and again, or asked for it.",
+            queries=(Query(f"max by (sink) (slo_engine_sink_held{{{_ENGINE}}})", "{{sink}}"),),
+            thresholds=((None, "transparent"), (1, "red")),
+            nothing="no sink is configured",
+        ),
+        Lines(
+            id=33,
+            title="Failures in a row",
+            description="Failed attempts since the sink last took something.",
+            queries=(Query(f"max by (sink) (slo_engine_sink_failures{{{_ENGINE}}})", "{{sink}}"),),
+            nothing="no sink is configured",
+        ),
+        Lines(
+            id=34,
+            title="Given up",
+            description="Notifications that became dead letters.",
+            queries=(_events("slo_engine_dead_letters_total", "sink", "{{sink}}"),),
+            thresholds=((None, "transparent"), (1, "red")),
+            nothing="no sink is configured",
+        ),
+        Lines(
+            id=35,
+            title="Not news",
+            description="Notifications that were not delivered: those of the other Alertmanager of a cluster (twin), "
+            "and what had ended already when it came (stale).",
+            queries=(_events("slo_engine_dropped_notifications_total", "reason", "{{reason}}"),),
+        ),
+    ),
+)
+
+_WATCHERS = Row(
+    36,
+    "What watches the engine",
+    (
+        Stat(
+            id=37,
+            title="Watchdog",
+            description="Since the always-firing alert of Prometheus last came through Alertmanager.",
+            queries=(
+                Query(
+                    f"time() - (max(slo_engine_watchdog_last_arrival_timestamp_seconds{{{_ENGINE}}}) > 0)", "seconds"
+                ),
+            ),
+            unit="s",
+            decimals=0,
+            thresholds=((None, "green"), (180, "orange"), (300, "red")),
+            nothing="it has not come yet",
+        ),
+        Stat(
+            id=38,
+            title="Watchdog is silent",
+            description="Whether it has stayed away for so long that somebody was told.",
+            queries=(Query(f"max(slo_engine_watchdog_silent{{{_ENGINE}}})", "silent"),),
+            thresholds=_FAULT,
+        ),
+        Stat(
+            id=39,
+            title="Alertmanager can be read",
+            description="By its number in the settings.",
+            queries=(Query(f"max by (alertmanager) (slo_engine_alertmanager_up{{{_ENGINE}}})", "{{alertmanager}}"),),
+            text=_FINE_OR_NOT,
+            nothing="no Alertmanager is configured",
+        ),
+        Stat(
+            id=40,
+            title="Leaders of the clock",
+            description="Of the engines that share a store, one keeps the history and posts.",
+            queries=(Query(f"sum(slo_engine_leads{{{_ENGINE}}})", "leaders"),),
+        ),
+        Lines(
+            id=41,
+            title="Alerts that Alertmanager did not send",
+            description="The engine found them in its API, and passed them on.",
+            queries=(
+                Query(f"sum(increase(slo_engine_reconciled_alerts_total{{{_ENGINE}}}[$__rate_interval]))", "alerts"),
+            ),
+            thresholds=((None, "transparent"), (1, "red")),
+        ),
+        Lines(
+            id=42,
+            title="Heartbeats",
+            description="To the service outside: sent, failed, or withheld because the engine was not healthy.",
+            queries=(_events("slo_engine_heartbeats_total", "result", "{{result}}"),),
+            nothing="no heartbeat is configured",
         ),
     ),
 )
@@ -268,6 +400,6 @@ ENGINE = Dashboard(
             multi=True,
         ),
     ),
-    rows=(_STATE, _NOTIFICATIONS, _SPARES, _EVIDENCE, _CLOCK),
+    rows=(_STATE, _NOTIFICATIONS, _DELAYS, _WATCHERS, _SPARES, _EVIDENCE, _CLOCK),
     alerts=None,
 )

@@ -25,9 +25,9 @@ MAX_RETRY_AFTER = 3600.0
 
 TOO_MANY = 429
 TOO_LARGE = 413
-BY_PEOPLE = frozenset({404, 405, 410, TOO_LARGE})
-"""4xx answers that are about the address, or a limit of a proxy before it, and not about what was sent; beside those
-about credentials and redirects."""
+BY_PEOPLE = frozenset({402, 404, 405, 410, TOO_LARGE})
+"""4xx answers that are about the account, the address, or a limit of a proxy before it, and not about what was sent;
+beside those about credentials and redirects."""
 
 MAX_ANSWER_BYTES = 256 * 1024
 """No sink has more to say than a few lines."""
@@ -120,6 +120,8 @@ class HttpSender:
             return Retry(self.said(answer), wait_of(answer), is_limit=answer.status == TOO_MANY)
         said = said_in(answer.body, self.connection)
         reason = explained(answer.status, self.connection, said=said, credentials=self._credentials)
+        if reason != self.said(answer):  # advice is for somebody who can change a setting
+            return Misconfigured(reason)
         return not_taken(answer.status, reason)
 
     def said(self, answer: Answer) -> str:

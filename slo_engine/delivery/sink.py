@@ -1,4 +1,4 @@
-"""What a sink is: one method, three answers."""
+"""What a sink is: one method, four answers."""
 
 from __future__ import annotations
 

@@ -44,6 +44,8 @@ class database_now(ColumnElement[float]):  # noqa: N801 - it is written as SQL's
 
     type = Double()
     inherit_cache = True
+    # All of them are alike. Without it, no statement that has one is cached: each would be compiled anew, for 5 ms.
+    _traverse_internals: Any = []  # noqa: RUF012
 
 
 @compiles(database_now, "sqlite")

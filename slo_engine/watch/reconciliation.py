@@ -73,18 +73,21 @@ class Reconciliation:
         on_posted: Callable[[], None],
         *,
         receivers: Sequence[str] = (),
+        watchdog: str = "Watchdog",
         source: str | None = None,
         port: int = 0,
         public_url: str | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         """``receivers``: those that post to this engine; empty: those whose address says so, by ``port`` and
-        ``public_url``. ``source``: the name under which they post; None: any."""
+        ``public_url``. ``watchdog``: the alert that is noted elsewhere, and never made up. ``source``: the name under
+        which they post; None: any."""
         self._alertmanagers = alertmanagers
         self._database = database
         self._teller = teller
         self._on_posted = on_posted
         self._receivers = frozenset(receivers)
+        self._watchdog = watchdog
         self._source = source
         self._port = port
         self._public_url = public_url
@@ -163,7 +166,12 @@ class Reconciliation:
             return
         if not ours:
             return
-        placed = [each for alert in answer.alerts.values() for each in _places(alert, answer.configuration, ours)]
+        placed = [
+            each
+            for alert in answer.alerts.values()
+            if alert.labels.get("alertname") != self._watchdog
+            for each in _places(alert, answer.configuration, ours)
+        ]
         self._expectations.look(now, placed, self._began(now))
         self._follow(placed, answer.configuration, now)
         unread = self._database.read(watching.oldest_unread)

@@ -123,7 +123,7 @@ class Configuration:
         for receiver, webhooks in self.webhooks.items():
             for webhook in webhooks:
                 parts = urlsplit(webhook.url)
-                if parts.path.rstrip("/") != WEBHOOK_PATH:
+                if parts.path.rstrip("/") != WEBHOOK_PATH and not parts.path.startswith(f"{WEBHOOK_PATH}/"):
                     continue
                 if parts.netloc == public:
                     ours.setdefault("", set()).add(receiver)

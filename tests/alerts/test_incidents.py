@@ -65,7 +65,7 @@ def take(
     counts: dict[Verdict, int] = {}
     while pending := database.read(partial(inbox.next_pending, limit=100 if at_once else 1)):
         found = [read(each) for each in pending]
-        new, _ = database.write(partial(_keep, found=found, lock=database.lock))
+        new, _ = database.write(partial(_keep, found=found, lock=database.lock, watcher=None))
         counts = {verdict: counts.get(verdict, 0) + new.get(verdict, 0) for verdict in Verdict}
     return counts
 
@@ -221,3 +221,27 @@ def test_pages_leave_first_wherever_they_wait(database: Database) -> None:
         database.write(partial(messages.finish, message_id=each.id, content=each.content, sinks=["sink"], now=T0))
     claimed = database.write(partial(outbox.claim, sink="sink", limit=9, lease=60.0, holder="us")).claims
     assert [each.message.content["payload"]["groupKey"] for each in claimed] == ["p", "t"]
+
+
+def told(database: Database) -> list[tuple[str, list[tuple[str, str]]]]:
+    """The kind of each message, and what it says of each alert."""
+    found = database.read(partial(messages.newest, limit=100))[::-1]
+    return [
+        (each.kind, [(alert["labels"]["alertname"], alert["status"]) for alert in each.content["payload"]["alerts"]])
+        for each in found
+    ]
+
+
+def test_late_end_of_one_alert_does_not_close_the_incident_of_another_that_has_begun_again(database: Database) -> None:
+    take(database, (0, group(alert("a"), alert("b"))))
+    take(database, (70, group(alert("a", began=10, ended=0), key="{}:{}")))
+    take(database, (80, group(alert("a", "resolved", ended=5), alert("b", "resolved", ended=5), peer="b")))
+    assert told(database)[1:] == [("firing", [("a", "firing")]), ("firing", [("b", "resolved")])]
+
+
+def test_alert_that_is_over_is_not_told_again_by_what_is_news_of_another(database: Database) -> None:
+    take(database, (0, group(alert("a"))), (60, group(alert("a", "resolved"))))
+    take(database, (90, group(alert("a"), alert("b"), peer="b")))
+    assert told(database)[2:] == [("firing", [("b", "firing")])]
+    take(database, (150, group(alert("a", "resolved"), alert("b", "resolved"), peer="b")))
+    assert told(database)[3:] == [("resolved", [("a", "resolved"), ("b", "resolved")])]

@@ -43,7 +43,7 @@ def test_help_and_version() -> None:
 def test_validate_says_that_all_is_fine() -> None:
     done = run("validate", "slos")
     assert (done.returncode, done.stdout) == (0, "")
-    assert "5 SLOs and 6 thresholds, all fine" in done.stderr
+    assert "7 SLOs and 26 thresholds, all fine" in done.stderr
 
 
 def test_validate_as_json_for_scripts(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_validate_as_json_for_scripts(tmp_path: Path) -> None:
 
 def test_rules_check_fails_after_a_hand_edit_and_shows_it(tmp_path: Path) -> None:
     written = run("rules", "generate", "slos", "--out", str(tmp_path))
-    assert written.stdout == f"{tmp_path / 'agents.yaml'}\n"
+    assert written.stdout.splitlines() == [str(tmp_path / "agents.yaml"), str(tmp_path / "slo-engine.yaml")]
     assert run("rules", "check", "slos", "--out", str(tmp_path)).returncode == 0
     rules = tmp_path / "agents.yaml"
     edited = rules.read_text().replace("0.15", "0.95")

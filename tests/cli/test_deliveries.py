@@ -23,6 +23,8 @@ from tests.cli.test_commands import ROOT, run
 from tests.store.claims import claim
 from tests.web.site import SLOS, Site
 
+pytestmark = pytest.mark.takes(seconds=20)
+
 SINKS = [{"name": name, "type": "webhook", "url": "http://127.0.0.1:1/hook"} for name in ("pager", "chat")]
 
 

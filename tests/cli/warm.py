@@ -21,6 +21,7 @@ from pathlib import Path
 _FORKING = """
 import json, os, runpy, sys, warnings
 import slo_engine.engine, slo_engine.cli.app, slo_engine.cli.rules, slo_engine.cli.replay_output
+import alembic.script
 import slo_engine.convert.importers, slo_engine.convert.exporters.openslo, slo_engine.rules.unit_tests, rich.table
 
 warnings.simplefilter("ignore", RuntimeWarning)  # of runpy, that the module it runs is loaded already

@@ -35,9 +35,12 @@ def places(problems: tuple[Problem, ...]) -> list[str]:
 def test_the_shipped_slos_load() -> None:
     loaded = load([SHIPPED])
 
-    assert [each.name for each in loaded.slos] == ["success", "latency", "tool-calls", "spend", "answers"]
-    assert loaded.services == ("agents",)
-    assert len(loaded.thresholds) == 6
+    assert [each.name for each in loaded.slos if each.service == "agents"] == [
+        *("success", "latency", "tool-calls", "spend", "answers")
+    ]
+    assert [each.name for each in loaded.slos if each.service == "slo-engine"] == ["accepted-webhooks", "delivery"]
+    assert loaded.services == ("agents", "slo-engine")
+    assert len([each for each in loaded.thresholds if each.service == "agents"]) == 6
     success = loaded.find("agents", "success")
     assert success is not None
     assert success.objective_for({"agent_type": "batch_agent"}) == 95

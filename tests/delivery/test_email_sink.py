@@ -10,6 +10,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from html.parser import HTMLParser
@@ -19,7 +20,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
-from slo_engine.delivery import Delivered, Outcome, Refused, Retry, sink_of
+from slo_engine.delivery import Delivered, Misconfigured, Outcome, Refused, Retry, sink_of
 from slo_engine.delivery import png as pictures
 from slo_engine.delivery.courier import Courier
 from slo_engine.delivery.forms import Forms
@@ -42,6 +43,7 @@ from tests.delivery.fakes.incident import (
     hostile_post,
 )
 from tests.delivery.fakes.mail import PASSWORD, Mailbox, mail_server
+from tests.delivery.fakes.messages import REMARKS
 from tests.delivery.test_courier import delivered, run_until
 
 SENDER, TO = "slo-engine <slo@example.com>", ["a@example.com", "On-call <b@example.com>"]
@@ -182,6 +184,15 @@ def test_text_and_html_hold_the_reason_the_facts_and_all_links(box: Mailbox, por
     assert 'style="' in page
 
 
+@pytest.mark.parametrize("message", [FIRING, RESOLVED, DIGEST])
+def test_what_is_to_be_said_of_a_delivery_stands_in_text_and_html(box: Mailbox, port: int, message: Message) -> None:
+    send(sink_at(port), replace(message, remarks=(*REMARKS, "<b>not bold</b>")))
+    text, page = (part(box.mails[0], form) for form in ("plain", "html"))
+    assert [each for each in text.splitlines() if each in REMARKS] == list(REMARKS)
+    assert all(f">{each}</p>" in page for each in REMARKS)
+    assert "&lt;b&gt;not bold" in page
+
+
 @pytest.mark.parametrize("message", [DIGEST, STATUS])
 def test_a_post_about_budgets_shows_them_as_a_picture(box: Mailbox, port: int, message: Message) -> None:
     send(sink_at(port), message)
@@ -257,12 +268,20 @@ def test_a_certificate_that_is_not_in_order_is_told_in_the_words_of_every_connec
 
 def test_a_server_without_tls_gets_no_mail_when_tls_is_asked_for(box: Mailbox, port: int) -> None:
     outcome = send(sink_at(port, tls="starttls"))
-    assert isinstance(outcome, Retry)
+    assert isinstance(outcome, Misconfigured)
     assert "does not offer STARTTLS: set tls: implicit" in outcome.reason
     outcome = send(sink_at(port, tls="implicit"))
     assert isinstance(outcome, Retry)
     assert "does not begin with TLS: set tls: starttls, or check the port" in outcome.reason
     assert box.mails == []
+
+
+def test_a_server_that_takes_no_login_is_for_somebody_to_change() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        threading.Thread(target=_takes_and_hangs, args=(listening,), daemon=True).start()
+        outcome = send(sink_at(listening.getsockname()[1], login=("slo", PASSWORD)))
+    assert isinstance(outcome, Misconfigured)
+    assert outcome.reason.endswith("it takes no login here: check port and tls, or leave out username and password")
 
 
 def test_nobody_there_is_tried_again() -> None:
@@ -306,21 +325,26 @@ REPLIES = [
     ("on_data", "451 4.3.0 try later", Retry, "451 4.3.0 try later"),
     ("on_data", "452 4.3.1 no room", Retry, "452 4.3.1 no room"),
     ("on_data", "550 5.7.1 spam", Refused, "550 5.7.1 spam"),
-    ("on_data", "552 5.3.4 too big", Refused, "552 5.3.4 too big: the mail is larger than it takes"),
+    ("on_data", "552 5.3.4 too big", Misconfigured, "552 5.3.4 too big: the mail is larger than it takes"),
     ("on_data", "554 5.6.0 no", Refused, "554 5.6.0 no"),
     ("on_sender", "450 4.1.8 later", Retry, "450 4.1.8 later"),
-    ("on_sender", "550 5.1.8 who", Refused, "does not accept the sender slo@example.com: check from"),
-    ("on_sender", "552 5.3.4 too big", Refused, "the mail is larger than it takes"),
-    ("on_sender", "530 5.7.0 log in", Refused, "it wants a login or TLS: set username and password, and tls"),
+    ("on_sender", "550 5.1.8 who", Misconfigured, "does not accept the sender slo@example.com: check from"),
+    ("on_sender", "552 5.3.4 too big", Misconfigured, "the mail is larger than it takes"),
+    ("on_sender", "530 5.7.0 log in", Misconfigured, "it wants a login or TLS: set username and password, and tls"),
     ("on_login", "454 4.7.0 later", Retry, "454 4.7.0 later"),
-    ("on_login", "535 5.7.8 no", Refused, "535 5.7.8 no: it does not accept the login: check username and password"),
-    ("on_login", "534 5.7.9 no", Refused, "it may want a password for applications"),
+    (
+        "on_login",
+        "535 5.7.8 no",
+        Misconfigured,
+        "it does not accept the login: check username and password",
+    ),
+    ("on_login", "534 5.7.9 no", Misconfigured, "it may want a password for applications"),
 ]
 
 
 @pytest.mark.parametrize(("when", "reply", "verdict", "said"), REPLIES)
 def test_each_reply_has_its_verdict_and_what_to_do(
-    box: Mailbox, authority: Authority, when: str, reply: str, verdict: type[Retry | Refused], said: str
+    box: Mailbox, authority: Authority, when: str, reply: str, verdict: type[Retry | Misconfigured | Refused], said: str
 ) -> None:
     setattr(box, when, reply)
     certificate = authority.certificate("127.0.0.1")
@@ -329,11 +353,12 @@ def test_each_reply_has_its_verdict_and_what_to_do(
         outcome = send(sink_at(port, tls="implicit", ca_file=authority.ca_file, login=login))
     assert isinstance(outcome, verdict)
     assert said in outcome.reason
+    assert not isinstance(outcome, Misconfigured) or outcome.is_too_large == reply.startswith("552")
     assert f"the mail server 127.0.0.1:{port}" in outcome.reason
 
 
-@pytest.mark.parametrize(("greeting", "verdict"), [("554 no mail here", Refused), ("421 busy", Retry)])
-def test_a_server_that_does_not_want_to_talk_is_no_riddle(greeting: str, verdict: type[Retry | Refused]) -> None:
+@pytest.mark.parametrize(("greeting", "verdict"), [("554 no mail here", Misconfigured), ("421 busy", Retry)])
+def test_a_server_that_does_not_want_to_talk_is_no_riddle(greeting: str, verdict: type[Retry | Misconfigured]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listening:
         threading.Thread(target=_greets, args=(listening, greeting), daemon=True).start()
         outcome = send(sink_at(listening.getsockname()[1]))
@@ -348,10 +373,10 @@ def _greets(listening: socket.socket, greeting: str) -> None:
         connection.recv(1000)
 
 
-def test_when_no_recipient_is_accepted_the_mail_is_refused_or_tried_again(box: Mailbox, port: int) -> None:
+def test_when_no_recipient_is_accepted_somebody_has_to_change_to_or_it_is_tried_again(box: Mailbox, port: int) -> None:
     box.on_recipient = {"a@example.com": "550 5.1.1 unknown", "b@example.com": "550 5.1.1 unknown"}
     outcome = send(sink_at(port))
-    assert isinstance(outcome, Refused)
+    assert isinstance(outcome, Misconfigured)
     assert "it does not accept a@example.com, b@example.com: check to" in outcome.reason
     box.on_recipient["b@example.com"] = "450 4.2.0 greylisted"
     assert isinstance(send(sink_at(port)), Retry)

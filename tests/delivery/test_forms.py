@@ -81,6 +81,12 @@ def test_a_template_that_fails_on_a_message_is_left_so_that_the_message_leaves(
     assert "the template firing.title failed" in caplog.text
 
 
+def test_remarks_are_there_for_a_template_and_escaped_as_all_else() -> None:
+    found = forms("{% for each in remarks %}{{ bold(each) }}{% endfor %}")
+    assert found.write("title", sample("firing")) == ""
+    assert found.write("title", replace(sample("firing"), remarks=("Late <b>",))) == "<b>Late &lt;b&gt;</b>"
+
+
 def test_a_template_is_read_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "title.j2"
     file.write_text("{{ title }}!")

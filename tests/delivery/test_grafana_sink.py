@@ -15,7 +15,7 @@ import yaml
 from hypothesis import given, settings
 
 from slo_engine.connect import Connection
-from slo_engine.delivery import Delivered, Outcome, Refused, Retry, sink_of
+from slo_engine.delivery import Delivered, Misconfigured, Outcome, Refused, Retry, sink_of
 from slo_engine.delivery.sinks.grafana import LONGEST_LINKS, LONGEST_TAGS, LONGEST_TEXT, GrafanaSink
 from slo_engine.notifications import Message
 from slo_engine.settings import SettingsError, load_settings
@@ -147,15 +147,16 @@ def test_the_token_is_sent_and_shown_nowhere(caplog: pytest.LogCaptureFixture) -
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        (httpx.Response(429, headers={"retry-after": "3"}), Retry("HTTP 429", 3.0)),
+        (httpx.Response(429, headers={"retry-after": "3"}), Retry("HTTP 429", 3.0, is_limit=True)),
         (httpx.Response(408), Retry("HTTP 408")),
         (httpx.Response(500), Retry("HTTP 500")),
         (httpx.Response(503), Retry("HTTP 503")),
+        (httpx.Response(413), Misconfigured("HTTP 413", is_too_large=True)),
         (httpx.Response(400, text="bad tags"), Refused("HTTP 400 (bad tags)")),
-        (httpx.Response(401), Refused("HTTP 401: it does not accept the token: check token")),
-        (httpx.Response(403), Refused("HTTP 403: these credentials may not do that")),
-        (httpx.Response(404), Refused("HTTP 404")),
-        (httpx.Response(302), Refused("HTTP 302: it redirects: write its final address in url")),
+        (httpx.Response(401), Misconfigured("HTTP 401: it does not accept the token: check token")),
+        (httpx.Response(403), Misconfigured("HTTP 403: these credentials may not do that")),
+        (httpx.Response(404), Misconfigured("HTTP 404")),
+        (httpx.Response(302), Misconfigured("HTTP 302: it redirects: write its final address in url")),
     ],
 )
 def test_each_status_has_its_verdict(answer: httpx.Response, expected: Outcome) -> None:

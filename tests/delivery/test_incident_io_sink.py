@@ -13,12 +13,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from pydantic import ValidationError
 
-from slo_engine.delivery import Delivered, Refused, Retry
+from slo_engine.delivery import Delivered, Misconfigured, Refused, Retry
 from slo_engine.delivery.sinks.incident_io import IncidentIoSink, IncidentIoSinkSettings
 from slo_engine.logs import JsonFormatter
 from slo_engine.notifications import Message, outline
 from slo_engine.settings import secrets_of
-from tests.delivery.fakes.messages import FIRING, POSTS, RESOLVED, UPDATE, hostile, messages
+from tests.delivery.fakes.messages import FIRING, POSTS, REMARKS, RESOLVED, UPDATE, hostile, messages
 from tests.delivery.fakes.pagers import ALERT_SOURCE, INCIDENT_IO_TOKEN, LARGEST, IncidentIoService, problems
 from tests.delivery.fakes.service import Reply, tell
 
@@ -125,11 +125,13 @@ def test_an_event_that_is_not_understood_is_refused_with_the_fields(incident_io:
     assert outcome == Refused("incident.io refuses the event: title: title must be set; odd; x")
 
 
-def test_an_unknown_source_and_a_wrong_token_say_which_setting_to_check(incident_io: IncidentIoService) -> None:
+def test_an_unknown_source_and_a_wrong_token_are_for_somebody_to_change_and_say_which_setting(
+    incident_io: IncidentIoService,
+) -> None:
     (unknown,) = tell(sink_for(incident_io, alert_source="01OTHER"), FIRING)
-    assert unknown == Refused("HTTP 404: incident.io has no such alert source: check alert_source")
+    assert unknown == Misconfigured("HTTP 404: incident.io has no such alert source: check alert_source")
     (wrong,) = tell(sink_for(incident_io, token="other"), FIRING)
-    assert isinstance(wrong, Refused)
+    assert isinstance(wrong, Misconfigured)
     assert wrong.reason.endswith("it does not accept token: check it")
 
 
@@ -138,15 +140,30 @@ def test_statuses_about_the_moment_are_tried_again_after_the_time_that_is_asked_
     incident_io: IncidentIoService, status: int
 ) -> None:
     incident_io.script = [Reply(status, "", {"retry-after": "9"})]
-    assert tell(sink_for(incident_io), FIRING) == [Retry(f"HTTP {status}", 9.0)]
+    assert tell(sink_for(incident_io), FIRING) == [Retry(f"HTTP {status}", 9.0, is_limit=status == 429)]
 
 
-@pytest.mark.parametrize("status", [301, 400, 402, 403, 404, 410, 413, 422])
-def test_statuses_that_stay_are_refused(incident_io: IncidentIoService, status: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [
+        (400, Refused),
+        (422, Refused),
+        *((status, Misconfigured) for status in (301, 402, 403, 404, 410, 413)),
+    ],
+)
+def test_statuses_that_stay_are_about_the_event_or_for_somebody_to_change(
+    incident_io: IncidentIoService, status: int, verdict: type[Misconfigured | Refused]
+) -> None:
     incident_io.script = [Reply(status, "not so")]
     (outcome,) = tell(sink_for(incident_io), FIRING)
-    assert isinstance(outcome, Refused)
+    assert isinstance(outcome, verdict)
     assert f"HTTP {status}" in outcome.reason
+
+
+def test_what_is_to_be_said_of_a_delivery_stands_above_the_rest(incident_io: IncidentIoService) -> None:
+    tell(sink_for(incident_io), replace(FIRING, remarks=REMARKS), replace(RESOLVED, remarks=REMARKS))
+    for event in incident_io.bodies:
+        assert event["description"].splitlines()[:2] == [f"{each}  " for each in REMARKS]
 
 
 @pytest.mark.parametrize("body", ["", "<html>login</html>", "[]", "{}", '{"status": "failed"}'])

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from slo_engine.delivery import Delivered, Refused, Retry
+from slo_engine.delivery import Delivered, Misconfigured, Refused, Retry
 from slo_engine.delivery.sinks.opsgenie import OpsgenieSink, OpsgenieSinkSettings
 from slo_engine.logs import JsonFormatter
 from slo_engine.notifications import Message, outline
 from slo_engine.settings import secrets_of
-from tests.delivery.fakes.messages import FIRING, POSTS, RESOLVED, UPDATE, hostile, messages
+from tests.delivery.fakes.messages import FIRING, POSTS, REMARKS, RESOLVED, UPDATE, hostile, messages
 from tests.delivery.fakes.pagers import GENIE_KEY, OpsgenieService, problems
 from tests.delivery.fakes.service import Reply, as_json, tell
 
@@ -155,22 +155,47 @@ def test_statuses_about_the_moment_are_tried_again_after_the_time_that_is_asked_
     opsgenie: OpsgenieService, status: int
 ) -> None:
     opsgenie.script = [Reply(status, "", {"retry-after": "9"})]
-    assert tell(sink_for(opsgenie), FIRING) == [Retry(f"HTTP {status}", 9.0)]
+    assert tell(sink_for(opsgenie), FIRING) == [Retry(f"HTTP {status}", 9.0, is_limit=status == 429)]
 
 
-@pytest.mark.parametrize("status", [301, 400, 402, 403, 404, 410, 413, 422])
-def test_statuses_that_stay_are_refused_with_the_reason(opsgenie: OpsgenieService, status: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [
+        (400, Refused),
+        (422, Refused),
+        *((status, Misconfigured) for status in (301, 402, 403, 404, 410, 413)),
+    ],
+)
+def test_statuses_that_stay_are_about_the_alert_or_for_somebody_to_change_and_say_the_reason(
+    opsgenie: OpsgenieService, status: int, verdict: type[Misconfigured | Refused]
+) -> None:
     opsgenie.script = [as_json(status, message="not so")]
     (outcome,) = tell(sink_for(opsgenie), FIRING)
-    assert isinstance(outcome, Refused)
+    assert isinstance(outcome, verdict)
     assert f"HTTP {status}" in outcome.reason
     assert "not so" in outcome.reason
 
 
-def test_a_wrong_key_says_which_setting_to_check(opsgenie: OpsgenieService) -> None:
+def test_a_wrong_key_is_for_somebody_to_change_and_says_which_setting(opsgenie: OpsgenieService) -> None:
     (outcome,) = tell(sink_for(opsgenie, token="other"), FIRING)
-    assert isinstance(outcome, Refused)
+    assert isinstance(outcome, Misconfigured)
     assert outcome.reason.endswith("it does not accept token: check it")
+
+
+def test_a_422_about_the_key_is_not_about_the_alert(opsgenie: OpsgenieService) -> None:
+    opsgenie.script = [as_json(422, message="Key format is not valid!", took=0.0, requestId="a574eb09")]
+    (outcome,) = tell(sink_for(opsgenie), FIRING)
+    assert isinstance(outcome, Misconfigured)
+    assert "Key format is not valid!" in outcome.reason
+    assert outcome.reason.endswith("check token")
+
+
+@pytest.mark.parametrize(("kind", "part"), [("firing", "description"), ("update", "note"), ("resolved", "note")])
+def test_what_is_to_be_said_of_a_delivery_stands_above_the_rest(
+    opsgenie: OpsgenieService, kind: Any, part: str
+) -> None:
+    tell(sink_for(opsgenie), replace(FIRING, kind=kind, remarks=REMARKS))
+    assert opsgenie.bodies[0][part].startswith("\n".join(REMARKS))
 
 
 @pytest.mark.parametrize("body", ["", "<html>login</html>", "[]", "{}"])

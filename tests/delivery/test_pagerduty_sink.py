@@ -12,12 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from pydantic import ValidationError
 
-from slo_engine.delivery import Delivered, Refused, Retry
+from slo_engine.delivery import Delivered, Misconfigured, Refused, Retry
 from slo_engine.delivery.sinks.pagerduty import PagerDutySink, PagerDutySinkSettings
 from slo_engine.logs import JsonFormatter
 from slo_engine.notifications import Message, outline
 from slo_engine.settings import secrets_of
-from tests.delivery.fakes.messages import FIRING, POSTS, RESOLVED, UPDATE, hostile, messages
+from tests.delivery.fakes.messages import FIRING, POSTS, REMARKS, RESOLVED, UPDATE, hostile, messages
 from tests.delivery.fakes.pagers import LARGEST, ROUTING_KEY, PagerDutyService, problems
 from tests.delivery.fakes.service import Reply, as_json, tell
 
@@ -176,10 +176,27 @@ def test_an_invalid_event_is_refused_with_what_pagerduty_says_of_it(pagerduty: P
     assert outcome == Refused(f"PagerDuty refuses the event: Event object is invalid; {errors[0]}; {errors[1]}")
 
 
-def test_a_wrong_key_says_which_setting_to_check(pagerduty: PagerDutyService) -> None:
+def test_a_wrong_key_is_for_somebody_to_change_and_says_which_setting(pagerduty: PagerDutyService) -> None:
     (outcome,) = tell(sink_for(pagerduty, routing_key="f" * 32), FIRING)
-    assert isinstance(outcome, Refused)
+    assert isinstance(outcome, Misconfigured)
     assert outcome.reason.endswith("check routing_key, the Integration Key of an Events API v2 integration")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Reply(400, "Invalid routing key"),
+        as_json(400, message="Invalid Routing Key"),
+        as_json(400, status="invalid event", errors=["Length of 'routing_key' is incorrect (should be 32 characters)"]),
+    ],
+)
+def test_whatever_pagerduty_calls_a_wrong_key_somebody_has_to_change_it(
+    pagerduty: PagerDutyService, answer: Reply
+) -> None:
+    pagerduty.script = [answer]
+    (outcome,) = tell(sink_for(pagerduty), FIRING)
+    assert isinstance(outcome, Misconfigured)
+    assert "check routing_key" in outcome.reason
 
 
 @pytest.mark.parametrize("status", [408, 425, 500, 502, 503, 504])
@@ -193,14 +210,23 @@ def test_too_many_events_wait_a_minute_or_what_is_asked_for(
     pagerduty: PagerDutyService, headers: dict[str, str], after: float
 ) -> None:
     pagerduty.script = [Reply(429, "", headers)]
-    assert tell(sink_for(pagerduty), FIRING) == [Retry("HTTP 429", after)]
+    assert tell(sink_for(pagerduty), FIRING) == [Retry("HTTP 429", after, is_limit=True)]
 
 
-@pytest.mark.parametrize("status", [301, 302, 400, 401, 402, 403, 404, 410, 413, 422])
-def test_statuses_that_stay_are_refused(pagerduty: PagerDutyService, status: int) -> None:
+@pytest.mark.parametrize("status", [400, 422])
+def test_statuses_about_the_event_are_refused(pagerduty: PagerDutyService, status: int) -> None:
+    pagerduty.script = [Reply(status, "not so")]
+    assert tell(sink_for(pagerduty), FIRING) == [Refused(f"HTTP {status} (not so)")]
+
+
+@pytest.mark.parametrize("status", [301, 302, 401, 402, 403, 404, 410, 413])
+def test_statuses_that_somebody_has_to_do_something_about_are_not_refused(
+    pagerduty: PagerDutyService, status: int
+) -> None:
     pagerduty.script = [Reply(status, "")]
     (outcome,) = tell(sink_for(pagerduty), FIRING)
-    assert isinstance(outcome, Refused)
+    assert isinstance(outcome, Misconfigured)
+    assert outcome.is_too_large == (status == 413)
 
 
 def test_a_200_that_says_that_the_event_is_invalid_is_refused(pagerduty: PagerDutyService) -> None:
@@ -238,3 +264,11 @@ def test_a_template_of_the_settings_writes_summary_and_details(pagerduty: PagerD
     payload = pagerduty.bodies[0]["payload"]
     assert payload["summary"].startswith("page: agents success")
     assert payload["custom_details"]["details"].startswith("412 of 455")
+
+
+def test_what_is_to_be_said_of_a_delivery_stands_above_the_details(pagerduty: PagerDutyService) -> None:
+    templates = {"update": {"title": "{{ title }}: {{ remarks | join(' ') }}"}}
+    tell(sink_for(pagerduty, templates=templates), *(replace(each, remarks=REMARKS) for each in (FIRING, UPDATE)))
+    first, update = (body["payload"] for body in pagerduty.bodies)
+    assert first["custom_details"]["details"].startswith("\n".join(REMARKS))
+    assert update["summary"].endswith(" ".join(REMARKS))

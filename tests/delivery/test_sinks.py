@@ -15,6 +15,7 @@ from slo_engine.delivery import SINKS, Delivered, Retry, sink_of
 from slo_engine.delivery.sinks import ConsoleSink
 from slo_engine.notifications import Evidence, Link, Message, Missing, Section, Topic
 from slo_engine.settings import SettingsError, load_settings
+from tests.delivery.fakes.messages import REMARKS
 
 DOCS = Path(__file__).parent.parent.parent / "docs" / "sinks.md"
 
@@ -94,6 +95,15 @@ def test_the_console_shows_a_message_as_text() -> None:
         "  and 15 more alerts",
         "  Without prometheus: no answer within 5 s",
         "  t1: http://langfuse/t1",
+    ]
+
+
+def test_the_console_says_what_is_to_be_said_of_a_delivery() -> None:
+    stream = io.StringIO()
+    asyncio.run(ConsoleSink(stream=stream).send(replace(MESSAGE, instead_of="pager", remarks=REMARKS)))
+    assert stream.getvalue().splitlines()[1:4] == [
+        "  pager could not be reached: this came here instead.",
+        *(f"  {each}" for each in REMARKS),
     ]
 
 

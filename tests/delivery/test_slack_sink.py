@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from pydantic import SecretStr
 from sqlalchemy import Connection
 
-from slo_engine.delivery import Delivered, Refused, Retry
+from slo_engine.delivery import Delivered, Misconfigured, Refused, Retry
 from slo_engine.delivery.courier import Courier
 from slo_engine.delivery.sinks import sink_of, slack_errors
 from slo_engine.delivery.sinks.slack import SlackSink, SlackSinkSettings
@@ -30,6 +30,7 @@ from slo_engine.store import messages as stored
 from tests.delivery.fakes.messages import (
     FIRING,
     POSTS,
+    REMARKS,
     RESOLVED,
     UPDATE,
     hostile,
@@ -112,19 +113,37 @@ def test_receipts_last_in_the_store_so_that_another_engine_goes_on_with_the_same
     slack: SlackService, tmp_path: Path
 ) -> None:
     url = f"sqlite:///{tmp_path / 'store.db'}"
-    for number, message in enumerate((FIRING, with_alerts(FIRING, "north"), RESOLVED, FIRING), start=1):
+    for number, message in enumerate((FIRING, with_alerts(FIRING, "north"), RESOLVED), start=1):
         database = Database(url)
-        _put_out(database, message)
+        _put_out(database, message, time.time())
         _deliver(database, sink_for(slack), number)
         database.close()
-    assert len(slack.roots) == 2
-    assert texts_of(slack.roots[0]["blocks"])[0].startswith("🟢 Resolved")
-    assert len(slack.replies) == 2
+    (root,) = slack.roots
+    assert texts_of(root["blocks"])[0].startswith("🟢 Resolved")
+    assert [shown(each).split("*")[1] for each in slack.replies[1:]] == ["Resolved"]
 
 
-def _put_out(database: Database, message: Message) -> None:
+@pytest.mark.parametrize(
+    ("seconds", "roots", "replies"),
+    [(outbox.FLAP_SECONDS - 60, 1, ["Resolved", "Firing again"]), (outbox.FLAP_SECONDS + 60, 2, ["Resolved"])],
+)
+def test_a_group_that_fires_again_within_minutes_goes_on_in_its_thread(
+    slack: SlackService, tmp_path: Path, seconds: float, roots: int, replies: list[str]
+) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'store.db'}")
+    now = time.time()
+    for number, (message, at) in enumerate(((FIRING, now - 900), (RESOLVED, now - seconds), (FIRING, now)), start=1):
+        _put_out(database, message, at)
+        _deliver(database, sink_for(slack), number)
+    database.close()
+    assert len(slack.roots) == roots
+    assert texts_of(slack.roots[-1]["blocks"])[0].startswith("🔴 Firing [page]")
+    assert [shown(each).split("*")[1] for each in slack.replies] == replies
+
+
+def _put_out(database: Database, message: Message, at: float) -> None:
     def write(connection: Connection) -> None:
-        new = stored.NewMessage(time.time(), message.thread, message.kind, message.severity, message.title, {}, None)
+        new = stored.NewMessage(at, message.thread, message.kind, message.severity, message.title, {}, None)
         number = stored.add(connection, new)
         stored.finish(connection, number, message.content(), ("chat",), time.time())
 
@@ -187,6 +206,79 @@ def test_a_group_of_more_alerts_than_are_remembered_tells_none_of_them_as_new(sl
 def test_an_incident_after_a_resolved_one_is_a_new_message(slack: SlackService) -> None:
     tell(sink_for(slack), FIRING, RESOLVED, FIRING)
     assert len(slack.roots) == 2
+
+
+def again(slack: SlackService, message: Message, **more: Any) -> Delivered:
+    """An incident from its beginning to its end, and anew."""
+    _, ended = tell(sink_for(slack, **more), FIRING, RESOLVED)
+    assert isinstance(ended, Delivered)
+    assert (ended.receipt or {})["ts"] == "1700000000.000000"
+    (outcome,) = tell(sink_for(slack, **more), replace(message, goes_on_from=ended.receipt))
+    assert isinstance(outcome, Delivered)
+    return outcome
+
+
+def test_what_fires_again_turns_its_message_back_and_tells_the_channel(slack: SlackService) -> None:
+    outcome = again(slack, FIRING, mention=MENTION)
+    (root,) = slack.roots
+    assert texts_of(root["blocks"])[0].startswith("🔴 Firing [page]")
+    assert (outcome.receipt or {})["ts"] == "1700000000.000000"
+    resolved, reply = slack.replies
+    # No alert and no severity is told as new: all of it was there before.
+    assert shown(reply).splitlines() == [MENTION, f"🔴 *Firing again*: {FIRING.title}"]
+    assert reply["text"].startswith(MENTION)
+    assert (resolved["reply_broadcast"], reply["reply_broadcast"]) == (False, True)
+
+
+def test_what_fires_again_for_another_reason_says_so(slack: SlackService) -> None:
+    again(slack, with_answer(FIRING, "15 of 31 failures: tool b"))
+    assert shown(slack.replies[-1]).splitlines() == [
+        f"🔴 *Firing again*: {FIRING.title}",
+        "Reason: *15 of 31 failures: tool b*",
+    ]
+
+
+def test_what_comes_after_goes_on_as_in_any_incident(slack: SlackService) -> None:
+    outcome = again(slack, FIRING)
+    tell(sink_for(slack), FIRING, RESOLVED, earlier=outcome.receipt)
+    assert len(slack.roots) == 1
+    assert [shown(each).split("*")[1] for each in slack.replies] == ["Resolved", "Firing again", "Resolved"]
+
+
+def test_a_resolve_that_comes_once_more_is_not_told_to_the_channel(slack: SlackService) -> None:
+    again(slack, RESOLVED)
+    assert [each["reply_broadcast"] for each in slack.replies] == [False, False]
+
+
+@pytest.mark.parametrize("error", [*sorted(slack_errors.NO_THREADS), "thread_not_found"])
+def test_where_no_thread_can_say_that_it_fires_again_a_new_message_does(slack: SlackService, error: str) -> None:
+    _, ended = tell(sink_for(slack), FIRING, RESOLVED)
+    assert isinstance(ended, Delivered)
+    slack.script = [as_json(200, ok=True), as_json(200, ok=False, error=error)]
+    (outcome,) = tell(sink_for(slack), replace(FIRING, goes_on_from=ended.receipt))
+    assert isinstance(outcome, Delivered)
+    assert texts_of(slack.roots[1]["blocks"])[0].startswith("🔴 Firing [page]")
+    assert (outcome.receipt or {})["ts"] != (ended.receipt or {})["ts"]
+
+
+def test_what_fires_again_in_another_channel_of_the_settings_begins_there(slack: SlackService) -> None:
+    _, ended = tell(sink_for(slack, channel=CHANNEL_ID), FIRING, RESOLVED)
+    assert isinstance(ended, Delivered)
+    tell(sink_for(slack), replace(FIRING, goes_on_from=ended.receipt))
+    assert len(slack.roots) == 2
+
+
+def test_what_is_to_be_said_of_a_delivery_stands_in_the_message_and_in_late_evidence(slack: SlackService) -> None:
+    late = replace(without_evidence(FIRING), remarks=REMARKS)
+    tell(sink_for(slack), late)
+    assert shown(slack.roots[0]).splitlines()[1:3] == list(REMARKS)
+    tell(sink_for(slack), without_evidence(FIRING), replace(UPDATE, remarks=REMARKS))
+    assert shown(slack.replies[0]).splitlines()[:3] == ["*Evidence*", *REMARKS]
+
+
+def test_what_is_to_be_said_of_a_delivery_is_text(slack: SlackService) -> None:
+    tell(sink_for(slack), replace(FIRING, remarks=("<!channel> & <http://evil.example|x>",)))
+    assert "&lt;!channel&gt; &amp; &lt;http://evil.example|x&gt;" in shown(slack.roots[0])
 
 
 def test_resolved_without_a_message_before_is_a_message_without_thread(slack: SlackService) -> None:
@@ -367,11 +459,24 @@ def test_a_mention_that_slack_would_not_understand_is_refused_with_how_to_write_
 def test_what_passes_is_tried_again(slack: SlackService, error: str) -> None:
     slack.script = [Reply(200, json.dumps({"ok": False, "error": error}), {"retry-after": "7"})]
     (outcome,) = tell(sink_for(slack), FIRING)
-    assert outcome == Retry(f"Slack: {error}", 7.0)
+    assert outcome == Retry(f"Slack: {error}", 7.0, is_limit=error in LIMITS)
 
 
-@pytest.mark.parametrize("error", sorted(set(slack_errors.FOR_GOOD) - slack_errors.FORM_REFUSED))
-def test_what_stays_is_refused_with_what_to_do(slack: SlackService, error: str) -> None:
+LIMITS = {"message_limit_exceeded", "rate_limited", "ratelimited"}
+
+ABOUT_THE_MESSAGE = {"cannot_reply_to_message", "invalid_attachments", "no_text", "too_many_attachments"}
+"""Beside what is said once more in short."""
+
+
+@pytest.mark.parametrize("error", sorted(set(slack_errors.FOR_GOOD) - slack_errors.FORM_REFUSED - ABOUT_THE_MESSAGE))
+def test_what_somebody_has_to_change_says_what_to_do(slack: SlackService, error: str) -> None:
+    slack.script = [as_json(200, ok=False, error=error)]
+    (outcome,) = tell(sink_for(slack), FIRING)
+    assert outcome == Misconfigured(f"Slack: {error}: {slack_errors.FOR_GOOD[error]}")
+
+
+@pytest.mark.parametrize("error", sorted(ABOUT_THE_MESSAGE))
+def test_what_is_about_the_message_is_refused_with_what_to_do(slack: SlackService, error: str) -> None:
     slack.script = [as_json(200, ok=False, error=error)]
     (outcome,) = tell(sink_for(slack), FIRING)
     assert outcome == Refused(f"Slack: {error}: {slack_errors.FOR_GOOD[error]}")
@@ -380,14 +485,14 @@ def test_what_stays_is_refused_with_what_to_do(slack: SlackService, error: str) 
 def test_not_in_the_channel_says_how_to_get_in(slack: SlackService) -> None:
     slack.script = [as_json(200, ok=False, error="not_in_channel")]
     assert tell(sink_for(slack), FIRING) == [
-        Refused("Slack: not_in_channel: invite the app to the channel: /invite @app")
+        Misconfigured("Slack: not_in_channel: invite the app to the channel: /invite @app")
     ]
 
 
-def test_an_error_that_nobody_knows_is_refused_with_where_to_look(slack: SlackService) -> None:
+def test_an_error_that_nobody_knows_is_for_somebody_to_look_at_and_no_dead_letter(slack: SlackService) -> None:
     slack.script = [as_json(200, ok=False, error="new_in_2030")]
     (outcome,) = tell(sink_for(slack), FIRING)
-    assert isinstance(outcome, Refused)
+    assert isinstance(outcome, Misconfigured)
     assert "new_in_2030: see https://docs.slack.dev" in outcome.reason
 
 
@@ -410,11 +515,11 @@ def test_a_short_text_that_is_refused_as_well_is_refused(slack: SlackService) ->
     assert len(slack.requests) == 2
 
 
-def test_what_slack_says_of_the_blocks_stands_in_the_reason(slack: SlackService) -> None:
+def test_what_slack_says_beside_the_error_stands_in_the_reason(slack: SlackService) -> None:
     refused = as_json(200, ok=False, error="missing_scope", needed="chat:write")
     slack.script = [refused]
     (outcome,) = tell(sink_for(slack), FIRING)
-    assert isinstance(outcome, Refused)
+    assert isinstance(outcome, Misconfigured)
     assert outcome.reason.startswith("Slack: missing_scope (needed chat:write): add the scope")
 
 
@@ -426,13 +531,19 @@ def test_statuses_about_the_moment_are_tried_again_after_the_time_that_is_asked_
     (outcome,) = tell(sink_for(slack), FIRING)
     assert isinstance(outcome, Retry)
     assert outcome.after == 30.0
+    assert outcome.is_limit == (status == 429)
 
 
-@pytest.mark.parametrize("status", [301, 302, 400, 401, 403, 404, 410])
-def test_statuses_that_stay_are_refused(slack: SlackService, status: int) -> None:
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [(400, Refused), *((status, Misconfigured) for status in (301, 302, 401, 403, 404, 410, 413))],
+)
+def test_statuses_that_stay_are_about_the_message_or_for_somebody_to_change(
+    slack: SlackService, status: int, verdict: type[Misconfigured | Refused]
+) -> None:
     slack.script = [Reply(status, headers={"location": "http://elsewhere.example"})]
     (outcome,) = tell(sink_for(slack), FIRING)
-    assert isinstance(outcome, Refused)
+    assert isinstance(outcome, verdict)
     assert f"HTTP {status}" in outcome.reason
 
 
@@ -506,30 +617,35 @@ def test_a_webhook_gets_each_message_by_itself(hook: SlackHook) -> None:
     assert {(body["unfurl_links"], body["unfurl_media"]) for body in hook.bodies} == {(False, False)}
 
 
+def test_a_webhook_says_what_is_to_be_said_of_a_delivery(hook: SlackHook) -> None:
+    tell(SlackWebhookSink.of(hook_settings(hook)), replace(FIRING, remarks=REMARKS), replace(RESOLVED, remarks=REMARKS))
+    assert [shown(body).splitlines()[1:3] for body in hook.bodies] == [list(REMARKS)] * 2
+
+
 @pytest.mark.parametrize(
-    ("status", "error", "passes"),
+    ("status", "error", "verdict"),
     [
-        (400, "no_text", False),
-        (400, "too_many_attachments", False),
-        (400, "user_not_found", False),
-        (403, "action_prohibited", False),
-        (403, "invalid_token", False),
-        (403, "posting_to_general_channel_denied", False),
-        (404, "channel_not_found", False),
-        (404, "no_service", False),
-        (404, "no_team", False),
-        (410, "channel_is_archived", False),
-        (500, "rollup_error", True),
+        (400, "no_text", Refused),
+        (400, "too_many_attachments", Refused),
+        (400, "user_not_found", Misconfigured),
+        (403, "action_prohibited", Misconfigured),
+        (403, "invalid_token", Misconfigured),
+        (403, "posting_to_general_channel_denied", Misconfigured),
+        (404, "channel_not_found", Misconfigured),
+        (404, "no_service", Misconfigured),
+        (404, "no_team", Misconfigured),
+        (410, "channel_is_archived", Misconfigured),
+        (500, "rollup_error", Retry),
     ],
 )
 def test_each_documented_error_of_a_webhook_says_what_to_do(
-    hook: SlackHook, status: int, error: str, passes: bool
+    hook: SlackHook, status: int, error: str, verdict: type[Retry | Misconfigured | Refused]
 ) -> None:
     hook.script = [Reply(status, error)]
     (outcome,) = tell(SlackWebhookSink.of(hook_settings(hook)), FIRING)
-    assert isinstance(outcome, Retry if passes else Refused)
+    assert isinstance(outcome, verdict)
     assert outcome.reason.startswith(f"Slack: HTTP {status} ({error})")
-    assert passes or outcome.reason.endswith(slack_errors.FOR_GOOD[error])
+    assert verdict is Retry or outcome.reason.endswith(slack_errors.FOR_GOOD[error])
 
 
 @pytest.mark.parametrize("error", ["invalid_payload", "invalid_blocks"])
@@ -558,7 +674,7 @@ def test_a_limited_webhook_waits_as_long_as_it_is_asked_to(hook: SlackHook) -> N
     hook.script = [Reply(429, "", {"retry-after": "11"})]
     (outcome,) = tell(SlackWebhookSink.of(hook_settings(hook)), FIRING)
     assert isinstance(outcome, Retry)
-    assert outcome.after == 11.0
+    assert (outcome.after, outcome.is_limit) == (11.0, True)
 
 
 # Settings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import yaml
 from hypothesis import given, settings
 
 from slo_engine.connect import Connection
-from slo_engine.delivery import Delivered, Outcome, Refused, Retry, sink_of
+from slo_engine.delivery import Delivered, Misconfigured, Outcome, Refused, Retry, sink_of
 from slo_engine.delivery.forms import Forms
 from slo_engine.delivery.markdown import escaped
 from slo_engine.delivery.sinks.teams import _PARTS, LARGEST_CARD, TeamsSink, fitting
@@ -32,6 +33,7 @@ from tests.delivery.fakes.incident import (
     hostile,
     hostile_post,
 )
+from tests.delivery.fakes.messages import REMARKS
 
 URL = "https://prod-1.logic.azure.com:443/workflows/0123abcd/triggers/manual/paths/invoke?sig=s3cr3t-signature"
 CONNECTION = Connection(URL, is_url_secret=True)
@@ -178,7 +180,7 @@ REFUSED_WITHIN = (
     [
         (httpx.Response(202), Delivered({"status": 202})),
         (httpx.Response(200, text="1"), Delivered({"status": 200})),
-        (httpx.Response(429, headers={"retry-after": "17"}), Retry("HTTP 429", 17.0)),
+        (httpx.Response(429, headers={"retry-after": "17"}), Retry("HTTP 429", 17.0, is_limit=True)),
         (httpx.Response(500), Retry("HTTP 500")),
         (httpx.Response(502, text="bad gateway"), Retry("HTTP 502 (bad gateway)")),
         (httpx.Response(504), Retry("HTTP 504")),
@@ -193,7 +195,6 @@ def test_answers_about_the_moment_are_tried_again(answer: httpx.Response, expect
     ("status", "do"),
     [
         (302, "write its final address in url"),
-        (400, "make it of the template that posts webhook requests to a channel"),
         (401, "let anyone trigger it"),
         (403, "let its owner join the team"),
         (404, "make a new one and write its address in url"),
@@ -202,25 +203,58 @@ def test_answers_about_the_moment_are_tried_again(answer: httpx.Response, expect
         (405, "HTTP 405"),
     ],
 )
-def test_what_teams_refuses_for_good_says_what_to_do(status: int, do: str) -> None:
+def test_what_somebody_has_to_change_in_teams_says_what_to_do(status: int, do: str) -> None:
     outcome = sent(FIRING, httpx.Response(status, text="no"))[0]
-    assert isinstance(outcome, Refused)
+    assert isinstance(outcome, Misconfigured)
+    assert outcome.is_too_large == (status == 413)
     assert outcome.reason.startswith(f"HTTP {status} (no)")
     assert do in outcome.reason
 
 
+def test_a_card_that_a_workflow_does_not_take_is_refused_with_what_to_do() -> None:
+    outcome = sent(FIRING, httpx.Response(400, text="no"))[0]
+    assert isinstance(outcome, Refused)
+    assert outcome.reason.startswith("HTTP 400 (no)")
+    assert "make it of the template that posts webhook requests to a channel" in outcome.reason
+
+
 @pytest.mark.parametrize(
-    ("said", "verdict"),
+    ("said", "expected"),
     [
-        (REFUSED_WITHIN.format(429), Retry),
-        (REFUSED_WITHIN.format(502), Retry),
-        (REFUSED_WITHIN.format(413), Refused),
-        (REFUSED_WITHIN.format(403), Refused),
-        ("Webhook message delivery failed", Retry),
+        (REFUSED_WITHIN.format(429), Retry("", is_limit=True)),
+        (REFUSED_WITHIN.format(502), Retry("")),
+        (REFUSED_WITHIN.format(400), Refused("")),
+        (REFUSED_WITHIN.format(413), Misconfigured("", is_too_large=True)),
+        (REFUSED_WITHIN.format(403), Misconfigured("")),
+        ("Webhook message delivery failed", Retry("")),
     ],
 )
-def test_a_failure_that_comes_with_a_200_is_no_success(said: str, verdict: type[Outcome]) -> None:
-    assert isinstance(sent(FIRING, httpx.Response(200, text=said))[0], verdict)
+def test_a_failure_that_comes_with_a_200_is_what_its_own_status_says(
+    said: str, expected: Retry | Misconfigured | Refused
+) -> None:
+    outcome = sent(FIRING, httpx.Response(200, text=said))[0]
+    assert not isinstance(outcome, Delivered)
+    assert said in outcome.reason
+    assert replace(outcome, reason="") == expected
+
+
+def test_what_is_to_be_said_of_a_delivery_stands_above_the_reason() -> None:
+    said = words(card_of(sent(replace(FIRING, remarks=REMARKS))[1])).splitlines()
+    assert [each for each in said if each in REMARKS] == list(REMARKS)
+    assert said.index(REMARKS[1]) < min(place for place, each in enumerate(said) if "412 of 455" in each)
+
+
+def test_what_is_to_be_said_of_a_delivery_is_text() -> None:
+    said = words(card_of(sent(replace(FIRING, remarks=("**Late** <at>x</at>",)))[1]))
+    assert "\\*\\*Late\\*\\* \\<at\\>x\\</at\\>" in said
+
+
+def test_a_template_of_the_settings_has_the_remarks() -> None:
+    forms = Forms("teams", _PARTS, {"firing": {"title": "{{ title }}: {{ remarks | join(' ') }}"}})
+    server = FakeServer(httpx.Response(202))
+    send(TeamsSink(CONNECTION, forms, server.transport), replace(FIRING, remarks=REMARKS))
+    (container,) = elements(card_of(server.bodies[0]), "Container")
+    assert container["items"][0]["text"].endswith(" ".join(REMARKS))
 
 
 def test_the_address_is_in_no_error_and_in_no_log(caplog: pytest.LogCaptureFixture) -> None:

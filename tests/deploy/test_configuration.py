@@ -54,9 +54,10 @@ def test_alertmanager_accepts_its_configuration() -> None:
 
 def test_alertmanager_groups_by_every_label_the_default_slos_divide_by() -> None:
     route = yaml.safe_load((DEPLOY / "alertmanager/alertmanager.yml").read_text())["route"]
-    slos = yaml.safe_load((ROOT / "slos/agents.yaml").read_text())
-    labels = set(slos["defaults"]["by"]).union(*(set(slo.get("by", [])) for slo in slos["slos"]))
-    assert labels <= set(route["group_by"])
+    for file in sorted((ROOT / "slos").glob("*.yaml")):
+        slos = yaml.safe_load(file.read_text())
+        labels = set(slos["defaults"]["by"]).union(*(set(slo.get("by", [])) for slo in slos["slos"]))
+        assert labels <= set(route["group_by"])
 
 
 def test_alertmanager_has_the_inhibitions_of_the_default_slos() -> None:

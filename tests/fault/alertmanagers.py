@@ -16,8 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import httpx
-
+from tests.fault.client import Client
 from tests.fault.history import AlertState, History, Posted, rfc3339
 
 RECEIVER = "slo-engine"
@@ -160,36 +159,44 @@ class Pair:
         if token is not None:
             self.headers["authorization"] = f"Bearer {token}"
         self._began = 0.0
+        self._enough = float("inf")
+        self._acknowledged: set[tuple[str, frozenset[AlertState]]] = set()
 
-    async def run(self, groups: Sequence[Group], until: Callable[[], bool] = lambda: False) -> None:
-        """Until every member has sent the last state of every group, or ``until`` says so."""
+    async def run(
+        self, groups: Sequence[Group], until: Callable[[], bool] = lambda: False, enough: float = float("inf")
+    ) -> None:
+        """Until every member has sent the last state of every group, or ``until`` says so. The last state comes early
+        once ``enough`` different notifications have been acknowledged."""
+        self._enough = enough
         self._began = time.time()
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=50)
-        async with httpx.AsyncClient(limits=limits, headers=self.headers, trust_env=False) as client:
+        client = Client(self.headers)
+        try:
             runs = []
             for group in groups:
                 offset = self._chance.uniform(0.0, self._interval)
                 runs += [self._flush_all(client, member, group, offset, until) for member in self.members]
             await asyncio.gather(*runs)
+        finally:
+            await client.close()
 
-    async def post(self, client: httpx.AsyncClient, member: Member, group: Group, states: Sequence[AlertState]) -> int:
+    async def post(self, client: Client, member: Member, group: Group, states: Sequence[AlertState]) -> int:
         """One attempt; 0 when no answer came."""
         target = self._chance.choice(self._targets)
         body = json.dumps(payload_of(group, states, external_url=member.url)).encode()
         began = time.time()
         answer: int | None = None
         try:
-            answer = (await client.post(target, content=body, timeout=self._request_seconds)).status_code
-        except httpx.TransportError:
-            pass
+            answer = await client.post(target, body, seconds=self._request_seconds)
         finally:  # a flush that is cut off has sent it, too
             self._history.posted.append(
                 Posted(began, time.time() - began, member.name, target, group.key, frozenset(states), answer)
             )
+        if answer is not None and 200 <= answer < 300:
+            self._acknowledged.add((group.key, frozenset(states)))
         return answer or 0
 
     async def _flush_all(
-        self, client: httpx.AsyncClient, member: Member, group: Group, offset: float, until: Callable[[], bool]
+        self, client: Client, member: Member, group: Group, offset: float, until: Callable[[], bool]
     ) -> None:
         held: dict[str, AlertState] = {}
         number = known = 0
@@ -198,15 +205,18 @@ class Pair:
             await asyncio.sleep(max(0.0, due - time.time()))
             number = max(number + 1, int((time.time() - self._began - offset) / self._interval) + 1)
             # Prometheus tells it of every change, also while a flush goes on.
+            is_last = number >= len(group.steps) or len(self._acknowledged) >= self._enough
             for step in group.steps[known:number]:
                 self._learn(step, held)
             known = number
+            if is_last:
+                self._learn(group.steps[-1], held)
             states = sorted(held.values(), key=lambda each: each.fingerprint)
             if await self._flush(client, member, group, states):
                 for state in states:
                     if state.status == "resolved" and held.get(state.fingerprint) == state:
                         del held[state.fingerprint]
-                if number >= len(group.steps):
+                if is_last:
                     return
 
     def _learn(self, fires: Mapping[str, float], held: dict[str, AlertState]) -> None:
@@ -217,7 +227,7 @@ class Pair:
             # As many digits as are posted.
             held[name] = AlertState(name, round(self._began + began * self._interval, 3), "firing")
 
-    async def _flush(self, client: httpx.AsyncClient, member: Member, group: Group, states: list[AlertState]) -> bool:
+    async def _flush(self, client: Client, member: Member, group: Group, states: list[AlertState]) -> bool:
         """The pipeline: wait, deduplicate, retry, log. Whether nothing is left to say of these states."""
         await asyncio.sleep(member.wait)
         firing = frozenset(each.fingerprint for each in states if each.status == "firing")
@@ -236,7 +246,7 @@ class Pair:
             each.log[group.key] = entry
         return True
 
-    async def _send(self, client: httpx.AsyncClient, member: Member, group: Group, states: list[AlertState]) -> int:
+    async def _send(self, client: Client, member: Member, group: Group, states: list[AlertState]) -> int:
         pause = FIRST_BACKOFF
         while True:
             answer = await self.post(client, member, group, states)
@@ -276,6 +286,8 @@ async def post_all(pair: Pair, posts: Sequence[tuple[Group, Sequence[AlertState]
                 await asyncio.sleep(pause)
                 pause = min(2.0, pause * BACKOFF_FACTOR)
 
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=50)
-    async with httpx.AsyncClient(limits=limits, headers=pair.headers, trust_env=False) as client:
+    client = Client(pair.headers)
+    try:
         await asyncio.gather(*(send(rows) for rows in by_group.values()))
+    finally:
+        await client.close()

@@ -13,18 +13,21 @@ import urllib.request
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import yaml
 
-from deploy.stack.processes import Process, StackError, free_port, program
+from deploy.stack.processes import Process, free_port, program
 from tests.fault.cables import Balancer, GossipRelay
 from tests.fault.checker import Verdict, check
-from tests.fault.engines import Engines
+from tests.fault.engines import READY_SECONDS, Engines
 from tests.fault.history import History, rfc3339
 from tests.fault.loop import Loop
+from tests.fault.nemesis import is_ready
 from tests.fault.sinks import FakeSink
 from tests.postgres import Postgres
+from tests.waiting import wait_for
 
 POST_SECONDS = 1.0
 """Between two times that Prometheus tells Alertmanager of an alert."""
@@ -183,7 +186,7 @@ class _Run:
             stack.callback(member.stop)
             member.start(wait=False)
         self._faults: list[str] = []
-        self._mends: list[tuple[float, Callable[[], None]]] = []
+        self._mends: list[tuple[float, Callable[[], object]]] = []
         self._began = 0.0
 
     def run(self) -> ClusterReport:
@@ -195,6 +198,8 @@ class _Run:
             for mend in [each for each in self._mends if each[0] <= now]:
                 self._mends.remove(mend)
                 mend[1]()
+            for engine in self._engines.all:
+                engine.supervise()
             if now >= next_post:
                 next_post = now + POST_SECONDS
                 self._tell(now)
@@ -205,7 +210,7 @@ class _Run:
         for _, mend_it in self._mends:
             mend_it()
         for engine in self._engines.all:
-            engine.wait_until_ready()
+            wait_for(f"{engine.name} to be ready", partial(is_ready, engine), within=READY_SECONDS)
         self._settle(last)
         verdict = check(self._history, ["pager"])
         return self._report(verdict)
@@ -259,11 +264,11 @@ class _Run:
             case "alertmanager":
                 member = self._members[index]
                 member.kill()
-                mend: Callable[[], None] = lambda: member.start(wait=False)  # noqa: E731
+                mend: Callable[[], object] = lambda: member.start(wait=False)  # noqa: E731
             case "engine":
                 engine = self._engines.all[index]
                 engine.kill()
-                mend = lambda: _start(engine.start)  # noqa: E731
+                mend = lambda: engine.start(wait=False)  # noqa: E731
             case "postgres":
                 broken = self._history.disrupted("postgres is killed")
                 self._postgres.kill()
@@ -295,11 +300,6 @@ class _Run:
         )
         self._faults.append(said)
         self._say(said)
-
-
-def _start(start: Callable[..., object]) -> None:
-    with suppress(StackError):
-        start(wait=False)
 
 
 def main() -> int:

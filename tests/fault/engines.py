@@ -46,11 +46,13 @@ class EngineProcess:
         self.environment = {"PYTHONPATH": str(REPOSITORY), **(environment or {})}
         self._history = history
         self._process: Process | None = None
+        self._is_wanted = False
         self._paused: Disruption | None = None
 
     def start(self, *, wait: bool = True) -> Self:
         """Start it; it is ready when this returns, unless told not to wait."""
         self.config.write_text(yaml.safe_dump(self.settings))
+        self._is_wanted = True
         self._process = Process(
             self.name,
             [sys.executable, "-m", "slo_engine", "serve", "--config", self.config],
@@ -68,6 +70,11 @@ class EngineProcess:
         assert self._process is not None
         self._process.wait_until_ready()
 
+    def supervise(self) -> None:
+        """Start it again when it has ended by itself: one that begins while its store is away does."""
+        if self._is_wanted and not self.is_running:
+            self.start(wait=False)
+
     @property
     def is_running(self) -> bool:
         """Whether the process is there."""
@@ -81,6 +88,7 @@ class EngineProcess:
 
     def kill(self) -> None:
         """SIGKILL."""
+        self._is_wanted = False
         if self._process is not None:
             broken = self._history.disrupted(f"kill {self.name}")
             self._process.kill()
@@ -88,12 +96,14 @@ class EngineProcess:
 
     def kill_now(self) -> None:
         """SIGKILL, without waiting for the end: for who must not wait."""
+        self._is_wanted = False
         broken = self._history.disrupted(f"kill {self.name}")
         os.kill(self.pid, signal.SIGKILL)
         broken.until = time.time()
 
     def stop(self) -> None:
         """SIGTERM; no disruption: what is in flight is to be finished and noted."""
+        self._is_wanted = False
         if self._process is not None:
             self._process.stop()
 

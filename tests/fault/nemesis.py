@@ -6,11 +6,14 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
-from tests.fault.engines import EngineProcess
+from deploy.stack.processes import answers
+from tests.fault.engines import READY_SECONDS, EngineProcess
 from tests.fault.history import Disruption, History
 from tests.fault.sinks import Behaviour, FakeSink, answering, hang, limited, ok, slow
 from tests.postgres import Postgres
+from tests.waiting import wait_for
 
 SINK_FAULTS: dict[str, Behaviour] = {
     "hangs": hang,
@@ -95,6 +98,8 @@ class Nemesis:
         actions = [(step.at, step, True) for step in steps] + [(step.at + step.seconds, step, False) for step in steps]
         for at, step, begins in sorted(actions, key=lambda each: each[0]):
             while time.monotonic() < began + at and not is_over():
+                for engine in self._engines.values():
+                    engine.supervise()
                 time.sleep(min(0.1, max(0.0, began + at - time.monotonic())))
             if is_over():
                 break
@@ -118,7 +123,7 @@ class Nemesis:
             if not engine.is_running:
                 engine.start()
         for engine in self._engines.values():
-            engine.wait_until_ready()
+            wait_for(f"{engine.name} to be ready", partial(is_ready, engine), within=READY_SECONDS)
 
     def _act(self, step: Step, begins: bool) -> None:
         if step.target in self._sinks:
@@ -160,6 +165,11 @@ class Nemesis:
         if not begins and self._open is not None:
             self._open.until = time.time()
             self._open = None
+
+
+def is_ready(engine: EngineProcess) -> bool:
+    engine.supervise()
+    return answers(f"{engine.url}/readyz")
 
 
 def _switch(sink: FakeSink, fault: str, begins: bool) -> None:

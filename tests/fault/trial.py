@@ -20,11 +20,12 @@ from tests.fault.nemesis import Nemesis, Step, schedule
 from tests.fault.sinks import FakeSink
 from tests.postgres import Postgres
 
-INTERVAL = 2.0
-"""The shortest group_interval: a flush of the second member of a pair must not reach into the next one."""
+INTERVAL = 3.0
+"""The group_interval, in seconds: a flush of the second member of a pair must not reach into the next one. About seven
+in ten flushes have something to say."""
 
-MOST_STEPS = 12
-"""Of a group. About seven in ten of them are worth a notification."""
+PATIENCE = 4
+"""So many times as long as planned a run may take until all of its notifications are acknowledged."""
 
 SETTLE_SECONDS = 240.0
 """For what waits after everything was mended: a lease that has to end, and the pauses before attempts."""
@@ -45,7 +46,7 @@ class Plan:
     replicas: int = 1
     notifications: int = 300
     rate: float = 60.0
-    """Notifications a second."""
+    """Notifications a second, where nothing is in their way."""
     sinks: int = 2
     pause: float = 8.0
     has_faults: bool = True
@@ -106,11 +107,10 @@ def _run(plan: Plan, folder: Path, stack: ExitStack, say: Callable[[str], None])
     postgres = stack.enter_context(Postgres()) if plan.store == "postgresql" else None
     store = postgres.new_database() if postgres else None
     engines = stack.enter_context(Engines(folder, history, sinks, store=store, replicas=plan.replicas))
-    lasts = plan.notifications / plan.rate
-    number = max(4, min(MOST_STEPS, round(lasts / INTERVAL)))
-    interval = max(INTERVAL, lasts / number)
-    groups = groups_by_chance(max(2, round(plan.notifications / number / 0.7)), number, chance)
-    lasts = interval * (number + 1)
+    number = max(4, round(plan.notifications / plan.rate / INTERVAL))
+    # What cannot be acknowledged while an engine is away is made up for afterwards.
+    groups = groups_by_chance(max(2, round(plan.rate * INTERVAL / 0.7)), number * PATIENCE, chance)
+    lasts = INTERVAL * (number * PATIENCE + 1)
     steps = schedule(
         chance,
         lasts,
@@ -123,13 +123,13 @@ def _run(plan: Plan, folder: Path, stack: ExitStack, say: Callable[[str], None])
     pair = Pair(
         history,
         engines.webhooks,
-        interval=interval,
-        flush_seconds=max(interval, 4.0),
+        interval=INTERVAL,
+        flush_seconds=4.0,
         chance=random.Random(plan.seed),
     )
     began = time.monotonic()
     gives_up = began + lasts + SETTLE_SECONDS
-    alerts = loop.start(pair.run(groups, lambda: time.monotonic() > gives_up))
+    alerts = loop.start(pair.run(groups, lambda: time.monotonic() > gives_up, plan.notifications))
     Nemesis(history, engines.all, sinks, postgres, say).carry_out(
         steps, lambda: alerts.done() or time.monotonic() > gives_up
     )

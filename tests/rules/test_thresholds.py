@@ -11,7 +11,7 @@ from slo_engine.definitions import SloSet, load
 from tests.rules.histories import counter, steady
 from tests.rules.promtool import Expectation, labelled, near, nothing, replay
 
-PLAIN = SloSet(thresholds=load([Path(__file__).parents[2] / "slos"]).thresholds)
+PLAIN = SloSet(thresholds=load([Path(__file__).parents[2] / "slos" / "agents.yaml"]).thresholds)
 
 
 def _series(metric: str, **labels: str) -> str:

@@ -24,7 +24,7 @@ from slo_engine.status.beginnings import Beginnings
 from slo_engine.status.evaluate import GroupRecords, evaluate, exhausted_at, status_of
 from slo_engine.status.model import Events, SloStatus
 
-SLOS = load([Path(__file__).parent.parent.parent / "slos"])
+SLOS = load([Path(__file__).parent.parent.parent / "slos" / "agents.yaml"])
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
 MONTH = Duration.parse("30d")
 

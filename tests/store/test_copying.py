@@ -14,7 +14,6 @@ from slo_engine.store import Database, StoreError, causes, checking, copying, hi
 from slo_engine.store.checking import check
 from slo_engine.store.copying import copy
 from slo_engine.store.types import database_now
-from tests.postgres import Postgres
 
 BODY = bytes(range(256)) * 20
 CONTENT = {"payload": {"labels": {"ü": "\u2028 \U0001f9e8", "a": "'\"\\"}}, "evidence": None}
@@ -80,8 +79,8 @@ def dump(url: str) -> dict[str, list[tuple[Any, ...]]]:
 def other(request: pytest.FixtureRequest, url: str, tmp_path: Path) -> str:
     """A store of the other kind that is not there yet."""
     if url.startswith("sqlite"):
-        server: Postgres = request.getfixturevalue("postgres")
-        return server.new_database()
+        address: str = request.getfixturevalue("empty_database")
+        return address
     return f"sqlite:///{tmp_path / 'other.db'}"
 
 
@@ -138,8 +137,8 @@ def test_nothing_is_there_when_the_copy_is_not_what_was_read(
     assert not any(dump(other).values())
 
 
-def test_store_is_not_copied_while_an_engine_works_on_it(postgres: Postgres, tmp_path: Path) -> None:
-    sqlite, shared = f"sqlite:///{tmp_path / 'store.db'}", postgres.new_database()
+def test_store_is_not_copied_while_an_engine_works_on_it(empty_database: str, tmp_path: Path) -> None:
+    sqlite, shared = f"sqlite:///{tmp_path / 'store.db'}", empty_database
     Database(shared).close()
     engine = Database(sqlite)
     with pytest.raises(StoreError, match=r"another engine uses .*store\.db"):
@@ -172,8 +171,8 @@ def test_what_cannot_be_copied_is_refused_and_nothing_is_made(tmp_path: Path) ->
     assert not (tmp_path / "new.db").exists()
 
 
-def test_text_that_postgresql_cannot_hold_is_replaced(postgres: Postgres, tmp_path: Path) -> None:
-    url, target = f"sqlite:///{tmp_path / 'store.db'}", postgres.new_database()
+def test_text_that_postgresql_cannot_hold_is_replaced(empty_database: str, tmp_path: Path) -> None:
+    url, target = f"sqlite:///{tmp_path / 'store.db'}", empty_database
     fill(url)
     with sqlite3.connect(tmp_path / "store.db") as connection:
         connection.execute("UPDATE messages SET title = 'a' || char(0) || 'b' WHERE id = 1")

@@ -70,6 +70,7 @@ SICK: dict[str, tuple[dict[str, str], dict[str, str]]] = {
         {'slo_engine_delivery_attempts_total{sink="pager",result="misconfigured"}': once()},
         {"sink": "pager"},
     ),
+    "SloEngineSinkGone": ({'slo_engine_outbox_orphans{sink="old"}': then(0, 3)}, {"sink": "old"}),
     "SloEngineUnreadable": ({"slo_engine_inbox_quarantined_total": once()}, {}),
     "SloEngineWebhookRefused": ({'slo_engine_webhook_requests_total{result="refused"}': grows(1)}, {}),
     "SloEngineEvidenceFailing": (
@@ -118,6 +119,7 @@ HEALTHY = {
     'slo_engine_waiting_messages{step="inbox"}': f"5x50 5000x3 5x{MINUTES - 54}",
     'slo_engine_outbox_messages{sink="pager",state="pending"}': steady(3, MINUTES),
     'slo_engine_outbox_messages{sink="pager",state="delivered"}': steady(50_000, MINUTES),
+    'slo_engine_outbox_orphans{sink="old"}': steady(0, MINUTES),
     'slo_engine_delivery_attempts_total{sink="pager",result="retry"}': counter((MINUTES, 1)),
     'slo_engine_delivery_attempts_total{sink="pager",result="misconfigured"}': counter((MINUTES, 0)),
     'slo_engine_sink_held{sink="pager"}': f"0x50 1x3 0x{MINUTES - 54}",

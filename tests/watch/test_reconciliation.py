@@ -207,6 +207,7 @@ def test_what_came_or_should_not_come_is_not_passed_on(
         {"alertname": "Cause"},
         {"alertname": "Theirs", "team": "other", "lost": "1"},
         {"alertname": "Muted", "hours": "some", "lost": "1"},
+        {"alertname": "Watchdog", "lost": "1"},
         # More than a notification holds: those that were cut off are not missing.
         *({"alertname": "Storm", "number": str(number)} for number in range(6)),
     )
@@ -226,7 +227,7 @@ def test_what_came_or_should_not_come_is_not_passed_on(
     for _ in range(9):
         engine.look(LATER)
     assert names(engine.passed_on()) >= {"Came", "Cause", "Storm"}
-    assert not names(engine.passed_on()) & {"Silenced", "Theirs", "Muted", "Consequence", "Brief"}
+    assert not names(engine.passed_on()) & {"Silenced", "Theirs", "Muted", "Consequence", "Brief", "Watchdog"}
 
 
 def test_what_was_there_before_the_first_comparison_was_sent_to_whoever_was_there(

@@ -176,8 +176,8 @@ class EmailSink:
         return f"{shown}\n{text.get_content() if text is not None else ''}"
 
     async def send(self, message: Message, earlier: Mapping[str, Any] | None = None) -> Outcome:
-        """Send one message. 4xx replies and trouble on the network: again later. 5xx: refused. Where the server takes
-        some of the recipients, these have it."""
+        """Send one message. 4xx replies and trouble on the network: again later. 5xx: refused, or for somebody who can
+        change what it is about. Where the server takes some of the recipients, these have it."""
         mail = await asyncio.to_thread(self._mail, message, Thread.of(earlier))
         outcome = await self._sent(mail)
         if isinstance(outcome, Delivered) and outcome.receipt and outcome.receipt.get("refused"):
@@ -234,6 +234,7 @@ class EmailSink:
         from aiosmtplib import (
             SMTPAuthenticationError,
             SMTPConnectResponseError,
+            SMTPException,
             SMTPNotSupported,
             SMTPRecipientsRefused,
             SMTPResponseException,
@@ -251,10 +252,8 @@ class EmailSink:
             elif isinstance(error, SMTPConnectResponseError):
                 advice = "it takes no mail from this machine: check host and port, or ask who runs it"
             return self._replied(error.code, error.message, advice)
-        if isinstance(error, SMTPNotSupported) or "STARTTLS" in str(error):
-            return Retry(self._server.masked(f"{self._server}: {_said_by_library(error)}"))
-        if type(error).__name__ == "SMTPException":
-            return Retry(self._server.masked(f"{self._server}: {_one_line(str(error))}"))
+        if isinstance(error, SMTPNotSupported) or type(error) is SMTPException:  # what the server does not offer
+            return Misconfigured(self._server.masked(f"{self._server}: {_said_by_library(error)}"))
         return Retry(self._server.failed(error))
 
     def _refused_all(self, error: aiosmtplib.SMTPRecipientsRefused) -> Outcome:
@@ -284,9 +283,12 @@ _ADVICE_ON = {
 
 
 def _said_by_library(error: Exception) -> str:
-    if "STARTTLS" in str(error).upper():
+    said = str(error)
+    if "SMTP AUTH" in said or "authentication method" in said:
+        return "it takes no login here: check port and tls, or leave out username and password"
+    if "STARTTLS" in said:
         return "it does not offer STARTTLS: set tls: implicit and its port, or tls: none on a network that you trust"
-    return _one_line(str(error))
+    return _one_line(said)
 
 
 def _one_line(text: str) -> str:

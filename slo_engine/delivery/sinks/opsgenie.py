@@ -51,6 +51,9 @@ LONGEST_NOTE = 25_000
 LONGEST_DETAILS = 8000
 LONGEST_TAG = 50
 
+_NO_KEY = "key format"
+"""What it says, with a 422, of a key that cannot be one (https://github.com/falcosecurity/falcosidekick/issues/719)."""
+
 _LINKS = 7000
 """Characters of a description, or a note, that links may take."""
 
@@ -124,6 +127,8 @@ class OpsgenieSink:
             return _refused(message)
         path, body = await asyncio.to_thread(self._request, message)
         answer = await self._sender.post(path, body)
+        if isinstance(answer, Refused) and _NO_KEY in answer.reason.lower():
+            return Misconfigured(f"{answer.reason}: check token")
         if isinstance(answer, Retry | Misconfigured | Refused):
             return answer
         request = str(object_in(answer.body).get("requestId") or "")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -54,6 +55,9 @@ _LONGEST_FIELDS = 20_000
 
 WAIT_WHEN_LIMITED = 60.0
 """PagerDuty advises a few minutes; the delays of the courier grow to that from here."""
+
+_IS_KEY = re.compile(r"routing[_ ]key", re.IGNORECASE)
+"""``Length of 'routing_key' is incorrect``, ``Invalid routing key``: https://github.com/robusta-dev/robusta/issues/571"""
 
 _PARTS = {"title": Part(PLAIN, "summary.txt.j2"), "text": Part(PLAIN, "pagerduty.txt.j2")}
 
@@ -108,7 +112,7 @@ class PagerDutySink:
         return json.dumps(self._event(message), indent=2, ensure_ascii=False)
 
     async def send(self, message: Message, earlier: Mapping[str, Any] | None = None) -> Outcome:  # noqa: ARG002
-        """Send one event. 202: delivered. 400: refused, with what PagerDuty says of the event."""
+        """Send one event. 202: delivered. 400: refused, with what PagerDuty says of the event, unless it is the key."""
         path = "/v2/enqueue" if message.post is None else "/v2/change/enqueue"
         event = await asyncio.to_thread(self._event, message)
         answer = await self._sender.ask(path, {"routing_key": self._key, **event})
@@ -145,8 +149,8 @@ class PagerDutySink:
     def _outcome(self, answer: Answer, event: Mapping[str, Any]) -> Outcome:
         said = self._masked(said_in(answer.body, self._sender.connection))
         status, reasons = _read(answer.body)
-        if answer.status == 400 or status == "invalid event":
-            why = self._masked("; ".join(reasons)) or said or f"HTTP {answer.status}"
+        if status == "invalid event" or (answer.status == 400 and (reasons or _IS_KEY.search(said))):
+            why = self._masked("; ".join(reasons)) or said
             advice = _advice(why)
             reason = f"PagerDuty refuses the event: {why}{advice}"
             return Misconfigured(reason) if advice else Refused(reason)
@@ -196,4 +200,4 @@ def _read(body: bytes) -> tuple[str, list[str]]:
 
 
 def _advice(why: str) -> str:
-    return ": check routing_key, the Integration Key of an Events API v2 integration" if "routing_key" in why else ""
+    return ": check routing_key, the Integration Key of an Events API v2 integration" if _IS_KEY.search(why) else ""

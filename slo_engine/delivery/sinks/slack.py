@@ -126,17 +126,18 @@ class SlackSink:
         changed = _receipt(answer, memory, ts=root.ts, channel=root.channel)
         if news.reply is None or not isinstance(changed, Delivered):
             return changed
-        answer = await self._say("chat.postMessage", news.reply, channel=root.channel, thread_ts=root.ts)
+        where = {"channel": root.channel, "thread_ts": root.ts}
+        answer = await self._say("chat.postMessage", news.reply, **where, reply_broadcast=news.is_for_all)
         if isinstance(answer, _Problem) and answer.error in errors.ROOT_GONE:
             return await self._begin(news, memory)
         if isinstance(answer, _Problem) and answer.error in errors.NO_THREADS:
-            return changed
+            return await self._begin(news, memory) if news.is_for_all else changed
         return changed if isinstance(answer, Mapping) else _receipt(answer, {})
 
     async def _begin(self, news: _News, memory: Mapping[str, Any]) -> Outcome:
         return _receipt(await self._say("chat.postMessage", news.root, channel=self._channel), memory)
 
-    async def _say(self, method: str, form: Form, **where: str) -> Mapping[str, Any] | Retry | _Problem:
+    async def _say(self, method: str, form: Form, **where: str | bool) -> Mapping[str, Any] | Retry | _Problem:
         """Say it in blocks; where Slack refuses those, once in short."""
         quiet = {"parse": "none", "link_names": False}
         if method == "chat.postMessage":
@@ -177,6 +178,9 @@ class _News:
     root: Form
     reply: Form | None
     told: told.Told
+    is_for_all: bool = False
+    """Whether the channel is shown the reply, too: of a changed message nobody is told, and of a reply those alone who
+    follow the thread."""
 
 
 def own_form(forms: Forms, message: Message, *, mention: str = "", note: str = "") -> Form:
@@ -193,7 +197,10 @@ def _news(forms: Forms, message: Message, root: told.Root | None, mention: str) 
     now = told.of(shown, found, before)
     note = "" if found.answer or not now.answer else f"Reason given before: {blocks.escaped(now.answer)}"
     form = own_form(forms, shown, mention=mention, note=note)
-    return _News(form, None if before is None else _reply(forms, message, found, before, now, mention), now)
+    if before is None:
+        return _News(form, None, now)
+    is_again = message.kind == "firing" and message.goes_on_from is not None
+    return _News(form, _reply(forms, message, found, before, now, mention), now, is_again)
 
 
 def _reply(
@@ -205,9 +212,13 @@ def _reply(
         if now.evidence == before.evidence:
             return None
         return blocks.reply(f"{blocks.bold('Evidence')}\n{forms.write('text', message)}", found.traces)
-    lines = told.changes(message, found, before, now)
-    if message.goes_on_from is not None:
-        lines.insert(0, f"{blocks.MARKS[found.tone]} {blocks.bold('Firing again')}: {blocks.escaped(found.title)}")
+    if message.goes_on_from is None:
+        lines = told.changes(message, found, before, now)
+    else:
+        # All of it fires again, which is news of no alert; the reason may be another.
+        known = replace(before, firing=now.firing, tone=now.tone)
+        again = f"{blocks.MARKS[found.tone]} {blocks.bold('Firing again')}: {blocks.escaped(found.title)}"
+        lines = [again, *told.changes(message, found, known, now)]
     if mention and found.tone == "bad" != before.tone:
         lines.insert(0, mention)
     return blocks.reply("\n".join(lines), found.traces if now.answer != before.answer else ()) if lines else None

@@ -80,7 +80,7 @@ FOR_GOOD: Mapping[str, str] = {
     "two_factor_setup_required": "set up two-factor authentication for the user that the token belongs to",
     "user_not_found": _NEW_WEBHOOK,
 }
-"""The same request would be refused again; what to do about it."""
+"""The same request would be refused again, until somebody does what stands here."""
 
 LIMITS = frozenset({"message_limit_exceeded", "rate_limited", "ratelimited"})
 """Slack works, and takes only so much in a time."""
@@ -98,7 +98,7 @@ ROOT_GONE = frozenset(
 """The message of the incident is no longer there to be changed: a new one is begun."""
 
 NO_THREADS = frozenset({"cannot_reply_to_message", "restricted_action_non_threadable_channel"})
-"""The message itself could be changed, which is what counts."""
+"""The message itself could be changed, which is what counts unless somebody has to be told."""
 
 FORM_REFUSED = frozenset(
     {
@@ -113,7 +113,7 @@ FORM_REFUSED = frozenset(
 """Slack does not like the form: the short one may pass."""
 
 
-ABOUT_THE_MESSAGE = FORM_REFUSED | {"no_text", "too_many_attachments"}
+ABOUT_THE_MESSAGE = FORM_REFUSED | {"cannot_reply_to_message", "invalid_attachments", "no_text", "too_many_attachments"}
 """Nobody can change anything but the message."""
 
 

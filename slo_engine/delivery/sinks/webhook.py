@@ -87,7 +87,7 @@ class WebhookSink:
         return self._body(message)
 
     async def send(self, message: Message, earlier: Mapping[str, Any] | None = None) -> Outcome:  # noqa: ARG002
-        """Send one message. 2xx: delivered. 408, 425, 429, 5xx and network errors: again later. All others: refused."""
+        """Send one message. Delivered: 2xx. The rest: see ``HttpSender``."""
         body = await asyncio.to_thread(self._body, message)
         now = datetime.now(UTC)
         headers = {"webhook-id": message.key, "webhook-timestamp": str(int(now.timestamp()))}

@@ -17,6 +17,12 @@ UPDATE = sample("update")
 RESOLVED = sample("resolved")
 POSTS = [sample("status"), sample("digest"), sample("report")]
 
+REMARKS = (
+    "Late by 2.2 h: it came at 2026-11-23 17:04:02 UTC.",
+    "1 earlier notification of this incident could not be delivered here in time: firing 2026-11-23 16:04:02 UTC.",
+)
+"""As the courier says them."""
+
 SAYS = 'search "orders" > 5 & <n> fail'
 
 HOSTILE_TEXTS = {
