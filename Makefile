@@ -15,7 +15,7 @@ RS ?= ../shared/data/rs
 # FAULT_SEED="--seed 4711" replays the runs of test-faults that print it; another one each time where it is not given.
 FAULT_SEED ?=
 
-.PHONY: run test test-base test-faults lint rules rules-check dashboards dashboards-check bench bench-rules bench-policies bench-causes bench-peers prices lock clean
+.PHONY: run test test-base test-faults lint rules rules-check dashboards dashboards-check bench bench-rules bench-policies bench-causes bench-peers bench-webhook prices lock clean
 
 run: .venv/.run.ok ## The whole loop on this machine, until Ctrl-C
 	@deploy/install-packages prometheus prometheus-alertmanager
@@ -71,6 +71,10 @@ bench-peers: .venv/.dev.ok .venv-peers/.ok ## The monitoring library beside Open
 
 bench-causes: .venv/.dev.ok .venv-drain3/.ok ## How often the evidence names the right cause, and what it costs
 	@$(BIN)/python -m benchmarks.causes --loghub $(LOGHUB) --rs $(RS) --drain3 .venv-drain3/bin/python
+
+bench-webhook: .venv/.dev.ok ## How many notifications are taken in a second, and how soon they reach a sink
+	@deploy/install-packages prometheus
+	@$(BIN)/python -m benchmarks.webhook
 
 .venv-drain3/.ok: requirements/drain3.txt $(INSTALL)
 	@$(BIN)/python -m venv .venv-drain3

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 MANY = 8
 """Notifications that wait for their answer at the same time. One after another, even hundreds a second are fewer."""
@@ -26,7 +27,8 @@ LONGEST_PAUSE_SECONDS = 1.0
 class Precedence:
     """One for an engine, on its event loop."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
         self._waiting = 0
         self._many_until = 0.0
         self._next_at = 0.0
@@ -34,22 +36,22 @@ class Precedence:
     def __enter__(self) -> None:
         """Somebody waits, until the block ends."""
         self._waiting += 1
-        if self._waiting >= MANY:
-            self._many_until = time.monotonic() + LASTING_SECONDS
 
     def __exit__(self, *_: object) -> None:
+        if self._waiting >= MANY:
+            self._many_until = self._now() + LASTING_SECONDS
         self._waiting -= 1
 
     @property
     def is_claimed(self) -> bool:
         """Whether many wait."""
-        return time.monotonic() < self._many_until
+        return self._waiting >= MANY or self._now() < self._many_until
 
     async def give_way(self, pieces: int = 1) -> None:
         """Before as many pieces of background work: return at once, or, while many wait, when it is their turn."""
         if not self.is_claimed:
             return
-        now = time.monotonic()
+        now = self._now()
         self._next_at = max(self._next_at, now) + pieces * PAUSE_SECONDS
         # By then it may be quiet again: then what has waited goes on a little late, and what comes next at once.
         await asyncio.sleep(min(self._next_at - now, LONGEST_PAUSE_SECONDS))

@@ -79,6 +79,10 @@ class _RefusedError(Exception):
 class _UnavailableError(Exception):
     """The sender has to try again."""
 
+    def __init__(self, message: str, *headers: Header) -> None:
+        super().__init__(message)
+        self.headers = headers
+
 
 class _DisconnectedError(Exception):
     """Nobody reads an answer; a sender that is still there tries again."""
@@ -117,7 +121,7 @@ class WebhookDoor:
             await _refuse(scope, receive, send, error)
         except _UnavailableError as error:
             _FAILED.inc()
-            await _send(send, 503, "failed", str(error), (_CLOSE,))
+            await _send(send, 503, "failed", str(error), error.headers)
         except _DisconnectedError:
             _FAILED.inc()
         else:
@@ -163,9 +167,9 @@ class WebhookDoor:
                     if size > MAX_BODY_BYTES:
                         raise _TOO_LARGE
                     if self._in_flight > MAX_BYTES_IN_FLIGHT:
-                        raise _UnavailableError("too many notifications are arriving at once: send it again")
+                        raise _UnavailableError("too many notifications are arriving at once: send it again", _CLOSE)
         except TimeoutError:
-            raise _UnavailableError(f"the body did not arrive within {BODY_SECONDS:g} s") from None
+            raise _UnavailableError(f"the body did not arrive within {BODY_SECONDS:g} s", _CLOSE) from None
 
     def _stray(self, name: str) -> str:
         """A source that the settings do not name, and whose sender may post to the unnamed one. To refuse it would lose

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -50,6 +51,63 @@ def test_a_write_that_fails_takes_down_none_that_share_its_commit(database: Data
     assert len({future.result() for future in futures}) == 40
     bodies = [each.body for each in database.read(lambda connection: inbox.next_pending(connection, 100))]
     assert bodies == [b"good"] * 40
+
+
+def test_what_is_urgent_waits_for_one_other_write_at_most_and_starves_none(database: Database) -> None:
+    order: list[str] = []
+    has_begun, may_end = threading.Event(), threading.Event()
+
+    def first(_: Connection) -> None:
+        has_begun.set()
+        may_end.wait(30)
+        order.append("first")
+
+    def note(name: str) -> Callable[[Connection], None]:
+        return lambda _: order.append(name)
+
+    writes = [database.submit(first)]
+    has_begun.wait(30)
+    writes += [database.submit(note(f"background {number}")) for number in range(3)]
+    writes += [database.submit(note(f"urgent {number}"), is_urgent=True) for number in range(3)]
+    may_end.set()
+    for each in writes:
+        each.result(30)
+    backgrounds = [f"background {number}" for number in range(3)]
+    assert order == ["first", "urgent 0", "urgent 1", "urgent 2", *backgrounds]
+
+
+def test_a_group_that_something_urgent_ends_goes_on_after_it(database: Database) -> None:
+    order: list[str] = []
+    urgent: list[Future[None]] = []
+
+    def with_something_urgent(_: Connection) -> None:
+        order.append("second")
+        urgent.append(database.submit(lambda _: order.append("urgent"), is_urgent=True))
+
+    has_begun, may_end = threading.Event(), threading.Event()
+
+    def blocking(_: Connection) -> None:
+        has_begun.set()
+        may_end.wait(30)
+
+    writes = [database.submit(blocking)]
+    has_begun.wait(30)
+    # They are one group: it is taken while the first one runs.
+    writes += [database.submit(with_something_urgent), database.submit(lambda _: order.append("third"))]
+    may_end.set()
+    for each in [*writes, *urgent]:
+        each.result(30)
+    for each in urgent:
+        each.result(30)
+    assert order == ["second", "urgent", "third"]
+
+
+def test_many_bodies_are_taken_in_at_once_with_their_sources(database: Database) -> None:
+    arrived = [inbox.Arrived(float(number), b"%d \x00" % number, f"source-{number}") for number in range(50)]
+    database.write(lambda connection: inbox.accept_all(connection, arrived))
+    database.write(lambda connection: inbox.accept_all(connection, []))
+    found = database.read(lambda connection: inbox.next_pending(connection, 100))
+    assert [inbox.Arrived(each.received_at, each.body, each.source) for each in found] == arrived
 
 
 def test_a_refused_statement_is_an_error_of_the_store_and_rolled_back(database: Database) -> None:
