@@ -201,8 +201,8 @@ def _refuse_a_damaged_log(log: Path) -> None:
         raise StoreError(f"{log} cannot be read: {error.strerror}") from error
     if found is not None:
         raise StoreError(
-            f"{log} is damaged: {found.commits} commits behind the damage, which were acknowledged, cannot be read. Keep "
-            f"a copy of it and of the store; to go on without them: truncate -s {found.readable_bytes} {log}"
+            f"{log} is damaged: {found.commits} commits behind the damage, which were acknowledged, cannot be read. "
+            f"Keep a copy of it and of the store; to go on without them: truncate -s {found.readable_bytes} {log}"
         )
 
 
