@@ -13,7 +13,16 @@ import slo_engine
 PACKAGE = Path(slo_engine.__file__).parent
 PROJECT = PACKAGE.parent / "pyproject.toml"
 
-WITHOUT_A_LAYER = {"connection_settings", "logs", "monitoring", "replica", "settings", "telemetry", "worker"}
+WITHOUT_A_LAYER = {
+    "connection_settings",
+    "logs",
+    "monitoring",
+    "precedence",
+    "replica",
+    "settings",
+    "telemetry",
+    "worker",
+}
 """``monitoring`` has two contracts of its own; the others are not part of the order of rooms yet."""
 
 
