@@ -8,13 +8,17 @@ import json
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 from benchmarks.figure import Figure
 from benchmarks.rules.progress import Progress
 from benchmarks.webhook.parts import accepted, latency, slow_sink, storm
+from tests.postgres import Postgres
 
-Part = Callable[[Path, Callable[[], str | None], Progress], Iterator[Figure]]
+Store = Callable[[], str | None]
+"""The address of a database that is empty; None: a file of SQLite."""
+Part = Callable[[Path, Store, Progress], Iterator[Figure]]
 PARTS: dict[str, Part] = {"accepted": accepted, "latency": latency, "storm": storm, "slow-sink": slow_sink}
 
 
@@ -23,14 +27,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.webhook", description=__doc__)
     parser.add_argument("--json", action="store_true", help="print JSON for scripts; the protocol goes to stderr")
     parser.add_argument("--part", choices=list(PARTS), action="append", help="this one alone; may be given again")
+    parser.add_argument("--postgresql", action="store_true", help="on a PostgreSQL of its own, instead of SQLite")
     parser.add_argument("--folder", type=Path, help="where stores and logs are kept; by default they are not")
     options = parser.parse_args()
     progress = Progress(to_stderr=options.json)
     found = []
-    with tempfile.TemporaryDirectory() as temporary:
+    with tempfile.TemporaryDirectory() as temporary, ExitStack() as stack:
         folder = options.folder or Path(temporary)
+        server = stack.enter_context(Postgres()) if options.postgresql else None
+        store: Store = lambda: server.new_database() if server is not None else None  # noqa: E731
         for name in options.part or PARTS:
-            for figure in PARTS[name](folder, lambda: None, progress):
+            for figure in PARTS[name](folder, store, progress):
                 found.append(figure)
                 progress.say(str(figure))
     if options.json:
