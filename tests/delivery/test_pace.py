@@ -117,13 +117,14 @@ def test_a_sink_that_was_limited_for_hours_gets_what_waits_as_soon_as_it_takes_i
         pace.limited(now, 300.0)
         now += 300.0
     requests: list[float] = []
-    while len(requests) < 20:
+    while len(requests) < 20 and now < 13_000:
         if pace.room(now) > 0:
             pace.begin(now)
             pace.passed(0.1)
             pace.end()
             requests.append(now)
         now += 0.1
+    assert len(requests) == 20
     assert requests[0] <= 12_000.2
     assert requests[-1] - requests[0] < 180
 
