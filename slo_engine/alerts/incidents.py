@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import Enum
 
 from slo_engine.alerts.payload import Alert, AlertGroup, time_of
@@ -65,10 +66,11 @@ def judged(group: AlertGroup, at: float, alike: tuple[float, int] | None, known:
 
 
 def is_stale(group: AlertGroup, at: float, known: Mapping[str, AlertState]) -> bool:
-    """Whether what it tells is over, or known already, of each of its alerts, and over of one at least."""
+    """Whether what it tells is over, or known already, of each of its alerts, and late of one at least."""
     pairs = [(alert, known.get(group.key_of(alert))) for alert in group.alerts]
-    return any(_is_over(alert, state, at) for alert, state in pairs) and all(
-        _is_over(alert, state, at) or _is_known(alert, state) for alert, state in pairs
+    is_late = [_is_over(alert, state, at) or _fires_anyway(alert, state, at) for alert, state in pairs]
+    return any(is_late) and all(
+        late or _is_known(alert, state) for late, (alert, state) in zip(is_late, pairs, strict=True)
     )
 
 
@@ -95,7 +97,8 @@ def states_of(group: AlertGroup, message_id: int, at: float, known: Mapping[str,
     found = {}
     for alert in group.alerts:
         key = group.key_of(alert)
-        if not _is_over(alert, known.get(key), at):
+        state = known.get(key)
+        if not (_is_over(alert, state, at) or _fires_anyway(alert, state, at)):
             status = "firing" if alert.is_firing else "resolved"
             found[key] = AlertState(
                 key, group.source, alert.fingerprint, status, alert.begins, message_id, group.thread, at
@@ -109,9 +112,8 @@ def _is_over(alert: Alert, state: AlertState | None, at: float) -> bool:
     known_start = time_of(state.starts_at)
     if alert.is_firing:
         # An alert may go on after all, with the same start, when Prometheus could not reach Alertmanager for a while.
-        began_before = alert.starts_at is not None and known_start is not None and alert.starts_at < known_start
-        has_ended = state.status == "resolved" and alert.begins == state.starts_at
-        return (began_before or has_ended) and abs(at - state.at) < LATE_SECONDS
+        is_same = alert.begins == state.starts_at or _began_before(alert, known_start)
+        return state.status == "resolved" and is_same and abs(at - state.at) < LATE_SECONDS
     # The end of an episode, when the next one is known to have begun.
     return (
         state.status == "firing"
@@ -120,6 +122,19 @@ def _is_over(alert: Alert, state: AlertState | None, at: float) -> bool:
         and known_start is not None
         and alert.ends_at <= known_start
     )
+
+
+def _fires_anyway(alert: Alert, state: AlertState | None, at: float) -> bool:
+    """Whether it tells of the beginning of an episode before the one that is known to go on. That is late; or two
+    Prometheus servers saw the same episode begin, some seconds apart, and Alertmanager takes the earlier time: then the
+    alert must not be missing where something else is told."""
+    if state is None or not alert.is_firing or state.status != "firing":
+        return False
+    return _began_before(alert, time_of(state.starts_at)) and abs(at - state.at) < LATE_SECONDS
+
+
+def _began_before(alert: Alert, known_start: datetime | None) -> bool:
+    return alert.starts_at is not None and known_start is not None and alert.starts_at < known_start
 
 
 def _is_known(alert: Alert, state: AlertState | None) -> bool:

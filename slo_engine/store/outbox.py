@@ -97,8 +97,12 @@ def claim(
     if not rows:
         return Claimed((), state)
     ids = _supersede(connection, sink, {row.thread: row.id for row in rows})
-    if others := [row_id for row_id in ids if row_id not in {row.id for row in rows}]:
-        connection.execute(update(outbox).where(outbox.c.id.in_(others)).values(leased))
+    claimed = {row.id for row in rows}
+    if others := [row_id for row_id in ids if row_id not in claimed]:
+        # A later one may have to wait for what other threads tell of its alerts.
+        next_ones = select(outbox.c.id).where(outbox.c.id.in_(others), *_IS_NEXT)
+        taken = update(outbox).where(outbox.c.id.in_(next_ones)).values(leased).returning(outbox.c.id)
+        ids = [*(row_id for row_id in ids if row_id in claimed), *connection.execute(taken).scalars()]
     return Claimed(_claims(connection, ids, holder), state)
 
 

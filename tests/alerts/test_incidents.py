@@ -247,9 +247,19 @@ def test_alert_that_is_over_is_not_told_again_by_what_is_news_of_another(databas
     assert told(database)[3:] == [("resolved", [("a", "resolved"), ("b", "resolved")])]
 
 
-def test_beginning_of_an_episode_is_not_told_after_that_of_the_next(database: Database) -> None:
+def test_beginning_of_an_episode_is_no_news_while_the_next_goes_on(database: Database) -> None:
     take(database, (0, group(alert("a", began=10))))
     counts = take(database, (90, group(alert("a"), peer="b")), (95, group(alert("a"), alert("b"), peer="b")))
     assert counts[Verdict.STALE] == 1
-    assert told(database)[1:] == [("firing", [("b", "firing")])]
+    assert told(database)[1:] == [("firing", [("a", "firing"), ("b", "firing")])]
     assert take(database, (150, group(alert("a", "resolved", began=10), alert("b", "resolved"))))[Verdict.NEW] == 1
+
+
+def test_an_alert_whose_start_goes_back_a_little_stays_in_what_else_is_told(database: Database) -> None:
+    """The second of two Prometheus servers has seen it begin earlier."""
+    take(database, (0, group(alert("A", began=2))))
+    assert take(database, (60, group(alert("A", began=1))))[Verdict.STALE] == 1  # that it fires is known
+    assert take(database, (90, group(alert("A", began=1), alert("B"))))[Verdict.NEW] == 1
+    told = kept(database)[-1].content["payload"]
+    assert [each["labels"]["alertname"] for each in told["alerts"]] == ["A", "B"]
+    assert take(database, (600, group(alert("A", "resolved", began=1, ended=9), alert("B"))))[Verdict.NEW] == 1

@@ -321,3 +321,14 @@ def test_one_engine_leads_until_it_stops_or_is_gone(database: Database) -> None:
     assert leads("two", seconds=-1.0)
     assert leads("one")
     assert not leads("two")
+
+
+def test_what_says_more_waits_for_other_groups_that_tell_of_its_alerts(database: Database) -> None:
+    tell(database, "a", waited=60)
+    other = add(database, "other")
+    later = tell(database, "a", "b")
+    database.write(partial(messages.put_after, order=[(later, other)]))
+    assert claim(database) == []
+    assert states(database) == ["superseded", "pending"]
+    finish(database, other)
+    assert [each.message.id for each in claim(database)] == [other]
