@@ -77,6 +77,8 @@ class ModelSink:
             before = self.told.get(each.alert)
             if before is None or before.version <= each.version:
                 self.told[each.alert] = each
+            elif each.is_firing and before.is_firing:
+                pass  # an earlier episode: it fires either way
             elif not is_late:
                 raise BreachError(f"{self.name} was told of alert {each.alert} out of order: {self.shown()}")
 
