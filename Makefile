@@ -35,6 +35,7 @@ test-faults: .venv/.dev.ok ## Kills, pauses, partitions, full and broken disks, 
 	@$(BIN)/python -m tests.fault --notifications 10000 --pause 8 $(FAULT_SEED)
 	@$(BIN)/python -m tests.fault --notifications 10000 --pause 75 --store postgresql --replicas 2 $(FAULT_SEED)
 	@$(BIN)/python -m tests.fault.cluster $(FAULT_SEED)
+	@$(BIN)/python -m tests.simulation --steps 100000 $(FAULT_SEED)
 
 lint: .venv/.dev.ok
 	$(BIN)/ruff check .

@@ -109,10 +109,9 @@ def _is_over(alert: Alert, state: AlertState | None, at: float) -> bool:
     known_start = time_of(state.starts_at)
     if alert.is_firing:
         # An alert may go on after all, with the same start, when Prometheus could not reach Alertmanager for a while.
-        is_same = alert.begins == state.starts_at or (
-            alert.starts_at is not None and known_start is not None and alert.starts_at <= known_start
-        )
-        return state.status == "resolved" and is_same and abs(at - state.at) < LATE_SECONDS
+        began_before = alert.starts_at is not None and known_start is not None and alert.starts_at < known_start
+        has_ended = state.status == "resolved" and alert.begins == state.starts_at
+        return (began_before or has_ended) and abs(at - state.at) < LATE_SECONDS
     # The end of an episode, when the next one is known to have begun.
     return (
         state.status == "firing"

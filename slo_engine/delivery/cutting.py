@@ -37,16 +37,17 @@ def in_pieces(text: str, longest: int, most: int) -> list[str]:
     """A text as at most ``most`` pieces of at most ``longest`` characters, parted at the ends of lines; the last one is
     cut where there is more."""
     pieces: list[str] = []
-    rest = text
+    rest = text.rstrip()
     while rest and len(pieces) < most:
         if len(rest) <= longest or len(pieces) == most - 1:
             pieces.append(cut_lines(rest, longest))
             break
         end = rest.rfind("\n", 0, longest)
-        piece = rest[:end] if end > 0 else cut(rest, longest).removesuffix(MORE)
-        pieces.append(piece.rstrip())
+        piece = rest[:end] if end > 0 else cut(rest, longest).removesuffix(MORE) or rest[:longest]
+        if piece.strip():  # of blank lines there is nothing to show
+            pieces.append(piece.rstrip())
         rest = rest[len(piece) :].lstrip("\n")
-    return [piece for piece in pieces if piece]
+    return pieces
 
 
 def whole(items: Iterable[_T], size: Callable[[_T], int], room: int) -> list[_T]:

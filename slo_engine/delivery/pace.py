@@ -14,6 +14,16 @@ SLOWER = 3.0
 BURST_SECONDS = 0.2
 """Of a sink that takes only so much in a time, as much is sent at once as fits into this."""
 
+LONGEST_INTERVAL = 60.0
+"""Between two requests, whatever a sink says: Teams, the slowest that is known, takes 1,800 a day. A sink that was
+limited for hours is not left alone for days."""
+
+SHORTEST_INTERVAL = 0.001
+"""Below it, there is no limit."""
+
+IDLE_SECONDS = 60.0
+"""What passed before a pause of this length says nothing of how much a sink takes."""
+
 EASIER = 0.9
 """By how much the time between two requests shrinks after a hundred that passed."""
 
@@ -32,6 +42,9 @@ class Pace:
     _has_met_a_limit: bool = False
     _window_began: float | None = None
     _window_passed: int = 0
+    _began: float | None = None
+    _measured: float = 0.0
+    """The interval by what has passed; a longer one is a guess, taken back as soon as something passes."""
     _passed: int = field(default=0)
 
     def room(self, now: float) -> int:
@@ -53,7 +66,9 @@ class Pace:
     def begin(self, now: float) -> None:
         """A request begins."""
         self.sending += 1
-        if self._window_began is None:
+        was_idle = self._began is not None and now - self._began > max(IDLE_SECONDS, 2 * self.interval)
+        self._began = now
+        if self._window_began is None or was_idle:
             self._window_began, self._window_passed = now, 0
         if self.interval > 0:
             self._next_at = max(self._next_at, now - BURST_SECONDS) + self.interval
@@ -66,8 +81,11 @@ class Pace:
         """The sink took it, in so many seconds."""
         self._window_passed += 1
         self._passed += 1
-        if self.interval > 0 and self._passed % 100 == 0:
-            self.interval *= EASIER
+        if self._passed % 100 == 0:
+            self._measured *= EASIER
+        if self.interval > self._measured:
+            shorter = max(self.interval / 2, self._measured)
+            self.interval = shorter if shorter > SHORTEST_INTERVAL else 0.0
         self._fastest = seconds if self._fastest is None else min(self._fastest, seconds)
         if seconds > max(SLOWER * self._fastest, 0.2):
             self._has_met_a_limit = True
@@ -88,7 +106,11 @@ class Pace:
             return  # it has said so already
         self.limit = max(1.0, self.limit / 2)
         span = now - self._window_began + wait
-        measured = span / self._window_passed if self._window_passed else max(2 * self.interval, wait)
-        self.interval = max(measured, self.interval)
+        if self._window_passed:
+            self._measured = min(max(span / self._window_passed, self._measured), LONGEST_INTERVAL)
+            longer = self._measured
+        else:
+            longer = max(2 * self.interval, wait)
+        self.interval = min(max(longer, self.interval), LONGEST_INTERVAL)
         self._next_at = now + wait
         self._window_began = None

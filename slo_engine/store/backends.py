@@ -13,6 +13,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from slo_engine.errors import SloEngineError
+from slo_engine.store import wal
 
 
 class StoreError(SloEngineError):
@@ -83,6 +84,11 @@ class Sqlite(Backend):
         event.listen(engine, "begin", _begin_in_sqlite)
         super().__init__(engine, url.database)
         self._file = _owned(url.database)
+        try:
+            _refuse_a_damaged_log(Path(f"{url.database}-wal"))
+        except BaseException:
+            self._file.close()
+            raise
 
     def lock_for_migration(self, connection: Connection) -> None:
         """The file is ours alone."""
@@ -185,6 +191,19 @@ def reason_of(error: BaseException) -> str:
     """What the database says, in one line."""
     cause = getattr(error, "orig", None) or error
     return (str(cause).strip().splitlines() or [type(cause).__name__])[0][:300]
+
+
+def _refuse_a_damaged_log(log: Path) -> None:
+    # Before SQLite sees it: it would drop what is behind the damage, and the log with it.
+    try:
+        found = wal.damage_of(log)
+    except OSError as error:
+        raise StoreError(f"{log} cannot be read: {error.strerror}") from error
+    if found is not None:
+        raise StoreError(
+            f"{log} is damaged: {found.commits} commits behind the damage, which were acknowledged, cannot be read. "
+            f"Keep a copy of it and of the store; to go on without them: truncate -s {found.readable_bytes} {log}"
+        )
 
 
 def _owned(file: str) -> TextIO:

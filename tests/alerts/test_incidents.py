@@ -245,3 +245,11 @@ def test_alert_that_is_over_is_not_told_again_by_what_is_news_of_another(databas
     assert told(database)[2:] == [("firing", [("b", "firing")])]
     take(database, (150, group(alert("a", "resolved"), alert("b", "resolved"), peer="b")))
     assert told(database)[3:] == [("resolved", [("a", "resolved"), ("b", "resolved")])]
+
+
+def test_beginning_of_an_episode_is_not_told_after_that_of_the_next(database: Database) -> None:
+    take(database, (0, group(alert("a", began=10))))
+    counts = take(database, (90, group(alert("a"), peer="b")), (95, group(alert("a"), alert("b"), peer="b")))
+    assert counts[Verdict.STALE] == 1
+    assert told(database)[1:] == [("firing", [("b", "firing")])]
+    assert take(database, (150, group(alert("a", "resolved", began=10), alert("b", "resolved"))))[Verdict.NEW] == 1

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from slo_engine.delivery.cutting import MORE, cut, cut_lines, in_pieces
@@ -126,6 +126,8 @@ def test_no_letter_that_was_escaped_is_cut_in_half(text: str, longest: int) -> N
     assert html.escape(html.unescape(shown)) == shown
 
 
+@example([" ", "a" * 7, ""], 7, 2)
+@example([" " * 12 + "a"], 5, 4)
 @given(st.lists(st.text(alphabet="abc ", max_size=30), max_size=20), st.integers(5, 40), st.integers(1, 10))
 def test_pieces_are_short_enough_and_of_whole_lines_where_these_are(lines: list[str], longest: int, most: int) -> None:
     text = "\n".join(lines)

@@ -107,3 +107,35 @@ def test_a_fast_sink_soon_gets_as_much_as_there_are_connections() -> None:
     world = World(lambda now, sending: ("passed", 0.05))
     assert world.deliver(5000) < 8.0
     assert world.most_at_once == LONGEST_LIMIT
+
+
+def test_a_sink_that_was_limited_for_hours_gets_what_waits_as_soon_as_it_takes_it() -> None:
+    pace, now = Pace(), 0.0
+    for _ in range(40):
+        pace.begin(now)
+        pace.end()
+        pace.limited(now, 300.0)
+        now += 300.0
+    requests: list[float] = []
+    while len(requests) < 20 and now < 13_000:
+        if pace.room(now) > 0:
+            pace.begin(now)
+            pace.passed(0.1)
+            pace.end()
+            requests.append(now)
+        now += 0.1
+    assert len(requests) == 20
+    assert requests[0] <= 12_000.2
+    assert requests[-1] - requests[0] < 180
+
+
+def test_what_passed_hours_ago_says_nothing_of_a_limit() -> None:
+    pace = Pace()
+    for now in (0.0, 36_000.0):
+        pace.begin(now)
+        pace.passed(0.1)
+        pace.end()
+    pace.begin(36_000.2)
+    pace.end()
+    pace.limited(36_000.2, 1.0)
+    assert pace.interval <= 2.0

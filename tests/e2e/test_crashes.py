@@ -122,7 +122,7 @@ def test_slo_file_that_breaks_leaves_the_last_good_set_in_force_and_says_so(tmp_
     with machine(tmp_path, slos=slos) as parts:
         parts.start_engine()
         readyz = f"{parts.engine_url}/readyz"
-        assert get(readyz)["slo_files"] == {"slos": 5, "state": "ok"}
+        assert get(readyz)["slo_files"] == {"slos": 7, "state": "ok"}
         good = (slos / "agents.yaml").read_text()
         (slos / "agents.yaml").write_text(good.replace("objective: 98", "objective: 100"))
         said = wait_for("the mistake", lambda: get(readyz)["slo_files"].get("problems"), within=15)
