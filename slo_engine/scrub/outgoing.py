@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 from typing import Any, Final
 
@@ -29,6 +30,11 @@ _OF_FINGERPRINTS: Final = frozenset({"fingerprint", "fingerprints"})
 """Keys under which a fingerprint of nothing but decimal digits is one. Elsewhere it may be the number of a card."""
 
 
+LONGEST_REMEMBERED: Final = 500
+"""Characters of a text that is not looked through a second time: in a storm most labels and annotations are those of
+the alert before."""
+
+
 def _is_of_a_person(kind: str, said: str) -> bool:
     if kind != "ip":
         return True
@@ -44,9 +50,16 @@ _SCRUBBER: Final = Scrubber(wanted=_is_of_a_person)
 
 def outgoing_text(text: str) -> str:
     """The text with ``[EMAIL]``, ``[SECRET]``, ... instead of what must not leave."""
+    return _remembered(text) if len(text) <= LONGEST_REMEMBERED else _scrubbed(text)
+
+
+def _scrubbed(text: str) -> str:
     if _FINGERPRINT.fullmatch(text) and not text.isdigit():
         return text
     return _SCRUBBER.scrub(text)
+
+
+_remembered = lru_cache(4096)(_scrubbed)
 
 
 def outgoing(data: Any) -> Any:
