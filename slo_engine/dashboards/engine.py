@@ -142,7 +142,7 @@ _NOTIFICATIONS = Row(
             nothing="no sink is configured",
         ),
         Lines(
-            id=43,
+            id=29,
             title="Waiting for a sink that is gone",
             description="Notifications for sinks that are not in the settings. `slo-engine deliveries resend` sends "
             "them to another.",

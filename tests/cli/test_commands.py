@@ -119,7 +119,7 @@ def test_status_of_a_prometheus_that_is_not_there_is_a_failure_with_its_reason()
             "sinks: [{name: a, type: opsgenie, token: x}]\nposts: {crossings: {sinks: a}}",
             "posts.crossings.sinks: a is a sink of alerts, and takes no posts",
         ),
-        ("store: {url: 'mysql://x'}", "only sqlite:///<file> is supported"),
+        ("store: {url: 'mysql://x'}", "write sqlite:///<file> or postgresql://"),
         (
             "langfuse: {url: 'http://x', public_key: pk, secret_key_file: nowhere}",
             "secret_key_file cannot be read: No such file or directory",

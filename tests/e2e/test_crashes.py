@@ -133,7 +133,7 @@ def test_slo_file_that_breaks_leaves_the_last_good_set_in_force_and_says_so(tmp_
         wait_for("the mended file", lambda: get(readyz)["slo_files"]["state"] == "ok", within=15)
         log = [json.loads(line)["message"] for line in parts.log().splitlines()]
     assert state["ready"] is True
-    assert state["slo_files"]["slos"] == 5
+    assert state["slo_files"]["slos"] == 7
     assert "keeping the last valid configuration" in state["slo_files"]["state"]
     assert len(said) == 1
     assert "agents.yaml:13:16: slos[0].objective: must be below 100" in said[0]

@@ -116,13 +116,14 @@ def test_a_cause_is_new_while_its_first_incident_goes_on(database: Database) -> 
         assert said[""] == f"{CAUSE}: new"
 
 
-def test_the_same_notification_from_two_alertmanagers_is_one_incident(database: Database) -> None:
+def test_notifications_of_one_group_at_the_same_time_are_one_incident(database: Database) -> None:
     traces = RowTraces([*failures(START), *failures(START + 30 * HOUR)])
-    twins = [(START, body()), (START, body()), (START + timedelta(seconds=2), body())]
+    more = body(fingerprint="another")
+    twins = [(START, body()), (START, more), (START + timedelta(seconds=2), body(fingerprint="third"))]
     assert [said[CAUSE] for said in notified(database, twins, traces)] == ["new"] * 3
-    ends = [(START + HOUR, body(status="resolved")), (START + HOUR, body(status="resolved"))]
+    ends = [(START + HOUR, body(status="resolved")), (START + HOUR, body(fingerprint="another", status="resolved"))]
     assert notified(database, ends, traces) == [{}, {}]
-    back = [(START + 30 * HOUR, body()), (START + 30 * HOUR, body())]
+    back = [(START + 30 * HOUR, body()), (START + 30 * HOUR, more)]
     for said in notified(database, back, traces):
         assert said[CAUSE] == (
             "regressed: last seen 2026-11-02 14:00 UTC in “agents success support_agent: 22% of events fail over 1h”, "
