@@ -15,10 +15,13 @@ pytestmark = [pytest.mark.stack, pytest.mark.takes(seconds=60)]
 @pytest.mark.parametrize(
     "plan",
     [
-        Plan(seed=1, notifications=250, rate=12),
-        Plan(seed=2, store="postgresql", replicas=2, notifications=250, rate=12),
+        pytest.param(Plan(seed=1, notifications=250, rate=12), id="sqlite"),
+        pytest.param(
+            Plan(seed=2, store="postgresql", replicas=2, notifications=250, rate=12),
+            id="two engines on postgresql",
+            marks=pytest.mark.long,
+        ),
     ],
-    ids=["sqlite", "two engines on postgresql"],
 )
 def test_nothing_is_lost_repeated_or_out_of_order_whatever_breaks(tmp_path: Path, plan: Plan) -> None:
     report = run(plan, folder=tmp_path)
