@@ -59,9 +59,9 @@ def latency(folder: Path, store: Callable[[], str | None], progress: Progress) -
     for name, delay, limit in (("LangFuse at 100 ms", 0.1, 1.0), ("LangFuse hangs", HANGING, BUDGET_SECONDS + 0.5)):
         with scene(folder / f"latency-{delay:g}", store=store(), langfuse=delay) as running:
             post(running.port, bodies(20, 900_000), connections=4, rate=20)
-            running.delivered_within(20, 20)
+            running.delivered_within(range(900_000, 900_020), 20)
             answers = post(running.port, bodies(400), connections=8, rate=20)
-            late = _lateness(running, answers, 400, within=60.0)
+            late = _lateness(running, answers, within=60.0)
             lost = 400 - len(late)
             beside = (
                 f"median {median(late.values()):.3f} s, {lost} missing, p99 of the 2xx {answers.percentile(99):.3f} s"
@@ -76,7 +76,7 @@ def storm(folder: Path, store: Callable[[], str | None], progress: Progress) -> 
     with scene(folder / "storm", store=store(), langfuse=0.1) as running:
         storming = bodies(STORM, page_every=10)
         answers = post(running.port, storming, connections=CONNECTIONS, rate=STORM / STORM_SECONDS)
-        late = _lateness(running, answers, STORM, within=120.0)
+        late = _lateness(running, answers, within=120.0)
         repeated = sum(each.requests - 1 for each in running.delivered().values())
         critical, others = ([late[each] for each in late if (each % 10 == 0) is is_page] for is_page in (True, False))
         began = min(answers.begun_at.values())
@@ -95,7 +95,7 @@ def slow_sink(folder: Path, store: Callable[[], str | None], progress: Progress)
     progress.say(f"{SLOW_NUMBER} notifications for a sink that takes {SLOW_SECONDS:g} s")
     with scene(folder / "slow", store=store(), sink=SLOW_SECONDS) as running:
         answers = post(running.port, bodies(SLOW_NUMBER), connections=8, rate=100)
-        late = _lateness(running, answers, SLOW_NUMBER, within=400.0)
+        late = _lateness(running, answers, within=400.0)
         requests = sum(each.requests for each in running.delivered().values())
         lost = f"{SLOW_NUMBER - len(late)} missing, the last after {max(late.values()):.0f} s"
         yield Figure("slow sink: requests for 400 notifications", float(requests), "requests", SLOW_NUMBER + 0.5, lost)
@@ -124,7 +124,7 @@ def _bare_round(folder: Path, store: str | None) -> Answers:
         return _round(port)
 
 
-def _lateness(running: Scene, answers: Answers, number: int, within: float) -> dict[int, float]:
+def _lateness(running: Scene, answers: Answers, within: float) -> dict[int, float]:
     """Seconds from the POST to the sink, by number; those that came."""
-    found = running.delivered_within(number, within)
+    found = running.delivered_within(answers.begun_at, within)
     return {each: found[each].at - begun for each, begun in answers.begun_at.items() if each in found}

@@ -6,7 +6,7 @@ import json
 import sys
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,12 +44,12 @@ class Scene:
         found: dict[str, list[Any]] = _get(self._sink_url)
         return {int(number): Delivered(at, requests) for number, (at, requests) in found.items()}
 
-    def delivered_within(self, number: int, seconds: float) -> dict[int, Delivered]:
-        """As soon as so many have come, or after so many seconds what there is."""
-        deadline = time.monotonic() + seconds
-        while len(found := self.delivered()) < number and time.monotonic() < deadline:
+    def delivered_within(self, numbers: Collection[int], seconds: float) -> dict[int, Delivered]:
+        """What has come of these, as soon as all have, or after so many seconds."""
+        wanted, deadline = set(numbers), time.monotonic() + seconds
+        while wanted - (found := self.delivered()).keys() and time.monotonic() < deadline:
             time.sleep(0.5)
-        return found
+        return {number: each for number, each in found.items() if number in wanted}
 
     def waiting(self) -> float:
         """Notifications in the outbox that are not delivered, as of the last look of the engine."""
