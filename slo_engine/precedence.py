@@ -32,6 +32,8 @@ class Precedence:
         self._waiting = 0
         self._many_until = 0.0
         self._next_at = 0.0
+        self.is_behind = False
+        """Whether what was taken in waits to be read: there may be pages in it."""
 
     def __enter__(self) -> None:
         """Somebody waits, until the block ends."""

@@ -6,12 +6,13 @@ The work is claimed in the store, so a crash repeats a step and never skips one.
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from math import inf
@@ -26,12 +27,14 @@ from slo_engine.alerts.subjects import subjects_of
 from slo_engine.definitions.slo import SloSet
 from slo_engine.evidence import Gatherer
 from slo_engine.evidence.answer import NAME as ANSWER
+from slo_engine.evidence.subject import Subject
 from slo_engine.notifications import Evidence, Message, Missing, restored
 from slo_engine.notifications.routes import Routes, addressees
 from slo_engine.precedence import Precedence
 from slo_engine.scrub.outgoing import outgoing
 from slo_engine.store import Database, StoredMessage, StoreError, messages, outbox
 from slo_engine.store.leases import LEASE_SECONDS
+from slo_engine.store.together import Together
 from slo_engine.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -42,6 +45,14 @@ FEW = 4
 
 MOST_IN_HAND = 500
 """Messages that are being completed; each has left within the evidence budget, whether it got a place or not."""
+
+CROWD = 200
+"""So many in hand, and what is no page leaves at once, without evidence: nobody reads so much of it, and to gather it
+would take longer than to tell."""
+
+PAGES_FIRST_SECONDS = 25.0
+"""For which what is no page waits for the reading of what was posted, when that has fallen behind."""
+
 UPDATE_SECONDS = 60.0
 """After which evidence that was not there is looked for once more."""
 
@@ -52,8 +63,21 @@ SIDE_BY_SIDE = 32
 """Messages whose evidence is gathered at the same time."""
 
 
+_TOO_MANY = "too many notifications at once: this one left without evidence"
+
 _SCRUBBING = ThreadPoolExecutor(1, "scrubbing")
 """A thread of its own: large texts must not use up those on which the store is read."""
+
+
+@dataclass(frozen=True)
+class Complete:
+    """A message that can leave."""
+
+    stored: StoredMessage
+    content: str
+    """As JSON."""
+    sinks: Sequence[str]
+    """By its routes."""
 
 
 class Enrichment(Worker):
@@ -87,6 +111,10 @@ class Enrichment(Worker):
         self._routes = routes
         self._on_ready = on_ready
         self._places = asyncio.Semaphore(SIDE_BY_SIDE)
+        finish = partial(
+            _finish, routed=self._routed, known=routes.otherwise, reminders=self._reminders, holder=self._holder
+        )
+        self._finished: Together[Complete, None] = Together(database, finish)
         self._in_hand: set[int] = set()
 
     @property
@@ -116,19 +144,24 @@ class Enrichment(Worker):
             await self._precedence.give_way(pieces=FEW)
         if room <= 0 or not await asyncio.to_thread(self._database.read, messages.are_gathering):
             return []
-        claim = partial(messages.claim_gathering, limit=room, lease=LEASE_SECONDS, holder=self._holder)
+        # There may be pages among what is still to be read.
+        others = time.time() - PAGES_FIRST_SECONDS if self._precedence.is_behind else None
+        claim = partial(
+            messages.claim_gathering, limit=room, lease=LEASE_SECONDS, holder=self._holder, others_before=others
+        )
         return await asyncio.wrap_future(self._database.submit(claim))
 
     async def _complete(self, stored: StoredMessage) -> None:
         # Nothing here may end the worker, which completes the messages of everybody else.
         try:
             message = restored(stored)
-            evidence, state = await self._evidence(message, datetime.fromtimestamp(stored.received_at, UTC))
-            # Subjects were found by what stood in it before; what leaves is scrubbed.
-            content = replace(message, evidence=evidence).content()
+            if stored.priority > 0 and len(self._in_hand) > CROWD:
+                evidence, state = _nothing(_TOO_MANY, time.monotonic()), "partial"
+            else:
+                evidence, state = await self._evidence(message, datetime.fromtimestamp(stored.received_at, UTC))
             loop = asyncio.get_running_loop()
-            content = await loop.run_in_executor(_SCRUBBING, outgoing, content)
-            await self._hand_over(stored, message, content)
+            complete = await loop.run_in_executor(_SCRUBBING, self._completed, stored, message, evidence)
+            await self._hand_over(complete)
             telemetry.MESSAGES.labels(state).inc()
             if self._updated and stored.kind == "firing" and lacks_an_answer(evidence):
                 # The message as it was posted: what left is scrubbed, and evidence is found by what stood in it.
@@ -168,25 +201,16 @@ class Enrichment(Worker):
             logger.exception("the late evidence of message %s could not be sent", stored.key)
         self._on_ready()
 
-    async def _hand_over(self, stored: StoredMessage, message: Message, content: Mapping[str, Any]) -> None:
-        # By what stood in it when it came: what leaves is scrubbed, and a route may ask for what is not there any more.
-        # In a thread: there may be thousands of alerts.
-        sinks = await asyncio.to_thread(self._routed, stored, message)
-        known = self._routes.otherwise
-        finish = partial(
-            _finish,
-            stored=stored,
-            content=content,
-            routed=self._routed,
-            sinks=sinks,
-            known=known,
-            reminders=self._reminders,
-            holder=self._holder,
-        )
+    def _completed(self, stored: StoredMessage, message: Message, evidence: Evidence) -> Complete:
+        # Subjects are found, and routes are chosen, by what stood in it when it came; what leaves is scrubbed.
+        content = outgoing(replace(message, evidence=evidence).content())
+        return Complete(stored, json.dumps(content), self._routed(stored, message))
+
+    async def _hand_over(self, complete: Complete) -> None:
         is_stored = False
         while not is_stored:
             try:
-                await _write(self._database, finish)
+                await self._finished.add(complete)
                 is_stored = True
             except StoreError as error:
                 logger.error("a message waits to be added to the outbox: %s", error)  # noqa: TRY400
@@ -205,14 +229,13 @@ class Enrichment(Worker):
                 await self._places.acquire()
         except TimeoutError:
             telemetry.EVIDENCE_SECONDS.observe(time.monotonic() - started)
-            return _nothing("too many notifications at once: this one left without evidence", started), "partial"
+            return _nothing(_TOO_MANY, started), "partial"
         try:
-            group = await asyncio.to_thread(understood, message.payload or {})
-            if len(group.alerts) > MAX_ALERTS:
+            # In a thread: there may be thousands of alerts.
+            subjects = await asyncio.to_thread(_subjects, message, self._slos(), received_at)
+            if subjects is None:
                 return _nothing(f"more than {MAX_ALERTS:,} alerts in one notification", started), "partial"
             left = max(0.1, self._gatherer.budget - (time.monotonic() - started))
-            find = partial(subjects_of, incident=message.thread, title=message.title)
-            subjects = await asyncio.to_thread(find, group.alerts, self._slos(), received_at)
             evidence = await self._gatherer.gather(subjects, within=left)
             telemetry.EVIDENCE_SECONDS.observe(time.monotonic() - started)
         except Exception:
@@ -226,27 +249,41 @@ class Enrichment(Worker):
 
 def _finish(
     connection: Connection,
-    stored: StoredMessage,
-    content: Mapping[str, Any],
-    sinks: Sequence[str],
+    complete: Sequence[Complete],
     routed: Callable[[StoredMessage], Sequence[str]],
     known: Sequence[str],
     reminders: Mapping[str, float],
     holder: str,
-) -> None:
-    """The message is complete. One that resolves an incident goes to whoever was told of it, whatever the routes say at
-    this hour: a page that nobody closes would stay open for ever."""
-    if stored.kind == "resolved":
-        told = list(messages.sinks_of_incident(connection, stored.thread, stored.id))
-        for earlier in messages.gathering_of(connection, stored.thread, stored.id):
-            told += routed(earlier)
-        # One that is in the settings no more cannot be told; who has come in its place is.
-        sinks = tuple(dict.fromkeys(sink for sink in told if sink in known)) or sinks
+) -> Sequence[None]:
+    """Messages are complete. One that resolves an incident goes to whoever was told of it, whatever the routes say at
+    this hour: a page that nobody closes would stay open for ever. Reminders go to those who want one now."""
     now = time.time()
-    if stored.repeats:
-        newest = outbox.newest_queued(connection, stored.thread, [sink for sink in sinks if sink in reminders])
-        sinks = [sink for sink in sinks if now - newest.get(sink, -inf) >= reminders.get(sink, 0.0)]
-    messages.finish(connection, stored.id, content, sinks, now, holder=holder)
+    as_routed = [each for each in complete if each.stored.kind != "resolved" and not each.stored.repeats]
+    finished = [messages.Finished(each.stored.id, each.content, each.sinks) for each in as_routed]
+    messages.finish_all(connection, finished, now, holder=holder)
+    others = [each for each in complete if each.stored.kind == "resolved" or each.stored.repeats]
+    for each in sorted(others, key=lambda each: each.stored.id):
+        stored, sinks = each.stored, each.sinks
+        if stored.kind == "resolved":
+            told = list(messages.sinks_of_incident(connection, stored.thread, stored.id))
+            for earlier in messages.gathering_of(connection, stored.thread, stored.id):
+                told += routed(earlier)
+            # One that is in the settings no more cannot be told; who has come in its place is.
+            sinks = tuple(dict.fromkeys(sink for sink in told if sink in known)) or sinks
+        if stored.repeats:
+            newest = outbox.newest_queued(connection, stored.thread, [sink for sink in sinks if sink in reminders])
+            sinks = [sink for sink in sinks if now - newest.get(sink, -inf) >= reminders.get(sink, 0.0)]
+        finished = [messages.Finished(stored.id, each.content, sinks)]
+        messages.finish_all(connection, finished, now, holder=holder)
+    return [None] * len(complete)
+
+
+def _subjects(message: Message, slos: SloSet, received_at: datetime) -> Sequence[Subject] | None:
+    """What it is about; None: it has too many alerts."""
+    alerts = understood(message.payload or {}).alerts
+    if len(alerts) > MAX_ALERTS:
+        return None
+    return subjects_of(alerts, slos, received_at, incident=message.thread, title=message.title)
 
 
 def _add_update(connection: Connection, new: messages.NewMessage, after: int, takes_it: Sequence[str]) -> None:

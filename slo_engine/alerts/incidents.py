@@ -60,15 +60,15 @@ def judged(group: AlertGroup, at: float, alike: tuple[float, int] | None, known:
         repeats = 0
     if is_stale(group, at, known):
         return Judged(Verdict.STALE)
-    states = [known[key] for key in map(group.key_of, group.alerts) if key in known]
+    states = [known[key] for key in group.keys if key in known]
     after = dict.fromkeys(state.message_id for state in states if state.thread != group.thread)
     return Judged(Verdict.NEW, repeats, tuple(after))
 
 
 def is_stale(group: AlertGroup, at: float, known: Mapping[str, AlertState]) -> bool:
     """Whether what it tells is over, or known already, of each of its alerts, and late of one at least."""
-    pairs = [(alert, known.get(group.key_of(alert))) for alert in group.alerts]
-    is_late = [_is_over(alert, state, at) or _fires_anyway(alert, state, at) for alert, state in pairs]
+    pairs = [(alert, known.get(key)) for alert, key in zip(group.alerts, group.keys, strict=True)]
+    is_late = [_is_over(alert, state, group, at) or _fires_anyway(alert, state, at) for alert, state in pairs]
     return any(is_late) and all(
         late or _is_known(alert, state) for late, (alert, state) in zip(is_late, pairs, strict=True)
     )
@@ -77,8 +77,8 @@ def is_stale(group: AlertGroup, at: float, known: Mapping[str, AlertState]) -> b
 def without_what_is_over(group: AlertGroup, at: float, known: Mapping[str, AlertState]) -> AlertGroup:
     """What a notification tells that is not over: of one that is late, a part may be. It would open or close again what
     goes on otherwise."""
-    states = [known.get(group.key_of(alert)) for alert in group.alerts]
-    is_over = [_is_over(alert, state, at) for alert, state in zip(group.alerts, states, strict=True)]
+    states = [known.get(key) for key in group.keys]
+    is_over = [_is_over(alert, state, group, at) for alert, state in zip(group.alerts, states, strict=True)]
     if not any(is_over):
         return group
     alerts = tuple(alert for alert, over in zip(group.alerts, is_over, strict=True) if not over)
@@ -95,10 +95,9 @@ def without_what_is_over(group: AlertGroup, at: float, known: Mapping[str, Alert
 def states_of(group: AlertGroup, message_id: int, at: float, known: Mapping[str, AlertState]) -> list[AlertState]:
     """What is known of its alerts after it; not of those for which something newer is known."""
     found = {}
-    for alert in group.alerts:
-        key = group.key_of(alert)
+    for alert, key in zip(group.alerts, group.keys, strict=True):
         state = known.get(key)
-        if not (_is_over(alert, state, at) or _fires_anyway(alert, state, at)):
+        if not (_is_over(alert, state, group, at) or _fires_anyway(alert, state, at) or _has_begun_again(alert, state)):
             status = "firing" if alert.is_firing else "resolved"
             found[key] = AlertState(
                 key, group.source, alert.fingerprint, status, alert.begins, message_id, group.thread, at
@@ -106,20 +105,25 @@ def states_of(group: AlertGroup, message_id: int, at: float, known: Mapping[str,
     return list(found.values())
 
 
-def _is_over(alert: Alert, state: AlertState | None, at: float) -> bool:
+def _is_over(alert: Alert, state: AlertState | None, group: AlertGroup, at: float) -> bool:
     if state is None:
         return False
-    known_start = time_of(state.starts_at)
     if alert.is_firing:
         # An alert may go on after all, with the same start, when Prometheus could not reach Alertmanager for a while.
-        is_same = alert.begins == state.starts_at or _began_before(alert, known_start)
+        is_same = alert.begins == state.starts_at or _began_before(alert, time_of(state.starts_at))
         return state.status == "resolved" and is_same and abs(at - state.at) < LATE_SECONDS
-    # The end of an episode, when the next one is known to have begun.
+    # Of another group its end is told: alerts were grouped anew, and nothing else closes what that group has opened.
+    return state.thread == group.thread and _has_begun_again(alert, state)
+
+
+def _has_begun_again(alert: Alert, state: AlertState | None) -> bool:
+    """Whether it tells of the end of an episode, when the next one is known to have begun."""
+    known_start = None if state is None else time_of(state.starts_at)
     return (
-        state.status == "firing"
-        and alert.begins != state.starts_at
+        not alert.is_firing
         and alert.ends_at is not None
         and known_start is not None
+        and alert.starts_at != known_start
         and alert.ends_at <= known_start
     )
 

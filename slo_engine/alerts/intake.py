@@ -30,6 +30,9 @@ STORE_RETRY_SECONDS = 1.0
 BATCH = 200
 BATCH_WHILE_MANY_WAIT = 20
 """What is posted meanwhile waits for the commit of a batch."""
+PIECES = 4
+"""Of background work that such a batch counts for."""
+
 BATCH_BYTES = 4 * 1024 * 1024
 """Bodies may be large: only a few are in memory at once."""
 
@@ -84,10 +87,12 @@ class Intake(Worker):
 
     async def _work_off(self) -> bool:
         """The oldest bodies, at once or, when the store refuses one of them, one by one. False: there are none."""
-        await self._precedence.give_way(pieces=8)
+        await self._precedence.give_way(pieces=PIECES)
         batch = BATCH_WHILE_MANY_WAIT if self._precedence.is_claimed else BATCH
         pending = partial(inbox.next_pending, limit=batch, max_bytes=BATCH_BYTES)
         posted = await asyncio.to_thread(self._database.read, pending)
+        size = sum(len(each.body) for each in posted)
+        self._precedence.is_behind = len(posted) == batch or size > BATCH_BYTES / 2
         if not posted:
             return False
         # In a thread: a large body must not hold up the webhook.
@@ -147,7 +152,7 @@ def _keep(
         found = [_without_watchdog(connection, each, watcher) for each in found]
     all_groups = [group for each in found for group in each.groups]
     alike = alert_states.newest_alike(connection, (group.identity for group in all_groups))
-    known = alert_states.of_alerts(connection, (group.key_of(alert) for group in all_groups for alert in group.alerts))
+    known = alert_states.of_alerts(connection, (key for group in all_groups for key in group.keys))
     counts: Counter[Verdict] = Counter()
     new: list[messages.NewMessage] = []
     after: list[tuple[int, int]] = []
@@ -188,7 +193,8 @@ def _keep(
 def _without_watchdog(connection: Connection, found: Read, watcher: Watcher) -> Read:
     for group in found.groups:
         watcher.note(connection, group, found.posted.received_at)
-    return replace(found, groups=tuple(group for group in found.groups if not watcher.is_watchdog(group)))
+    groups = tuple(group for group in found.groups if not watcher.is_watchdog(group))
+    return found if len(groups) == len(found.groups) else replace(found, groups=groups)
 
 
 def _new_message(posted: inbox.Posted, group: AlertGroup, identity: str, repeats: int) -> messages.NewMessage:
@@ -205,7 +211,7 @@ def _new_message(posted: inbox.Posted, group: AlertGroup, identity: str, repeats
         priority=0 if any(alert.labels.get("severity") in MOST_URGENT for alert in group.alerts) else 1,
         identity=identity,
         repeats=repeats,
-        alerts=tuple(dict.fromkeys(map(group.key_of, group.alerts))),
+        alerts=tuple(dict.fromkeys(group.keys)),
     )
 
 

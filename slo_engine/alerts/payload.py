@@ -7,9 +7,10 @@ import hashlib
 import json
 import math
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any
 
 from slo_engine.errors import SloEngineError
@@ -84,7 +85,7 @@ class AlertGroup:
     source: str = ""
     """The name of who posted it, of the settings."""
 
-    @property
+    @cached_property
     def thread(self) -> str:
         """The identity of the alert group, for ordering: ``groupKey`` has no bounded length."""
         of_source = f"{self.source}\0" if self.source else ""
@@ -95,7 +96,7 @@ class AlertGroup:
         """``firing`` or ``resolved``."""
         return "resolved" if self.status == "resolved" else "firing"
 
-    @property
+    @cached_property
     def identity(self) -> str:
         """What the Alertmanagers of a cluster say alike: the group, and the status of each episode. Not their
         addresses, and not when an episode ended, which each finds out by itself."""
@@ -107,9 +108,10 @@ class AlertGroup:
         """Whether Alertmanager (0.32 and later) says that it only repeats itself."""
         return self.raw.get("notification_reason") == "repeat interval elapsed"
 
-    def key_of(self, alert: Alert) -> str:
-        """What identifies an alert among those of all sources."""
-        return alert_key(self.source, alert.fingerprint)
+    @cached_property
+    def keys(self) -> Sequence[str]:
+        """What identifies each of its alerts among those of all sources."""
+        return [alert_key(self.source, alert.fingerprint) for alert in self.alerts]
 
     @property
     def severity(self) -> str | None:
@@ -206,11 +208,14 @@ def _finite(text: str) -> float | str:
 def _is_deeper_than(limit: int, value: Any) -> bool:
     level = [value]
     for _ in range(limit):
-        inner = [each for each in level if isinstance(each, dict | list)]
-        level = [child for each in inner for child in (each.values() if isinstance(each, dict) else each)]
+        children = (each.values() if type(each) is dict else each for each in level)
+        level = [child for each in children for child in each if type(child) in _NESTED]
         if not level:
             return False
     return True
+
+
+_NESTED = frozenset({dict, list})
 
 
 def _alert(alert: Any) -> Alert:
@@ -220,20 +225,20 @@ def _alert(alert: Any) -> Alert:
     annotations = _texts(alert.get("annotations"), "annotations")
     status = str(alert.get("status") or "firing")
     begins = alert.get("startsAt")
+    starts_at = time_of(begins)
     return Alert(
         status,
         labels,
         annotations,
         fingerprint_of(alert),
-        time_of(begins),
+        starts_at,
         time_of(alert.get("endsAt")),
-        _to_the_millisecond(begins),
+        _to_the_millisecond(begins, starts_at),
     )
 
 
-def _to_the_millisecond(begins: Any) -> str:
+def _to_the_millisecond(begins: Any, found: datetime | None) -> str:
     # What Alertmanager posts has nanoseconds, what its API says ends with the millisecond: the episode is the same.
-    found = time_of(begins)
     if found is None:
         return begins if isinstance(begins, str) else ""
     return found.isoformat(timespec="milliseconds").replace("+00:00", "Z")

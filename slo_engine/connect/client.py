@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,6 +17,9 @@ from slo_engine.connect.failure import TooLargeError
 
 ERRORS = (httpx.HTTPError, httpx.InvalidURL, TimeoutError, OSError, TooLargeError)
 """What a request may raise: an alert of TLS 1.3 comes with the first read, which httpx lets through as it is."""
+
+KEPT_SECONDS = 5.0
+"""For which a connection is kept for the next request, as httpx does it."""
 
 
 @dataclass(frozen=True)
@@ -33,28 +37,75 @@ class Answer:
 def client(connection: Connection) -> httpx.Client:
     """A client that goes where the connection says and nowhere else: no redirects, no proxy and no ``.netrc`` of the
     environment. Raises TlsError."""
-    return httpx.Client(**_options(connection), transport=None)
+    return httpx.Client(**_options(connection), **_way(connection))
 
 
 def async_client(connection: Connection, transport: httpx.AsyncBaseTransport | None = None) -> httpx.AsyncClient:
     """The same for asyncio. ``transport``: instead of the network, for tests. Raises TlsError."""
-    return httpx.AsyncClient(**_options(connection), transport=transport)
+    way = _way(connection)
+    return httpx.AsyncClient(
+        **_options(connection), transport=transport or _OneEach(lambda: httpx.AsyncHTTPTransport(**way))
+    )
 
 
 def _options(connection: Connection) -> dict[str, Any]:
+    return {
+        "headers": dict(connection.sent_headers),
+        "timeout": connection.timeout,
+        "trust_env": False,
+        "follow_redirects": False,
+    }
+
+
+def _way(connection: Connection) -> dict[str, Any]:
     tls = connection.ssl_context()
     proxy = None
     if connection.proxy is not None:
         is_tls = connection.proxy.lower().startswith("https:")
         proxy = httpx.Proxy(connection.proxy, auth=connection.proxy_auth, ssl_context=tls if is_tls else None)
-    return {
-        "headers": dict(connection.sent_headers),
-        "timeout": connection.timeout,
-        "verify": tls,
-        "proxy": proxy,
-        "trust_env": False,
-        "follow_redirects": False,
-    }
+    return {"verify": tls, "proxy": proxy}
+
+
+class _OneEach(httpx.AsyncBaseTransport):
+    """A transport with one connection for each request under way. One that has many looks at each of them for each
+    request: with sixty that takes longer than the rest of it."""
+
+    def __init__(self, make: Callable[[], httpx.AsyncBaseTransport]) -> None:
+        self._make = make
+        self._idle: deque[tuple[float, httpx.AsyncBaseTransport]] = deque()
+        """Since when, the newest last."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        one = self._idle.pop()[1] if self._idle else self._make()
+        try:
+            await self._close_before(time.monotonic() - KEPT_SECONDS)
+            response = await one.handle_async_request(request)
+        except BaseException:
+            await one.aclose()
+            raise
+        assert isinstance(response.stream, httpx.AsyncByteStream)
+        response.stream = _Returning(response.stream, lambda: self._idle.append((time.monotonic(), one)))
+        return response
+
+    async def aclose(self) -> None:
+        await self._close_before(float("inf"))
+
+    async def _close_before(self, instant: float) -> None:
+        while self._idle and self._idle[0][0] < instant:
+            await self._idle.popleft()[1].aclose()
+
+
+class _Returning(httpx.AsyncByteStream):
+    def __init__(self, stream: httpx.AsyncByteStream, on_closed: Callable[[], None]) -> None:
+        self._stream = stream
+        self._on_closed = on_closed
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self._stream.__aiter__()
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+        self._on_closed()
 
 
 def fetch(request: httpx.Request, through: httpx.Client, *, seconds: float, max_bytes: int) -> Answer:

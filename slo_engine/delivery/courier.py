@@ -20,6 +20,7 @@ from slo_engine.delivery.sink import Delivered, Misconfigured, Outcome, Refused,
 from slo_engine.notifications import Message, plain, restored
 from slo_engine.store import Database, StoreError, outbox, sink_states
 from slo_engine.store.leases import LEASE_SECONDS
+from slo_engine.store.together import Together
 from slo_engine.worker import POLL_SECONDS, Worker
 
 logger = logging.getLogger(__name__)
@@ -149,6 +150,7 @@ class _Lane(Worker):
         self._fallback = fallback
         self._holder = holder
         self._on_fallback = on_fallback
+        self._ended: Together[_Ended, str] = Together(database, partial(_note, fallback=fallback))
         self._pace = Pace()
         self._state: sink_states.SinkState | None = None
         self._failures = 0
@@ -288,8 +290,7 @@ class _Lane(Worker):
         is_news = began >= self._news_from
         hold = self._held(outcome, claim.attempts) if is_news else None
         is_back = is_news and self._state is not None and isinstance(outcome, Delivered | Refused)
-        note = partial(_note, claim=claim, outcome=outcome, fallback=self._fallback, hold=hold, is_back=is_back)
-        end = await asyncio.wrap_future(self._database.submit(note))
+        end = await self._ended.add(_Ended(claim, outcome, hold, is_back))
         if is_back:
             self._note_state(None)
         if end == "delivered":
@@ -355,17 +356,34 @@ class _Hold:
     reason: str
 
 
-def _note(
-    connection: Connection,
-    claim: outbox.Claim,
-    outcome: Outcome,
-    fallback: Fallback | None,
-    hold: _Hold | None,
-    is_back: bool,
-) -> str:
-    """Note how a delivery has ended, and what that says about the sink: it is left alone, or all is well again.
-    Returns ``delivered``, ``dead``, ``later``, or ``gone`` when the lease had passed on."""
-    if is_back:
+@dataclass(frozen=True)
+class _Ended:
+    """An attempt."""
+
+    claim: outbox.Claim
+    outcome: Outcome
+    hold: _Hold | None = None
+    is_back: bool = False
+    """The sink had failed before."""
+
+
+def _note(connection: Connection, ended: Sequence[_Ended], fallback: Fallback | None) -> Sequence[str]:
+    """Note how deliveries ended. Returns of each one ``delivered``, ``dead``, ``later``, or ``gone`` when its lease
+    had passed on."""
+    taken = [
+        (each.claim, each.outcome.receipt)
+        for each in ended
+        if isinstance(each.outcome, Delivered) and each.hold is None and not each.is_back
+    ]
+    done = outbox.delivered_all(connection, taken) if taken else set()
+    ends = {claim.id: "delivered" if claim.id in done else "gone" for claim, _ in taken}
+    return [ends.get(each.claim.id) or _note_one(connection, each, fallback) for each in ended]
+
+
+def _note_one(connection: Connection, ended: _Ended, fallback: Fallback | None) -> str:
+    """Note also what it says about the sink: it is left alone, or all is well again."""
+    claim, outcome, hold = ended.claim, ended.outcome, ended.hold
+    if ended.is_back:
         sink_states.release(connection, claim.sink)
         outbox.wake(connection, claim.sink)
     if hold is not None:

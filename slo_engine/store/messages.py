@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
 from slo_engine.store import inbox
 from slo_engine.store.tables import message_order, messages, outbox
@@ -129,10 +129,15 @@ def are_gathering(connection: Connection) -> bool:
     return connection.execute(select(messages.c.id).where(*_UNCLAIMED).limit(1)).first() is not None
 
 
-def claim_gathering(connection: Connection, *, limit: int, lease: float, holder: str) -> list[StoredMessage]:
+def claim_gathering(
+    connection: Connection, *, limit: int, lease: float, holder: str, others_before: float | None = None
+) -> list[StoredMessage]:
     """Take messages that wait for their evidence, pages first, for ``lease`` seconds, unless it is renewed. Nobody else
-    takes them before that ends."""
-    waiting = select(messages.c.id).where(*_UNCLAIMED).order_by(messages.c.priority, messages.c.id).limit(limit)
+    takes them before that ends. ``others_before``: of those that are no pages only what was received before."""
+    wanted = list(_UNCLAIMED)
+    if others_before is not None:
+        wanted.append(or_(messages.c.priority == 0, messages.c.received_at < others_before))
+    waiting = select(messages.c.id).where(*wanted).order_by(messages.c.priority, messages.c.id).limit(limit)
     taken = (
         update(messages)
         .where(messages.c.id.in_(waiting.with_for_update(skip_locked=True)))
@@ -149,6 +154,16 @@ def let_go(connection: Connection, message_id: int, holder: str) -> None:
     connection.execute(ours.values(lease_until=0.0, lease_token=None))
 
 
+@dataclass(frozen=True)
+class Finished:
+    """A message that is complete."""
+
+    id: int
+    content: str
+    """What leaves, as JSON."""
+    sinks: Sequence[str]
+
+
 def finish(
     connection: Connection,
     message_id: int,
@@ -160,26 +175,31 @@ def finish(
 ) -> bool:
     """The message is complete: keep what leaves, and add an outbox row for each sink. ``holder``: who has claimed it.
     False, and nothing is changed, when somebody else has completed it or is about to."""
-    is_ours = [messages.c.id == message_id, messages.c.state == "gathering"]
-    if holder is not None:
-        is_ours.append(messages.c.lease_token == holder)
-    done = (
-        update(messages)
-        .where(*is_ours)
-        .values(state="ready", content=json.dumps(content), ready_at=now, lease_token=None)
-        .returning(messages.c.thread, messages.c.priority)
-    )
-    found = connection.execute(done).first()
-    if found is None:
-        return False
-    put_out(connection, [outbox_row(message_id, found.thread, sink, found.priority) for sink in dict.fromkeys(sinks)])
-    return True
+    finished = Finished(message_id, json.dumps(content), tuple(sinks))
+    return bool(finish_all(connection, [finished], now, holder=holder))
+
+
+def finish_all(
+    connection: Connection, finished: Sequence[Finished], now: float, *, holder: str | None = None
+) -> set[int]:
+    """The same for many messages. Returns the ids of those that were ours to complete."""
+    of = {each.id: each for each in finished}
+    wanted = {"ids": list(of)} if holder is None else {"ids": list(of), "holder": holder}
+    ours = connection.execute(_GATHERING if holder is None else _GATHERING_OF_HOLDER, wanted).all()
+    if not ours:
+        return set()
+    connection.execute(_FINISH, [{"of_id": row.id, "new_content": of[row.id].content, "now": now} for row in ours])
+    rows = [
+        outbox_row(row.id, row.thread, sink, row.priority) for row in ours for sink in dict.fromkeys(of[row.id].sinks)
+    ]
+    put_out(connection, rows)
+    return {row.id for row in ours}
 
 
 def put_out(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Put rows into the outbox."""
     if rows:
-        connection.execute(insert(outbox).values(queued_at=database_now()), rows)
+        connection.execute(_PUT_OUT, rows)
 
 
 def outbox_row(message_id: int, thread: str, sink: str, priority: int) -> dict[str, Any]:
@@ -298,6 +318,23 @@ _HEAD = (
 _MESSAGE = select(*_HEAD, messages.c.content, messages.c.priority, messages.c.repeats)
 
 _UNCLAIMED = (messages.c.state == "gathering", has_come(messages.c.lease_until))
+
+
+# What is done for each message in a storm is built once: SQLAlchemy takes longer for that than the database for the
+# rest.
+_GATHERING = (
+    select(messages.c.id, messages.c.thread, messages.c.priority)
+    .where(messages.c.id.in_(bindparam("ids", expanding=True)), messages.c.state == "gathering")
+    .order_by(messages.c.id)
+    .with_for_update()
+)
+_GATHERING_OF_HOLDER = _GATHERING.where(messages.c.lease_token == bindparam("holder"))
+_FINISH = (
+    update(messages)
+    .where(messages.c.id == bindparam("of_id"))
+    .values(state="ready", content=bindparam("new_content"), ready_at=bindparam("now"), lease_token=None)
+)
+_PUT_OUT = insert(outbox).values(queued_at=database_now())
 
 
 def _message(row: Any) -> StoredMessage:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, and_, exists, func, or_, select, update
+from sqlalchemy import Connection, Double, and_, bindparam, exists, func, or_, select, update
 
 from slo_engine.store import sink_states
 from slo_engine.store.messages import StoredMessage, by_id, outbox_row, put_out
@@ -84,16 +84,8 @@ def claim(
         if _is_sending(connection, sink):
             return Claimed((), state)
         limit = 1
-    due = (
-        select(outbox.c.id)
-        .where(outbox.c.sink == sink, *_IS_NEXT, has_come(outbox.c.next_at), has_come(outbox.c.lease_until))
-        .order_by(outbox.c.priority, outbox.c.message_id)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    )
-    leased = {"lease_until": database_now() + lease, "lease_token": holder}
-    taken = update(outbox).where(outbox.c.id.in_(due)).values(leased).returning(outbox.c.id, outbox.c.thread)
-    rows = connection.execute(taken).all()
+    mine = {"of_sink": sink, "most": limit, "lease": lease, "holder": holder}
+    rows = connection.execute(_CLAIM, mine).all()
     if not rows:
         return Claimed((), state)
     ids = _supersede(connection, sink, {row.thread: row.id for row in rows})
@@ -101,8 +93,11 @@ def claim(
     if others := [row_id for row_id in ids if row_id not in claimed]:
         # A later one may have to wait for what other threads tell of its alerts.
         next_ones = select(outbox.c.id).where(outbox.c.id.in_(others), *_IS_NEXT)
-        taken = update(outbox).where(outbox.c.id.in_(next_ones)).values(leased).returning(outbox.c.id)
-        ids = [*(row_id for row_id in ids if row_id in claimed), *connection.execute(taken).scalars()]
+        taken = update(outbox).where(outbox.c.id.in_(next_ones)).values(_LEASED).returning(outbox.c.id)
+        ids = [
+            *(row_id for row_id in ids if row_id in claimed),
+            *connection.execute(taken, {"lease": lease, "holder": holder}).scalars(),
+        ]
     return Claimed(_claims(connection, ids, holder), state)
 
 
@@ -114,19 +109,7 @@ def _is_sending(connection: Connection, sink: str) -> bool:
 def _supersede(connection: Connection, sink: str, first: Mapping[str, int]) -> list[int]:
     """Of each thread the row that is to be sent: its first, or a later one where that says what the first does. Those
     before it are superseded. ``first``: thread -> the row that was claimed."""
-    waiting = connection.execute(
-        select(
-            outbox.c.id,
-            outbox.c.thread,
-            messages.c.key,
-            messages.c.kind,
-            messages.c.alerts,
-            (outbox.c.queued_at <= database_now() - SUPERSEDED_SECONDS).label("has_waited"),
-        )
-        .join(messages, messages.c.id == outbox.c.message_id)
-        .where(outbox.c.sink == sink, outbox.c.state == "pending", outbox.c.thread.in_(first))
-        .order_by(outbox.c.message_id)
-    ).all()
+    waiting = connection.execute(_WAITING, {"of_sink": sink, "threads": list(first)}).all()
     threads: dict[str, list[Any]] = {}
     for row in waiting:
         threads.setdefault(row.thread, []).append(row)
@@ -159,16 +142,15 @@ def _covers(later: Any, row: Any) -> bool:
 
 
 def _claims(connection: Connection, ids: Sequence[int], holder: str) -> list[Claim]:
-    rows = connection.execute(
-        select(outbox, (database_now() - outbox.c.queued_at).label("age"))
-        .where(outbox.c.id.in_(ids))
-        .order_by(outbox.c.priority, outbox.c.message_id)
-    ).all()
+    rows = connection.execute(_CLAIMED, {"ids": list(ids)}).all()
     read = by_id(connection, [row.message_id for row in rows])
+    before: dict[int, list[Any]] = {}
+    for each in connection.execute(_BEFORE, {"ids": list(ids)}):
+        before.setdefault(each.claimed_id, []).append(each)
     claims = []
     for row in rows:
-        before = _before(connection, row.sink, row.thread, row.message_id)
-        receipt, is_over = _receipt(before, read[row.message_id].received_at)
+        told = before.get(row.id, ())
+        receipt, is_over = _receipt(told, read[row.message_id].received_at)
         claims.append(
             Claim(
                 row.id,
@@ -180,39 +162,11 @@ def _claims(connection: Connection, ids: Sequence[int], holder: str) -> list[Cla
                 None if is_over else receipt,
                 row.instead_of,
                 row.form,
-                tuple(Missed(each.kind, each.received_at) for each in before if each.state == "superseded"),
+                tuple(Missed(each.kind, each.received_at) for each in told if each.state == "superseded"),
                 receipt if is_over else None,
             )
         )
     return claims
-
-
-def _before(connection: Connection, sink: str, thread: str, before: int) -> Sequence[Any]:
-    """What a sink was sent of a thread before a message, and what it was not because that was superseded: from the
-    newest that it took on."""
-    newest = (
-        select(func.max(outbox.c.message_id))
-        .where(
-            outbox.c.sink == sink,
-            outbox.c.thread == thread,
-            outbox.c.state == "delivered",
-            outbox.c.message_id < before,
-        )
-        .scalar_subquery()
-    )
-    rows = (
-        select(outbox.c.state, outbox.c.receipt, messages.c.kind, messages.c.received_at)
-        .join(messages, messages.c.id == outbox.c.message_id)
-        .where(
-            outbox.c.sink == sink,
-            outbox.c.thread == thread,
-            outbox.c.state.in_(["delivered", "superseded"]),
-            outbox.c.message_id >= func.coalesce(newest, 0),
-            outbox.c.message_id < before,
-        )
-        .order_by(outbox.c.message_id)
-    )
-    return connection.execute(rows).all()
 
 
 def _receipt(before: Sequence[Any], at: float) -> tuple[Mapping[str, Any] | None, bool]:
@@ -230,12 +184,25 @@ def _receipt(before: Sequence[Any], at: float) -> tuple[Mapping[str, Any] | None
 def delivered(connection: Connection, claimed: Claim, receipt: Mapping[str, Any] | None = None) -> bool:
     """The sink has taken the message, and said ``receipt``. False when the lease has passed on, and nothing was
     changed."""
-    return _finish(connection, claimed, "delivered", None, receipt)
+    return bool(delivered_all(connection, [(claimed, receipt)]))
+
+
+def delivered_all(connection: Connection, taken: Sequence[tuple[Claim, Mapping[str, Any] | None]]) -> set[int]:
+    """The same for many of them. Returns the ids of the rows whose leases had not passed on."""
+    rows = connection.execute(_HELD, {"ids": [claimed.id for claimed, _ in taken]})
+    token_of = {row.id: row.lease_token for row in rows}
+    ours = [(claimed.id, receipt) for claimed, receipt in taken if token_of.get(claimed.id) == claimed.token]
+    if ours:
+        said = (None if receipt is None else json.dumps(receipt) for _, receipt in ours)
+        rows_done = [{"of_id": row_id, "said": each} for (row_id, _), each in zip(ours, said, strict=True)]
+        connection.execute(_DELIVERED, rows_done)
+    return {row_id for row_id, _ in ours}
 
 
 def bury(connection: Connection, claimed: Claim, error: str) -> bool:
     """The sink refuses the message for good: a dead letter."""
-    return _finish(connection, claimed, "dead", error)
+    done = {"state": "dead", "finished_at": database_now(), "lease_token": None, "last_error": error}
+    return connection.execute(_held(claimed).values(done | {"attempts": outbox.c.attempts + 1})).rowcount == 1
 
 
 def retry_later(connection: Connection, claimed: Claim, error: str, delay: float, *, form: str | None = None) -> bool:
@@ -414,23 +381,99 @@ _IS_NEXT = (
 )
 
 
+# What is done for each delivery in a storm is built once: SQLAlchemy takes longer for that than the database for the
+# rest.
+_LEASED = {"lease_until": database_now() + bindparam("lease", type_=Double), "lease_token": bindparam("holder")}
+_CLAIM = (
+    update(outbox)
+    .where(
+        outbox.c.id.in_(
+            select(outbox.c.id)
+            .where(
+                outbox.c.sink == bindparam("of_sink"),
+                *_IS_NEXT,
+                has_come(outbox.c.next_at),
+                has_come(outbox.c.lease_until),
+            )
+            .order_by(outbox.c.priority, outbox.c.message_id)
+            .limit(bindparam("most"))
+            .with_for_update(skip_locked=True)
+        )
+    )
+    .values(_LEASED)
+    .returning(outbox.c.id, outbox.c.thread)
+)
+_WAITING = (
+    select(
+        outbox.c.id,
+        outbox.c.thread,
+        messages.c.key,
+        messages.c.kind,
+        messages.c.alerts,
+        (outbox.c.queued_at <= database_now() - SUPERSEDED_SECONDS).label("has_waited"),
+    )
+    .join(messages, messages.c.id == outbox.c.message_id)
+    .where(
+        outbox.c.sink == bindparam("of_sink"),
+        outbox.c.state == "pending",
+        outbox.c.thread.in_(bindparam("threads", expanding=True)),
+    )
+    .order_by(outbox.c.message_id)
+)
+_CLAIMED = (
+    select(outbox, (database_now() - outbox.c.queued_at).label("age"))
+    .where(outbox.c.id.in_(bindparam("ids", expanding=True)))
+    .order_by(outbox.c.priority, outbox.c.message_id)
+)
+_claimed = outbox.alias("claimed")
+_newest = outbox.alias("newest")
+_newest_taken = (
+    select(func.max(_newest.c.message_id))
+    .where(
+        _newest.c.sink == _claimed.c.sink,
+        _newest.c.thread == _claimed.c.thread,
+        _newest.c.state == "delivered",
+        _newest.c.message_id < _claimed.c.message_id,
+    )
+    .correlate(_claimed)
+    .scalar_subquery()
+)
+# What the sinks of claimed rows were sent of their threads before, and what they were not because that was superseded:
+# from the newest that each took on.
+_BEFORE = (
+    select(_claimed.c.id.label("claimed_id"), outbox.c.state, outbox.c.receipt, messages.c.kind, messages.c.received_at)
+    .select_from(_claimed)
+    .join(outbox, and_(outbox.c.sink == _claimed.c.sink, outbox.c.thread == _claimed.c.thread))
+    .join(messages, messages.c.id == outbox.c.message_id)
+    .where(
+        _claimed.c.id.in_(bindparam("ids", expanding=True)),
+        outbox.c.state.in_(["delivered", "superseded"]),
+        outbox.c.message_id < _claimed.c.message_id,
+        outbox.c.message_id >= func.coalesce(_newest_taken, 0),
+    )
+    .order_by(outbox.c.message_id)
+)
+_HELD = (
+    select(outbox.c.id, outbox.c.lease_token)
+    .where(outbox.c.id.in_(bindparam("ids", expanding=True)), outbox.c.state == "pending")
+    .order_by(outbox.c.id)
+    .with_for_update()
+)
+_DELIVERED = (
+    update(outbox)
+    .where(outbox.c.id == bindparam("of_id"))
+    .values(
+        state="delivered",
+        attempts=outbox.c.attempts + 1,
+        finished_at=database_now(),
+        lease_token=None,
+        last_error=None,
+        receipt=bindparam("said"),
+    )
+)
+
+
 def _held(claimed: Claim) -> Any:
     return update(outbox).where(
         outbox.c.id == claimed.id, outbox.c.lease_token == claimed.token, outbox.c.state == "pending"
     )
-
-
-def _finish(
-    connection: Connection, claimed: Claim, state: str, error: str | None, receipt: Mapping[str, Any] | None = None
-) -> bool:
-    changed = connection.execute(
-        _held(claimed).values(
-            state=state,
-            attempts=outbox.c.attempts + 1,
-            finished_at=database_now(),
-            lease_token=None,
-            last_error=error,
-            receipt=None if receipt is None else json.dumps(receipt),
-        )
-    )
-    return changed.rowcount == 1

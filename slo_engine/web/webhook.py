@@ -14,16 +14,17 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 
+from sqlalchemy import Connection
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from slo_engine import telemetry
 from slo_engine.precedence import Precedence
 from slo_engine.store import Database, StoreError, inbox
+from slo_engine.store.together import Together
 from slo_engine.web.authorization import Doors, Header, is_from_a_page
 
 logger = logging.getLogger(__name__)
@@ -38,6 +39,9 @@ MAX_BYTES_IN_FLIGHT = 64 * 1024 * 1024
 
 BODY_SECONDS = 10.0
 """For a body to arrive: a sender that trickles does not hold a place for ever."""
+
+MOST_AT_ONCE = 1000
+"""Bodies in one commit; of their bytes there is a limit as well."""
 
 COMMIT_SECONDS = 5.0
 """Alertmanager's HA peers send again after 15 s without an answer."""
@@ -97,7 +101,10 @@ class WebhookDoor:
         self._app = app
         self._precedence = precedence
         self._doors = doors
-        self._commits = _Commits(database, on_posted)
+        self._on_posted = on_posted
+        # Whatever comes while a commit runs goes into the next one: one write, one fsync and one change of threads for
+        # many bodies.
+        self._arrived: Together[inbox.Arrived, None] = Together(database, _accept, is_urgent=True, most=MOST_AT_ONCE)
         self._in_flight = 0
         self._refusals = _Tally()
         self._strays = _Tally()
@@ -146,9 +153,20 @@ class WebhookDoor:
         try:
             await self._read(receive, chunks)
             with self._precedence:
-                await self._commits.add(inbox.Arrived(time.time(), b"".join(chunks), source))
+                await self._store(inbox.Arrived(time.time(), b"".join(chunks), source))
+            self._on_posted()
         finally:
             self._in_flight -= sum(map(len, chunks))
+
+    async def _store(self, arrived: inbox.Arrived) -> None:
+        try:
+            async with asyncio.timeout(COMMIT_SECONDS):
+                await self._arrived.add(arrived)
+        except (StoreError, TimeoutError):
+            raise _UnavailableError("the store cannot commit now: send it again") from None
+        except Exception:
+            logger.exception("a notification could not be stored")
+            raise _UnavailableError("the store cannot commit now: send it again") from None
 
     async def _read(self, receive: Receive, chunks: list[bytes]) -> None:
         size = 0
@@ -183,53 +201,6 @@ class WebhookDoor:
         return source
 
 
-class _Commits:
-    """Commits what has arrived. Whatever comes while a commit runs goes into the next one together: one write, one
-    fsync and one change of threads for many bodies."""
-
-    def __init__(self, database: Database, on_posted: Callable[[], None]) -> None:
-        self._database = database
-        self._on_posted = on_posted
-        self._waiting: list[tuple[inbox.Arrived, asyncio.Future[None]]] = []
-        self._task: asyncio.Task[None] | None = None
-
-    async def add(self, arrived: inbox.Arrived) -> None:
-        """Return when it is on disk."""
-        done = asyncio.get_running_loop().create_future()
-        self._waiting.append((arrived, done))
-        if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._work(), name="webhook-commits")
-        try:
-            async with asyncio.timeout(COMMIT_SECONDS):
-                await done
-        except (StoreError, TimeoutError):
-            raise _UnavailableError("the store cannot commit now: send it again") from None
-
-    async def _work(self) -> None:
-        while self._waiting:
-            # Who has given up waiting is not stored, and sends it again.
-            group = [(arrived, done) for arrived, done in self._waiting if not done.done()]
-            self._waiting = []
-            failure: StoreError | None = None
-            try:
-                accept = partial(inbox.accept_all, arrived=[arrived for arrived, _ in group])
-                await asyncio.wrap_future(self._database.submit(accept, is_urgent=True))
-            except StoreError as error:
-                failure = error
-            except Exception:
-                logger.exception("notifications could not be stored")
-                failure = StoreError("notifications could not be stored; see the log")
-            for _, done in group:
-                if done.done():
-                    continue
-                if failure is None:
-                    done.set_result(None)
-                else:
-                    done.set_exception(failure)
-            if failure is None:
-                self._on_posted()
-
-
 @dataclass
 class _Tally:
     """Counts what is said once a minute at most."""
@@ -246,6 +217,11 @@ class _Tally:
         self.next_at = now + SAID_EVERY_SECONDS
         found, self.number = self.number, 0
         return found
+
+
+def _accept(connection: Connection, arrived: Sequence[inbox.Arrived]) -> Sequence[None]:
+    inbox.accept_all(connection, arrived)
+    return [None] * len(arrived)
 
 
 _TOO_LARGE = _RefusedError(413, f"the body is larger than {MAX_BODY_BYTES} bytes: set max_alerts")

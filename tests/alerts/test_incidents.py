@@ -263,3 +263,16 @@ def test_an_alert_whose_start_goes_back_a_little_stays_in_what_else_is_told(data
     told = kept(database)[-1].content["payload"]
     assert [each["labels"]["alertname"] for each in told["alerts"]] == ["A", "B"]
     assert take(database, (600, group(alert("A", "resolved", began=1, ended=9), alert("B"))))[Verdict.NEW] == 1
+
+
+def test_end_of_an_episode_is_not_told_after_that_of_the_next(database: Database) -> None:
+    take(database, (0, group(alert("a"))), (60, group(alert("a", "resolved", began=10, ended=15))))
+    assert take(database, (65, group(alert("a", "resolved", ended=5), peer="b")))[Verdict.STALE] == 1
+
+
+def test_group_that_an_alert_has_left_is_closed_though_it_fires_again_elsewhere(database: Database) -> None:
+    take(database, (0, group(alert("a"), key="old")), (60, group(alert("a", began=10), key="new")))
+    take(database, (65, group(alert("a", "resolved", ended=5), key="old", peer="b")))
+    assert told(database)[2:] == [("resolved", [("a", "resolved")])]
+    # And what is known of the alert is still that it fires.
+    assert take(database, (70, group(alert("a"), key="new", peer="b")))[Verdict.STALE] == 1

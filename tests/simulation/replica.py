@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -177,13 +178,12 @@ class Replica:
         """A message has its evidence, or none: it goes into the outbox."""
         stored = self.gathering.pop(message_id)
         message = restored(stored)
+        content = json.dumps(replace(message, evidence=EVIDENCE).content())
         self._store.commit(
             partial(
                 enrichment._finish,
-                stored=stored,
-                content=replace(message, evidence=EVIDENCE).content(),
+                complete=[enrichment.Complete(stored, content, self.routed(stored))],
                 routed=self.routed,
-                sinks=self.routed(stored),
                 known=self._house.routes.otherwise,
                 reminders=self._house.reminders,
                 holder=self.token,
@@ -235,9 +235,8 @@ class Replica:
         hold = lane._held(outcome, attempt.claim.attempts) if is_news else None
         is_back = is_news and lane._state is not None and isinstance(outcome, Delivered | Refused)
         fallback = self._house.fallbacks.get(attempt.claim.sink)
-        self._store.commit(
-            partial(courier._note, claim=attempt.claim, outcome=outcome, fallback=fallback, hold=hold, is_back=is_back)
-        )
+        ended = courier._Ended(attempt.claim, outcome, hold, is_back)
+        self._store.commit(partial(courier._note, ended=[ended], fallback=fallback))
         if is_back:
             lane._note_state(None)
         self._let_go(number)

@@ -52,6 +52,8 @@ class ModelSink:
     """By key: how often a crash, a pause or a lost answer allows one more copy."""
     told: dict[int, Told] = field(default_factory=dict)
     """The newest of each alert."""
+    told_in: dict[int, str] = field(default_factory=dict)
+    """The thread of that."""
     history: list[str] = field(default_factory=list)
 
     def send(self, message: Message, *, is_late: bool) -> Outcome:
@@ -77,8 +79,11 @@ class ModelSink:
             before = self.told.get(each.alert)
             if before is None or before.version <= each.version:
                 self.told[each.alert] = each
+                self.told_in[each.alert] = message.thread
             elif each.is_firing and before.is_firing:
                 pass  # an earlier episode: it fires either way
+            elif not each.is_firing and self.told_in[each.alert] != message.thread:
+                pass  # it closes the incident of a group that the alert has left
             elif not is_late:
                 raise BreachError(f"{self.name} was told of alert {each.alert} out of order: {self.shown()}")
 
