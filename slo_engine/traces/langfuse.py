@@ -236,7 +236,12 @@ class LangFuse:
 
     async def _rows(self, answer: Answer) -> tuple[list[Mapping[str, Any]], Mapping[str, Any]]:
         if not answer.is_whole:
-            return await _in_a_thread(partial(rows_at_the_beginning, answer.body)), {}
+            rows = await _in_a_thread(partial(rows_at_the_beginning, answer.body))
+            if not rows:
+                raise TracesError(
+                    f"{self._name} answered with more than {MAX_RESPONSE_BYTES:,} bytes, and no row in them"
+                )
+            return rows, {}
         try:
             return await _in_a_thread(partial(rows_in, answer.body))
         except LookupError as error:

@@ -30,8 +30,9 @@ READING_SECONDS = 30.0
 MAX_HEAD_BYTES = 64 * 1024
 """Of the request line and headers; what comes in one piece with their end is not cut off."""
 
-# uvicorn warns of every malformed request: whoever reaches the port could fill the log.
-_QUIET = logging.getLogger("uvicorn.error.requests")
+# uvicorn warns of every malformed request: whoever reaches the port could fill the log. No child of its logger: to set
+# that up anew would undo it.
+_QUIET = logging.getLogger("slo_engine.web.requests")
 _QUIET.setLevel(logging.ERROR)
 
 
