@@ -82,6 +82,18 @@ def test_each_broken_promise_is_found(received: list[Received], expected: list[s
     assert violations(History(posted=[post(1, FIRING), post(2, RESOLVED)], received=received)) == expected
 
 
+def test_earlier_start_that_is_told_late_is_no_violation_while_the_alert_fires_and_is_one_after_its_end() -> None:
+    posted = [post(1, FIRING), post(2, AGAIN)]
+    received = [receipt(2, "2", AGAIN), receipt(3, "1", FIRING)]
+    assert violations(History(posted=posted, received=received)) == []
+    ended = AlertState("a", 1060.0, "resolved")
+    later = [receipt(4, "3", ended), receipt(5, "4", FIRING)]
+    assert violations(History(posted=[*posted, post(4, ended)], received=[*received, *later])) == [
+        "out of order",
+        "lost",
+    ]
+
+
 def test_copy_is_explained_by_a_crash_that_followed_the_first_one_and_by_no_other() -> None:
     received = [receipt(100, "1", FIRING), receipt(130, "1", FIRING)]
     posted = [post(99, FIRING)]
