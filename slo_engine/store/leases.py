@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from sqlalchemy import Connection, and_, delete, insert, or_, select, update
+from sqlalchemy import Connection, and_, delete, or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from slo_engine.store.tables import leases, messages, outbox
 from slo_engine.store.types import database_now, has_come
@@ -30,10 +31,10 @@ def take(connection: Connection, name: str, holder: str, token: str, seconds: fl
     taken = update(leases).where(leases.c.name == name, is_free)
     if connection.execute(taken.values(holder=holder, token=token, lease_until=until)).rowcount == 1:
         return True
-    if connection.execute(select(leases.c.name).where(leases.c.name == name)).first() is not None:
-        return False
-    connection.execute(insert(leases).values(name=name, holder=holder, token=token, lease_until=until))
-    return True
+    # The first time; another engine that starts at this moment may be the first.
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    first = dialect.insert(leases).values(name=name, holder=holder, token=token, lease_until=until)
+    return connection.execute(first.on_conflict_do_nothing()).rowcount == 1
 
 
 def is_held(connection: Connection, name: str, token: str) -> bool:

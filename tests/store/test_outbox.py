@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
+from threading import Event
 from uuid import uuid4
 
 import pytest
@@ -321,6 +322,29 @@ def test_one_engine_leads_until_it_stops_or_is_gone(database: Database) -> None:
     assert leads("two", seconds=-1.0)
     assert leads("one")
     assert not leads("two")
+
+
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+def test_engines_that_start_together_for_the_first_time_agree_who_leads(url: str, database: Database) -> None:
+    other = Database(url)
+    is_taken, may_commit = Event(), Event()
+
+    def take(connection: Connection, token: str) -> bool:
+        return leases.take(connection, leases.CLOCK, "host", token)
+
+    def take_slowly(connection: Connection) -> bool:
+        found = take(connection, "one")
+        is_taken.set()
+        may_commit.wait(30)
+        return found
+
+    first = database.submit(take_slowly)
+    assert is_taken.wait(30)
+    second = other.submit(partial(take, token="two"))
+    time.sleep(0.2)
+    may_commit.set()
+    assert (first.result(30), second.result(30)) == (True, False)
+    other.close()
 
 
 def test_what_says_more_waits_for_other_groups_that_tell_of_its_alerts(database: Database) -> None:
