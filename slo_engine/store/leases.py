@@ -34,7 +34,7 @@ def take(connection: Connection, name: str, holder: str, token: str, seconds: fl
     # The first time; another engine that starts at this moment may be the first.
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     first = dialect.insert(leases).values(name=name, holder=holder, token=token, lease_until=until)
-    return connection.execute(first.on_conflict_do_nothing()).rowcount == 1
+    return connection.execute(first.on_conflict_do_nothing().returning(leases.c.name)).first() is not None
 
 
 def is_held(connection: Connection, name: str, token: str) -> bool:
