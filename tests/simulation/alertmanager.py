@@ -146,7 +146,9 @@ class Peer:
     def is_quiet(self) -> bool:
         """Whether nothing was heard that is not told, unless it is only to be repeated."""
         return not self._heard and not any(
-            group.flush or not group.has_flushed or self._is_due(group.key, group.alerts, None)
+            not group.has_flushed
+            or self._is_due(group.key, group.alerts, None)
+            or (group.flush and self._is_due(group.key, group.flush.alerts, None))
             for group in self.groups.values()
         )
 
