@@ -91,9 +91,12 @@ class Intake(Worker):
         batch = BATCH_WHILE_MANY_WAIT if self._precedence.is_claimed else BATCH
         pending = partial(inbox.next_pending, limit=batch, max_bytes=BATCH_BYTES)
         posted = await asyncio.to_thread(self._database.read, pending)
-        size = sum(len(each.body) for each in posted)
-        self._precedence.is_behind = len(posted) == batch or size > BATCH_BYTES / 2
+        is_full = len(posted) == batch or sum(len(each.body) for each in posted) > BATCH_BYTES / 2
+        if is_full:
+            self._precedence.is_behind = True
         if not posted:
+            self._precedence.is_behind = False
+            self._on_messages()
             return False
         # In a thread: a large body must not hold up the webhook.
         found = await asyncio.to_thread(lambda: [read(each) for each in posted])
@@ -103,6 +106,7 @@ class Intake(Worker):
             logger.exception("posted notifications could not be kept together: one by one")
             for each in found:
                 await self._keep_alone(each)
+        self._precedence.is_behind = is_full
         return True
 
     async def _keep_alone(self, found: Read) -> None:

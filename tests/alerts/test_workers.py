@@ -13,16 +13,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from slo_engine.alerts import Enrichment, Intake
-from slo_engine.alerts.enrichment import SIDE_BY_SIDE, _add_update
+from slo_engine.alerts.enrichment import CROWD, PAGES_FIRST_SECONDS, SIDE_BY_SIDE, _add_update
+from slo_engine.alerts.intake import BATCH
 from slo_engine.definitions import load
 from slo_engine.delivery.route_settings import RouteSettings
 from slo_engine.evidence import Backends, Gatherer, Source, Subject, once, sources
 from slo_engine.notifications import Evidence, as_payload, restored
 from slo_engine.notifications.routes import Routes
+from slo_engine.precedence import Precedence
 from slo_engine.status.model import SloStatus
 from slo_engine.store import Database, StoredMessage, inbox, messages, outbox, retention
+from slo_engine.store.tables import outbox as outbox_table
 from tests.alerts.payloads import SUCCESS_LABELS, body
 from tests.evidence.world import NoStatuses, RowTraces, failed_run
 
@@ -52,8 +56,11 @@ def work(database: Database, done: Callable[[], bool], gatherer: Gatherer | None
 
     async def run() -> None:
         chosen = gatherer or Gatherer(asking(NoStatuses()), budget=1.0)
-        enrichment = Enrichment(database, lambda: SLOS, chosen, Routes((), ("sink",)), lambda: None)
-        intake = Intake(database, enrichment.tell)
+        together = Precedence()
+        enrichment = Enrichment(
+            database, lambda: SLOS, chosen, Routes((), ("sink",)), lambda: None, precedence=together
+        )
+        intake = Intake(database, enrichment.tell, precedence=together)
         tasks = [asyncio.create_task(intake.run()), asyncio.create_task(enrichment.run())]
         async with asyncio.timeout(20):
             while not done():  # noqa: ASYNC110 - what is looked at is the store
@@ -130,6 +137,78 @@ def test_a_storm_becomes_one_message_each_in_order(database: Database) -> None:
     listed = database.read(lambda connection: messages.newest(connection, 300))
     fingerprints = [payload(page)["alerts"][0]["fingerprint"] for page in reversed(listed)]
     assert fingerprints == [str(number) for number in range(200)]
+
+
+def warning(number: int) -> bytes:
+    labels = {**SUCCESS_LABELS, "severity": "warning"}
+    return body(group_key=f"group-{number}", fingerprint=f"{number:016x}", labels=labels)
+
+
+def in_outbox(database: Database) -> list[StoredMessage]:
+    """The messages in the order in which they were put there."""
+    ids = database.read(
+        lambda connection: list(
+            connection.execute(select(outbox_table.c.message_id).order_by(outbox_table.c.id)).scalars()
+        )
+    )
+    found = database.read(lambda connection: messages.by_id(connection, ids))
+    return [found[each] for each in ids]
+
+
+def test_a_page_at_the_end_of_what_is_not_read_yet_is_begun_before_what_is_no_page(database: Database) -> None:
+    for number in range(2 * BATCH):
+        post(database, warning(number))
+    post(database, body(group_key="the page"))
+
+    async def run() -> None:
+        together = Precedence()
+        gatherer = Gatherer(asking(NoStatuses()), budget=1.0)
+        enrichment = Enrichment(
+            database, lambda: SLOS, gatherer, Routes((), ("sink",)), lambda: None, precedence=together
+        )
+        intake = Intake(database, lambda: None, precedence=together)
+        for _ in range(2):
+            assert await intake._work_off()
+            assert await enrichment._waiting() == []
+        assert await intake._work_off()
+        begun = await enrichment._waiting()
+        assert len(begun) == 2 * BATCH + 1
+        assert begun[0].severity == "page"
+
+    asyncio.run(run())
+
+
+def test_what_is_no_page_waits_for_the_reading_of_the_rest_only_for_a_while(database: Database) -> None:
+    now = time.time()
+    for received_at, posted in ((now, warning(1)), (now - 2 * PAGES_FIRST_SECONDS, warning(2))):
+        database.write(partial(inbox.accept, body=posted, now=received_at))
+
+    async def run() -> None:
+        behind = Precedence()
+        gatherer = Gatherer(asking(NoStatuses()), budget=1.0)
+        enrichment = Enrichment(
+            database, lambda: SLOS, gatherer, Routes((), ("sink",)), lambda: None, precedence=behind
+        )
+        intake = Intake(database, lambda: None)
+        assert await intake._work_off()
+        behind.is_behind = True
+        assert [each.received_at < now for each in await enrichment._waiting()] == [True]
+        behind.is_behind = False
+        assert [each.received_at < now for each in await enrichment._waiting()] == [False]
+
+    asyncio.run(run())
+
+
+def test_in_a_crowd_evidence_is_gathered_for_pages_alone(database: Database) -> None:
+    for number in range(2 * CROWD):
+        post(database, warning(number))
+    post(database, body(group_key="the page"))
+    work(database, lambda: put_out(database) == 2 * CROWD + 1)
+    has_evidence: dict[str | None, list[bool]] = {}
+    for each in in_outbox(database):
+        has_evidence.setdefault(each.severity, []).append(bool(payload(each)["enrichment"]["subjects"]))
+    assert has_evidence["page"] == [True]
+    assert has_evidence["warning"].count(False) >= CROWD / 2
 
 
 def test_a_number_that_python_cannot_write_out_again_ends_no_worker(database: Database) -> None:

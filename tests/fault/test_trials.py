@@ -17,9 +17,7 @@ pytestmark = [pytest.mark.stack, pytest.mark.takes(seconds=60)]
     [
         pytest.param(Plan(seed=1, notifications=250, rate=12), id="sqlite"),
         pytest.param(
-            Plan(seed=2, store="postgresql", replicas=2, notifications=250, rate=12),
-            id="two engines on postgresql",
-            marks=pytest.mark.long,
+            Plan(seed=2, store="postgresql", replicas=2, notifications=250, rate=12), id="two engines on postgresql"
         ),
     ],
 )
