@@ -267,6 +267,9 @@ class _Lane(Worker):
                 message = plain(message)
             async with asyncio.timeout(LONGEST_SENDING_SECONDS):
                 outcome = _cleaned(await self._sink.send(message, claim.earlier))
+        except TimeoutError:
+            # A sink ends by itself before that, unless the engine was paused in the midst of it.
+            return Retry(f"no answer within {LONGEST_SENDING_SECONDS:g} s")
         except Exception:
             # A bug in one sink must not end the courier, which serves all of them.
             logger.exception("sink %s failed", self._name)

@@ -41,10 +41,18 @@ def basic(user: str, password: str) -> str:
 
 
 @contextmanager
-def serving(answer: Answer, certificate: Certificate | None = None, *, client_ca: str | None = None) -> Iterator[int]:
+def serving(
+    answer: Answer,
+    certificate: Certificate | None = None,
+    *,
+    client_ca: str | None = None,
+    keeps_connections: bool = False,
+) -> Iterator[int]:
     """A server with TLS, where it has a certificate; yields its port. ``client_ca``: whose certificates it wants."""
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1" if keeps_connections else "HTTP/1.0"
+
         def _answer(self) -> None:
             self.rfile.read(int(self.headers["content-length"] or 0))
             status, body = answer(self)

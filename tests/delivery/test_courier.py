@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select, update
 
 from slo_engine.delivery import Delivered, Misconfigured, Outcome, Refused, Retry
+from slo_engine.delivery import courier as module
 from slo_engine.delivery.courier import LONGEST_DELAY, Courier, Fallback, delay_before
 from slo_engine.notifications import Message
 from slo_engine.store import Database, inbox, messages, outbox, sink_states
@@ -126,6 +127,21 @@ def test_a_message_is_tried_again_with_the_same_key_until_it_is_taken(database: 
     run_until(Courier(database, {"one": sink}), lambda: delivered(database, "one") == 1)
     assert len(sink.got) == 3
     assert len({each.key for each in sink.got}) == 1
+
+
+def test_a_sink_that_does_not_end_is_given_up_without_a_traceback(
+    database: Database, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(module, "LONGEST_SENDING_SECONDS", 0.2)
+    message = put_out(database, "one")
+    hang = asyncio.Event()
+    sink = FakeSink(hang=hang)
+
+    def last_error() -> str | None:
+        return database.read(lambda connection: messages.deliveries(connection, [message]))[message][0].last_error
+
+    run_until(Courier(database, {"one": sink}), lambda: last_error() == "no answer within 0.2 s")
+    assert not [record for record in caplog.records if record.exc_info]
 
 
 def test_a_message_for_a_sink_that_is_gone_from_the_settings_waits_for_a_day(database: Database) -> None:
