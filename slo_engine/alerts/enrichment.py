@@ -218,6 +218,8 @@ class Enrichment(Worker):
 
     def _routed(self, stored: StoredMessage, message: Message | None = None) -> tuple[str, ...]:
         """The sinks of a message, by the time at which it came."""
+        if not self._routes.routes:
+            return self._routes.otherwise
         about = addressees(message or restored(stored), self._slos())
         return self._routes.sinks(about, datetime.fromtimestamp(stored.received_at, UTC))
 

@@ -16,7 +16,7 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Transaction
 from sqlalchemy.exc import SQLAlchemyError
 
 from slo_engine.store import schema
@@ -160,7 +160,7 @@ class Database:
                         end = place
                         break
                     not_urgent += not write.is_urgent
-                    self._attempt(connection, write, finished)
+                    self._attempt(connection, write, finished, is_alone=len(group) == 1)
         except SQLAlchemyError as error:
             failed = [write for write in group[:end] if not write.done.done()]
             if attempts_left and self._backend.is_worth_repeating(error):
@@ -177,9 +177,12 @@ class Database:
             done.set_result(result)
         return group[end:]
 
-    def _attempt(self, connection: Connection, write: _Write, finished: list[tuple[Future[Any], Any]]) -> None:
+    def _attempt(
+        self, connection: Connection, write: _Write, finished: list[tuple[Future[Any], Any]], *, is_alone: bool
+    ) -> None:
         # A savepoint each: one write that is wrong must not take down those that share its commit.
-        savepoint = connection.begin_nested()
+        savepoint: Transaction | None = connection.get_transaction() if is_alone else connection.begin_nested()
+        assert savepoint is not None
         try:
             result = write.work(connection)
         except SQLAlchemyError as error:
@@ -191,5 +194,6 @@ class Database:
             savepoint.rollback()
             write.done.set_exception(error)
         else:
-            savepoint.commit()
+            if not is_alone:
+                savepoint.commit()
             finished.append((write.done, result))
