@@ -6,7 +6,7 @@ in time as it was when it began to send it: what comes last need not be the newe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
@@ -47,9 +47,16 @@ class Judged:
     """The messages of other groups that told of the same alerts before."""
 
 
-def judged(group: AlertGroup, at: float, alike: tuple[float, int] | None, known: Mapping[str, AlertState]) -> Judged:
+def judged(
+    group: AlertGroup,
+    at: float,
+    alike: tuple[float, int] | None,
+    known: Mapping[str, AlertState],
+    told_again: Collection[str] = (),
+) -> Judged:
     """What becomes of a notification that came ``at`` this time. ``alike``: when the same was said last, and how often
-    before that; None: never. ``known``: of its alerts, by their keys."""
+    before that; None: never. ``known``: of its alerts, by their keys. ``told_again``: those of
+    :func:`begun_again_elsewhere` whose new episode the group has told, too."""
     if alike is not None:
         said_at, repeats = alike
         window = REMINDER_TWINS_SECONDS if group.is_reminder else LATE_SECONDS
@@ -58,27 +65,42 @@ def judged(group: AlertGroup, at: float, alike: tuple[float, int] | None, known:
         repeats += 1
     else:
         repeats = 0
-    if is_stale(group, at, known):
+    if is_stale(group, at, known, told_again):
         return Judged(Verdict.STALE)
     states = [known[key] for key in group.keys if key in known]
     after = dict.fromkeys(state.message_id for state in states if state.thread != group.thread)
     return Judged(Verdict.NEW, repeats, tuple(after))
 
 
-def is_stale(group: AlertGroup, at: float, known: Mapping[str, AlertState]) -> bool:
+def begun_again_elsewhere(group: AlertGroup, known: Mapping[str, AlertState]) -> dict[str, float]:
+    """The alerts of which it tells the end of an episode, when another group told last that the next one has begun:
+    their keys, and when that was, in Unix seconds."""
+    found = {}
+    for alert, key in zip(group.alerts, group.keys, strict=True):
+        state = known.get(key)
+        since = None if state is None else time_of(state.starts_at)
+        if state is not None and since is not None and state.thread != group.thread and _has_begun_again(alert, state):
+            found[key] = since.timestamp()
+    return found
+
+
+def is_stale(group: AlertGroup, at: float, known: Mapping[str, AlertState], told_again: Collection[str] = ()) -> bool:
     """Whether what it tells is over, or known already, of each of its alerts, and late of one at least."""
     pairs = [(alert, known.get(key)) for alert, key in zip(group.alerts, group.keys, strict=True)]
-    is_late = [_is_over(alert, state, group, at) or _fires_anyway(alert, state, at) for alert, state in pairs]
+    is_over = _over(group, at, known, told_again)
+    is_late = [over or _fires_anyway(alert, state, at) for over, (alert, state) in zip(is_over, pairs, strict=True)]
     return any(is_late) and all(
         late or _is_known(alert, state) for late, (alert, state) in zip(is_late, pairs, strict=True)
     )
 
 
-def without_what_is_over(group: AlertGroup, at: float, known: Mapping[str, AlertState]) -> AlertGroup:
+def without_what_is_over(
+    group: AlertGroup, at: float, known: Mapping[str, AlertState], told_again: Collection[str] = ()
+) -> AlertGroup:
     """What a notification tells that is not over: of one that is late, a part may be. It would open or close again what
     goes on otherwise."""
     states = [known.get(key) for key in group.keys]
-    is_over = [_is_over(alert, state, group, at) for alert, state in zip(group.alerts, states, strict=True)]
+    is_over = _over(group, at, known, told_again)
     if not any(is_over):
         return group
     alerts = tuple(alert for alert, over in zip(group.alerts, is_over, strict=True) if not over)
@@ -97,7 +119,9 @@ def states_of(group: AlertGroup, message_id: int, at: float, known: Mapping[str,
     found = {}
     for alert, key in zip(group.alerts, group.keys, strict=True):
         state = known.get(key)
-        if not (_is_over(alert, state, group, at) or _fires_anyway(alert, state, at) or _has_begun_again(alert, state)):
+        if not (
+            _begins_what_is_over(alert, state, at) or _fires_anyway(alert, state, at) or _has_begun_again(alert, state)
+        ):
             status = "firing" if alert.is_firing else "resolved"
             found[key] = AlertState(
                 key, group.source, alert.fingerprint, status, alert.begins, message_id, group.thread, at
@@ -105,15 +129,24 @@ def states_of(group: AlertGroup, message_id: int, at: float, known: Mapping[str,
     return list(found.values())
 
 
-def _is_over(alert: Alert, state: AlertState | None, group: AlertGroup, at: float) -> bool:
-    if state is None:
+def _over(group: AlertGroup, at: float, known: Mapping[str, AlertState], told_again: Collection[str]) -> Sequence[bool]:
+    """Of each of its alerts, whether what it tells is over."""
+    found = []
+    for alert, key in zip(group.alerts, group.keys, strict=True):
+        state = known.get(key)
+        # Of another group its end is told: alerts were grouped anew, and nothing else closes what that group has
+        # opened; unless it has told of the new episode, as one of two receivers.
+        is_told_here = state is not None and (state.thread == group.thread or key in told_again)
+        found.append(_begins_what_is_over(alert, state, at) or (is_told_here and _has_begun_again(alert, state)))
+    return found
+
+
+def _begins_what_is_over(alert: Alert, state: AlertState | None, at: float) -> bool:
+    if state is None or not alert.is_firing:
         return False
-    if alert.is_firing:
-        # An alert may go on after all, with the same start, when Prometheus could not reach Alertmanager for a while.
-        is_same = alert.begins == state.starts_at or _began_before(alert, time_of(state.starts_at))
-        return state.status == "resolved" and is_same and abs(at - state.at) < LATE_SECONDS
-    # Of another group its end is told: alerts were grouped anew, and nothing else closes what that group has opened.
-    return state.thread == group.thread and _has_begun_again(alert, state)
+    # An alert may go on after all, with the same start, when Prometheus could not reach Alertmanager for a while.
+    is_same = alert.begins == state.starts_at or _began_before(alert, time_of(state.starts_at))
+    return state.status == "resolved" and is_same and abs(at - state.at) < LATE_SECONDS
 
 
 def _has_begun_again(alert: Alert, state: AlertState | None) -> bool:

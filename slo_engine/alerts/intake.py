@@ -13,7 +13,14 @@ from typing import Any, Protocol
 from sqlalchemy import Connection
 
 from slo_engine import telemetry
-from slo_engine.alerts.incidents import MOST_URGENT, Verdict, judged, states_of, without_what_is_over
+from slo_engine.alerts.incidents import (
+    MOST_URGENT,
+    Verdict,
+    begun_again_elsewhere,
+    judged,
+    states_of,
+    without_what_is_over,
+)
 from slo_engine.alerts.payload import AlertGroup, MalformedError, parse
 from slo_engine.alerts.unreadable import passed_on, passed_on_alert
 from slo_engine.notifications.alertmanager import ENRICHMENT
@@ -164,12 +171,18 @@ def _keep(
     for each in found:
         for group in each.groups:
             at = each.posted.received_at
-            verdict = judged(group, at, alike.get(group.identity), known)
+            told_again = {
+                key
+                for key, since in begun_again_elsewhere(group, known).items()
+                if any(_tells(message, group.thread, key, since) for message in new)
+                or messages.has_told(connection, group.thread, key, since)
+            }
+            verdict = judged(group, at, alike.get(group.identity), known, told_again)
             counts[verdict.verdict] += 1
             if verdict.verdict is Verdict.NEW:
                 # Ids are known when all are kept: until then, they are counted from -1 down.
                 number = -1 - len(new)
-                still_true = without_what_is_over(group, at, known)
+                still_true = without_what_is_over(group, at, known, told_again)
                 new.append(_new_message(each.posted, still_true, group.identity, verdict.repeats))
                 after += [(number, each_after) for each_after in verdict.after]
                 states = states_of(group, number, at, known)
@@ -192,6 +205,12 @@ def _keep(
     bad = {each.posted.id for each in unreadable}
     inbox.mark_processed(connection, [each.posted.id for each in found if each.posted.id not in bad])
     return counts, unreadable
+
+
+def _tells(message: messages.NewMessage, thread: str, alert: str, since: float) -> bool:
+    """As :func:`messages.has_told`, of one that is not kept yet."""
+    is_of_thread = (message.thread, message.kind) == (thread, "firing")
+    return is_of_thread and message.received_at >= since and alert in message.alerts
 
 
 def _without_watchdog(connection: Connection, found: Read, watcher: Watcher) -> Read:

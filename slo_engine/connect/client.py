@@ -84,7 +84,7 @@ class _OneEach(httpx.AsyncBaseTransport):
             await one.aclose()
             raise
         assert isinstance(response.stream, httpx.AsyncByteStream)
-        response.stream = _Returning(response.stream, lambda: self._idle.append((time.monotonic(), one)))
+        response.stream = _Returning(response.stream, one, self._idle)
         return response
 
     async def aclose(self) -> None:
@@ -96,16 +96,28 @@ class _OneEach(httpx.AsyncBaseTransport):
 
 
 class _Returning(httpx.AsyncByteStream):
-    def __init__(self, stream: httpx.AsyncByteStream, on_closed: Callable[[], None]) -> None:
+    """A body with whose end its connection is idle again."""
+
+    def __init__(
+        self,
+        stream: httpx.AsyncByteStream,
+        one: httpx.AsyncBaseTransport,
+        idle: deque[tuple[float, httpx.AsyncBaseTransport]],
+    ) -> None:
         self._stream = stream
-        self._on_closed = on_closed
+        self._one = one
+        self._idle = idle
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self._stream.__aiter__()
 
     async def aclose(self) -> None:
-        await self._stream.aclose()
-        self._on_closed()
+        try:
+            await self._stream.aclose()
+        except BaseException:
+            await self._one.aclose()
+            raise
+        self._idle.append((time.monotonic(), self._one))
 
 
 def fetch(request: httpx.Request, through: httpx.Client, *, seconds: float, max_bytes: int) -> Answer:

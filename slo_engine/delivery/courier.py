@@ -373,14 +373,21 @@ class _Ended:
 def _note(connection: Connection, ended: Sequence[_Ended], fallback: Fallback | None) -> Sequence[str]:
     """Note how deliveries ended. Returns of each one ``delivered``, ``dead``, ``later``, or ``gone`` when its lease
     had passed on."""
+    is_plain = [isinstance(each.outcome, Delivered) and each.hold is None and not each.is_back for each in ended]
+    # What says something about the sink comes first: engines that share a store lock its state before rows.
+    ends = {
+        each.claim.id: _note_one(connection, each, fallback)
+        for each, plain_one in zip(ended, is_plain, strict=True)
+        if not plain_one
+    }
     taken = [
-        (each.claim, each.outcome.receipt)
-        for each in ended
-        if isinstance(each.outcome, Delivered) and each.hold is None and not each.is_back
+        (each.claim, each.outcome.receipt if isinstance(each.outcome, Delivered) else None)
+        for each, plain_one in zip(ended, is_plain, strict=True)
+        if plain_one
     ]
     done = outbox.delivered_all(connection, taken) if taken else set()
-    ends = {claim.id: "delivered" if claim.id in done else "gone" for claim, _ in taken}
-    return [ends.get(each.claim.id) or _note_one(connection, each, fallback) for each in ended]
+    ends |= {claim.id: "delivered" if claim.id in done else "gone" for claim, _ in taken}
+    return [ends[each.claim.id] for each in ended]
 
 
 def _note_one(connection: Connection, ended: _Ended, fallback: Fallback | None) -> str:

@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, exists, func, insert, or_, select, update
 
 from slo_engine.store import inbox
 from slo_engine.store.tables import message_order, messages, outbox
@@ -133,10 +133,11 @@ def claim_gathering(
     connection: Connection, *, limit: int, lease: float, holder: str, others_before: float | None = None
 ) -> list[StoredMessage]:
     """Take messages that wait for their evidence, pages first, for ``lease`` seconds, unless it is renewed. Nobody else
-    takes them before that ends. ``others_before``: of those that are no pages only what was received before."""
+    takes them before that ends. ``others_before``: of those that are no pages only what was received before,
+    and what a page has to wait for."""
     wanted = list(_UNCLAIMED)
     if others_before is not None:
-        wanted.append(or_(messages.c.priority == 0, messages.c.received_at < others_before))
+        wanted.append(or_(messages.c.priority == 0, messages.c.received_at < others_before, *_IS_BEFORE_A_PAGE))
     waiting = select(messages.c.id).where(*wanted).order_by(messages.c.priority, messages.c.id).limit(limit)
     taken = (
         update(messages)
@@ -249,6 +250,13 @@ def _began_after(connection: Connection, thread: str, before: int) -> int:
     return connection.execute(select(func.max(messages.c.id)).where(*ended)).scalar_one() or 0
 
 
+def has_told(connection: Connection, thread: str, alert: str, since: float) -> bool:
+    """Whether a message of a thread that fires, received ``since``, tells of an alert, by its key."""
+    firing = (messages.c.thread == thread, messages.c.kind == "firing", messages.c.received_at >= since)
+    told = select(messages.c.id).where(*firing, messages.c.alerts.contains(alert, autoescape=True)).limit(1)
+    return connection.execute(told).first() is not None
+
+
 def newest_of(connection: Connection, thread: str) -> int | None:
     """The id of the newest message of a thread; None: it has none."""
     newest_id: int | None = connection.execute(
@@ -335,6 +343,20 @@ _FINISH = (
     .values(state="ready", content=bindparam("new_content"), ready_at=bindparam("now"), lease_token=None)
 )
 _PUT_OUT = insert(outbox).values(queued_at=database_now())
+
+
+_later = messages.alias("later")
+# Of its thread, or of the same alerts in another one.
+_IS_BEFORE_A_PAGE = (
+    exists()
+    .where(_later.c.thread == messages.c.thread, _later.c.id > messages.c.id, _later.c.priority == 0)
+    .where(_later.c.state == "gathering")
+    .correlate_except(_later),
+    exists()
+    .where(message_order.c.after_id == messages.c.id, message_order.c.message_id == _later.c.id)
+    .where(_later.c.priority == 0, _later.c.state == "gathering")
+    .correlate_except(_later, message_order),
+)
 
 
 def _message(row: Any) -> StoredMessage:

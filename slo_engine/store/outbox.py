@@ -366,14 +366,15 @@ _IS_NEXT = (
         and_(
             _after.c.message_id == outbox.c.message_id,
             or_(
-                exists().where(
-                    and_(
-                        _ahead.c.message_id == _after.c.after_id,
-                        _ahead.c.sink == outbox.c.sink,
-                        _ahead.c.state == "pending",
-                        _ahead.c.attempts < MOST_FAILURES_AHEAD,
-                    )
-                ),
+                # By itself, SQLAlchemy correlates with the innermost query around it, which does not have `outbox`.
+                exists()
+                .where(
+                    _ahead.c.message_id == _after.c.after_id,
+                    _ahead.c.sink == outbox.c.sink,
+                    _ahead.c.state == "pending",
+                    _ahead.c.attempts < MOST_FAILURES_AHEAD,
+                )
+                .correlate_except(_ahead),
                 exists().where(and_(_gathering.c.id == _after.c.after_id, _gathering.c.state == "gathering")),
             ),
         )

@@ -69,7 +69,8 @@ class Together(Generic[T, R]):
             if len(group) > 1 and (isinstance(error, StoreRefusedError) or not isinstance(error, StoreError)):
                 # One that is wrong must not take down the others.
                 for each in group:
-                    await self._write([each])
+                    if not each[1].done():
+                        await self._write([each])
                 return
             for _, done in group:
                 if not done.done():

@@ -276,3 +276,17 @@ def test_group_that_an_alert_has_left_is_closed_though_it_fires_again_elsewhere(
     assert told(database)[2:] == [("resolved", [("a", "resolved")])]
     # And what is known of the alert is still that it fires.
     assert take(database, (70, group(alert("a"), key="new", peer="b")))[Verdict.STALE] == 1
+
+
+@pytest.mark.parametrize("at_once", [False, True])
+def test_late_end_does_not_close_the_other_of_two_groups_that_both_told_that_the_alert_fires_again(
+    database: Database, at_once: bool
+) -> None:
+    again, over = alert("a", began=10), alert("a", "resolved", ended=5)
+    both = [(seconds, group(each, key=key)) for seconds, each, key in (
+        (0, alert("a"), "one"), (1, alert("a"), "two"), (300, over, "one"), (660, again, "two"), (661, again, "one"),
+    )]  # fmt: skip
+    late = (662, group(over, key="two", peer="b"))
+    counts = take(database, *both, late, at_once=at_once)
+    assert counts[Verdict.STALE] == 1
+    assert [kind for kind, _ in told(database)] == ["firing", "firing", "resolved", "firing", "firing"]

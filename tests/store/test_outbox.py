@@ -356,3 +356,31 @@ def test_what_says_more_waits_for_other_groups_that_tell_of_its_alerts(database:
     assert states(database) == ["superseded", "pending"]
     finish(database, other)
     assert [each.message.id for each in claim(database)] == [other]
+
+
+def test_a_sink_does_not_wait_for_what_another_has_not_been_told_of_the_same_alert(database: Database) -> None:
+    first = add(database, "first")
+    finish(database, first, "down", "well")
+    second = add(database, "second")
+    database.write(partial(messages.put_after, order=[(second, first)]))
+    finish(database, second, "down", "well")
+    told = [each for each in claim(database) if each.sink == "well"]
+    assert [each.message.id for each in told] == [first]
+    database.write(lambda connection: outbox.delivered(connection, told[0]))
+    # For the other one the first still waits.
+    assert [(each.sink, each.message.id) for each in claim(database)] == [("well", second)]
+
+
+def test_what_a_page_waits_for_is_begun_with_it_while_others_wait(database: Database) -> None:
+    def gather(thread: str, priority: int) -> int:
+        new = messages.NewMessage(100.0, thread, "firing", None, "title", {}, priority=priority)
+        return database.write(partial(messages.add, new=new))
+
+    ticket, alike, other = gather("thread", 1), gather("elsewhere", 1), gather("other", 1)
+    page = gather("thread", 0)
+    after = gather("thread", 1)
+    database.write(partial(messages.put_after, order=[(page, alike)]))
+    begin = partial(messages.claim_gathering, limit=10, lease=60.0, holder="us")
+    found = database.write(partial(begin, others_before=50.0))
+    assert [each.id for each in found] == [page, ticket, alike]
+    assert [each.id for each in database.write(begin)] == [other, after]

@@ -60,6 +60,19 @@ def test_one_that_is_wrong_takes_down_no_other(writing: Writing, wrong: str) -> 
     assert writing.written == ["a", "b"]
 
 
+def test_who_gives_up_while_others_are_written_one_by_one_does_not_want_it_done(writing: Writing) -> None:
+    async def give_up() -> None:
+        bug, last = (asyncio.create_task(writing.together.add(each)) for each in ("bug", "last"))
+        with pytest.raises(RuntimeError):
+            await bug
+        last.cancel()
+        assert await writing.together.add("next") == "did next"
+
+    asyncio.run(give_up())
+    assert writing.written in (["next"], ["last", "next"])  # it may be under way already
+    assert ["bug"] in writing.groups
+
+
 def test_outage_is_told_to_all_of_them_and_what_comes_later_is_written(writing: Writing) -> None:
     found = asyncio.run(ends(Writing(writing.database), "a"))
     assert found == ["did a"]
