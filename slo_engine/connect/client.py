@@ -76,9 +76,11 @@ class _OneEach(httpx.AsyncBaseTransport):
         """Since when, the newest last."""
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        old = self._idle_before(time.monotonic() - KEPT_SECONDS)
         one = self._idle.pop()[1] if self._idle else self._make()
         try:
-            await self._close_before(time.monotonic() - KEPT_SECONDS)
+            for each in old:
+                await each.aclose()
             response = await one.handle_async_request(request)
         except BaseException:
             await one.aclose()
@@ -88,11 +90,14 @@ class _OneEach(httpx.AsyncBaseTransport):
         return response
 
     async def aclose(self) -> None:
-        await self._close_before(float("inf"))
+        for each in self._idle_before(float("inf")):
+            await each.aclose()
 
-    async def _close_before(self, instant: float) -> None:
+    def _idle_before(self, instant: float) -> list[httpx.AsyncBaseTransport]:
+        found = []
         while self._idle and self._idle[0][0] < instant:
-            await self._idle.popleft()[1].aclose()
+            found.append(self._idle.popleft()[1])
+        return found
 
 
 class _Returning(httpx.AsyncByteStream):
