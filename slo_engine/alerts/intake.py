@@ -80,6 +80,8 @@ class Intake(Worker):
         self._database = database
         self._on_messages = on_messages
         self._watcher = watcher
+        self._most = BATCH
+        """Bodies in a batch: fewer after one that the store could not commit."""
 
     async def run(self) -> None:
         """Work until stopped."""
@@ -95,7 +97,7 @@ class Intake(Worker):
     async def _work_off(self) -> bool:
         """The oldest bodies, at once or, when the store refuses one of them, one by one. False: there are none."""
         await self._precedence.give_way(pieces=PIECES)
-        batch = BATCH_WHILE_MANY_WAIT if self._precedence.is_claimed else BATCH
+        batch = min(self._most, BATCH_WHILE_MANY_WAIT if self._precedence.is_claimed else BATCH)
         pending = partial(inbox.next_pending, limit=batch, max_bytes=BATCH_BYTES)
         posted = await asyncio.to_thread(self._database.read, pending)
         is_full = len(posted) == batch or sum(len(each.body) for each in posted) > BATCH_BYTES / 2
@@ -113,7 +115,12 @@ class Intake(Worker):
             logger.exception("posted notifications could not be kept together: one by one")
             for each in found:
                 await self._keep_alone(each)
+        except StoreError:
+            # What does not fit on the disk together may fit in parts.
+            self._most = max(1, len(posted) // 2)
+            raise
         self._precedence.is_behind = is_full
+        self._most = min(BATCH, 2 * self._most)
         return True
 
     async def _keep_alone(self, found: Read) -> None:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
-from slo_engine.alerts import Enrichment, Intake
+from slo_engine.alerts import Enrichment, Intake, intake
 from slo_engine.alerts.enrichment import CROWD, PAGES_FIRST_SECONDS, SIDE_BY_SIDE, _add_update
 from slo_engine.alerts.intake import BATCH
 from slo_engine.definitions import load
@@ -25,7 +25,7 @@ from slo_engine.notifications import Evidence, as_payload, restored
 from slo_engine.notifications.routes import Routes
 from slo_engine.precedence import Precedence
 from slo_engine.status.model import SloStatus
-from slo_engine.store import Database, StoredMessage, inbox, messages, outbox, retention
+from slo_engine.store import Database, StoredMessage, StoreError, inbox, messages, outbox, retention
 from slo_engine.store.tables import outbox as outbox_table
 from tests.alerts.payloads import SUCCESS_LABELS, body
 from tests.evidence.world import NoStatuses, RowTraces, failed_run
@@ -60,12 +60,12 @@ def work(database: Database, done: Callable[[], bool], gatherer: Gatherer | None
         enrichment = Enrichment(
             database, lambda: SLOS, chosen, Routes((), ("sink",)), lambda: None, precedence=together
         )
-        intake = Intake(database, enrichment.tell, precedence=together)
-        tasks = [asyncio.create_task(intake.run()), asyncio.create_task(enrichment.run())]
+        reading = Intake(database, enrichment.tell, precedence=together)
+        tasks = [asyncio.create_task(reading.run()), asyncio.create_task(enrichment.run())]
         async with asyncio.timeout(20):
             while not done():  # noqa: ASYNC110 - what is looked at is the store
                 await asyncio.sleep(0.01)
-        intake.stop()
+        reading.stop()
         enrichment.stop()
         await asyncio.gather(*tasks)
 
@@ -166,16 +166,33 @@ def test_a_page_at_the_end_of_what_is_not_read_yet_is_begun_before_what_is_no_pa
         enrichment = Enrichment(
             database, lambda: SLOS, gatherer, Routes((), ("sink",)), lambda: None, precedence=together
         )
-        intake = Intake(database, lambda: None, precedence=together)
+        reading = Intake(database, lambda: None, precedence=together)
         for _ in range(2):
-            assert await intake._work_off()
+            assert await reading._work_off()
             assert await enrichment._waiting() == []
-        assert await intake._work_off()
+        assert await reading._work_off()
         begun = await enrichment._waiting()
         assert len(begun) == 2 * BATCH + 1
         assert begun[0].severity == "page"
 
     asyncio.run(run())
+
+
+def test_what_the_store_cannot_commit_together_is_committed_in_smaller_batches(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep = intake._keep
+
+    def on_a_full_disk(connection: Connection, found: Sequence[intake.Read], **options: Any) -> Any:
+        if len(found) > 3:
+            raise StoreError("the store cannot commit: database or disk is full")
+        return keep(connection, found, **options)
+
+    monkeypatch.setattr(intake, "_keep", on_a_full_disk)
+    monkeypatch.setattr(intake, "STORE_RETRY_SECONDS", 0.0)
+    for number in range(6):
+        post(database, warning(number))
+    work(database, lambda: put_out(database) == 6)
 
 
 def test_what_is_no_page_waits_for_the_reading_of_the_rest_only_for_a_while(database: Database) -> None:
@@ -189,8 +206,8 @@ def test_what_is_no_page_waits_for_the_reading_of_the_rest_only_for_a_while(data
         enrichment = Enrichment(
             database, lambda: SLOS, gatherer, Routes((), ("sink",)), lambda: None, precedence=behind
         )
-        intake = Intake(database, lambda: None)
-        assert await intake._work_off()
+        reading = Intake(database, lambda: None)
+        assert await reading._work_off()
         behind.is_behind = True
         assert [each.received_at < now for each in await enrichment._waiting()] == [True]
         behind.is_behind = False
@@ -225,16 +242,16 @@ def test_messages_are_completed_after_old_ones_are_gone(database: Database) -> N
         enrichment = Enrichment(
             database, lambda: SLOS, Gatherer(asking(NoStatuses()), budget=1.0), Routes((), ()), lambda: None
         )
-        intake = Intake(database, enrichment.tell)
-        tasks = [asyncio.create_task(intake.run()), asyncio.create_task(enrichment.run())]
+        reading = Intake(database, enrichment.tell)
+        tasks = [asyncio.create_task(reading.run()), asyncio.create_task(enrichment.run())]
         for number in range(3):
             post(database, body(fingerprint=str(number)))
-            intake.tell()
+            reading.tell()
             async with asyncio.timeout(10):
                 while not ready():  # noqa: ASYNC110 - what is looked at is the store
                     await asyncio.sleep(0.01)
             database.write(lambda found: retention.forget_messages_before(found, time.time() + 1))
-        intake.stop()
+        reading.stop()
         enrichment.stop()
         await asyncio.gather(*tasks)
 
@@ -279,8 +296,8 @@ def test_evidence_that_comes_late_goes_out_once_where_the_sink_can(
         enrichment = Enrichment(
             database, lambda: SLOS, gatherer, Routes((), names), lambda: None, updated=names[1:], update_after=0.3
         )
-        intake = Intake(database, enrichment.tell)
-        tasks = [asyncio.create_task(intake.run()), asyncio.create_task(enrichment.run())]
+        reading = Intake(database, enrichment.tell)
+        tasks = [asyncio.create_task(reading.run()), asyncio.create_task(enrichment.run())]
         async with asyncio.timeout(20):
             while not database.read(outbox.counts):  # noqa: ASYNC110 - what is looked at is the store
                 await asyncio.sleep(0.01)
@@ -288,7 +305,7 @@ def test_evidence_that_comes_late_goes_out_once_where_the_sink_can(
             rows = [row for number in range(3) for row in failed_run(f"t{number}")]
             traces.rows = [replace(row, start_time=now - timedelta(minutes=1)) for row in rows]
             await asyncio.sleep(1.5)
-        intake.stop()
+        reading.stop()
         enrichment.stop()
         await asyncio.gather(*tasks)
 
@@ -311,10 +328,10 @@ def test_nothing_is_updated_that_has_ended_meanwhile_or_that_stays_without_an_an
         enrichment = Enrichment(
             database, lambda: SLOS, gatherer, Routes((), ("sink",)), lambda: None, updated=["sink"], update_after=0.2
         )
-        intake = Intake(database, enrichment.tell)
-        tasks = [asyncio.create_task(intake.run()), asyncio.create_task(enrichment.run())]
+        reading = Intake(database, enrichment.tell)
+        tasks = [asyncio.create_task(reading.run()), asyncio.create_task(enrichment.run())]
         await asyncio.sleep(1.5)
-        intake.stop()
+        reading.stop()
         enrichment.stop()
         await asyncio.gather(*tasks)
 
@@ -351,12 +368,12 @@ def completed(
     async def run() -> None:
         gatherer = Gatherer(asking(NoStatuses()), budget=1.0)
         enrichment = Enrichment(database, lambda: SLOS, gatherer, routes or ROUTED, lambda: None)
-        intake = Intake(database, enrichment.tell)
-        tasks = [asyncio.create_task(intake.run()), asyncio.create_task(enrichment.run())]
+        reading = Intake(database, enrichment.tell)
+        tasks = [asyncio.create_task(reading.run()), asyncio.create_task(enrichment.run())]
         async with asyncio.timeout(20):
             while len([each for each in stored(database) if each.state == "ready"]) < wanted:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
-        intake.stop()
+        reading.stop()
         enrichment.stop()
         await asyncio.gather(*tasks)
 

@@ -56,7 +56,7 @@ def test_15_disk_that_is_full_is_answered_503_and_the_engine_resumes_by_itself(s
 def small_disk(tmp_path: Path) -> object:
     folder = tmp_path / "disk"
     folder.mkdir()
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)], check=False)
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)], check=False)
     if done.returncode != 0:
         pytest.skip("this user may not mount a tmpfs")
     yield folder
