@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import sqlite3
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, ClassVar, TextIO
@@ -56,6 +57,10 @@ class Backend(ABC):
         """Whether an error has ended the whole transaction, and not the statement alone."""
         return isinstance(error, DBAPIError) and error.connection_invalidated
 
+    @abstractmethod
+    def tells_of_damage(self, error: SQLAlchemyError) -> bool:
+        """Whether what is on the disk cannot be right."""
+
     def is_worth_repeating(self, error: SQLAlchemyError) -> bool:  # noqa: ARG002
         """Whether the same transaction may pass now: somebody else was in its way."""
         return False
@@ -95,6 +100,11 @@ class Sqlite(Backend):
 
     def lock(self, connection: Connection, number: int) -> None:
         """There is one writer."""
+
+    def tells_of_damage(self, error: SQLAlchemyError) -> bool:
+        """``SQLITE_CORRUPT``, ``SQLITE_NOTADB``, and what is more particular."""
+        code = getattr(getattr(error, "orig", None), "sqlite_errorcode", 0)
+        return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 
     def loses_the_transaction(self, error: SQLAlchemyError) -> bool:
         """Disk full, I/O errors and the like take it with them."""
@@ -155,6 +165,10 @@ class PostgreSql(Backend):
     def loses_the_transaction(self, error: SQLAlchemyError) -> bool:
         """A lost connection does, and what PostgreSQL rolls back to let others go on."""
         return super().loses_the_transaction(error) or self.is_worth_repeating(error)
+
+    def tells_of_damage(self, error: SQLAlchemyError) -> bool:
+        """``data_corrupted``, ``index_corrupted``."""
+        return getattr(getattr(error, "orig", None), "sqlstate", None) in ("XX001", "XX002")
 
     def is_worth_repeating(self, error: SQLAlchemyError) -> bool:
         """Deadlocks, and serialization failures."""

@@ -57,6 +57,7 @@ class Database:
         self._writes: deque[_Write] = deque()
         self._closed = False
         self._failure: str | None = None
+        self._damage: str | None = None
         self._writer = threading.Thread(target=self._write_all, name="store-writer", daemon=True)
         self._writer.start()
 
@@ -73,6 +74,15 @@ class Database:
     def failure(self) -> str | None:
         """Why the last commit failed; None when it did not."""
         return self._failure
+
+    @property
+    def damage(self) -> str | None:
+        """What the database has said of damage since it was opened; None: nothing."""
+        return self._damage
+
+    def _note_damage(self, error: SQLAlchemyError) -> None:
+        if self._backend.tells_of_damage(error):
+            self._damage = reason_of(error)
 
     @property
     def is_running(self) -> bool:
@@ -103,6 +113,7 @@ class Database:
             with self._engine.connect() as connection:
                 return work(connection)
         except SQLAlchemyError as error:
+            self._note_damage(error)
             raise StoreError(f"the store cannot be read: {reason_of(error)}") from error
 
     def close(self) -> None:
@@ -168,6 +179,7 @@ class Database:
                 for write in failed:
                     self._commit([write], attempts_left - 1)
                 return group[end:]
+            self._note_damage(error)
             self._failure = reason_of(error)
             for write in failed:
                 write.done.set_exception(StoreError(f"the store cannot commit: {self._failure}"))
@@ -189,6 +201,7 @@ class Database:
             if not savepoint.is_active or self._backend.loses_the_transaction(error):
                 raise
             savepoint.rollback()
+            self._note_damage(error)
             write.done.set_exception(StoreRefusedError(f"the store refuses a write: {reason_of(error)}"))
         except Exception as error:  # noqa: BLE001 - it belongs to the caller, who gets it through the future
             savepoint.rollback()

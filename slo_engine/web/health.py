@@ -63,6 +63,8 @@ def metrics(request: Request) -> Response:
 def _store(services: Services) -> str:
     if not services.database.is_running:
         return "the store is closed"
+    if services.database.damage is not None:
+        return f"damaged: {services.database.damage}: see slo-engine store check"
     return "ok" if services.database.failure is None else f"the last commit failed: {services.database.failure}"
 
 

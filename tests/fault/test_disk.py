@@ -153,9 +153,7 @@ def overwrite(path: Path, at: int, content: bytes) -> None:
         os.fsync(file.fileno())
 
 
-@pytest.mark.parametrize(
-    "table", [pytest.param("inbox", marks=pytest.mark.long), "messages", pytest.param("outbox", marks=pytest.mark.long)]
-)
+@pytest.mark.parametrize("table", ["inbox", "messages", pytest.param("outbox", marks=pytest.mark.long)])
 def test_damaged_page_of_the_store_is_never_served_in_silence(sqlite_world: World, table: str) -> None:
     pager = sqlite_world.sink()
     engines = crashed_with_waiting_rows(sqlite_world, pager)
