@@ -9,7 +9,7 @@ from itertools import accumulate
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, bindparam, exists, func, insert, or_, select, update
+from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
 from slo_engine.store import inbox
 from slo_engine.store.tables import message_order, messages, outbox
@@ -345,17 +345,16 @@ _FINISH = (
 _PUT_OUT = insert(outbox).values(queued_at=database_now())
 
 
-_later = messages.alias("later")
-# Of its thread, or of the same alerts in another one.
+_page = messages.alias("page")
+_pages = select(_page.c.thread).where(_page.c.state == "gathering", _page.c.priority == 0)
+# Of its thread, or of the same alerts in another one. Asked once for all of them: there may be thousands that wait.
 _IS_BEFORE_A_PAGE = (
-    exists()
-    .where(_later.c.thread == messages.c.thread, _later.c.id > messages.c.id, _later.c.priority == 0)
-    .where(_later.c.state == "gathering")
-    .correlate_except(_later),
-    exists()
-    .where(message_order.c.after_id == messages.c.id, message_order.c.message_id == _later.c.id)
-    .where(_later.c.priority == 0, _later.c.state == "gathering")
-    .correlate_except(_later, message_order),
+    messages.c.thread.in_(_pages),
+    messages.c.id.in_(
+        select(message_order.c.after_id)
+        .join(_page, _page.c.id == message_order.c.message_id)
+        .where(_page.c.state == "gathering", _page.c.priority == 0)
+    ),
 )
 
 
