@@ -30,7 +30,7 @@ test-base: .venv/.dev.ok ## The law of the base on 2,000 random histories, by th
 	@$(BIN)/python -m tests.rules.law
 
 test-faults: .venv/.dev.ok ## Kills, pauses, partitions, full and broken disks, for half an hour
-	@deploy/install-packages prometheus-alertmanager postgresql faketime
+	@deploy/install-packages prometheus-alertmanager postgresql gcc libc6-dev
 	@FAULTS=all $(BIN)/pytest tests/fault -n 2 --dist loadfile
 	@$(BIN)/python -m tests.fault --notifications 10000 --pause 8 $(FAULT_SEED)
 	@$(BIN)/python -m tests.fault --notifications 10000 --pause 75 --store postgresql --replicas 2 $(FAULT_SEED)

@@ -17,12 +17,11 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 import uvicorn
-from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
-from apscheduler.schedulers.background import BackgroundScheduler
 from fastapi import FastAPI
 
 from slo_engine import telemetry
 from slo_engine.alerts import Enrichment, Intake
+from slo_engine.clock import Clock
 from slo_engine.definitions.live import ActiveSlos, LiveSlos
 from slo_engine.definitions.slo import SloSet
 from slo_engine.delivery import Sink, sink_of
@@ -87,9 +86,6 @@ DRAIN_SECONDS = 10.0
 """What is in hand at a stop may be finished for so long; what is not is in the store, and goes on at the next start."""
 
 
-_CLOCK_EVENTS = {EVENT_JOB_MISSED: "missed", EVENT_JOB_MAX_INSTANCES: "still_running", EVENT_JOB_ERROR: "error"}
-
-
 class Engine:
     """All parts of a running engine."""
 
@@ -104,7 +100,7 @@ class Engine:
         self._board = StatusBoard(
             lambda: self._slos.active.slos, self._prometheus, self._database, keeps=lambda: self._replica.leads
         )
-        self._clock = _clock()
+        self._clock = Clock()
         self._sinks: dict[str, Sink] = {each.name: sink_of(each) for each in settings.sinks}
         for each in settings.sinks:  # from 0, so that the first one is an increase
             for outcome in ("delivered", "retry", "misconfigured", "refused"):
@@ -181,7 +177,7 @@ class Engine:
                 policies=policies,
                 on_posted=self._intake.tell,
                 precedence=precedence,
-                clock_is_running=lambda: bool(self._clock.running),
+                clock_is_running=lambda: self._clock.is_running,
                 workers_are_running=self._workers_are_running,
                 watching=self._watching,
             ),
@@ -199,15 +195,14 @@ class Engine:
                 stack.push_async_callback(sink.close)
             if self._langfuse is not None:
                 stack.push_async_callback(self._langfuse.close)
-            for worker in (*self._work, self._replica):
+            for worker in (*self._work, self._replica, self._clock):
                 task = asyncio.create_task(worker.run(), name=type(worker).__name__)
                 task.add_done_callback(_note_end)
                 self._workers.append(task)
             stack.push_async_callback(self._drain)
             self._start_clock()
             self._reload_on_sighup()
-            # Without waiting: a job that hangs on a server must not keep the process.
-            stack.callback(self._clock.shutdown, wait=False)
+            stack.callback(self._clock.shut_down)
             if not self._sinks:
                 logger.warning("no sink is configured: notifications are shown on the page and sent to nobody")
             logger.info("ready: %d SLOs, sinks: %s", len(self._slos.active.slos.slos), ", ".join(self._sinks) or "none")
@@ -275,7 +270,6 @@ class Engine:
             self._loop.call_soon_threadsafe(self._courier.tell)
 
     def _start_clock(self) -> None:
-        now = datetime.now(UTC)
         jobs: tuple[tuple[str, Callable[[], object], float], ...] = (
             ("status", self._board.tick, self._settings.status.interval.seconds),
             ("posts", self._post, POSTS_SECONDS),
@@ -291,9 +285,7 @@ class Engine:
             beat = self._if_leading(self._heartbeat.tick)
             jobs += (("heartbeat", beat, self._settings.heartbeat.interval.seconds),)
         for name, job, seconds in jobs:
-            self._clock.add_job(job, "interval", seconds=seconds, id=name, next_run_time=now)
-            for event in _CLOCK_EVENTS.values():  # from 0, so that the first one is an increase
-                telemetry.CLOCK_EVENTS.labels(name, event)
+            self._clock.add(name, job, seconds)
         self._clock.start()
 
     def _reload(self, *, force: bool = False) -> Reloaded:
@@ -323,7 +315,7 @@ class Engine:
             asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
 
     async def _drain(self) -> None:
-        for worker in self._work:
+        for worker in (*self._work, self._clock):
             worker.stop()
         working = [task for task in self._workers if task.get_name() != type(self._replica).__name__]
         _, late = await asyncio.wait(working, timeout=DRAIN_SECONDS)
@@ -505,19 +497,6 @@ def _remembered(earlier: causes.EarlierIncidents) -> Remembered:
     )
     ended_at = None if earlier.ended_at is None else datetime.fromtimestamp(earlier.ended_at, UTC)
     return Remembered(back_since, first_seen, last_seen, earlier.count, earlier.last_title, ended_at)
-
-
-def _clock() -> BackgroundScheduler:
-    # misfire_grace_time=None: a run that is late (the default drops it after one second) still runs, once.
-    clock = BackgroundScheduler(
-        timezone=UTC, job_defaults={"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
-    )
-
-    def note(event: JobEvent) -> None:
-        telemetry.CLOCK_EVENTS.labels(event.job_id, _CLOCK_EVENTS[event.code]).inc()
-
-    clock.add_listener(note, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES | EVENT_JOB_ERROR)
-    return clock
 
 
 def _langfuse(settings: Settings) -> LangFuse | None:

@@ -14,7 +14,8 @@ from uuid import uuid4
 from sqlalchemy import Connection
 
 from slo_engine import telemetry
-from slo_engine.store import Database, StoreError, leases
+from slo_engine.clock_steps import Steps
+from slo_engine.store import Database, StoreError, leases, set_back
 from slo_engine.worker import Worker
 
 logger = logging.getLogger(__name__)
@@ -32,8 +33,11 @@ class Replica(Worker):
         self._led_at = float("-inf")
         self._gathering: Callable[[], Sequence[int]] = tuple
         self._sending: Callable[[], Sequence[int]] = tuple
+        self._steps = Steps()
         if not database.can_be_shared:
             database.write(leases.give_up_all)
+        if database.read(set_back.is_seen):
+            self._bring_forward()
         self._renew()
 
     def watch(self, gathering: Callable[[], Sequence[int]], sending: Callable[[], Sequence[int]]) -> None:
@@ -66,13 +70,20 @@ class Replica(Worker):
         asked_at = time.monotonic()
         renew = partial(leases.renew, token=self.token, gathering=self._gathering(), sending=self._sending())
 
-        def work(connection: Connection) -> bool:
+        def work(connection: Connection) -> tuple[bool, float, float]:
             renew(connection)
-            return leases.take(connection, leases.CLOCK, self._name, self.token)
+            leads = leases.take(connection, leases.CLOCK, self._name, self.token)
+            return leads, set_back.now(connection), time.monotonic()
 
-        led, leads = self.leads, self._database.write(work)
+        led, (leads, now, at) = self.leads, self._database.write(work)
         # From when it was asked: what took long to be answered has begun to run out.
         self._led_at = asked_at if leads else float("-inf")
         telemetry.LEADS.set(leads)
+        if self._steps.was_set_back(now, at):
+            self._bring_forward()
         if leads and not led:
             logger.info("this engine keeps the history and posts, for all that share its store")
+
+    def _bring_forward(self) -> None:
+        logger.warning("the clock of the store was set back: what waits until a time is brought forward")
+        self._database.write(set_back.bring_forward)

@@ -14,6 +14,8 @@ PACKAGE = Path(slo_engine.__file__).parent
 PROJECT = PACKAGE.parent / "pyproject.toml"
 
 WITHOUT_A_LAYER = {
+    "clock",
+    "clock_steps",
     "connection_settings",
     "logs",
     "monitoring",

@@ -128,6 +128,8 @@ class Enrichment(Worker):
             while self.begin_round():
                 try:
                     for stored in await self._waiting():
+                        if stored.id in self._in_hand:
+                            continue  # its lease ended in the midst of it: the clock was set forward
                         self._in_hand.add(stored.id)
                         tasks.create_task(self._complete(stored))
                 except StoreError as error:

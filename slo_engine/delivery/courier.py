@@ -191,6 +191,8 @@ class _Lane(Worker):
         claimed = await asyncio.wrap_future(self._database.submit(claim))
         self._note_state(claimed.state)
         for each in claimed.claims:
+            if each.id in self.in_hand:
+                continue  # its lease ended while it is being sent: the clock was set forward
             self.in_hand.add(each.id)
             self._pace.begin(time.monotonic())
             tasks.create_task(self._deliver(each))

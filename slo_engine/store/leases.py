@@ -12,7 +12,7 @@ from sqlalchemy import Connection, and_, delete, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from slo_engine.store.tables import leases, messages, outbox
-from slo_engine.store.types import database_now, has_come
+from slo_engine.store.types import database_now
 
 LEASE_SECONDS = 15.0
 """After which others go on with what an engine had claimed that does not answer any more."""
@@ -27,7 +27,7 @@ CLOCK = "clock"
 def take(connection: Connection, name: str, holder: str, token: str, seconds: float = LEASE_SECONDS) -> bool:
     """Take or renew a lease; False: another engine has it. ``holder``: for people."""
     until = database_now() + seconds
-    is_free = or_(leases.c.token == token, has_come(leases.c.lease_until))
+    is_free = or_(leases.c.token == token, leases.c.lease_until <= database_now())
     taken = update(leases).where(leases.c.name == name, is_free)
     if connection.execute(taken.values(holder=holder, token=token, lease_until=until)).rowcount == 1:
         return True

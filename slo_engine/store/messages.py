@@ -13,7 +13,7 @@ from sqlalchemy import Connection, bindparam, func, insert, or_, select, update
 
 from slo_engine.store import inbox
 from slo_engine.store.tables import message_order, messages, outbox
-from slo_engine.store.types import database_now, has_come
+from slo_engine.store.types import database_now
 
 
 @dataclass(frozen=True)
@@ -325,7 +325,7 @@ _HEAD = (
 )
 _MESSAGE = select(*_HEAD, messages.c.content, messages.c.priority, messages.c.repeats)
 
-_UNCLAIMED = (messages.c.state == "gathering", has_come(messages.c.lease_until))
+_UNCLAIMED = (messages.c.state == "gathering", messages.c.lease_until <= database_now())
 
 
 # What is done for each message in a storm is built once: SQLAlchemy takes longer for that than the database for the

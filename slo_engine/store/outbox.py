@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Double, and_, bindparam, exists, func, or_, s
 from slo_engine.store import sink_states
 from slo_engine.store.messages import StoredMessage, by_id, outbox_row, put_out
 from slo_engine.store.tables import message_order, messages, outbox
-from slo_engine.store.types import database_now, has_come, later_of
+from slo_engine.store.types import database_now, later_of
 
 SUPERSEDED_SECONDS = 10.0
 """What has waited for so long is not sent any more when something newer says it, too. What comes faster than that is
@@ -102,7 +102,7 @@ def claim(
 
 
 def _is_sending(connection: Connection, sink: str) -> bool:
-    sending = (outbox.c.sink == sink, outbox.c.state == "pending", ~has_come(outbox.c.lease_until))
+    sending = (outbox.c.sink == sink, outbox.c.state == "pending", outbox.c.lease_until > database_now())
     return connection.execute(select(outbox.c.id).where(*sending).limit(1)).first() is not None
 
 
@@ -239,7 +239,7 @@ def expire(connection: Connection, sink: str, seconds: float, reason: str) -> in
         outbox.c.sink == sink,
         outbox.c.state == "pending",
         outbox.c.queued_at < database_now() - seconds,
-        has_come(outbox.c.lease_until),
+        outbox.c.lease_until <= database_now(),
     )
     done = update(outbox).where(*old).values(state="dead", finished_at=database_now(), last_error=reason)
     return connection.execute(done).rowcount
@@ -273,7 +273,8 @@ def fall_back(connection: Connection, sink: str, fallback: str, waiting_since: f
         failed.c.attempts > 0,
         failed.c.message_id <= outbox.c.message_id,
     )
-    late = [outbox.c.sink == sink, outbox.c.state == "pending", messages.c.received_at < waiting_since]
+    is_late = or_(messages.c.received_at < waiting_since, _WAS_SET_BACK)
+    late = [outbox.c.sink == sink, outbox.c.state == "pending", is_late]
     waiting = (
         select(outbox.c.message_id, outbox.c.thread)
         .join(messages, messages.c.id == outbox.c.message_id)
@@ -386,6 +387,9 @@ _IS_NEXT = (
 )
 
 
+# Since the row was put out, which was later than now. Nobody knows how long it has waited: for long, then.
+_WAS_SET_BACK = outbox.c.queued_at > database_now() + 1.0
+
 # What is done for each delivery in a storm is built once: SQLAlchemy takes longer for that than the database for the
 # rest.
 _LEASED = {"lease_until": database_now() + bindparam("lease", type_=Double), "lease_token": bindparam("holder")}
@@ -397,8 +401,8 @@ _CLAIM = (
             .where(
                 outbox.c.sink == bindparam("of_sink"),
                 *_IS_NEXT,
-                has_come(outbox.c.next_at),
-                has_come(outbox.c.lease_until),
+                outbox.c.next_at <= database_now(),
+                outbox.c.lease_until <= database_now(),
             )
             .order_by(outbox.c.priority, outbox.c.message_id)
             .limit(bindparam("most"))
@@ -415,7 +419,7 @@ _WAITING = (
         messages.c.key,
         messages.c.kind,
         messages.c.alerts,
-        (outbox.c.queued_at <= database_now() - SUPERSEDED_SECONDS).label("has_waited"),
+        or_(outbox.c.queued_at <= database_now() - SUPERSEDED_SECONDS, _WAS_SET_BACK).label("has_waited"),
     )
     .join(messages, messages.c.id == outbox.c.message_id)
     .where(

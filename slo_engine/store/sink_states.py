@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from slo_engine.store.tables import sink_states
-from slo_engine.store.types import database_now, has_come, later_of
+from slo_engine.store.types import database_now, later_of
 
 
 @dataclass(frozen=True)
@@ -68,10 +68,6 @@ def _states(connection: Connection) -> list[SinkState]:
             sink_states,
             (sink_states.c.held_until - database_now()).label("held_for"),
             (database_now() - sink_states.c.since).label("failing_for"),
-            has_come(sink_states.c.held_until).label("is_over"),
         ).order_by(sink_states.c.sink)
     )
-    return [
-        SinkState(row.sink, 0.0 if row.is_over else row.held_for, row.failures, row.reason, row.failing_for)
-        for row in rows
-    ]
+    return [SinkState(row.sink, max(0.0, row.held_for), row.failures, row.reason, row.failing_for) for row in rows]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Dialect, Double, Integer, Text, or_
+from sqlalchemy import BigInteger, ColumnElement, Dialect, Double, Integer, Text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import GenericFunction
 from sqlalchemy.types import String, TypeDecorator, TypeEngine
@@ -57,15 +57,6 @@ def _now_of_sqlite(*_: Any, **__: Any) -> str:
 def _now_of_postgresql(*_: Any, **__: Any) -> str:
     # Not that of the transaction's beginning, which may have waited for a lock.
     return "CAST(extract(epoch FROM clock_timestamp()) AS DOUBLE PRECISION)"
-
-
-LONGEST_WAIT = 2 * 3600.0
-"""Nothing is put off for so long: a time that is further away was noted before the clock was set back."""
-
-
-def has_come(time: ColumnElement[float]) -> ColumnElement[bool]:
-    """Whether a time is over, by the database's clock."""
-    return or_(time <= database_now(), time > database_now() + LONGEST_WAIT)
 
 
 class later_of(GenericFunction[float]):  # noqa: N801
