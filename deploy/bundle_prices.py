@@ -34,7 +34,10 @@ def main() -> int:
     table = {
         "source": f"genai-prices {version('genai-prices')} (https://github.com/pydantic/genai-prices, MIT licence)",
         "as_of": now.date().isoformat(),
-        "unit": "USD for a million tokens: input, output, cached, cache_write, [[above so many input tokens, ...]]",
+        "unit": (
+            "USD for a million tokens: input, output, cached, cache_write, cache_write_1h, "
+            "[[above so many input tokens, ...]]"
+        ),
         "models": dict(sorted(models.items())),
     }
     text = json.dumps(table, indent=1)
@@ -49,7 +52,7 @@ def main() -> int:
 
 def as_list(rates: Rates) -> list[Any]:
     """As `prices._bundled_rates` reads it."""
-    numbers = [rates.input, rates.output, rates.cached, rates.cache_write]
+    numbers = [rates.input, rates.output, rates.cached, rates.cache_write, rates.cache_write_1h]
     return [*numbers, [[start, *as_list(higher)[:-1]] for start, higher in rates.above]]
 
 

@@ -23,7 +23,8 @@ from slo_engine.monitoring.decorator import monitor_agent, monitor_tool
 from slo_engine.monitoring.defaults import configure, default_metrics
 from slo_engine.monitoring.environment import flush_traces
 from slo_engine.monitoring.metrics import AgentMetrics
-from slo_engine.monitoring.run import AgentMonitor, count_error, current_run
+from slo_engine.monitoring.monitor import AgentMonitor
+from slo_engine.monitoring.run import AgentRun, count_error, current_run
 from slo_engine.monitoring.tracing import Tracing
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AgentMetrics",
     "AgentMonitor",
+    "AgentRun",
     "ErrorCategory",
     "LLMCall",
     "LangFuseAgentTracer",

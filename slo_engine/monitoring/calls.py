@@ -12,10 +12,11 @@ from slo_engine.monitoring.classify import is_timeout, mark_as_llm_failure, mark
 from slo_engine.monitoring.defaults import default_metrics
 from slo_engine.monitoring.functions import decorator
 from slo_engine.monitoring.metrics import AgentMetrics
+from slo_engine.monitoring.nearest import count_here
 from slo_engine.monitoring.quiet import complaints
 from slo_engine.monitoring.run_trace import fail
 from slo_engine.monitoring.scope import Run, Scope, current
-from slo_engine.monitoring.streams import monitored_stream
+from slo_engine.monitoring.streams import abandoned, monitored_stream, settle_abandoned
 from slo_engine.monitoring.tracing import Step
 from slo_engine.monitoring.usage import UNKNOWN_MODEL, LLMUsage, is_stream, usage_of
 
@@ -26,13 +27,15 @@ F = TypeVar("F", bound=Callable[..., Any])
 class ToolCall(Scope):
     """One tool call, counted and traced on every path. Without ``run``: of the run that is current when it begins.
 
-    Around a block by ``with`` or ``async with``; as a decorator of a function, each call of which is one.
+    Around a block by ``with`` or ``async with``, any number of times, each of which is a call; as a decorator of a
+    function, each call of which is one.
     """
 
     # Defaults of the class: most calls need none of them.
     _metrics: AgentMetrics | None = None
     _step: Step | None = None
-    _is_over = False
+    _in: Run | None = None
+    _open = 0
 
     def __init__(self, tool_name: str, *, run: Run | None = None, metrics: AgentMetrics | None = None) -> None:
         self.tool_name = tool_name
@@ -42,32 +45,36 @@ class ToolCall(Scope):
 
     def begin(self) -> None:
         """The tool is called."""
+        self._open += 1
         run = self._run
         if run is None:
             place = current.get()
             if place is None:
                 return
-            run = self._run = place[0]
+            run = place[0]
+        self._in = run
         if run.traced is not None:
             try:
                 self._step = run.traced.start("tool", self.tool_name)
                 self._place = (run, self._step)
                 self.wants_content = run.wants_content
-            except Exception as error:  # noqa: BLE001 - see AgentMonitor.complain
+            except Exception as error:  # noqa: BLE001 - see AgentRun.complain
                 run.complain("a tool call could not be begun", error)
 
     def finish(self, error: BaseException | None = None) -> None:
         """The tool has answered, or failed."""
-        if self._is_over:
+        if not self._open:
             return
-        self._is_over = True
+        self._open -= 1
         status = "success"
-        run = self._run
+        run = self._in
         try:
             if error is not None and not isinstance(error, GeneratorExit):
                 status = "timeout" if is_timeout(error) else "failure"
                 if self._step is not None:
                     fail(self._step, error)
+                    if run is not None and run.traced is not None:
+                        run.traced.keep()
                 mark_as_tool_failure(error, self.tool_name)
             if self._step is not None:
                 self._step.end()
@@ -75,7 +82,7 @@ class ToolCall(Scope):
                 run.count_tool_call(self.tool_name, status)
             else:
                 (self._metrics or default_metrics()).tool(self.tool_name).of(status).add(1)
-        except Exception as failure:  # noqa: BLE001 - see AgentMonitor.complain
+        except Exception as failure:  # noqa: BLE001 - see AgentRun.complain
             if run is not None:
                 run.complain("a tool call could not be recorded", failure)
             else:
@@ -130,6 +137,11 @@ class LLMCall(Scope):
 
     def begin(self, ago: float = 0.0, cost_usd: float | None = None, time_to_first_token: float | None = None) -> None:
         """The model is called, or was so many seconds ``ago``; what is known of it already is not measured."""
+        if abandoned:
+            settle_abandoned()
+        count_here(self._model)
+        self._is_over = False
+        self._usage = None
         self._began = time.perf_counter() - ago
         self._cost_usd = cost_usd
         self._first_token = time_to_first_token
@@ -138,7 +150,7 @@ class LLMCall(Scope):
                 self._step = self._run.traced.start("generation", self._model or UNKNOWN_MODEL)
                 self.wants_content = self._run.wants_content
                 self._step.describe(self._input, None)
-        except Exception as error:  # noqa: BLE001 - see AgentMonitor.complain
+        except Exception as error:  # noqa: BLE001 - see AgentRun.complain
             self._run.complain("a model call could not be begun", error)
         self._input = None
 
@@ -157,6 +169,11 @@ class LLMCall(Scope):
         if output is not None:
             self.update(output=output)
         return response
+
+    def record_unless_known(self, response: Any) -> None:
+        """`record`, where nothing has been recorded yet."""
+        if self._usage is None:
+            self.record(response)
 
     def record_usage(self, usage: LLMUsage) -> None:
         """Take tokens and model as they are."""
@@ -184,21 +201,37 @@ class LLMCall(Scope):
                 mark_as_llm_failure(error, usage.name())
                 if step is not None:
                     fail(step, error)
+                    if run.traced is not None:
+                        run.traced.keep()
                 if self._usage is None:
                     usage.cost_usd = 0.0  # nothing came back, and nothing is paid: it is not a call of unknown price
             call_type = self._call_type or usage.call_type or "completion"
             usage.cost_usd = run.count_llm_call(
-                usage.name(), call_type, *usage.tokens(), usage.cost_usd, seconds, self._first_token
+                usage.name(),
+                call_type,
+                usage.input_tokens,
+                usage.output_tokens,
+                usage.details(),
+                usage.cost_usd,
+                seconds,
+                self._first_token,
             )
             if step is not None:
                 step.name = usage.name()
                 step.attributes = usage.for_trace(step.start_ns, self._first_token)
                 if step.output is None:
                     step.describe(None, usage.output)
-        except Exception as failure:  # noqa: BLE001 - see AgentMonitor.complain
+        except Exception as failure:  # noqa: BLE001 - see AgentRun.complain
             run.complain("a model call could not be recorded", failure)
         if step is not None:
             step.end()
+
+    def discard(self) -> None:
+        """It is counted by somebody else, or was no call of a model at all."""
+        if not self._is_over:
+            self._is_over = True
+            if self._step is not None:
+                self._step.trace.leave_out(self._step)
 
     def update(self, *, input: Any = None, output: Any = None, metadata: Mapping[str, Any] | None = None) -> None:  # noqa: A002 - LangFuse's names
         """Say more about the call in the trace."""

@@ -11,7 +11,7 @@ from slo_engine.monitoring.defaults import default_metrics, default_prices
 from slo_engine.monitoring.environment import default_tracing
 from slo_engine.monitoring.functions import decorator
 from slo_engine.monitoring.metrics import AgentMetrics
-from slo_engine.monitoring.run import AgentMonitor
+from slo_engine.monitoring.run import AgentRun
 from slo_engine.monitoring.tracing import Tracing
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def monitor_agent(
     if prices is None:
         default_prices()
 
-    open_run = functools.partial(AgentMonitor, agent_type, metrics=metrics, tracing=tracing, prices=prices)
+    open_run = functools.partial(AgentRun, agent_type, metrics=metrics, tracing=tracing, prices=prices)
     return decorator(open_run, capture_input=capture_input, capture_output=capture_output)
 
 

@@ -13,6 +13,7 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histo
 from slo_engine.monitoring.classify import registered_categories
 from slo_engine.monitoring.forks import renew_after_fork
 from slo_engine.monitoring.quiet import complaints
+from slo_engine.monitoring.usage.model import TokenDetails
 
 REQUEST_BUCKETS: Final = (0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600)
 """Seconds. 15 is the threshold of the default latency objective; agents run longer than 120."""
@@ -226,6 +227,18 @@ class ModelSeries:
         if found is None:
             found = self._parts.setdefault(token_type, adder(self._metrics.llm_tokens.labels(self.model, token_type)))
         return found
+
+    def add_details(self, details: TokenDetails, input_tokens: int, output_tokens: int) -> TokenDetails:
+        """Add to the parts of a call's input and output; answers them as they can be: none is more than its whole."""
+        whole = self._metrics.whole
+        cached = min(whole(details.cached), input_tokens)
+        written = min(whole(details.cache_write), input_tokens - cached)
+        reasoning = min(whole(details.reasoning), output_tokens)
+        for token_type, amount in zip(TOKEN_PARTS, (cached, written, reasoning), strict=True):
+            if amount:
+                self.token(token_type)(amount)
+        for_an_hour = min(whole(details.cache_write_1h), written)
+        return TokenDetails(cached, written, reasoning, for_an_hour, details.service_tier)
 
     def time_to_first_token(self) -> Callable[[float], None]:
         """Created when it is needed: not every model is streamed."""

@@ -6,35 +6,32 @@ import itertools
 import time
 from collections.abc import Mapping, Sequence
 from math import inf
-from typing import TYPE_CHECKING, Any, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Self
 
-from slo_engine.monitoring.calls import LLMCall, ToolCall
-from slo_engine.monitoring.classify import classify_error
 from slo_engine.monitoring.defaults import default_metrics, default_prices
 from slo_engine.monitoring.endings import ending, told
 from slo_engine.monitoring.environment import default_tracing
-from slo_engine.monitoring.metrics import TOKEN_PARTS, AgentMetrics
+from slo_engine.monitoring.metrics import AgentMetrics
 from slo_engine.monitoring.quiet import complaints
+from slo_engine.monitoring.recording import Recording, category_of
 from slo_engine.monitoring.run_trace import RunTrace, fail
 from slo_engine.monitoring.scope import Scope, current
-from slo_engine.monitoring.streams import abandoned, monitored_stream, settle_abandoned
+from slo_engine.monitoring.streams import abandoned, settle_abandoned
 from slo_engine.monitoring.tracing import Tracing, ambient_exemplar
-from slo_engine.monitoring.usage import LLMUsage, is_stream, usage_of
 
 if TYPE_CHECKING:
     from slo_engine.monitoring.prices import Prices
+    from slo_engine.monitoring.usage import TokenDetails
 
-T = TypeVar("T")
 
-
-def current_run() -> AgentMonitor | None:
+def current_run() -> AgentRun | None:
     """The run that the calling code is part of."""
     place = current.get()
-    return place[0] if place is not None else None  # type: ignore[return-value]  # AgentMonitor is the only Run
+    return place[0] if place is not None else None  # type: ignore[return-value]  # AgentRun is the only Run in a place
 
 
-class AgentMonitor(Scope):
-    """A run of an agent, as a context manager (``with`` and ``async with``)::
+class AgentRun(Recording, Scope):
+    """One run of an agent, which `AgentMonitor`, `monitor_agent` or `current_run` gives::
 
         with AgentMonitor("support_agent", user_id="u-17") as run:
             with run.tool("web_search"):
@@ -42,17 +39,20 @@ class AgentMonitor(Scope):
             run.record_llm_call("gpt-5-mini", input_tokens=900, output_tokens=120, seconds=1.2)
 
     What leaves the block decides the status: nothing, or a SystemExit of 0: ``success``; a timeout: ``timeout``;
-    CancelledError and KeyboardInterrupt: ``cancelled``; another SystemExit: ``exit``; else ``error``. It goes on its
+    a cancellation and KeyboardInterrupt: ``cancelled``; another SystemExit: ``exit``; else ``error``. It goes on its
     way unchanged. Inside another run this one is counted as a run of its own, and traced as a part of the outer trace.
 
-    ``metrics``, ``tracing`` and ``prices`` are those of `configure` unless given. ``user_id``, ``session_id``, ``tags``
-    and ``metadata`` are of the trace. May be used by several threads; none of its methods raises.
+    May be used by several threads; none of its methods raises.
     """
 
     # Defaults of the class, so that a run without a trace need not set them.
     traced: RunTrace | None = None
     """Its part of a trace; None when tracing is off."""
 
+    model: str | None = None
+    """That of calls that name none."""
+
+    _prices: Prices | None = None
     _exemplar: dict[str, str] | None = None
     _trace_fields: tuple[str | None, str | None, Sequence[str], Mapping[str, Any] | None] | None = None
     _began = 0.0
@@ -62,6 +62,7 @@ class AgentMonitor(Scope):
         self,
         agent_type: str,
         *,
+        model: str | None = None,
         metrics: AgentMetrics | None = None,
         tracing: Tracing | None = None,
         prices: Prices | None = None,
@@ -74,6 +75,8 @@ class AgentMonitor(Scope):
         self._metrics = metrics = metrics or default_metrics()
         self._tracing = tracing or default_tracing()
         self._prices = prices
+        if model is not None:
+            self.model = model
         self._series = metrics.agents.get(self.agent_type) or metrics.agent(self.agent_type)
         # Appending and counting are atomic, `+=` is not: a run may be shared by threads.
         self._tool_calls = itertools.count()
@@ -95,6 +98,9 @@ class AgentMonitor(Scope):
             self._series.add_active(1)
         except Exception as error:  # noqa: BLE001 - see complain
             self.complain("a run could not be counted", error)
+        self._begin_trace()
+
+    def _begin_trace(self) -> None:
         try:
             if self._tracing is not None:
                 self.traced = RunTrace(self._tracing, self.agent_type)
@@ -141,41 +147,21 @@ class AgentMonitor(Scope):
         except Exception as failure:  # noqa: BLE001 - see complain
             self.complain("a run could not be recorded", failure)
         if traced is not None:
-            try:
-                traced.finish()
-            except Exception as failure:  # noqa: BLE001 - see complain
-                self.complain("a trace could not be handed over", failure)
+            self._finish_trace(traced)
 
-    # What happens in a run.
-
-    def tool(self, tool_name: str) -> ToolCall:
-        """A tool call: ``with run.tool("web_search"):``, or a decorator. A failure when an exception leaves it."""
-        return ToolCall(tool_name, run=self)
-
-    def llm_call(self, model: str, *, call_type: str = "completion", input: Any = None) -> LLMCall:  # noqa: A002
-        """One call of a model, timed: ``with run.llm_call("gpt-5-mini") as call: call.record(client.create(...))``."""
-        return LLMCall(self, model, call_type, input)
-
-    def record_tool_call(
-        self,
-        tool_name: str,
-        status: str = "success",
-        *,
-        seconds: float | None = None,
-        input: Any = None,  # noqa: A002 - LangFuse's name
-        output: Any = None,
-        error: BaseException | str | None = None,
-    ) -> None:
-        """Count a tool call that is over: ``success``, ``failure`` or ``timeout``. ``error`` tells the trace why."""
+    def _finish_trace(self, traced: RunTrace) -> None:
         try:
-            if self.traced is not None:
-                self.traced.tool_call(tool_name, status, seconds, input, output, error)
-            self.count_tool_call(tool_name, status)
+            traced.finish()
         except Exception as failure:  # noqa: BLE001 - see complain
-            self.complain("a tool call could not be recorded", failure)
+            self.complain("a trace could not be handed over", failure)
+
+    # What its calls, and those who trace them by other means, count in it.
+
+    def _run(self) -> Self:
+        return self
 
     def count_tool_call(self, tool_name: str, status: str) -> None:
-        """Count it without tracing it: for those who trace tools by other means. May raise."""
+        """Count a tool call without tracing it. May raise."""
         next(self._tool_calls)
         tool = self._metrics.tools.get(tool_name) or self._metrics.tool(tool_name)
         series = tool.by_status.get(status) or tool.of(status)
@@ -190,112 +176,18 @@ class AgentMonitor(Scope):
         else:
             series.inc_with(exemplar, self._began)
 
-    @overload
-    def record_llm_call(
-        self,
-        model: str,
-        *,
-        input_tokens: int = 0,
-        output_tokens: int = 0,
-        cached_tokens: int = 0,
-        cache_write_tokens: int = 0,
-        reasoning_tokens: int = 0,
-        cost_usd: float | None = None,
-        seconds: float | None = None,
-        time_to_first_token: float | None = None,
-        call_type: str | None = None,
-        input: Any = None,
-        output: Any = None,
-        error: BaseException | str | None = None,
-        metadata: Mapping[str, Any] | None = None,
-    ) -> None: ...
-
-    @overload
-    def record_llm_call(
-        self,
-        model: T,
-        *,
-        cost_usd: float | None = None,
-        seconds: float | None = None,
-        time_to_first_token: float | None = None,
-        call_type: str | None = None,
-        input: Any = None,
-        output: Any = None,
-        metadata: Mapping[str, Any] | None = None,
-    ) -> T: ...
-
-    def record_llm_call(
-        self,
-        model: str | Any,
-        *,
-        input_tokens: int = 0,
-        output_tokens: int = 0,
-        cached_tokens: int = 0,
-        cache_write_tokens: int = 0,
-        reasoning_tokens: int = 0,
-        cost_usd: float | None = None,
-        seconds: float | None = None,
-        time_to_first_token: float | None = None,
-        call_type: str | None = None,
-        input: Any = None,  # noqa: A002 - LangFuse's name
-        output: Any = None,
-        error: BaseException | str | None = None,
-        metadata: Mapping[str, Any] | None = None,
-    ) -> Any:
-        """Count a call of a model: from numbers, or from what a provider's SDK answered.
-
-        ``model``: its name; or a response of OpenAI, Anthropic, Google or LiteLLM, which is returned as it is; or a
-        stream of one of them, which is returned wrapped and recorded when it ends. ``input_tokens`` are all of the
-        input, of which ``cached_tokens`` were read from and ``cache_write_tokens`` written to a cache;
-        ``reasoning_tokens`` are a part of ``output_tokens``. ``cost_usd`` None: from `Prices`; a model without a
-        price is counted in ``llm_unpriced_calls_total``. Durations are seconds; of a stream, ``seconds`` are those
-        that its call had taken when it was given here.
-        """
-        try:
-            if type(model) is not str:
-                if not isinstance(model, str):
-                    return self._record_answer(
-                        model, cost_usd, seconds, time_to_first_token, call_type, input, output, metadata
-                    )
-                model = str.__str__(model)  # a member of an enumeration
-            if error is not None and cost_usd is None and not (input_tokens or output_tokens):
-                cost_usd = 0.0  # nothing came back, and nothing is paid: it is not a call of unknown price
-            cost_usd = self.count_llm_call(
-                model,
-                call_type or "completion",
-                input_tokens,
-                output_tokens,
-                cached_tokens,
-                cache_write_tokens,
-                reasoning_tokens,
-                cost_usd,
-                seconds,
-                time_to_first_token,
-            )
-            if self.traced is not None:
-                usage = LLMUsage(
-                    model, input_tokens, output_tokens, cached_tokens, cache_write_tokens, reasoning_tokens, cost_usd
-                )
-                self.traced.llm_call(usage, seconds, time_to_first_token, input, output, error, metadata)
-        except Exception as failure:  # noqa: BLE001 - see complain
-            self.complain("a model call could not be recorded", failure)
-            return None if type(model) is str else model
-        return None
-
     def count_llm_call(
         self,
         model: str,
         call_type: str,
         input_tokens: int,
         output_tokens: int,
-        cached_tokens: int,
-        cache_write_tokens: int,
-        reasoning_tokens: int,
+        details: TokenDetails | None,
         cost_usd: float | None,
         seconds: float | None,
         time_to_first_token: float | None,
     ) -> float | None:
-        """Count it without tracing it, and answer what it cost: for those who trace it by other means. May raise."""
+        """Count a model call without tracing it, and answer what it cost. May raise."""
         metrics = self._metrics
         series = metrics.models.get(model) or metrics.model(model)
         (series.add_calls.get(call_type) or series.call(call_type))(1)
@@ -306,125 +198,98 @@ class AgentMonitor(Scope):
             output_tokens = metrics.whole(output_tokens)
         series.add_input(input_tokens)
         series.add_output(output_tokens)
-        if cached_tokens or cache_write_tokens or reasoning_tokens:
-            cached_tokens = min(metrics.whole(cached_tokens), input_tokens)
-            cache_write_tokens = min(metrics.whole(cache_write_tokens), input_tokens - cached_tokens)
-            reasoning_tokens = min(metrics.whole(reasoning_tokens), output_tokens)
-            amounts = (cached_tokens, cache_write_tokens, reasoning_tokens)
-            for token_type, amount in zip(TOKEN_PARTS, amounts, strict=True):
-                if amount:
-                    series.token(token_type)(amount)
+        if details is not None:
+            details = series.add_details(details, input_tokens, output_tokens)
         if seconds is not None and (0 <= seconds < inf or metrics.countable(seconds)):
             series.observe_duration(seconds)
         if time_to_first_token is not None and metrics.countable(time_to_first_token):
             series.time_to_first_token()(time_to_first_token)
         if cost_usd is None or not (0 <= cost_usd < inf or metrics.countable(cost_usd)):
-            # No tokens: nobody knows them, since a call without any does not exist.
-            cost_usd = (
-                (self._prices or default_prices()).cost(
-                    model, input_tokens, output_tokens, cached_tokens, cache_write_tokens
-                )
-                if input_tokens or output_tokens
-                else None
-            )
+            cost_usd = None
+            if input_tokens or output_tokens:  # without: nobody knows them, since a call without any does not exist
+                prices = self._prices or default_prices()
+                if details is None:
+                    cost_usd = prices.cost(model, input_tokens, output_tokens)
+                else:
+                    cost_usd = prices.cost(
+                        model,
+                        input_tokens,
+                        output_tokens,
+                        details.cached,
+                        details.cache_write,
+                        details.cache_write_1h,
+                        details.service_tier,
+                    )
             if cost_usd is None:
                 series.add_unpriced(1)
                 return None
-        (self._series.costs.get(model) or self._series.cost(model))[0](cost_usd)
-        (self._costs.get(model) or self._costs.setdefault(model, [])).append(cost_usd)
+        self._spend(model, cost_usd)
         return cost_usd
 
-    def add_score(
-        self,
-        name: str,
-        value: float | bool | str,
-        *,
-        comment: str | None = None,
-    ) -> None:
-        """Judge the run: numbers and yes/no count in ``agent_score`` and go to the trace, words go to the trace."""
-        try:
-            amount: float | str = str(value) if isinstance(value, str) else float(value)
-            if isinstance(amount, float):
-                if not -inf < amount < inf:
-                    self._metrics.countable(inf)
-                    return
-                self._series.score(name).observe(amount)
-            if self.traced is not None:
-                self.traced.add_score(str(name), amount, is_boolean=isinstance(value, bool), comment=comment)
-        except Exception as failure:  # noqa: BLE001 - see complain
-            self.complain("a score could not be recorded", failure)
+    def count_score(self, name: str, value: float) -> bool:
+        """Count a score without tracing it; False: it is no number. May raise."""
+        if not -inf < value < inf:
+            self._metrics.countable(inf)
+            return False
+        self._series.score(name).observe(value)
+        return True
 
-    def count_error(self, error: BaseException | str) -> None:
-        """Count an error that the run survives: an exception, or a category. Its trace is kept."""
-        exemplar = self._exemplar
-        if self.traced is not None:
-            self.traced.trace.failed = True
-            exemplar = self.traced.trace.exemplar
-        try:
-            self._series.error(_category(error)).inc_with(exemplar, self._began)
-        except Exception as failure:  # noqa: BLE001 - see complain
-            self.complain("an error could not be counted", failure)
-
-    def update(
-        self,
-        *,
-        input: Any = None,  # noqa: A002 - LangFuse's name
-        output: Any = None,
-        metadata: Mapping[str, Any] | None = None,
-        user_id: str | None = None,
-        session_id: str | None = None,
-        tags: Sequence[str] = (),
-    ) -> None:
-        """Say more about the run in its trace. Does nothing when tracing is off."""
-        if self.traced is not None:
-            try:
-                self.traced.update(input, output, metadata, user_id, session_id, tags)
-            except Exception as failure:  # noqa: BLE001 - see complain
-                self.complain("a trace could not be updated", failure)
+    def count_category(self, category: str) -> None:
+        """Count an error of a category. May raise."""
+        exemplar = self._exemplar if self.traced is None else self.traced.trace.exemplar
+        self._series.error(category).inc_with(exemplar, self._began)
 
     def complain(self, what: str, error: BaseException) -> None:
         """Count a failure of the monitoring's own, and say so once a minute: the agent goes on."""
         self._metrics.dropped.labels("internal").inc()
         complaints.warn(f"{what} ({told(error)}); the agent is not affected")
 
-    def _record_answer(
-        self,
-        answer: Any,
-        cost_usd: float | None,
-        seconds: float | None,
-        time_to_first_token: float | None,
-        call_type: str | None,
-        input: Any,  # noqa: A002 - LangFuse's name
-        output: Any,
-        metadata: Mapping[str, Any] | None,
-    ) -> Any:
-        """What a provider's SDK answered: a stream, or all of it."""
-        if is_stream(answer):
-            call = LLMCall(self, None, call_type, input)
-            call.begin(seconds or 0.0, cost_usd, time_to_first_token)
-            call.update(output=output, metadata=metadata)
-            return monitored_stream(answer, call)
-        usage = usage_of(answer) or LLMUsage(None)
-        if cost_usd is not None:
-            usage.cost_usd = cost_usd
-        usage.cost_usd = self.count_llm_call(
-            usage.name(),
-            call_type or usage.call_type or "completion",
-            *usage.tokens(),
-            usage.cost_usd,
-            seconds,
-            time_to_first_token,
-        )
-        if self.traced is not None:
-            output = output if output is not None else usage.output
-            self.traced.llm_call(usage, seconds, time_to_first_token, input, output, None, metadata)
-        return answer
+    def _spend(self, model: str, cost_usd: float) -> None:
+        (self._series.costs.get(model) or self._series.cost(model))[0](cost_usd)
+        (self._costs.get(model) or self._costs.setdefault(model, [])).append(cost_usd)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self  # an agent that copies its state goes on in the same run
+
+
+NO_RUN: Final = "no_run"
+"""The ``agent_type`` of money that is spent on calls outside of any run."""
+
+
+class OutsideRun(AgentRun):
+    """Where calls are counted that belong to no run: in a thread that was not handed one, or before the first."""
+
+    def __init__(self, metrics: AgentMetrics | None = None, agent_type: str = NO_RUN, model: str | None = None) -> None:
+        self.agent_type = agent_type
+        self.model = model
+        self._metrics = metrics or default_metrics()
+        self._tool_calls = itertools.count()
+
+    def begin(self) -> None:
+        """There is nothing to begin."""
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """Nor to end."""
+
+    def count_score(self, name: str, value: float) -> bool:  # noqa: ARG002 - those of a run
+        """Whose score should it be?"""
+        return False
+
+    def count_category(self, category: str) -> None:
+        """Count an error of an agent outside of its runs; without an agent there is none to count it for."""
+        if self.agent_type != NO_RUN:
+            self._metrics.agent(self.agent_type).error(category).add(1)
+
+    def _spend(self, model: str, cost_usd: float) -> None:
+        model = self._metrics.label_value("model", model)
+        self._metrics.llm_cost.labels(model, self.agent_type).inc(cost_usd)
+
+
+def run_or_outside() -> AgentRun:
+    """The run that the calling code is part of; where it is part of none, what counts all the same."""
+    return current_run() or OutsideRun()
 
 
 def count_error(agent_type: str, error: BaseException | str, *, metrics: AgentMetrics | None = None) -> None:
     """Count an error outside any run: initialization, authentication, network set-up. ``error``, or its category."""
-    (metrics or default_metrics()).agent(agent_type).error(_category(error)).add(1)
-
-
-def _category(error: BaseException | str) -> str:
-    return classify_error(error) if isinstance(error, BaseException) else str(error)
+    (metrics or default_metrics()).agent(agent_type).error(category_of(error)).add(1)

@@ -10,7 +10,7 @@ from slo_engine.monitoring.classify import classify_error
 from slo_engine.monitoring.content import MARGIN, cut
 from slo_engine.monitoring.endings import MAX_MESSAGE, frames, told
 from slo_engine.monitoring.scope import current
-from slo_engine.monitoring.tracing import Kind, Score, ScoreKind, Step, Trace, Tracing, with_tags
+from slo_engine.monitoring.tracing import Content, Kind, Score, ScoreKind, Step, Trace, Tracing, with_tags
 
 if TYPE_CHECKING:
     from slo_engine.monitoring.usage import LLMUsage
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 class RunTrace:
     """What a run says to its trace. A nested run's is a part of the outer run's trace. Its methods may raise."""
 
-    __slots__ = ("_owns_trace", "step", "trace")
+    __slots__ = ("_let_go", "_owns_trace", "step", "trace")
 
     def __init__(self, tracing: Tracing, agent_type: str) -> None:
+        self._let_go: Content | None = None
         place = current.get()
         outer = place[0].traced if place is not None else None
         self._owns_trace = outer is None or outer.trace.is_done or outer.trace.tracing is not tracing
@@ -41,6 +42,14 @@ class RunTrace:
     def start(self, kind: Kind, name: str, start_ns: int = 0) -> Step:
         """Begin an observation inside what is going on in this run."""
         return self.trace.start(kind, str(name), self.parent_of_steps().span_id, start_ns)
+
+    def keep(self) -> None:
+        """Something in it has failed: its trace is kept, also when it was let go at its end."""
+        trace = self.trace
+        trace.failed = True
+        if self._let_go is not None and trace.is_done and not trace.is_kept:
+            content, self._let_go = self._let_go, None
+            trace.tracing.bring_back(trace, content)
 
     def tool_call(
         self,
@@ -102,7 +111,8 @@ class RunTrace:
         """The run is over, and with it the trace if it began it."""
         self.step.end()
         if self._owns_trace:
-            self.trace.tracing.finish(self.trace)
+            # As long as somebody holds the run, an error that comes to light later brings its trace back.
+            self._let_go = self.trace.tracing.finish(self.trace)
 
     def _of_the_past(self, kind: Kind, name: str, seconds: float | None) -> Step:
         lasted = int(seconds * 1e9) if seconds is not None and 0 <= seconds < 1e9 else 0

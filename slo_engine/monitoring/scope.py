@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextvars import ContextVar, Token
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Protocol, Self, TypeAlias
 
 if TYPE_CHECKING:
     from slo_engine.monitoring.tracing import Kind, Step, Trace
+    from slo_engine.monitoring.usage import LLMUsage, TokenDetails
 
 
 class PartOfTrace(Protocol):
@@ -22,11 +23,55 @@ class PartOfTrace(Protocol):
     def start(self, kind: Kind, name: str, start_ns: int = 0) -> Step:
         """Begin an observation inside what is going on in this run. May raise."""
 
+    def keep(self) -> None:
+        """Something in it has failed: its trace is kept, also when it was let go at its end. May raise."""
+
+    def tool_call(
+        self,
+        tool_name: str,
+        status: str,
+        seconds: float | None,
+        input: Any,  # noqa: A002 - LangFuse's name
+        output: Any,
+        error: BaseException | str | None,
+    ) -> None:
+        """A tool call that is over. May raise."""
+
+    def llm_call(
+        self,
+        usage: LLMUsage,
+        seconds: float | None,
+        time_to_first_token: float | None,
+        input: Any,  # noqa: A002 - LangFuse's name
+        output: Any,
+        error: BaseException | str | None,
+        metadata: Mapping[str, Any] | None,
+    ) -> None:
+        """A call of a model that is over. May raise."""
+
+    def add_score(self, name: str, value: float | str, *, is_boolean: bool, comment: str | None) -> None:
+        """A judgement of it. May raise."""
+
+    def update(
+        self,
+        input: Any,  # noqa: A002 - LangFuse's name
+        output: Any,
+        metadata: Mapping[str, Any] | None,
+        user_id: str | None,
+        session_id: str | None,
+        tags: Sequence[str],
+    ) -> None:
+        """What is known of it by now. May raise."""
+
 
 class Run(Protocol):
-    """What its calls need of a run: `run.AgentMonitor`, which is built from them and therefore above them."""
+    """What its calls need of a run: `run.AgentRun`, which is built from them and therefore above them."""
 
     wants_content: bool
+
+    @property
+    def model(self) -> str | None:
+        """That of calls that name none."""
 
     @property
     def traced(self) -> PartOfTrace | None:
@@ -41,14 +86,18 @@ class Run(Protocol):
         call_type: str,
         input_tokens: int,
         output_tokens: int,
-        cached_tokens: int,
-        cache_write_tokens: int,
-        reasoning_tokens: int,
+        details: TokenDetails | None,
         cost_usd: float | None,
         seconds: float | None,
         time_to_first_token: float | None,
     ) -> float | None:
         """Count a model call without tracing it, and answer what it cost. May raise."""
+
+    def count_score(self, name: str, value: float) -> bool:
+        """Count a score without tracing it; False: it is no number. May raise."""
+
+    def count_category(self, category: str) -> None:
+        """Count an error of a category. May raise."""
 
     def complain(self, what: str, error: BaseException) -> None:
         """Count a failure of the monitoring's own, and say so once a minute: the agent goes on."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from copy import copy
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
@@ -25,12 +26,43 @@ class StreamedCall(Protocol):
 
 
 def monitored_stream(stream: Any, call: StreamedCall) -> Any:
-    """The stream, wrapped: ``call`` (begun) is finished when the stream ends, fails, or is closed or dropped."""
+    """The stream, recorded: ``call`` (begun) is finished when the stream ends, fails, or is closed or dropped.
+
+    A stream of the SDKs of OpenAI and Anthropic is returned as it is, and recorded from within; another one wrapped.
+    """
+    if "response" in getattr(stream, "__dict__", ()) and hasattr(stream, "__stream__"):
+        _record_within(stream, call)
+        return stream
     is_async = hasattr(type(stream), "__anext__") or hasattr(type(stream), "__aiter__")
     is_sync = hasattr(type(stream), "__next__") or hasattr(type(stream), "__iter__")
     if is_async and is_sync:  # LiteLLM's are both
         return _EitherStream(stream, call)
     return _AsyncStream(stream, call) if is_async else _Stream(stream, call)
+
+
+def _record_within(stream: Any, call: StreamedCall) -> None:
+    """Put the recorder where the stream keeps the iterator that it reads from."""
+    # A twin makes the iterator: one that refers to the stream that holds it is a cycle, and a stream that its consumer
+    # has dropped would be found by the garbage collector at some time only.
+    twin = copy(stream)
+    twin.__dict__.pop("_iterator", None)
+    recorder = (_AsyncStream if hasattr(type(stream), "__anext__") else _Stream)(twin.__stream__(), call)
+    stream._iterator = recorder
+    close = type(stream).close
+    if hasattr(type(stream), "__anext__"):
+
+        async def close_async() -> None:
+            recorder.end()
+            await close(twin)
+
+        stream.close = close_async
+        return
+
+    def close_sync() -> None:
+        recorder.end()
+        close(twin)
+
+    stream.close = close_sync
 
 
 abandoned: Final[deque[StreamedCall]] = deque()
@@ -70,6 +102,10 @@ class _Recording:
             # Finished with the next run that ends: this may come in the middle of anything, a counter's lock held by
             # this very thread included.
             abandoned.append(self._call)
+
+    def end(self) -> None:
+        """Its consumer has had enough."""
+        self._finish(None)
 
     def _take(self, chunk: Any) -> None:
         if self._reader.read(chunk):

@@ -12,7 +12,7 @@ import sys
 import time
 import weakref
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, Literal, NamedTuple, Protocol
+from typing import Any, Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from slo_engine.monitoring.content import as_text, metadata_of
 
@@ -128,6 +128,11 @@ class Trace:
             step.is_left_out = True
         return step
 
+    def leave_out(self, step: Step) -> None:
+        """Somebody else tells of it."""
+        if step in self.steps:
+            self.steps.remove(step)
+
     def add_foreign(self, span: Any, *, failed: bool) -> None:
         """Take what another instrument saw of it, within the same limits."""
         self.failed = self.failed or failed
@@ -145,6 +150,10 @@ class Trace:
     def exemplar_for(self, failed: bool) -> dict[str, str] | None:
         """Its id for an exemplar, if it is certain by now that this trace will be kept."""
         return self.exemplar if failed or self.is_sampled or self.failed else None
+
+
+Content: TypeAlias = "tuple[list[Step], list[Score], list[Any]]"
+"""Steps, scores and what other instruments saw of a trace."""
 
 
 class TraceSink(Protocol):
@@ -189,17 +198,23 @@ class Tracing:
         self.open[trace.id] = trace
         return trace
 
-    def finish(self, trace: Trace) -> None:
-        """Its root has ended: keep it, or let it go."""
+    def finish(self, trace: Trace) -> Content | None:
+        """Its root has ended: keep it, or let it go. Answers what was in one that is let go."""
         trace.is_kept = trace.failed or trace.is_sampled
         trace.is_done = True
         self.open.pop(trace.id, None)
         if trace.is_kept:
             self.sink.put(trace)
-        else:
-            trace.steps.clear()
-            trace.scores.clear()
-            trace.foreign.clear()
+            return None
+        content = (trace.steps, trace.scores, trace.foreign)
+        trace.steps, trace.scores, trace.foreign = [], [], []
+        return content
+
+    def bring_back(self, trace: Trace, content: Content) -> None:
+        """Keep one that was let go after all, with what was in it."""
+        trace.steps, trace.scores, trace.foreign = content
+        trace.is_kept = True
+        self.sink.put(trace)
 
     def finish_all(self) -> None:
         """No run goes on: the process ends."""

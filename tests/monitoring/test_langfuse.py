@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from deploy.stack.processes import free_port
-from slo_engine.monitoring import AgentMonitor, LangFuseAgentTracer, LangFuseTracing, monitor_agent
+from slo_engine.monitoring import AgentRun, LangFuseAgentTracer, LangFuseTracing, monitor_agent
 from slo_engine.monitoring.quiet import OnceAMinute
 from slo_engine.monitoring.tracer import trace_agent_run
 from tests.monitoring.world import PUBLIC_KEY, SECRET_KEY, Backend
@@ -171,7 +171,7 @@ def test_a_run_that_succeeded_says_at_which_rate_it_was_kept(backend: Backend) -
         raise ValueError("boom")
     assert tracing.flush(5.0)
 
-    def rate_of(run: AgentMonitor) -> Any:
+    def rate_of(run: AgentRun) -> Any:
         roots = [row for row in backend.rows(run.trace_id) if row["isRootObservation"]]
         return roots[0]["metadata"].get("slo_engine_sample_rate") if roots else "no trace"
 
@@ -186,7 +186,7 @@ def test_10_000_runs_keep_every_error_whole_and_the_rate_of_the_rest(backend: Ba
     healthy: set[str] = set()
     numbers = itertools.count()
 
-    def steps(run: AgentMonitor, number: int) -> None:
+    def steps(run: AgentRun, number: int) -> None:
         assert run.trace_id is not None
         run.record_llm_call("m", input_tokens=1, output_tokens=1, cost_usd=0.1, input=f"question {number}")
         if number % 40 == 0:  # an error that the agent survives is an error in its trace

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from deploy.stack.processes import answers, free_port
 from deploy.stack.standin.app import StandIn
-from slo_engine.monitoring import AgentMetrics, AgentMonitor, LangFuseTracing
+from slo_engine.monitoring import AgentMetrics, AgentMonitor, AgentRun, LangFuseTracing
 from slo_engine.monitoring.scope import current
 from slo_engine.monitoring.tracing import Score, Step, Trace, Tracing
 from tests.waiting import wait_for
@@ -50,8 +50,8 @@ class World:
         self.kept = Kept()
         self.tracing = Tracing(self.kept, sample_rate) if traced else None
 
-    def run(self, agent_type: str = "agent", **options: Any) -> AgentMonitor:
-        return AgentMonitor(agent_type, metrics=self.metrics, tracing=self.tracing, **options)
+    def run(self, agent_type: str = "agent", **options: Any) -> AgentRun:
+        return AgentMonitor(agent_type, metrics=self.metrics, tracing=self.tracing, **options).run_context()
 
     def value(self, name: str, **labels: str) -> float | None:
         return self.registry.get_sample_value(name, labels)
@@ -111,8 +111,8 @@ class Backend:
         self.opened.append(LangFuseTracing(metrics=self.metrics, **given))
         return self.opened[-1]
 
-    def run(self, tracing: LangFuseTracing, agent_type: str = "support_agent", **options: Any) -> AgentMonitor:
-        return AgentMonitor(agent_type, metrics=self.metrics, tracing=tracing, **options)
+    def run(self, tracing: LangFuseTracing, agent_type: str = "support_agent", **options: Any) -> AgentRun:
+        return AgentMonitor(agent_type, metrics=self.metrics, tracing=tracing, **options).run_context()
 
     def dropped(self, reason: str) -> float:
         return self.metrics.registry.get_sample_value("agent_monitoring_dropped_total", {"reason": reason}) or 0.0

@@ -5,116 +5,156 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
 
 from slo_engine.monitoring.calls import LLMCall, ToolCall
-from slo_engine.monitoring.run import current_run
-from slo_engine.monitoring.scope import Scope
-from slo_engine.monitoring.usage import LLMUsage, number, of
+from slo_engine.monitoring.nearest import Watched
+from slo_engine.monitoring.run import current_run, run_or_outside
+from slo_engine.monitoring.usage import LLMUsage
+from slo_engine.monitoring.usage.fields import number, of
 
 REMEMBERED: Final = 10_000
 """Calls that have begun and not ended."""
 
 
 class LangChainMonitor(BaseCallbackHandler):
-    """``graph.invoke(state, {"callbacks": [LangChainMonitor()]})`` inside a run; one handler serves all of them."""
+    """``graph.invoke(state, {"callbacks": [LangChainMonitor()]})`` inside a run; one handler serves all of them, and of
+    several that see the same call one records it."""
 
     # In the caller's thread, where the run is current.
     run_inline = True
 
-    def __init__(self) -> None:
-        self._calls: OrderedDict[UUID, Scope] = OrderedDict()
-        self._lock = Lock()
-
     def on_chat_model_start(self, serialized: Any, messages: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """A chat model is called."""
-        self._begin_llm(run_id, messages, kwargs)
+        _begin_llm(run_id, messages, kwargs)
 
     def on_llm_start(self, serialized: Any, prompts: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """A model of the older kind is called."""
-        self._begin_llm(run_id, prompts, kwargs)
+        _begin_llm(run_id, prompts, kwargs)
 
     def on_llm_new_token(self, token: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """A stream brings something; its first tokens are empty."""
-        call = self._calls.get(run_id)
-        if token and isinstance(call, LLMCall):
-            call.first_token()
+        begun = _going_on.get(run_id)
+        if isinstance(begun, _ModelCall):
+            begun.watched.leave()
+            if token:
+                begun.call.first_token()
 
     def on_llm_end(self, response: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """A model has answered."""
-        call = self._pop(run_id)
-        if isinstance(call, LLMCall):
-            call.record_usage(_usage(response))
-            call.finish()
+        begun = _going_on.pop(run_id)
+        if not isinstance(begun, _ModelCall):
+            return
+        begun.watched.leave()
+        # LangChain gives what its own cache has a cost of 0: nothing was asked, and nothing is paid.
+        if begun.watched.is_counted or of(of(_message(response), "usage_metadata"), "total_cost") == 0:
+            begun.call.discard()
+            return
+        begun.call.record_usage(_usage(response))
+        begun.call.finish()
 
     def on_llm_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """A model has failed."""
-        self._finish(run_id, error)
+        begun = _going_on.pop(run_id)
+        if isinstance(begun, _ModelCall):
+            begun.watched.leave()
+            if begun.watched.is_counted:
+                begun.call.discard()
+            begun.call.finish(error)
 
     def on_tool_start(self, serialized: Any, input_str: str, *, run_id: UUID, **kwargs: Any) -> None:
         """A tool is called."""
-        run = current_run()
-        if run is None:
+        if _going_on.has(run_id):
             return
-        call = ToolCall(str((serialized or {}).get("name") or kwargs.get("name") or "unknown"), run=run)
+        call = ToolCall(str((serialized or {}).get("name") or kwargs.get("name") or "unknown"), run=current_run())
         call.begin()
         call.update(input=kwargs.get("inputs") or input_str)
-        self._put(run_id, call)
+        _going_on.put(run_id, call)
 
     def on_tool_end(self, output: Any, *, run_id: UUID, **kwargs: Any) -> None:
         """A tool has answered. LangGraph turns errors that a tool handles into messages of status error."""
-        call = self._pop(run_id)
-        if call is None:
-            return
-        call.update(output=of(output, "content") or output)
-        call.finish(RuntimeError(str(of(output, "content"))) if of(output, "status") == "error" else None)
+        call = _going_on.pop(run_id)
+        if isinstance(call, ToolCall):
+            call.update(output=of(output, "content") or output)
+            call.finish(RuntimeError(str(of(output, "content"))) if of(output, "status") == "error" else None)
 
     def on_tool_error(self, error: BaseException, *, run_id: UUID, **kwargs: Any) -> None:
         """A tool has failed."""
-        self._finish(run_id, error)
+        call = _going_on.pop(run_id)
+        if isinstance(call, ToolCall):
+            call.finish(error)
 
-    def _begin_llm(self, run_id: UUID, told: Any, kwargs: Mapping[str, Any]) -> None:
-        run = current_run()
-        if run is None:
-            return
-        asked = kwargs.get("invocation_params") or {}
-        model = asked.get("model") or asked.get("model_name") or (kwargs.get("metadata") or {}).get("ls_model_name")
-        call = LLMCall(run, model if isinstance(model, str) else None, None, told)
-        call.begin()
-        self._put(run_id, call)
 
-    def _put(self, run_id: UUID, call: Scope) -> None:
+class _ModelCall(NamedTuple):
+    call: LLMCall
+    watched: Watched
+
+
+class _GoingOn:
+    """What has begun and not ended, whichever handler was told: a graph inside a graph tells those of both."""
+
+    def __init__(self) -> None:
+        self._calls: OrderedDict[UUID, ToolCall | _ModelCall] = OrderedDict()
+        self._lock = Lock()
+
+    def has(self, run_id: UUID) -> bool:
+        return run_id in self._calls
+
+    def get(self, run_id: UUID) -> ToolCall | _ModelCall | None:
+        return self._calls.get(run_id)
+
+    def put(self, run_id: UUID, call: ToolCall | _ModelCall) -> None:
         with self._lock:
             self._calls[run_id] = call
             while len(self._calls) > REMEMBERED:
                 self._calls.popitem(last=False)
 
-    def _pop(self, run_id: UUID) -> Scope | None:
+    def pop(self, run_id: UUID) -> ToolCall | _ModelCall | None:
         with self._lock:
             return self._calls.pop(run_id, None)
 
-    def _finish(self, run_id: UUID, error: BaseException) -> None:
-        call = self._pop(run_id)
-        if call is not None:
-            call.finish(error)
+
+_going_on: Final = _GoingOn()
+
+
+def _begin_llm(run_id: UUID, told: Any, kwargs: Mapping[str, Any]) -> None:
+    if _going_on.has(run_id):
+        return
+    asked = kwargs.get("invocation_params") or {}
+    model = asked.get("model") or asked.get("model_name") or (kwargs.get("metadata") or {}).get("ls_model_name")
+    call = LLMCall(run_or_outside(), model if isinstance(model, str) else None, None, told)
+    call.begin()
+    _going_on.put(run_id, _ModelCall(call, Watched(model if isinstance(model, str) else None)))
+
+
+def _message(response: Any) -> Any:
+    """That of an ``LLMResult``."""
+    generations = of(response, "generations") or [[]]
+    return of(generations[0][0], "message") if generations[0] else None
 
 
 def _usage(response: Any) -> LLMUsage:
     """Of an ``LLMResult``: of its message, which every chat model fills in; ``llm_output`` only some do."""
-    generations = of(response, "generations") or [[]]
-    message = of(generations[0][0], "message") if generations[0] else None
+    message = _message(response)
     told, about = of(message, "usage_metadata"), of(message, "response_metadata")
     inputs, outputs = of(told, "input_token_details"), of(told, "output_token_details")
+    # Of Anthropic's writes to a cache it tells either the sum or the kinds.
+    for_an_hour = number(inputs, "ephemeral_1h_input_tokens")
+    written = (
+        number(inputs, "cache_creation", "cache_write") + number(inputs, "ephemeral_5m_input_tokens") + for_an_hour
+    )
     found = LLMUsage(
         of(about, "model_name") or of(about, "model") or of(of(response, "llm_output"), "model_name"),
         number(told, "input_tokens"),
         number(told, "output_tokens"),
         number(inputs, "cache_read"),
-        number(inputs, "cache_creation"),
+        written,
         number(outputs, "reasoning"),
+        cache_write_1h_tokens=for_an_hour,
+        service_tier=of(about, "service_tier"),
     )
     if of(message, "tool_calls"):
         found.call_type = "tool_call"

@@ -9,8 +9,10 @@ from typing import Any, Final
 
 from agents.tracing import Span, Trace, TracingProcessor
 
-from slo_engine.monitoring.run import AgentMonitor, current_run
-from slo_engine.monitoring.usage import UNKNOWN_MODEL, LLMUsage, number, of
+from slo_engine.monitoring.nearest import Watched
+from slo_engine.monitoring.run import AgentRun, run_or_outside
+from slo_engine.monitoring.usage import UNKNOWN_MODEL, LLMUsage
+from slo_engine.monitoring.usage.fields import number, of
 
 REMEMBERED: Final = 10_000
 """Spans that have begun and not ended."""
@@ -20,28 +22,31 @@ class AgentsMonitor(TracingProcessor):
     """``agents.add_trace_processor(AgentsMonitor())``, and ``@monitor_agent`` around what calls ``Runner.run``."""
 
     def __init__(self) -> None:
-        self._runs: OrderedDict[str, AgentMonitor] = OrderedDict()
+        self._spans: OrderedDict[str, tuple[AgentRun, Watched | None]] = OrderedDict()
         self._lock = threading.Lock()
 
     def on_span_start(self, span: Span[Any]) -> None:
         """Remember whose it is: it may end in another context."""
-        run = current_run()
-        if run is None or span.span_data.type not in {"response", "generation", "function"}:
+        kind = span.span_data.type
+        if kind not in {"response", "generation", "function"}:
             return
+        run, watched = run_or_outside(), None if kind == "function" else Watched(of(span.span_data, "model"))
         with self._lock:
-            self._runs[span.span_id] = run
-            while len(self._runs) > REMEMBERED:
-                self._runs.popitem(last=False)
+            self._spans[span.span_id] = run, watched
+            while len(self._spans) > REMEMBERED:
+                self._spans.popitem(last=False)
 
     def on_span_end(self, span: Span[Any]) -> None:
         """Record what it says."""
         with self._lock:
-            run = self._runs.pop(span.span_id, None)
+            run, watched = self._spans.pop(span.span_id, (None, None))
         if run is None:
             return
-        if span.span_data.type == "function":
+        if watched is None:
             _record_tool(run, span)
-        else:
+            return
+        watched.leave()
+        if not watched.is_counted:
             _record_llm(run, span)
 
     def on_trace_start(self, trace: Trace) -> None:
@@ -57,7 +62,7 @@ class AgentsMonitor(TracingProcessor):
         """Nothing is held here."""
 
 
-def _record_tool(run: AgentMonitor, span: Any) -> None:
+def _record_tool(run: AgentRun, span: Any) -> None:
     data, failure = span.span_data, _failure(span)
     run.record_tool_call(
         data.name,
@@ -69,7 +74,7 @@ def _record_tool(run: AgentMonitor, span: Any) -> None:
     )
 
 
-def _record_llm(run: AgentMonitor, span: Any) -> None:
+def _record_llm(run: AgentRun, span: Any) -> None:
     data, failure = span.span_data, _failure(span)
     response = of(data, "response")
     if response is not None and failure is None:

@@ -1,0 +1,125 @@
+"""What counts an agent's runs: one for an agent, for as many runs as it has, one after another or at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from slo_engine.monitoring.defaults import default_metrics, default_prices
+from slo_engine.monitoring.environment import default_tracing
+from slo_engine.monitoring.metrics import AgentMetrics
+from slo_engine.monitoring.recording import Recording
+from slo_engine.monitoring.run import AgentRun, OutsideRun
+from slo_engine.monitoring.scope import Run, current
+from slo_engine.monitoring.tracing import Tracing
+
+if TYPE_CHECKING:
+    from slo_engine.monitoring.prices import Prices
+
+
+class AgentMonitor(Recording):
+    """Monitors an agent: each ``with`` or ``async with`` is a run of its own::
+
+        monitor = AgentMonitor("support_agent", model="gpt-5-mini")
+
+        async with monitor.run_context() as run:  # or: async with monitor as run
+            with run.tool("web_search"):
+                ...
+            run.record_llm_call(input_tokens=900, output_tokens=120, seconds=1.2)
+
+    What it is told itself (``monitor.record_llm_call(...)``) it tells the run that goes on in the calling code: in a
+    thread that was not handed one, its only run. See `AgentRun`.
+
+    ``model``: that of calls that name none. ``metrics``, ``tracing`` and ``prices`` are those of `configure` unless
+    given. ``user_id``, ``session_id``, ``tags`` and ``metadata`` are of the traces.
+    """
+
+    def __init__(
+        self,
+        agent_type: str,
+        model: str | None = None,
+        user_id: str | None = None,
+        *,
+        metrics: AgentMetrics | None = None,
+        tracing: Tracing | None = None,
+        prices: Prices | None = None,
+        session_id: str | None = None,
+        tags: Sequence[str] = (),
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.agent_type = agent_type if type(agent_type) is str else str(agent_type)
+        self.model = model
+        self._options: dict[str, Any] = {
+            "metrics": metrics,
+            "tracing": tracing,
+            "prices": prices,
+            "user_id": user_id,
+            "session_id": session_id,
+            "tags": tags,
+            "metadata": metadata,
+        }
+        self._open: list[AgentRun] = []
+        # All that is slow is done here, and not in the event loop's first run: the LangFuse SDK, price tables.
+        if metrics is None:
+            default_metrics()
+        if tracing is None:
+            default_tracing()
+        if prices is None:
+            default_prices()
+
+    def run_context(self) -> AgentRun:
+        """A new run, which begins with ``with`` or ``async with``."""
+        return _MonitorsRun(self._open, self.agent_type, model=self.model, **self._options)
+
+    def _run(self) -> Run:
+        place, runs = current.get(), self._open
+        if place is not None and place[0] in runs:
+            return place[0]
+        if len(runs) == 1:
+            return runs[0]
+        return OutsideRun(self._options["metrics"], self.agent_type, self.model)
+
+    def _ending(self) -> AgentRun | None:
+        place = current.get()
+        if place is not None and place[0] in self._open:
+            return place[0]
+        return self._open[-1] if self._open else None
+
+    def __enter__(self) -> AgentRun:
+        return self.run_context().__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        run = self._ending()
+        if run is not None:
+            run.__exit__(kind, error, trace)
+
+    async def __aenter__(self) -> AgentRun:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, trace)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self  # metrics are those of the process, whoever copies the agent that holds them
+
+
+class _MonitorsRun(AgentRun):
+    """A run that its monitor knows of while it goes on."""
+
+    def __init__(self, runs: list[AgentRun], agent_type: str, **options: Any) -> None:
+        super().__init__(agent_type, **options)
+        self._runs = runs
+
+    def begin(self) -> None:
+        super().begin()
+        self._runs.append(self)
+
+    def finish(self, error: BaseException | None = None) -> None:
+        if self in self._runs:
+            self._runs.remove(self)
+        super().finish(error)
