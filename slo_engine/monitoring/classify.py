@@ -58,13 +58,6 @@ _BY_CLASS_NAME: Final[Mapping[str, ErrorCategory]] = {
     "PermissionDeniedError": ErrorCategory.AUTH,
     "Unauthenticated": ErrorCategory.AUTH,
     "PermissionDenied": ErrorCategory.AUTH,
-    "APITimeoutError": ErrorCategory.TIMEOUT,
-    "Timeout": ErrorCategory.TIMEOUT,
-    "TimeoutException": ErrorCategory.TIMEOUT,
-    "ReadTimeout": ErrorCategory.TIMEOUT,
-    "ConnectTimeout": ErrorCategory.TIMEOUT,
-    "ReadTimeoutError": ErrorCategory.TIMEOUT,
-    "ConnectTimeoutError": ErrorCategory.TIMEOUT,
     "DeadlineExceeded": ErrorCategory.TIMEOUT,
     "ValidationError": ErrorCategory.VALIDATION,
     "JSONDecodeError": ErrorCategory.VALIDATION,
@@ -170,8 +163,13 @@ def _classified(error: BaseException) -> str:
 
 
 def is_cancelled(error: BaseException) -> bool:
-    """Whether somebody has called it off: a cancelled task, or Ctrl-C."""
+    """Whether somebody has called it off: a cancelled task of asyncio, trio or anyio on either, or Ctrl-C; or a group
+    of nothing else."""
     if isinstance(error, KeyboardInterrupt):
+        return True
+    if isinstance(error, BaseExceptionGroup):
+        return all(is_cancelled(each) for each in error.exceptions[:_GROUP_READ])
+    if type(error).__name__ == "Cancelled" and type(error).__module__.partition(".")[0] == "trio":
         return True
     # Asked without importing it, which would double the cost of this package: without asyncio nothing is cancelled.
     asyncio = sys.modules.get("asyncio")
@@ -183,7 +181,11 @@ def is_timeout(error: BaseException) -> bool:
     try:
         if isinstance(error, BaseExceptionGroup):
             return any(is_timeout(each) for each in error.exceptions[:_GROUP_READ])
-        return isinstance(error, TimeoutError) or _of_a_provider(error) == ErrorCategory.TIMEOUT
+        return (
+            isinstance(error, TimeoutError)
+            or _is_named_a_timeout(error)
+            or _of_a_provider(error) == ErrorCategory.TIMEOUT
+        )
     except Exception:  # noqa: BLE001 - see classify_error
         return False
 
@@ -224,9 +226,17 @@ def _built_in(error: BaseException) -> ErrorCategory | None:
         return ErrorCategory.CANCELLED
     if isinstance(error, ToolError) or _marked(error, _TOOL_MARK):
         return ErrorCategory.TOOL_FAILURE
-    if isinstance(error, TimeoutError):
+    if isinstance(error, TimeoutError) or _is_named_a_timeout(error):
         return ErrorCategory.TIMEOUT
     return _of_a_provider(error) or _of_a_built_in_type(error)
+
+
+_TIMEOUT: Final = re.compile(r"(?:Timeout|TimedOut)(?:Error|Exception|Expired)?$")
+
+
+def _is_named_a_timeout(error: BaseException) -> bool:
+    """Whether a library calls it so: redis, playwright, psycopg, subprocess, ... have classes of their own."""
+    return any(_TIMEOUT.search(kind.__name__) for kind in type(error).__mro__)
 
 
 def _of_a_provider(error: BaseException) -> ErrorCategory | None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping, Sequence
-from types import CoroutineType
-from typing import Any, TypeVar, cast
+import weakref
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
+from functools import partial
+from types import AsyncGeneratorType, CoroutineType, GeneratorType, MappingProxyType, MethodType
+from typing import Any, Final, TypeVar, cast
 
 from slo_engine.monitoring.content import MAX_CONTENT, as_text
 from slo_engine.monitoring.scope import Scope
+from slo_engine.monitoring.streams import abandoned
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -17,13 +20,19 @@ F = TypeVar("F", bound=Callable[..., Any])
 def decorator(open_scope: Callable[[], Scope], *, capture_input: bool, capture_output: bool) -> Callable[[F], F]:
     """What puts each call of a function inside a scope of its own."""
 
-    def decorate(function: F) -> F:
+    def decorate(function: Any) -> Any:
         if isinstance(function, property):
             raise TypeError("this is a property: decorate the function that it is made from")
+        if isinstance(function, type):
+            raise TypeError(f"{function.__name__} is a class: decorate the method that does the work")
+        if isinstance(function, functools.partialmethod):
+            return functools.partialmethod(decorate(function.func), *function.args, **function.keywords)
+        if isinstance(function, functools.cached_property):
+            return functools.cached_property(decorate(function.func))
         if isinstance(function, classmethod | staticmethod):
             inner = decorate(function.__func__)
-            return cast("F", type(function)(inner))
-        return cast("F", within(open_scope, function, capture_input=capture_input, capture_output=capture_output))
+            return type(function)(inner)
+        return within(open_scope, function, capture_input=capture_input, capture_output=capture_output)
 
     return decorate
 
@@ -46,12 +55,16 @@ def within(
     if not callable(function):
         raise TypeError(f"{function!r} is not a function")
     if inspect.isasyncgenfunction(function):
-        return _async_generator(function, begin, capture_output=capture_output)
+        return _GeneratorFunction(function, partial(_async_items, begin=begin, capture_output=capture_output))
     if _is_coroutine_function(function):
         return _coroutine(function, begin, capture_output=capture_output)
     if inspect.isgeneratorfunction(function):
-        return _generator(function, begin, capture_output=capture_output)
-    return _plain(function, begin, capture_output=capture_output)
+        return _GeneratorFunction(function, partial(_items, begin=begin, capture_output=capture_output))
+    run = _plain(function, begin, capture_output=capture_output)
+    for name in ("cache_info", "cache_clear", "cache_parameters"):  # of an lru_cache
+        if hasattr(function, name):
+            setattr(run, name, getattr(function, name))
+    return run
 
 
 def _is_coroutine_function(function: Callable[..., Any]) -> bool:
@@ -81,12 +94,7 @@ def _plain(function: Callable[..., Any], begin: Begin, *, capture_output: bool) 
             scope.finish(error)
             raise
         scope.deactivate()
-        if isinstance(result, CoroutineType):  # of a lambda or a partial: the run is what it will do
-            return _awaited(scope, result, capture_output=capture_output)
-        if capture_output and scope.wants_content:
-            scope.update(output=result)
-        scope.finish()
-        return result
+        return _returned(scope, result, capture_output=capture_output)
 
     return run
 
@@ -109,90 +117,191 @@ async def _awaited(scope: Scope, awaitable: Awaitable[Any], *, capture_output: b
         scope.finish(error)
         raise
     scope.deactivate()
+    return _returned(scope, result, capture_output=capture_output)
+
+
+def _returned(scope: Scope, result: Any, *, capture_output: bool) -> Any:
+    """What a function has returned: the end, unless it is something that is still to be done."""
+    kind = type(result)
+    if kind not in _DONE:
+        goes_on = _going_on(scope, result, kind, capture_output=capture_output)
+        if goes_on is not None:
+            return goes_on
     if capture_output and scope.wants_content:
         scope.update(output=result)
     scope.finish()
     return result
 
 
-def _generator(function: Callable[..., Any], begin: Begin, *, capture_output: bool) -> Callable[..., Any]:
-    @functools.wraps(function)
-    def run(*args: Any, **kwargs: Any) -> Generator[Any, Any, Any]:
-        inner = function(*args, **kwargs)  # raises for wrong arguments, before there is a run
+_DONE: Final = frozenset({str, type(None), dict, list, tuple, bool, int, float, bytes})
+
+
+def _going_on(scope: Scope, result: Any, kind: type, *, capture_output: bool) -> Any:
+    """What was returned, if the run goes on in it: it ends with that. None: it does not."""
+    if kind is CoroutineType:  # of a lambda or a partial
+        return _awaited(scope, result, capture_output=capture_output)
+    if kind is GeneratorType:
+        return _followed(scope, _items(result, scope, capture_output=capture_output))
+    if kind is AsyncGeneratorType:
+        return _followed(scope, _async_items(result, scope, capture_output=capture_output))
+    if callable(getattr(kind, "add_done_callback", None)):  # a task, or a future of asyncio or an executor
+        result.add_done_callback(partial(_end_with, scope, capture_output))
+        return result
+    body: Any = getattr(result, "body_iterator", None)
+    if hasattr(type(body), "__anext__"):  # a StreamingResponse of Starlette or FastAPI
+        items = body if isinstance(body, AsyncGeneratorType) else _generated(body)
+        result.body_iterator = _followed(scope, _async_items(items, scope, capture_output=capture_output))
+        return result
+    return None
+
+
+def _followed(scope: Scope, items: Any) -> Any:
+    # One that is dropped before its first item never runs, and could not end its run.
+    weakref.finalize(items, abandoned.append, scope).atexit = False
+    return items
+
+
+async def _generated(items: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
+    async for item in items:
+        yield item
+
+
+def _end_with(scope: Scope, capture_output: bool, future: Any) -> None:
+    """A future is done."""
+    error: BaseException | None = None
+    if future.cancelled():
+        import asyncio
+
+        error = asyncio.CancelledError()
+    else:
+        # Asking asyncio's by its method would take away its warning of an exception that nobody has asked for.
+        error = future._exception if hasattr(future, "_exception") else future.exception()
+        if error is None and capture_output and scope.wants_content:
+            scope.update(output=future.result())
+    scope.finish(error)
+
+
+class _GeneratorFunction:
+    """A generator function, or an async one, each call of which is inside a scope. As `inspect` sees it, it is of the
+    kind of the function in it; but what a generator function would do with its first item is done at the call: wrong
+    arguments raise there, as they do without us."""
+
+    def __init__(self, function: Callable[..., Any], items: Callable[..., Any]) -> None:
+        functools.update_wrapper(self, function)
+        for name in ("__code__", "__defaults__", "__kwdefaults__"):  # what makes it a function for `inspect`
+            setattr(self, name, getattr(_innermost(function), name, None))
+        self._function = function
+        self._items = items
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._items(self._function(*args, **kwargs), args=args, kwargs=kwargs)
+
+    def __get__(self, owner: Any, kind: type | None = None) -> Any:
+        return self if owner is None else MethodType(self, owner)
+
+    def __reduce__(self) -> str:
+        return cast("str", self.__qualname__)  # type: ignore[attr-defined]  # of update_wrapper
+
+    def __repr__(self) -> str:
+        return repr(self._function)
+
+
+def _innermost(function: Any) -> Any:
+    while isinstance(function, functools.partial):
+        function = function.func
+    return function
+
+
+def _items(
+    inner: Generator[Any, Any, Any],
+    scope: Scope | None = None,
+    *,
+    begin: Begin | None = None,
+    args: tuple[Any, ...] = (),
+    kwargs: Mapping[str, Any] = MappingProxyType({}),
+    capture_output: bool,
+) -> Generator[Any, Any, Any]:
+    """What a generator gives, each step of it inside of ``scope``; or of one that begins with the first."""
+    if scope is None:
+        assert begin is not None
         scope = begin(args, kwargs)
-        activate, deactivate = scope.activate, scope.deactivate
-        said = _Said() if capture_output and scope.wants_content else None
-        step, value = inner.send, None
-        try:
-            while True:
-                # The caller's context is its own while the generator is suspended.
+    activate, deactivate = scope.activate, scope.deactivate
+    said = _Said() if capture_output and scope.wants_content else None
+    step, value = inner.send, None
+    try:
+        while True:
+            # The caller's context is its own while the generator is suspended.
+            activate()
+            try:
+                item = step(value)
+            finally:
+                deactivate()
+            if said is not None:
+                said.add(item)
+            try:
+                value = yield item
+                step = inner.send
+            except GeneratorExit:
                 activate()
                 try:
-                    item = step(value)
+                    inner.close()
                 finally:
                     deactivate()
-                if said is not None:
-                    said.add(item)
-                try:
-                    value = yield item
-                    step = inner.send
-                except GeneratorExit:
-                    activate()
-                    try:
-                        inner.close()
-                    finally:
-                        deactivate()
-                    raise
-                except BaseException as thrown:  # noqa: BLE001 - it goes into the generator
-                    step, value = inner.throw, thrown
-        except StopIteration as stop:
-            _end(scope, said, None, stop.value)
-            return stop.value
-        except BaseException as error:
-            _end(scope, said, error)
-            raise
-
-    return run
+                raise
+            except BaseException as thrown:  # noqa: BLE001 - it goes into the generator
+                step, value = inner.throw, thrown
+    except StopIteration as stop:
+        _end(scope, said, None, stop.value)
+        return stop.value
+    except BaseException as error:
+        _end(scope, said, error)
+        raise
 
 
-def _async_generator(function: Callable[..., Any], begin: Begin, *, capture_output: bool) -> Callable[..., Any]:
-    @functools.wraps(function)
-    async def run(*args: Any, **kwargs: Any) -> AsyncGenerator[Any, Any]:
-        inner = function(*args, **kwargs)  # raises for wrong arguments, before there is a run
+async def _async_items(
+    inner: AsyncGenerator[Any, Any],
+    scope: Scope | None = None,
+    *,
+    begin: Begin | None = None,
+    args: tuple[Any, ...] = (),
+    kwargs: Mapping[str, Any] = MappingProxyType({}),
+    capture_output: bool,
+) -> AsyncGenerator[Any, Any]:
+    """As `_items`, of an async generator."""
+    if scope is None:
+        assert begin is not None
         scope = begin(args, kwargs)
-        activate, deactivate = scope.activate, scope.deactivate
-        said = _Said() if capture_output and scope.wants_content else None
-        step: Callable[[Any], Awaitable[Any]] = functools.partial(_first, inner)
-        value: Any = None
-        try:
-            while True:
-                # Entered and left in one step of one task: the context may be another one at the next.
+    activate, deactivate = scope.activate, scope.deactivate
+    said = _Said() if capture_output and scope.wants_content else None
+    step: Callable[[Any], Awaitable[Any]] = functools.partial(_first, inner)
+    value: Any = None
+    try:
+        while True:
+            # Entered and left in one step of one task: the context may be another one at the next.
+            activate()
+            try:
+                item = await step(value)
+            finally:
+                deactivate()
+            if said is not None:
+                said.add(item)
+            try:
+                value = yield item
+                step = inner.asend
+            except GeneratorExit:
                 activate()
                 try:
-                    item = await step(value)
+                    await inner.aclose()
                 finally:
                     deactivate()
-                if said is not None:
-                    said.add(item)
-                try:
-                    value = yield item
-                    step = inner.asend
-                except GeneratorExit:
-                    activate()
-                    try:
-                        await inner.aclose()
-                    finally:
-                        deactivate()
-                    raise
-                except BaseException as thrown:  # noqa: BLE001 - it goes into the generator
-                    step, value = inner.athrow, thrown
-        except StopAsyncIteration:
-            _end(scope, said, None)
-        except BaseException as error:
-            _end(scope, said, error)
-            raise
-
-    return run
+                raise
+            except BaseException as thrown:  # noqa: BLE001 - it goes into the generator
+                step, value = inner.athrow, thrown
+    except StopAsyncIteration:
+        _end(scope, said, None)
+    except BaseException as error:
+        _end(scope, said, error)
+        raise
 
 
 def _first(inner: AsyncGenerator[Any, Any], value: Any) -> Awaitable[Any]:

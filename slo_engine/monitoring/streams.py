@@ -65,8 +65,15 @@ def _record_within(stream: Any, call: StreamedCall) -> None:
     stream.close = close_sync
 
 
-abandoned: Final[deque[StreamedCall]] = deque()
-"""Calls whose streams were dropped: over, and not yet counted."""
+class Unended(Protocol):
+    """A call or a run that is over and was not ended."""
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """It is over. A second call does nothing."""
+
+
+abandoned: Final[deque[Unended]] = deque()
+"""Calls whose streams were dropped, and runs whose generators were: over, and not yet counted."""
 
 
 def settle_abandoned() -> None:
