@@ -133,7 +133,7 @@ _ENGLISH = Table(
         ⟦My password is wrong, says the app.⟧
         ⟦How do I change the password of my account?⟧
         ⟦Your password must have at least 12 characters.⟧
-        ⟦The password is not accepted since the update to 1.2.3.4⟧
+        ⟦The password is not accepted since the update to version 1.2.3.4⟧
         ⟦Is the API key required for the free plan?⟧
         ⟦My phone is broken.⟧
         ⟦The token limit is 128000 tokens.⟧
@@ -173,7 +173,7 @@ _GERMAN = Table(
         iban="IBAN|Kontonummer|Konto|Bankverbindung",
         ip="IP-Adresse|IP|Quell-IP|Server-IP",
         key="API-Schlüssel|API-Key|Zugangstoken|Zugriffstoken|Token|geheimer Schlüssel",
-        password="Passwort|Kennwort|mein Passwort|PW|Zugangspasswort|WLAN-Passwort|Passwd|Losung|WLAN-Schlüssel",
+        password="Passwort|Kennwort|mein Passwort|PW|Zugangspasswort|WLAN-Passwort|Passwd|Passphrase|WLAN-Schlüssel",
     ),
     numbers=_named(
         de_steuer_id="Steuer-ID|Steueridentifikationsnummer|IdNr.|steuerliche Identifikationsnummer|Steuer-IdNr",
@@ -354,7 +354,7 @@ _FRENCH = Table(
         ⟦Vol AF 2490, siège 14C⟧
         ⟦le secret est de rester calme⟧
         ⟦3,5 millions d'utilisateurs, 1 000 000 requêtes, 99,95 %⟧
-        ⟦SIREN 732 829 320⟧
+        ⟦Article L. 121-4-1 du code du travail⟧
     """),
     kept_numbers=(
         "⟦Commande {no_card}⟧",
@@ -949,6 +949,7 @@ _JAPANESE = Table(
         ⟦クレジットカードが使えませんでした。⟧
         ⟦第4.2.1.3節、1000-1024ページを参照⟧
         ⟦バージョン１．２．３．４⟧
+        ⟦注文番号２０２４−００１２３⟧
         ⟦JL2490便、座席14C⟧
         ⟦350万人、1,000,000件、99.95％⟧
         ⟦令和6年11月28日⟧
@@ -1056,6 +1057,7 @@ _CHINESE = Table(
         ⟦信用卡被拒了。⟧
         ⟦见第4.2.1.3节，第1000-1024页⟧
         ⟦版本１．２．３．４⟧
+        ⟦订单号２０２４００１２３⟧
         ⟦航班CA2490，座位14C⟧
         ⟦350万用户，1,000,000次请求，99.95％⟧
         ⟦不需要提供身份证号。⟧

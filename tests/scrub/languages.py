@@ -99,11 +99,11 @@ def gone(kind: str, secret: str, output: str) -> bool:
         return secret.partition("@")[0] not in output
     if kind == "key":
         return not any(piece in output for piece in _windows(secret, 12))
-    gap = r"[\s().,/:・-]{0,2}"
+    joined = re.sub(r"(?<=[0-9a-z])[\s().,/:・-]{1,3}(?=[0-9a-z])", "", output.lower())
     digits = re.sub(r"\D", "", secret)
     signs = re.sub(r"[^0-9a-z]", "", secret.lower())
     pieces = {*_windows(digits, 5), *_windows(signs, 8)}
-    return not any(re.search(gap.join(piece), output.lower()) for piece in pieces)
+    return not any(piece in joined for piece in pieces)
 
 
 def _windows(text: str, size: int) -> Iterable[str]:
@@ -179,11 +179,14 @@ _KEPT = (
     "⟦Version 1.2.3.4⟧", "⟦v{version}⟧", "⟦Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/126.0.0.0 Safari/537.36⟧",
     '⟦{"model": "{model}", "usage": {"prompt_tokens": 1834, "completion_tokens": 212, "total_tokens": 2046}}⟧',
     "⟦model={model} tokens: 512 latency_ms=1843⟧", "⟦max_tokens=4096 temperature=0.7⟧", "⟦trace_id={hex32}⟧",
-    "⟦commit {hex40}⟧", "⟦image: nginx@sha256:{hex64}⟧", "⟦{uuid}⟧", "⟦{stamp}⟧", '⟦{"ts": 17327{digits8}, "ok": true}⟧',
+    "⟦commit {hex40}⟧", "⟦image: nginx@sha256:{hex64}⟧", "⟦{uuid}⟧", "⟦{stamp}⟧",
+    '⟦{"ts": 17327{digits8}, "ok": true}⟧',
     "⟦npm install @angular/core@17.3.2 lodash@4.17.21⟧", "⟦logo@2x.png⟧", "⟦std::vector<int>::push_back⟧",
     "⟦password_min_length: 12⟧", '⟦{"password_required": true, "password": null}⟧', "⟦a::before { color: #ff0000 }⟧",
-    "⟦def reset_password(user_id: int) -> None:⟧", "⟦validate_token(request) raised KeyError⟧", "⟦1Z{digits8}03{digits8}⟧",
-    "⟦https://docs.example.com/v2/passwords/reset?lang=en#step-3⟧", "⟦ISBN {isbn}⟧", "⟦210 x 297 mm, 220-240 V, 3.5 kg⟧",
+    "⟦def reset_password(user_id: int) -> None:⟧", "⟦validate_token(request) raised KeyError⟧",
+    "⟦1Z{digits8}03{digits8}⟧",
+    "⟦https://docs.example.com/v2/passwords/reset?lang=en#step-3⟧", "⟦ISBN {isbn}⟧",
+    "⟦210 x 297 mm, 220-240 V, 3.5 kg⟧",
     "⟦CVE-2024-{digits5}, INC00{digits5}, RFC 9110⟧", "⟦Windows 10.0.19045.3693⟧", "⟦10:42:07 - 11:15:33⟧",
     "⟦SKU 4006381333931⟧", "⟦302-{digits7}-{digits7}⟧", "⟦kernel 5.15.0-91-generic #101~20.04.1⟧", "⟦1,234,567.89⟧",
     '⟦{"temperature": 0.2, "top_p": 0.95, "seed": 20241128}⟧', "⟦token_count: 20481, cost_usd: 0.004215⟧",
@@ -227,9 +230,10 @@ class _Writer:
         return self.framed(table.words[kind], _FIELDS[kind], named)
 
     def national(self, number: National, turn: int) -> Sample:
-        secret = self.secret(number.kind)
+        bare = number.telling and turn % 4 == 3
+        secret = self.secret(number.kind, bare=bare)
         words = self.table.numbers[number.kind]
-        if turn % 4 == 3 and number.telling:
+        if bare:
             return self.filled(self.rng.choice(self.table.bare), secret)
         if turn % 2:
             return self.framed(words, words, secret)
@@ -238,7 +242,7 @@ class _Writer:
     def named(self, words: tuple[str, ...], secret: tuple[str, str, str]) -> Sample:
         """``Passwort: ...``, ``Passwort ist ...``, in a sentence. What could be a word follows a colon only."""
         rng = self.rng
-        plain = not re.search(r"\d", secret[2])
+        plain = secret[0] == "password" and not re.search(r"\d", secret[2])
         copula = rng.choice([each for each in self.table.copulas if not plain or re.search("[:=：＝]", each)])
         carrier = rng.choice(self.table.carriers)
         return self.filled(carrier.replace("{}", copula.replace("{w}", rng.choice(words))), secret)
@@ -276,11 +280,14 @@ class _Writer:
             if not text.startswith("0") and not valid_somewhere(text) and not luhn(text):
                 return text
 
-    def secret(self, name: str) -> tuple[str, str, str]:
-        """A made-up secret: its kind, as it is written, and the part that must disappear."""
+    def secret(self, name: str, *, bare: bool = False) -> tuple[str, str, str]:
+        """A made-up secret: its kind, as it is written, and the part that must disappear.
+
+        A number without a word beside it is in the first of its shapes, which tells what it is.
+        """
         if name in NUMBERS:
             number = NUMBERS[name]
-            text = _shaped(number.make(self.rng), self.rng.choice(number.shapes))
+            text = _shaped(number.make(self.rng), number.shapes[0] if bare else self.rng.choice(number.shapes))
             return self._maybe_wide(name, text)
         made = getattr(self, f"_{name}")()
         if name in ("email", "phone", "card"):

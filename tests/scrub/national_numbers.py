@@ -15,7 +15,7 @@ class National:
     make: Callable[[Random], str]
     valid: Callable[[str], bool]
     shapes: tuple[str, ...]
-    telling: bool = False  # its form alone tells what it is, without a word beside it
+    telling: bool = False  # the first of its forms tells what it is, without a word beside it
     checked: bool = True  # a wrong check digit makes it something else
 
 
@@ -28,7 +28,8 @@ def luhn(text: str) -> bool:
 
 
 _BBANS = {
-    "DE": "#" * 18, "AT": "#" * 16, "CH": "#" * 17, "FR": "#" * 23, "BE": "#" * 12, "ES": "#" * 20, "IT": "A" + "#" * 22,
+    "DE": "#" * 18, "AT": "#" * 16, "CH": "#" * 17, "FR": "#" * 23, "BE": "#" * 12, "ES": "#" * 20,
+    "IT": "A" + "#" * 22,
     "PT": "#" * 21, "NL": "AAAA##########", "PL": "#" * 24, "GB": "AAAA" + "#" * 14, "IE": "AAAA" + "#" * 14,
     "LU": "#" * 16, "BR": "#" * 23 + "AN",
 }  # fmt: skip
@@ -110,8 +111,8 @@ def _curp(body: str) -> str:
 _CF_ODD = dict(
     zip(
         string.digits + string.ascii_uppercase,
-        (1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10,
-         22, 25, 24, 23),
+        (1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16,
+         10, 22, 25, 24, 23),
         strict=True,
     )
 )  # fmt: skip
@@ -126,7 +127,8 @@ def _codice_body(rng: Random) -> str:
     consonants = "BCDFGLMNPRSTVZ"
     name = "".join(rng.choice(consonants) for _ in range(6))
     day = rng.randint(1, 28) + rng.choice((0, 40))
-    return f"{name}{rng.randint(50, 99)}{rng.choice('ABCDEHLMPRST')}{day:02}{rng.choice('ABCDEFGHL')}{rng.randint(1, 999):03}"
+    born = f"{rng.randint(50, 99)}{rng.choice('ABCDEHLMPRST')}{day:02}"
+    return f"{name}{born}{rng.choice('ABCDEFGHL')}{rng.randint(1, 999):03}"
 
 
 def _luhn_digit(body: str) -> str:
@@ -242,6 +244,8 @@ def _checked(
     form = re.sub("[A-ZÑ]", "[A-ZÑ]", re.sub(r"\d", r"\\d", example[:-size]))
 
     def valid(text: str) -> bool:
+        if kind == "es_nie" and text[0] not in "XYZ":
+            return False
         return re.fullmatch(form, text[:-size]) is not None and check(text[:-size]) == text[-size:]
 
     return National(kind, make, valid, shapes or ("#" * len(example),), telling, checked)
@@ -252,7 +256,9 @@ def _unchecked(kind: str, make: Callable[[Random], str], *shapes: str) -> Nation
 
 
 def _nino(rng: Random) -> str:
-    return f"{rng.choice('ABCEGHJKLMPRSTWXYZ')}{rng.choice('ABCEGHJKLMPRSTWXYZ')}{_drawn(rng, '######')}{rng.choice('ABCD')}"
+    # Not those that are never given (BG, GB, KN, NK, NT, TN, ZZ).
+    first, second = rng.choice("ACEHJLPRSW"), rng.choice("ABCEGHJKLMPRSTWXYZ")
+    return f"{first}{second}{_drawn(rng, '######')}{rng.choice('ABCD')}"
 
 
 def _ssn(rng: Random) -> str:
@@ -288,18 +294,19 @@ NUMBERS = {
         _checked(
             "fr_spi", lambda rng: _drawn(rng, "3#########"), lambda body: f"{int(body) % 511:03}", "## ## ### ### ###"
         ),
-        _checked("be_national", "D###", _belgian, "##.##.##-###.##", "###########"),
+        _checked("be_national", "D###", _belgian, "##.##.##-###.##", "###########", telling=True),
         _checked("es_dni", "########", _dni, "#########", "########-#", "##.###.###-#", telling=True),
         _checked("es_nie", lambda rng: rng.choice("XYZ") + _drawn(rng, "#######"), _dni, "#########", "#-#######-#",
                  telling=True),
         _checked("ar_cuit", "20########", _cuit, "##-########-#", telling=True),
         _checked("cl_rut", "1#######", _rut, "##.###.###-#", "########-#", telling=True),
         _checked("mx_curp", _curp_body, _curp, telling=True),
-        _checked("it_codice_fiscale", _codice_body, _codice_fiscale, "################", "### ### ##### #####", telling=True),
+        _checked("it_codice_fiscale", _codice_body, _codice_fiscale, "################", "### ### ##### #####",
+                 telling=True),
         _checked("it_partita_iva", "0#########", _luhn_digit, "###########"),
         _checked("pt_nif", "2#######", _nif, "#########", "### ### ###"),
-        _checked("br_cpf", "N########", _cpf, "###.###.###-##", "###########"),
-        _checked("br_cnpj", "########0001", _cnpj, "##.###.###/####-##", "##############"),
+        _checked("br_cpf", "N########", _cpf, "###.###.###-##", "###########", telling=True),
+        _checked("br_cnpj", "########0001", _cnpj, "##.###.###/####-##", "##############", telling=True),
         _checked("nl_bsn", "N#######", _bsn, "#########", "####.##.###"),
         _checked("pl_pesel", "D####", _pesel, "###########"),
         _checked("pl_nip", "N########", _nip, "###-###-##-##", "##########", "###-##-##-###"),
@@ -310,8 +317,8 @@ NUMBERS = {
                  telling=True),
         _checked("hk_identity", "A######", _hong_kong, "#######(#)", telling=True),
         # Those given since October 2020 have no check digit: a wrong one does not make it something else.
-        _checked("kr_rrn", lambda rng: _drawn(rng, "D") + rng.choice("12") + _drawn(rng, "#####"), _rrn, "######-#######",
-                 "#############", telling=True, checked=False),
+        _checked("kr_rrn", lambda rng: _drawn(rng, "D") + rng.choice("12") + _drawn(rng, "#####"), _rrn,
+                 "######-#######", "#############", telling=True, checked=False),
         _checked("kr_business", lambda rng: _drawn(rng, "N########"), _korean_business, "###-##-#####", "##########"),
         _checked("gb_nhs", "N########", _nhs, "### ### ####", "##########", "###-###-####"),
         _unchecked("gb_nino", _nino, "## ## ## ## #", "#########"),

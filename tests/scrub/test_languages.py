@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001
 from random import Random
 
 import pytest
