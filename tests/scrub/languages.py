@@ -174,6 +174,11 @@ _URLS = (
     "https://shop.example.com/hook?id=7&api_key={v}", "ftp://backup:{v}@files.example.com/export.csv",
 )  # fmt: skip
 
+# What users paste, whatever they speak.
+_PASTED = (
+    "{pem}", "Authorization: Basic {basic}", "{webhook}", "Cookie: sessionid={basic}; lang=en",
+    "⟦{stamp} DEBUG⟧ POST https://api.telegram.org/bot{telegram}/sendMessage",
+)  # fmt: skip
 # Look-alikes that are the same in all languages.
 _KEPT = (
     "⟦Version 1.2.3.4⟧", "⟦v{version}⟧", "⟦Mozilla/5.0 (Windows NT 10.0; Win64; x64) Chrome/126.0.0.0 Safari/537.36⟧",
@@ -205,7 +210,7 @@ class _Writer:
         for kind, count in SHARES.items():
             for turn in range(count):
                 yield self.one(kind, turn)
-        for template in self.table.mixed:
+        for template in (*self.table.mixed, *_PASTED):
             yield self.filled(template)
         lookalikes = [*self.table.kept, *self.table.kept_numbers * 3]
         for template in lookalikes:
@@ -289,6 +294,8 @@ class _Writer:
             number = NUMBERS[name]
             text = _shaped(number.make(self.rng), number.shapes[0] if bare else self.rng.choice(number.shapes))
             return self._maybe_wide(name, text)
+        if name in ("pem", "basic", "webhook", "telegram"):
+            return self.pasted(name)
         made = getattr(self, f"_{name}")()
         if name in ("email", "phone", "card"):
             return self._maybe_wide(name, made)
@@ -297,6 +304,20 @@ class _Writer:
             return "url", made.replace("{v}", password), password
         kind = {"named_key": "key", "pin": "password", "strong": "password"}.get(name, name)
         return kind, made, made
+
+    def pasted(self, name: str) -> tuple[str, str, str]:
+        """A key in what it is pasted with."""
+        rng = self.rng
+        if name == "pem":
+            lines = "\n".join(_of(rng, _ALNUM + "+/", 64) for _ in range(4))
+            return "key", f"-----BEGIN PRIVATE KEY-----\n{lines}\n-----END PRIVATE KEY-----", lines
+        if name == "webhook":
+            key = _of(rng, _ALNUM, 24)
+            team, channel = (_of(rng, string.ascii_uppercase + string.digits, 9) for _ in range(2))
+            return "key", f"https://hooks.slack.com/services/T{team}/B{channel}/{key}", key
+        key = _of(rng, _ALNUM, 35)
+        key = f"{key}=" if name == "basic" else f"{_pattern(rng, 'N########')}:AA{key[:33]}"
+        return "key", key, key
 
     def _maybe_wide(self, kind: str, text: str) -> tuple[str, str, str]:
         if self.table.wide and self.rng.random() < 0.2:
@@ -353,7 +374,8 @@ class _Writer:
         if prefix == "xoxb-":
             return f"xoxb-{body}-{_of(self.rng, string.digits, 12)}-{_of(self.rng, _ALNUM, 24)}"
         # A last sign that is a letter or digit: a sentence's hyphen is not the key's.
-        return prefix + body[:-1] + self.rng.choice(_HEX) + tail.get(prefix, "")
+        last = self.rng.choice([sign for sign in alphabet if sign.isalnum()])
+        return prefix + body[:-1] + last + tail.get(prefix, "")
 
     def _named_key(self) -> str:
         prefix, alphabet, size = self.rng.choice(_NAMED_KEYS)
