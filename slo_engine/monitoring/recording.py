@@ -280,12 +280,12 @@ def _tool_call_of(
         status = str.__str__(status)  # a member of an enumeration
         success = None if success is None or status != "success" else success
         if success is None:
-            _complain_of(run, "record_tool_call", told, more)
+            complain_of(run, "record_tool_call", told, more)
             return status, duration if seconds is None else seconds
     rest = list(more)
     if rest and isinstance(rest[0], bool) and success is None:
         success = rest.pop(0)
-    _complain_of(run, "record_tool_call", told, rest)
+    complain_of(run, "record_tool_call", told, rest)
     return _STATUS_OF[success is not False], duration if seconds is None else seconds
 
 
@@ -301,11 +301,12 @@ def _llm_call_of(
     if rest and seconds is None:
         seconds = rest.pop(0)
     duration = told.pop("duration", None)
-    _complain_of(run, "record_llm_call", told, rest)
+    complain_of(run, "record_llm_call", told, rest)
     return input_tokens, output_tokens, duration if seconds is None else seconds
 
 
-def _complain_of(run: Run, method: str, told: Mapping[str, Any], more: Sequence[Any]) -> None:
+def complain_of(run: Run, method: str, told: Mapping[str, Any], more: Sequence[Any]) -> None:
+    """Arguments that a method does not know: what it does know of the call is recorded all the same."""
     if told or more:
         names = ", ".join([*map(str, told), *(f"a positional {type(each).__name__}" for each in more)])
         run.complain(f"{method} has no use for all of its arguments", TypeError(names))

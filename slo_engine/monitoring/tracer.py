@@ -12,7 +12,7 @@ from slo_engine.monitoring.defaults import default_metrics, default_prices
 from slo_engine.monitoring.endings import ending
 from slo_engine.monitoring.environment import default_tracing
 from slo_engine.monitoring.functions import decorator
-from slo_engine.monitoring.recording import forgiving
+from slo_engine.monitoring.recording import complain_of, forgiving
 from slo_engine.monitoring.run import AgentRun, OutsideRun, current_run
 from slo_engine.monitoring.run_trace import RunTrace, fail
 from slo_engine.monitoring.scope import Run
@@ -187,11 +187,13 @@ class LangFuseAgentTracer:
         model: str = UNKNOWN_MODEL,
         messages: Any = None,
         tools: Any = None,
-        *,
+        *more: Any,
         input: Any = None,  # noqa: A002 - LangFuse's name
         call_type: str | None = None,
+        **told: Any,
     ) -> LLMCall:
         """A model is called with ``messages`` and ``tools`` (or ``input``). Give what is returned to `end_llm_call`."""
+        complain_of(self._run, "start_llm_call", told, more)
         said = messages if input is None else input
         call = LLMCall(self._by_hand, model, call_type, said if tools is None else {"messages": said, "tools": tools})
         call.begin()
@@ -246,10 +248,12 @@ class LangFuseAgentTracer:
             said = input_data if input is None else input
             self._run.traced.tool_call(tool_name, status, seconds, said, output, error)
 
+    @forgiving
     def add_score(self, name: str, value: float | bool | str, comment: str | None = None) -> None:
         """Judge the run, before or after it has ended."""
         self._run.add_score(name, value, comment)
 
+    @forgiving
     def update(self, **fields: Any) -> None:
         """Say more about the run: see `AgentRun.update`."""
         self._run.update(**fields)

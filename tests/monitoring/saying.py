@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, NamedTuple, Self
@@ -31,6 +32,8 @@ class Saying:
         self._answers = list(answers)
         self.asked: list[Json] = []
         """The bodies of the requests."""
+        self.closing = ExitStack()
+        """What is closed with it: its clients."""
 
     def __enter__(self) -> Self:
         provider = self
@@ -72,6 +75,7 @@ class Saying:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        self.closing.close()
         self._server.shutdown()
         self._server.server_close()
 

@@ -23,11 +23,13 @@ from tests.monitoring.world import World
 
 
 def to_openai(provider: Saying) -> openai.OpenAI:
-    return monitor_openai(openai.OpenAI(base_url=f"{provider.url}/v1", api_key="k", max_retries=0))
+    client = openai.OpenAI(base_url=f"{provider.url}/v1", api_key="k", max_retries=0)
+    return monitor_openai(provider.closing.enter_context(client))
 
 
 def to_anthropic(provider: Saying) -> anthropic.Anthropic:
-    return monitor_anthropic(anthropic.Anthropic(base_url=provider.url, api_key="k", max_retries=0))
+    client = anthropic.Anthropic(base_url=provider.url, api_key="k", max_retries=0)
+    return monitor_anthropic(provider.closing.enter_context(client))
 
 
 def tokens(world: World, model: str) -> dict[str, float]:
