@@ -161,3 +161,76 @@ def test_no_call_costs_less_than_nothing_or_more_than_its_dearest_tokens(
     rates = Rates(3.0, 15.0, 0.3, 3.75)
     cost = rates.cost(tokens, output, cached, written)
     assert 0 <= cost <= (tokens * 3.75 + output * 15.0) * 1e-6 * (1 + 1e-9)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("ollama/deepseek-r1", "ollama_chat/gpt-oss:20b", "vllm/deepseek-chat", "lm_studio/command-r"),
+        *("hosted_vllm/meta-llama/Llama-3.3-70B", "llamafile/gpt-4o", "my-gpt-4o", "our-proxy/gpt-4o"),
+    ],
+)
+def test_what_runs_on_ones_own_machine_is_never_at_the_price_of_a_cloud(name: str) -> None:
+    assert Prices().rates(name) is None
+    assert Prices(genai_prices=False).rates(name) is None
+    assert Prices({name: {"input": 0, "output": 0}}).cost(name, 1000, 1000) == 0
+
+
+@pytest.mark.parametrize(
+    "name", ["deepseek/deepseek-r1:free", "meta-llama/llama-3.3-70b-instruct:free", "google/gemini-2.0-flash-exp:free"]
+)
+def test_what_is_free_costs_nothing(name: str) -> None:
+    assert Prices().cost(name, 1000, 1000) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "input_price", "output_price"),
+    [
+        *(("gpt-4o-2024-05-13", 5, 15), ("gpt-4o", 2.5, 10), ("o1-preview", 15, 60), ("o3-pro", 20, 80)),
+        *(("ft:gpt-4o-mini-2024-07-18:org::id", 0.3, 1.2), ("ft:gpt-4.1-2025-04-14:org::id", 3, 12)),
+        *(("gpt-3.5-turbo-0301", 1.5, 2), ("gpt-3.5-turbo-16k", 3, 4), ("gpt-4", 30, 60), ("gpt-4-32k", 60, 120)),
+        *(("us.anthropic.claude-sonnet-4-20250514-v1:0", 3, 15), ("azure/gpt-4o", 2.5, 10)),
+        *(("claude-3-haiku-20240307", 0.25, 1.25), ("gemini-2.5-flash-lite-preview-06-17", 0.1, 0.4)),
+        *(("groq/llama-3.3-70b-versatile", 0.59, 0.79), ("openrouter/openai/gpt-4o", 2.5, 10)),
+        ("bedrock/us.anthropic.claude-sonnet-4-5-20250929-v1:0", 3.3, 16.5),
+    ],
+)
+def test_a_model_has_the_price_of_its_provider(name: str, input_price: float, output_price: float) -> None:
+    rates = Prices().rates(name)
+    assert rates is not None
+    assert (rates.input, rates.output) == (input_price, output_price)
+
+
+@pytest.mark.parametrize(
+    "name", ["together_ai/deepseek-ai/DeepSeek-R1", "deepseek-ai/DeepSeek-R1", "deepinfra/deepseek-ai/DeepSeek-V3"]
+)
+def test_a_model_that_others_sell_is_never_at_its_makers_price(name: str) -> None:
+    assert Prices().rates(name) is None
+
+
+def test_a_fine_tuned_model_is_never_at_the_price_of_what_it_was_made_from() -> None:
+    for prices in (Prices(), Prices(genai_prices=False)):
+        tuned, base = prices.rates("ft:gpt-4.1-mini:org::1"), prices.rates("gpt-4.1-mini")
+        assert tuned is not None
+        assert base is not None
+        assert tuned.input > base.input
+        assert prices.rates("ft:something-new:org::1") is None
+
+
+def test_the_tier_of_a_service_has_its_price_or_none(bundled: Prices) -> None:
+    listed = Prices().rates("gpt-5.5")
+    for tier in (None, "default", "standard", "auto", "ON_DEMAND"):
+        assert Prices().rates("gpt-5.5", tier) == listed
+    flex = Prices().rates("gpt-5.5", "flex")
+    assert listed is not None
+    assert flex is not None
+    assert flex.input < listed.input
+    assert Prices().rates("gpt-5.5", "a-new-one") is None
+    assert bundled.rates("gpt-5.5", "flex") is None  # the small table has one price of each
+    assert bundled.rates("gpt-5.5", "default") == bundled.rates("gpt-5.5")
+
+
+def test_what_is_written_for_an_hour_has_a_price_of_its_own(bundled: Prices) -> None:
+    assert bundled.cost("claude-haiku-4-5", 1_000_000, 0, 0, 1_000_000, 1_000_000) == pytest.approx(2.0)
+    assert bundled.cost("claude-haiku-4-5", 1_000_000, 0, 0, 1_000_000, 400_000) == pytest.approx(0.4 * 2 + 0.6 * 1.25)
+    assert Rates(3.0, 15.0).cost(1_000_000, 0, 0, 1_000_000, 1_000_000) == pytest.approx(6.0)
