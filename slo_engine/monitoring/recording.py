@@ -37,6 +37,9 @@ def forgiving(method: Callable[P, None]) -> Callable[P, None]:
 class Recording:
     """The methods that a run (`AgentRun`) and an agent's monitor (`AgentMonitor`) have in common."""
 
+    _is_run = False
+    """Whether it is the run that is told of: asking costs as much as a third of a counter's increment."""
+
     def _run(self) -> Run:
         """The run that is told of."""
         raise NotImplementedError
@@ -47,7 +50,7 @@ class Recording:
 
     def tool(self, tool_name: str) -> ToolCall:
         """A tool call: ``with run.tool("web_search"):``, or a decorator. A failure when an exception leaves it."""
-        return ToolCall(tool_name, run=self._run())
+        return ToolCall(tool_name, self if self._is_run else self._run())  # type: ignore[arg-type]
 
     def llm_call(self, model: str | None = None, *, call_type: str = "completion", input: Any = None) -> LLMCall:  # noqa: A002 - LangFuse's name
         """One call of a model, timed: ``with run.llm_call("gpt-5-mini") as call: call.record(client.create(...))``."""
@@ -103,7 +106,7 @@ class Recording:
     ) -> None:
         """Count a tool call that is over: ``success``, ``failure`` or ``timeout``; or by its ``duration`` in seconds
         and whether it was a ``success``. ``error`` tells the trace why."""
-        run = self._run()
+        run: Run = self if self._is_run else self._run()  # type: ignore[assignment]
         try:
             if told or more or type(status) is not str:
                 status, seconds = _tool_call_of(run, status, more, seconds, told)
@@ -181,7 +184,7 @@ class Recording:
         price is counted in ``llm_unpriced_calls_total``. Durations are seconds (``duration`` is another name of
         ``seconds``); of a stream, ``seconds`` are those that its call had taken when it was given here.
         """
-        run = self._run()
+        run: Run = self if self._is_run else self._run()  # type: ignore[assignment]
         given = model
         try:
             if told or more:
@@ -221,7 +224,8 @@ class Recording:
                 run.traced.llm_call(usage, seconds, time_to_first_token, input, output, error, metadata)
         except Exception as failure:  # noqa: BLE001 - see AgentRun.complain
             run.complain("a model call could not be recorded", failure)
-        return None if given is None or isinstance(given, str) else given
+            return None if isinstance(given, str) else given
+        return None
 
     @forgiving
     def add_score(self, name: str, value: float | bool | str, comment: str | None = None) -> None:

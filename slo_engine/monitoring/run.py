@@ -45,6 +45,8 @@ class AgentRun(Recording, Scope):
     May be used by several threads; none of its methods raises.
     """
 
+    _is_run = True
+
     # Defaults of the class, so that a run without a trace need not set them.
     traced: RunTrace | None = None
     """Its part of a trace; None when tracing is off."""
@@ -209,7 +211,11 @@ class AgentRun(Recording, Scope):
             if input_tokens or output_tokens:  # without: nobody knows them, since a call without any does not exist
                 prices = self._prices or default_prices()
                 if details is None:
-                    cost_usd = prices.cost(model, input_tokens, output_tokens)
+                    by_token = prices.by_token.get(model)
+                    if by_token is not None:
+                        cost_usd = input_tokens * by_token[0] + output_tokens * by_token[1]
+                    else:
+                        cost_usd = prices.cost(model, input_tokens, output_tokens)
                 else:
                     cost_usd = prices.cost(
                         model,
