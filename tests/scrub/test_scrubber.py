@@ -16,7 +16,7 @@ from slo_engine.monitoring import Scrubber
 from slo_engine.monitoring.content import MAX_CONTENT
 from slo_engine.monitoring.otlp import DROPPED_CONTENT, Spans
 from slo_engine.scrub import Match
-from slo_engine.scrub.scrubber import luhn, mod_97
+from slo_engine.scrub.check_digits import luhn, mod_97
 
 KEY = "sk-" + "a1b2c3d4" * 4
 

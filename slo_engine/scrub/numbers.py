@@ -1,0 +1,187 @@
+"""Numbers of persons: cards, accounts, identity and tax numbers, social security numbers, phones.
+
+One look for anything like a long number decides whether to go on.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Final
+
+from slo_engine.scrub import identities
+from slo_engine.scrub.check_digits import luhn, mod_97
+from slo_engine.scrub.found import Match
+from slo_engine.scrub.phones import meets, phones
+from slo_engine.scrub.reading import Reading
+from slo_engine.scrub.surroundings import Surroundings, surroundings
+
+IDENTITY: Final = "identity"
+
+# Patterns begin with a digit of their own, which `re` runs through fast; what stands before it is asked afterwards.
+_LONG_NUMBER: Final = re.compile(
+    r"[0-9](?:[0-9 ()./\u00a0\u2011-]{4,}[0-9]|[0-9][A-EHLMPRSTa-ehlmprst][0-9]{2} ?[A-Za-z][0-9]{3}[A-Za-z])"
+)
+"""Or the middle of an Italian codice fiscale, which has no two groups of digits together."""
+_NO_DIGITS: Final = re.compile(r"[^0-9]+")
+_PARTS_OF_WORDS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
+_HARMLESS: Final = re.compile(
+    r"\d+\.\d+|(?:\d{4}([./-])\d{1,2}\1\d{1,2}|\d{1,2}([./-])\d{1,2}\2\d{2,4})(?:[ -]\d{1,2})?"
+)
+"""Decimals, and dates with or without the hour."""
+
+_CARD: Final = re.compile(
+    r"(?<![\w.+-])(?:\d{4}[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}(?:[ -]?\d{3})?|3\d{3}[ -]?\d{6}[ -]?\d{4,5})(?![\w-])(?!\.\d)"
+)
+_ISSUER: Final = re.compile(r"4|5[0-8]|2[2-7]|3[0-9]|6[0-9]")
+_SSN: Final = re.compile(r"(?<![\w.+-])(?!000|666|9)\d{3}([- ])(?!00)\d{2}\1(?!0000)\d{4}(?![\w-])(?!\.\d)")
+
+
+def numbers(reading: Reading) -> Iterator[Match]:
+    """All but accounts."""
+    forms = reading.forms
+    for candidate in _LONG_NUMBER.finditer(forms):
+        start, end = candidate.span()
+        if _BESIDE_LETTERS.search(forms[max(0, start - 2) : start]) or _BEFORE_LETTERS.match(forms, end - 1):
+            yield from _with_letters(reading, start, end)
+        if end - start >= 7 and forms[start - 1 : start] not in _PARTS_OF_WORDS:
+            yield from _of_digits(reading, start, end)
+
+
+def _of_digits(reading: Reading, start: int, end: int) -> Iterator[Match]:
+    said = reading.forms[start:end]
+    digits = _NO_DIGITS.sub("", said)
+    is_bare = len(digits) == len(said)
+    if len(digits) < 8 or (not is_bare and _HARMLESS.fullmatch(said) is not None):
+        return
+    around = surroundings(reading.words, start, end)
+    found = [*_named(reading.forms, start, end, around)]
+    yield from found
+    taken = [(each.start, each.end) for each in found]
+    # Only around what could be one is looked closely; a `+` or `(` stands before it, an extension after it.
+    left, right = max(0, start - 3), min(len(reading.forms), end + 24)
+    if len(digits) >= 14:
+        for match in _CARD.finditer(reading.forms, left, right):
+            digits_said = _NO_DIGITS.sub("", match.group())
+            if _ISSUER.match(digits_said) and luhn(digits_said):
+                yield Match(match.start(), match.end(), "card")
+            taken.append(match.span())  # a number of that form is no phone either
+    if not is_bare:
+        for match in _SSN.finditer(reading.forms, left, right):
+            yield Match(match.start(), match.end(), "ssn")
+            taken.append(match.span())
+    found = [each for each in phones(reading, start, end, digits, around) if not meets(taken, each.start, each.end)]
+    yield from found
+    if not meets([*taken, *((each.start, each.end) for each in found)], start, end):
+        yield from _alone(reading.forms, start, end, digits)
+
+
+# Identity numbers of nothing but digits.
+
+_ENDS: Final = re.compile(r"(?!\w)(?![.,]\d)(?!-\d)(?! ?[€$£%])")
+_MOST_PARTS: Final = 12
+"""Of digits with blanks between, among which one looks for a number: more of them are a list."""
+
+
+def _named(forms: str, start: int, end: int, around: Surroundings) -> Iterator[Match]:
+    """Those that a word names; other numbers may stand before and after, with a blank between."""
+    if not around.near:
+        return
+    parts = [match.span() for match in _PART.finditer(forms, start, end)]
+    if len(parts) > _MOST_PARTS:
+        return
+    done = start
+    for at, (left, _) in enumerate(parts):
+        for _, right in reversed(parts[at:]):
+            digits = _NO_DIGITS.sub("", forms[left:right])
+            if left < done or not _ENDS.match(forms, right):
+                continue
+            for row in identities.OF_DIGITS.get(len(digits), ()):
+                if around.is_of(row.name) and row.form.fullmatch(digits) and row.check(digits):
+                    yield Match(left, right, IDENTITY)
+                    done = right
+                    break
+
+
+_PART: Final = re.compile(r"[0-9](?:[0-9./-]*[0-9])?")
+
+
+def _alone(forms: str, start: int, end: int, digits: str) -> Iterator[Match]:
+    """Those that are written as nothing else is."""
+    spans = [(start, end, digits)]
+    if len(digits) > 11 and " " in forms[start:end]:
+        spans += [(*match.span(), _NO_DIGITS.sub("", match.group())) for match in _PART.finditer(forms, start, end)]
+    for left, right, each in spans:
+        for row in identities.OF_DIGITS.get(len(each), ()):
+            is_written_so = row.alone is not None and row.alone.fullmatch(forms, left, right) is not None
+            if is_written_so and row.form.fullmatch(each) and row.check(each) and _ENDS.match(forms, right):
+                yield Match(left, right, IDENTITY)
+
+
+# Identity numbers with letters.
+
+_BESIDE_LETTERS: Final = re.compile(r"[A-Za-z][- ]?\Z")
+_BEFORE_LETTERS: Final = re.compile(r"[A-Za-z]|[0-9](?:[-/. ]?[A-Za-z](?![A-Za-z]{2})|\))")
+_PREFIX: Final = re.compile(r"(?<!\w)(?:[A-Za-z]{3} ?[A-Za-z]{3} ?|[A-Za-z]{4}|[A-Za-z]{1,2}[- ]?)\Z")
+_LETTERS_GATE: Final = re.compile(
+    rf"(?<![\w.])(?:{'|'.join(row.form.pattern for row in identities.WITH_LETTERS)})(?!\w)", re.ASCII | re.IGNORECASE
+)
+_SEPARATORS: Final = re.compile(r"[^0-9A-Z]+")
+
+
+def _with_letters(reading: Reading, start: int, end: int) -> Iterator[Match]:
+    forms = reading.forms
+    begins = [start, *(at + 1 for at in range(max(start, end - 20), end) if forms[at] == " ")]
+    prefix = _PREFIX.search(forms[max(0, start - 9) : start])
+    if prefix is not None:
+        begins.insert(0, start - len(prefix.group()))
+    for begin in begins:
+        if _LETTERS_GATE.match(forms, begin) is None:
+            continue
+        for row in identities.WITH_LETTERS:
+            match = row.form.match(forms, begin)
+            if match is None or forms[match.end() : match.end() + 1].isalnum():
+                continue
+            said = match.group()
+            if not row.check(_SEPARATORS.sub("", said.upper())):
+                continue
+            is_alone = said.isupper() and row.alone is not None and row.alone.fullmatch(said) is not None
+            if is_alone or surroundings(reading.words, *match.span()).is_of(row.name):
+                yield Match(match.start(), match.end(), IDENTITY)
+                return
+
+
+# IBAN: country, two check digits, and a length that the country has fixed (ISO 13616 registry).
+
+_IBAN_TABLE: Final = (
+    "AD24 AE23 AL28 AT20 AZ28 BA20 BE16 BG22 BH22 BR29 CH21 CR22 CY28 CZ24 DE22 DK18 DO28 EE20 EG29 ES24 "
+    "FI18 FO18 FR27 GB22 GE22 GI23 GL18 GR27 GT28 HR21 HU28 IE22 IL23 IQ23 IS26 IT27 JO30 KW30 KZ20 LB28 "
+    "LI21 LT20 LU20 LV21 MC27 MD24 ME22 MK19 MR27 MT31 MU30 NL18 NO15 PK24 PL28 PS29 PT25 QA29 RO24 RS22 "
+    "SA24 SE24 SI19 SK24 SM27 TN24 TR26 UA29 VA22 VG24 XK20"
+)
+_IBAN_LENGTHS: Final[Mapping[str, int]] = {
+    country: int(length) for country, length in re.findall(r"([A-Z]{2})(\d\d)", _IBAN_TABLE)
+}
+_IBAN_GATE: Final = re.compile(r"[0-9][0-9](?<=[A-Za-z]{2}[0-9]{2})(?:[ \u00a0-]?[A-Za-z0-9]){11}")
+_IBAN: Final = re.compile(r"[A-Za-z]{2}[0-9]{2}(?:[ \u00a0-]?[A-Za-z0-9]){11,30}", re.ASCII)
+
+
+def ibans(reading: Reading) -> Iterator[Match]:
+    """International account numbers."""
+    text = reading.forms
+    for gate in _IBAN_GATE.finditer(text):
+        match = _IBAN.match(text, gate.start() - 2)
+        if match is None:
+            continue
+        length = _IBAN_LENGTHS.get(match.group()[:2].upper())
+        if length is None or text[match.start() - 1 : match.start()].isalnum():
+            continue
+        compact: list[str] = []
+        for offset, letter in enumerate(match.group()):
+            if letter.isalnum():
+                compact.append(letter)
+            if len(compact) == length:
+                end = match.start() + offset + 1
+                if not text[end : end + 1].isalnum() and mod_97("".join(compact).upper()):
+                    yield Match(match.start(), end, "iban")
+                break

@@ -1,0 +1,118 @@
+"""What the words around a number say that it is: a phone's, an order's, or the one of a tax payer."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from functools import lru_cache
+from typing import Final, NamedTuple
+
+from slo_engine.scrub import identities
+from slo_engine.scrub.reading import UNSPACED
+
+PHONE: Final = "phone"
+OTHER: Final = "other"
+"""Of an order, an invoice, a book: no number of a person."""
+
+_NOTHING: Final[frozenset[str]] = frozenset()
+
+_WORDS_OF_PHONES: Final = (
+    r"\w*(?:phone|telefon|téléphone|teléfono|telefoon|telefono|telefone|telemóve[li]|telemovel|rufnummer|whatsapp)\w*|"
+    r"\w*(?:handy|mobil)(?:es?|nummer|nr|funk\w*|number|no|num)?|tele?|tél|tlf|tfno|fax\w*|telefax\w*|cell|cel|celular\w*|"
+    r"cellular[ei]|cellphone\w*|msisdn|gsm|sms|móvil\w*|movil\w*|portable|mobiel\w*|komór\w*|komork\w*|anruf\w*|erreichbar|"
+    r"joignable|joindre|appel(?:er|ez|le|lez)|rappele[rz]|llam[ae]\w*|chiama\w*|ligue|ligar|zadzwo\w*|dzwoni\w*"
+)
+_UNSPACED_OF_PHONES: Final = (
+    "電話|携帯|連絡先|电话|手机|手機|联系方式|聯絡|致电|座机|传真|傳真|行動|전화|휴대폰|핸드폰|연락처|휴대전화|휴대|팩스|모바일|โทร"
+)
+_WORDS_OF_OTHERS: Final = (
+    r"orders?|orderid|order_?n\w*|invoices?|tickets?|tracking\w*|isbn|issn|ean|gtin|upc|sku|parts?|serial\w*|refs?|"
+    r"reference|referen[czt]\w*|shipments?|parcels?|batch|lot|transactions?|txn|timestamp|ts|epoch|unix|build|"
+    r"bestell\w*|auftrag\w*|rechnung\w*|sendung\w*|paket\w*|artikel\w*|vorgang\w*|aktenzeichen|seriennummer|"
+    r"commandes?|factures?|colis|dossier|suivi|référence|pedidos?|factura\w*|envío|referencia|ordine|ordini|fattura\w*|"
+    r"spedizione|encomendas?|fatura\w*|bestelling\w*|factuur\w*|zamówieni\w*|zamowieni\w*|faktur\w*|przesyłk\w*|paczk\w*"
+)
+_UNSPACED_OF_OTHERS: Final = (
+    "注文|受注|発注|伝票|追跡|請求書|品番|型番|商品|製品|会員|顧客|订单|訂單|运单|運單|快递|单号|單號|发票|發票|编号|流水|"
+    "주문|송장|영수증|상품|제품|회원|고객|계좌"
+)
+_LINKS: Final = frozenset(
+    "a al am an at au auf bei by com de del der di do e es est este fi for für has i id ist is it jest je la le lautet los "
+    "me mi mich moi mit my me na no nr num o of op or os pod por s su sul ten the to under unter über um us was via with y "
+    "è é é à ê n° nº number numbers nummer numéro numero número numer numeru num code card".split()
+)
+"""Words that may stand between a number and its name."""
+_OF_SOMEBODY: Final = frozenset("my our mein meine meiner unsere mon notre mi nuestro mio mia nostro meu nosso mijn mój moj".split())
+_NUMBER: Final = frozenset("number nummer nr numéro numero número numer".split())
+"""Whose number it is, is said of phones: "my number is ..."."""
+
+
+def _tagged() -> Iterator[tuple[str, str, str]]:
+    """Each tag with its words, and with those of scripts without spaces."""
+    yield PHONE, _WORDS_OF_PHONES, _UNSPACED_OF_PHONES
+    yield OTHER, _WORDS_OF_OTHERS, _UNSPACED_OF_OTHERS
+    for row in (*(row for rows in identities.OF_DIGITS.values() for row in rows), *identities.WITH_LETTERS):
+        unspaced = f"{row.unspaced}|" if row.unspaced else ""
+        yield row.name, f"{row.words}|{identities.ALL_WORDS}", unspaced + identities.ALL_UNSPACED
+
+
+_TAGGED: Final = [(tag, re.compile(words), re.compile(unspaced)) for tag, words, unspaced in _tagged()]
+_ALL: Final = re.compile("|".join(dict.fromkeys(words for _, words, _ in _tagged())))
+_UNSPACED: Final = re.compile(f"[{UNSPACED}]")
+_TOKEN: Final = re.compile(rf"[{UNSPACED}]+|[^\W\d_{UNSPACED}]+|[0-9]")
+_CLAUSE: Final = re.compile(r"[^,;:=|{}\[\]\"\n。、，；]*")
+
+_BEFORE: Final = 48
+_AFTER: Final = 28
+
+
+@lru_cache(8192)
+def _tags(token: str) -> frozenset[str]:
+    if _UNSPACED.match(token) is None:
+        if _ALL.fullmatch(token) is None:
+            return _NOTHING
+        return frozenset(tag for tag, words, _ in _TAGGED if words.fullmatch(token))
+    # Several words are one token: the last of them stands nearest to the number.
+    ends = {
+        tag: end
+        for tag, _, unspaced in _TAGGED
+        if (end := max((match.end() for match in unspaced.finditer(token)), default=0))
+    }
+    return frozenset(tag for tag, end in ends.items() if end == max(ends.values()))
+
+
+class Surroundings(NamedTuple):
+    """What a number may be by the words around it: `PHONE`, `OTHER`, or names of rows in `identities`."""
+
+    near: frozenset[str]
+    """By words before it, or after it in the same clause."""
+    named: frozenset[str]
+    """By the word that leads up to it: nothing but `_LINKS` and signs stand between."""
+
+    def is_of(self, name: str) -> bool:
+        """Whether a word says that the number is of that kind, and none says that it is of another."""
+        return name in self.named or (name in self.near and OTHER not in self.named)
+
+
+def surroundings(words: str, start: int, end: int) -> Surroundings:
+    """Of the number that stands at ``words[start:end]``."""
+    near: set[str] = set()
+    named = _NOTHING
+    leads_up = True
+    following = ""
+    for token in reversed(_TOKEN.findall(words[max(0, start - _BEFORE) : start].lower())):
+        if tags := _tags(token):
+            near |= tags
+            if leads_up:
+                named, leads_up = tags, False
+        elif leads_up and token in _OF_SOMEBODY and following in _NUMBER:
+            near.add(PHONE)
+            named, leads_up = frozenset({PHONE}), False
+        elif token not in _LINKS and not (len(token) <= 5 and _UNSPACED.match(token)):
+            leads_up = False
+        following = token
+    clause = _CLAUSE.match(words, end, min(len(words), end + _AFTER))
+    if clause is not None and clause.end() > end:
+        for token in _TOKEN.findall(clause.group().lower()):
+            near |= _tags(token)
+    return Surroundings(frozenset(near), named)
