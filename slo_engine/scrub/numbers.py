@@ -42,38 +42,50 @@ def numbers(reading: Reading) -> Iterator[Match]:
     forms = reading.forms
     for candidate in _LONG_NUMBER.finditer(forms):
         start, end = candidate.span()
-        if _BESIDE_LETTERS.search(forms[max(0, start - 2) : start]) or _BEFORE_LETTERS.match(forms, end - 1):
+        if _BEFORE_LETTERS.match(forms, end - 1) or (
+            8 <= end - start <= 10 and _BEHIND_LETTER.search(forms[max(0, start - 3) : start])
+        ):
             yield from _with_letters(reading, start, end)
         if end - start >= 7 and forms[start - 1 : start] not in _PARTS_OF_WORDS:
             yield from _of_digits(reading, start, end)
 
 
 def _of_digits(reading: Reading, start: int, end: int) -> Iterator[Match]:
-    said = reading.forms[start:end]
-    digits = _NO_DIGITS.sub("", said)
-    is_bare = len(digits) == len(said)
-    if len(digits) < 8 or (not is_bare and _HARMLESS.fullmatch(said) is not None):
+    forms = reading.forms
+    said = forms[start:end]
+    if said.isdigit():
+        digits, is_bare = said, True
+    elif _HARMLESS.fullmatch(said) is None:
+        digits, is_bare = _NO_DIGITS.sub("", said), False
+    else:
+        return
+    if len(digits) < 8:
         return
     around = surroundings(reading.words, start, end)
-    found = [*_named(reading.forms, start, end, around)]
-    yield from found
-    taken = [(each.start, each.end) for each in found]
+    taken: list[tuple[int, int]] = []
     # Only around what could be one is looked closely; a `+` or `(` stands before it, an extension after it.
-    left, right = max(0, start - 3), min(len(reading.forms), end + 24)
+    left, right = max(0, start - 3), min(len(forms), end + 24)
     if len(digits) >= 14:
-        for match in _CARD.finditer(reading.forms, left, right):
+        for match in _CARD.finditer(forms, left, right):
             digits_said = _NO_DIGITS.sub("", match.group())
             if _ISSUER.match(digits_said) and luhn(digits_said):
                 yield Match(match.start(), match.end(), "card")
             taken.append(match.span())  # a number of that form is no phone either
     if not is_bare:
-        for match in _SSN.finditer(reading.forms, left, right):
+        for match in _SSN.finditer(forms, left, right):
             yield Match(match.start(), match.end(), "ssn")
             taken.append(match.span())
-    found = [each for each in phones(reading, start, end, digits, around) if not meets(taken, each.start, each.end)]
-    yield from found
-    if not meets([*taken, *((each.start, each.end) for each in found)], start, end):
-        yield from _alone(reading.forms, start, end, digits)
+    if around.is_somebodys:
+        for each in _named(forms, start, end, around):
+            if not meets(taken, each.start, each.end):
+                yield each
+                taken.append((each.start, each.end))
+    for each in phones(reading, start, end, digits, around):
+        if not meets(taken, each.start, each.end):
+            yield each
+            taken.append((each.start, each.end))
+    if (not is_bare or len(digits) in _ALONE_IF_BARE) and not meets(taken, start, end):
+        yield from _alone(forms, start, end, digits)
 
 
 # Identity numbers of nothing but digits.
@@ -85,7 +97,7 @@ _MOST_PARTS: Final = 12
 
 def _named(forms: str, start: int, end: int, around: Surroundings) -> Iterator[Match]:
     """Those that a word names; other numbers may stand before and after, with a blank between."""
-    if not around.near:
+    if forms[start - 1 : start] == "+" or forms.startswith("00", start):
         return
     parts = [match.span() for match in _PART.finditer(forms, start, end)]
     if len(parts) > _MOST_PARTS:
@@ -106,6 +118,10 @@ def _named(forms: str, start: int, end: int, around: Surroundings) -> Iterator[M
 _PART: Final = re.compile(r"[0-9](?:[0-9./-]*[0-9])?")
 
 
+_ALONE_IF_BARE: Final = frozenset({13, 14, 15, 18})
+"""Digits of those that need neither a word nor separators."""
+
+
 def _alone(forms: str, start: int, end: int, digits: str) -> Iterator[Match]:
     """Those that are written as nothing else is."""
     spans = [(start, end, digits)]
@@ -120,8 +136,12 @@ def _alone(forms: str, start: int, end: int, digits: str) -> Iterator[Match]:
 
 # Identity numbers with letters.
 
-_BESIDE_LETTERS: Final = re.compile(r"[A-Za-z][- ]?\Z")
-_BEFORE_LETTERS: Final = re.compile(r"[A-Za-z]|[0-9](?:[-/. ]?[A-Za-z](?![A-Za-z]{2})|\))")
+_BEHIND_LETTER: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z][- ]?\Z")
+_BEFORE_LETTERS: Final = re.compile(
+    # A check letter, Hong Kong's check digit in brackets, Corsica, the middle of a German and of a Mexican number.
+    r"[0-9](?:-?[A-Za-z]{1,2}(?![0-9A-Za-z])| [A-Z](?![0-9A-Za-z])|\)|[ABab] ?[0-9]{3} ?[0-9]{3}"
+    r"| ?[A-Za-z] ?[0-9]{3}(?![0-9A-Za-z])|[HMXhmx][A-Za-z]{5})|[A-Za-z]"
+)
 _PREFIX: Final = re.compile(r"(?<!\w)(?:[A-Za-z]{3} ?[A-Za-z]{3} ?|[A-Za-z]{4}|[A-Za-z]{1,2}[- ]?)\Z")
 _LETTERS_GATE: Final = re.compile(
     rf"(?<![\w.])(?:{'|'.join(row.form.pattern for row in identities.WITH_LETTERS)})(?!\w)", re.ASCII | re.IGNORECASE

@@ -72,7 +72,7 @@ def phones(reading: Reading, start: int, end: int, digits: str, around: Surround
             if is_long_enough and _is_phone(said, digits_said) and not _is_amount(reading.words, *match.span()):
                 yield Match(match.start(), match.end(), "phone")
     if not found and OTHER not in around.named:
-        is_one = is_named or (is_bare and _is_mobile(forms, start, end, digits)) or PHONE in around.near
+        is_one = is_named or (is_bare and _is_mobile(forms, start, end, digits)) or PHONE in around.clause
         if is_one and _is_phone(forms[start:end], len(digits)) and not _is_amount(reading.words, start, end):
             yield Match(start, end, "phone")
 
@@ -84,12 +84,15 @@ def _is_written_abroad(forms: str, start: int, end: int, digits: str) -> bool:
 
 
 def _is_mobile(forms: str, start: int, end: int, digits: str) -> bool:
-    if forms[start - 1 : start] in {".", "-", ",", "/", "#", "="} or forms[end : end + 1] in {"-", "_", "/"}:
+    if forms[start - 1 : start] in {".", "-", ",", "/", "#", "="} or _GOES_ON.match(forms, end):
         return False
     if digits[0] == "0":
         return _MOBILE.fullmatch(digits) is not None
     is_chinese = _CHINESE_MOBILE.fullmatch(digits) is not None
     return is_chinese and "§" in forms[max(0, start - 16) : end + 16]
+
+
+_GOES_ON: Final = re.compile(r"[\w/-]|:\d")
 
 
 def _is_phone(said: str, digits: int) -> bool:

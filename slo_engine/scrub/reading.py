@@ -20,7 +20,8 @@ class Reading(NamedTuple):
     words: str
     """With all its letters."""
     forms: str
-    """Without letters of scripts that set no spaces: a sign that is in no number and in no word stands for each."""
+    """Without letters of scripts that set no spaces: a sign that is in no number and in no word stands for each. The
+    same object as the words if there are none."""
 
 
 def read(text: str) -> Reading:
@@ -30,7 +31,8 @@ def read(text: str) -> Reading:
     if plain.isascii() or _BEYOND.search(plain) is None:
         return Reading(plain, plain, plain)
     words = _DASH.sub("-", _WIDE.sub(_narrow, plain))
-    return Reading(plain, words, _UNSPACED.sub(_marks, words))
+    forms, marked = _UNSPACED.subn(_marks, words)
+    return Reading(plain, words, forms if marked else words)
 
 
 _ESCAPED: Final = re.compile(r"(?<!\\)\\+(?:u[0-9a-fA-F]{4}|[nrtbf])")  # from the first of them, or it is quadratic

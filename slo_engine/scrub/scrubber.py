@@ -59,7 +59,7 @@ class Scrubber:
         reading = read(text)
         forms = [finding for finder in _BY_FORM for finding in finder(reading)]
         own = [each for finder in self._own for each in finder(reading.plain) if each.end > each.start]
-        return [*own, *_outside_of_ids(reading.forms, forms), *keys(reading.words), *named_secrets(reading.words)]
+        return [*own, *_outside_of_ids(reading.forms, forms), *keys(reading.words), *named_secrets(reading)]
 
     def scrub(self, text: str) -> str:
         """The text with ``[EMAIL]``, ``[SECRET]``, ... instead of what was found."""

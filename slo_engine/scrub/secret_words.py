@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from slo_engine.scrub.found import Match, positions
-from slo_engine.scrub.reading import UNSPACED
+from slo_engine.scrub.reading import UNSPACED, Reading
 
 _BEARER: Final = re.compile(
     # With a digit, or with the beginning of a key: "basic authentication" is neither.
@@ -97,8 +97,9 @@ _MARK_INSIDE: Final = re.compile(r"\d|[a-z][A-Z]|[^\w\s.'’/-]")
 """What the words of a sentence do not have."""
 
 
-def named_secrets(text: str) -> Iterator[Match]:
+def named_secrets(reading: Reading) -> Iterator[Match]:
     """What the words before it say is one."""
+    text = reading.words
     lowered = text.lower()
     if len(lowered) != len(text):  # some letters grow: then positions in it say nothing
         lowered = text
@@ -121,6 +122,7 @@ def named_secrets(text: str) -> Iterator[Match]:
     if not text.isascii():
         for gate in _GATE_BEYOND_ASCII.finditer(lowered):
             yield from _assigned(_ASSIGNED.match(text, gate.start()))
+    if reading.forms is not reading.words:
         for match in _UNSPACED_NAMED.finditer(text):
             if match["unit"] is None:
                 yield from _assigned(match)

@@ -59,8 +59,11 @@ def _tagged() -> Iterator[tuple[str, str, str]]:
 _TAGGED: Final = [(tag, re.compile(words), re.compile(unspaced)) for tag, words, unspaced in _tagged()]
 _ALL: Final = re.compile("|".join(dict.fromkeys(words for _, words, _ in _tagged())))
 _UNSPACED: Final = re.compile(f"[{UNSPACED}]")
-_TOKEN: Final = re.compile(rf"[{UNSPACED}]+|[^\W\d_{UNSPACED}]+|[0-9]")
-_CLAUSE: Final = re.compile(r"[^,;:=|{}\[\]\"\n。、，；]*")
+_TOKEN: Final = re.compile(rf"[{UNSPACED}]+|[^\W\d_{UNSPACED}]+|[0-9;{{}}|\"\n]")
+_ASCII_TOKEN: Final = re.compile(r"[a-z]+|[0-9;{}|\"\n]")
+_CLAUSE: Final = re.compile(r"(?:[^,;:=|{}\[\]\"\n。、，；.!?]|[.!?](?!\s))*")
+_ENDS_CLAUSE: Final = frozenset('0123456789;{}|"\n')
+_ENDS_NAME: Final = frozenset("0123456789;{}|")
 
 _BEFORE: Final = 48
 _AFTER: Final = 28
@@ -81,11 +84,18 @@ def _tags(token: str) -> frozenset[str]:
     return frozenset(tag for tag, end in ends.items() if end == max(ends.values()))
 
 
+def _tokens(words: str) -> list[str]:
+    lowered = words.lower()
+    return (_ASCII_TOKEN if lowered.isascii() else _TOKEN).findall(lowered)
+
+
 class Surroundings(NamedTuple):
     """What a number may be by the words around it: `PHONE`, `OTHER`, or names of rows in `identities`."""
 
     near: frozenset[str]
     """By words before it, or after it in the same clause."""
+    clause: frozenset[str]
+    """By words of the same clause."""
     named: frozenset[str]
     """By the word that leads up to it: nothing but `_LINKS` and signs stand between."""
 
@@ -93,26 +103,43 @@ class Surroundings(NamedTuple):
         """Whether a word says that the number is of that kind, and none says that it is of another."""
         return name in self.named or (name in self.near and OTHER not in self.named)
 
+    @property
+    def is_somebodys(self) -> bool:
+        """Whether it may be the number of a person."""
+        return not self.near <= _NO_IDENTITY
+
+
+_NO_IDENTITY: Final = frozenset({PHONE, OTHER})
+_UNKNOWN: Final = Surroundings(_NOTHING, _NOTHING, _NOTHING)
+
 
 def surroundings(words: str, start: int, end: int) -> Surroundings:
     """Of the number that stands at ``words[start:end]``."""
+    before = _tokens(words[max(0, start - _BEFORE) : start])
+    clause_after = _CLAUSE.match(words, end, min(len(words), end + _AFTER))
+    after = _tokens(clause_after.group()) if clause_after is not None and clause_after.end() > end + 2 else []
+    if not any(map(_tags, before)) and not any(map(_tags, after)) and _NUMBER.isdisjoint(before):
+        return _UNKNOWN
     near: set[str] = set()
+    clause = {tag for token in after for tag in _tags(token)}
+    near |= clause
     named = _NOTHING
-    leads_up = True
+    leads_up = is_in_clause = True
     following = ""
-    for token in reversed(_TOKEN.findall(words[max(0, start - _BEFORE) : start].lower())):
-        if tags := _tags(token):
-            near |= tags
-            if leads_up:
-                named, leads_up = tags, False
-        elif leads_up and token in _OF_SOMEBODY and following in _NUMBER:
-            near.add(PHONE)
-            named, leads_up = frozenset({PHONE}), False
-        elif token not in _LINKS and not (len(token) <= 5 and _UNSPACED.match(token)):
+    for token in reversed(before):
+        if token in _ENDS_CLAUSE:
+            is_in_clause = False
+            leads_up = leads_up and token not in _ENDS_NAME
+            continue
+        tags = _tags(token)
+        if not tags and leads_up and token in _OF_SOMEBODY and following in _NUMBER:
+            tags = frozenset({PHONE})
+        near |= tags
+        if is_in_clause:
+            clause |= tags
+        if leads_up and tags:
+            named = tags
+        if tags or (token not in _LINKS and not (len(token) <= 5 and _UNSPACED.match(token))):
             leads_up = False
         following = token
-    clause = _CLAUSE.match(words, end, min(len(words), end + _AFTER))
-    if clause is not None and clause.end() > end:
-        for token in _TOKEN.findall(clause.group().lower()):
-            near |= _tags(token)
-    return Surroundings(frozenset(near), named)
+    return Surroundings(frozenset(near), frozenset(clause), named)
