@@ -57,9 +57,9 @@ _URL_PASSWORD: Final = re.compile(r"://[^\s/:@\"'<>]{0,64}:([^\s/@\"'<>]{1,256})
 
 def keys(text: str) -> Iterator[Match]:
     """Keys of providers, private keys, passwords in URLs."""
-    for key_start in _KEY_STARTS:
+    for key_start in [each for each in _KEY_STARTS if each in text]:
         end = 0
-        for at in positions(text, key_start) if key_start in text else ():
+        for at in positions(text, key_start):
             match = _KEYS.match(text, at) if at >= end else None  # which looks before it: `task-...` is none
             if match is not None:
                 end = match.end()

@@ -14,21 +14,29 @@ from slo_engine.scrub.check_digits import luhn, mod_97
 from slo_engine.scrub.found import Match
 from slo_engine.scrub.phones import meets, phones
 from slo_engine.scrub.reading import Reading
-from slo_engine.scrub.surroundings import Surroundings, surroundings
+from slo_engine.scrub.surroundings import UNKNOWN, Surroundings, surroundings
 
 IDENTITY: Final = "identity"
 
 # Patterns begin with a digit of their own, which `re` runs through fast; what stands before it is asked afterwards.
 _LONG_NUMBER: Final = re.compile(
-    r"[0-9](?:[0-9 ()./\u00a0\u2011-]{4,}[0-9]|[0-9][A-EHLMPRSTa-ehlmprst][0-9]{2} ?[A-Za-z][0-9]{3}[A-Za-z])"
+    r"[0-9](?:([0-9 ()./\u00a0\u2011-]{4,}[0-9])("
+    # What may follow where letters belong to a number: a check letter, Hong Kong's check digit in brackets, Corsica,
+    # the middle of a German and of a Mexican number.
+    r"-?[A-Za-z]{1,2}(?![0-9A-Za-z])| [A-Z](?![0-9A-Za-z])|\)|[ABab] ?[0-9]{3} ?[0-9]{3}"
+    r"| ?[A-Za-z] ?[0-9]{3}(?![0-9A-Za-z])|[HMXhmx][A-Za-z]{5})?"
+    # The middle of an Italian codice fiscale, which has no two groups of digits together.
+    r"|[0-9][A-EHLMPRSTa-ehlmprst][0-9]{2} ?[A-Za-z][0-9]{3}[A-Za-z])"
 )
-"""Or the middle of an Italian codice fiscale, which has no two groups of digits together."""
 _NO_DIGITS: Final = re.compile(r"[^0-9]+")
 _PARTS_OF_WORDS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 _HARMLESS: Final = re.compile(
     r"\d+\.\d+|(?:\d{4}([./-])\d{1,2}\1\d{1,2}|\d{1,2}([./-])\d{1,2}\2\d{2,4})(?:[ -]\d{1,2})?"
 )
 """Decimals, and dates with or without the hour."""
+
+_LONGEST_PHONE: Final = 15
+"""Digits, by ITU-T E.164."""
 
 _CARD: Final = re.compile(
     r"(?<![\w.+-])(?:\d{4}[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}(?:[ -]?\d{3})?|3\d{3}[ -]?\d{6}[ -]?\d{4,5})(?![\w-])(?!\.\d)"
@@ -41,27 +49,28 @@ def numbers(reading: Reading) -> Iterator[Match]:
     """All but accounts."""
     forms = reading.forms
     for candidate in _LONG_NUMBER.finditer(forms):
-        start, end = candidate.span()
-        if _BEFORE_LETTERS.match(forms, end - 1) or (
-            8 <= end - start <= 10 and _BEHIND_LETTER.search(forms[max(0, start - 3) : start])
-        ):
-            yield from _with_letters(reading, start, end)
-        if end - start >= 7 and forms[start - 1 : start] not in _PARTS_OF_WORDS:
-            yield from _of_digits(reading, start, end)
+        start, end = candidate.start(), candidate.end(1)
+        is_in_word = forms[start - 1 : start] in _PARTS_OF_WORDS
+        if end == -1 or candidate.start(2) != -1 or (is_in_word and _BEHIND_LETTER.search(forms, max(0, start - 2), start)):
+            yield from _with_letters(reading, start, candidate.end())
+        if end - start >= 8 and not is_in_word:
+            said = candidate.group()[: end - start]
+            is_bare = said.isdigit()
+            if is_bare or _HARMLESS.fullmatch(said) is None:
+                yield from _of_digits(reading, start, end, said if is_bare else _NO_DIGITS.sub("", said))
 
 
-def _of_digits(reading: Reading, start: int, end: int) -> Iterator[Match]:
-    forms = reading.forms
-    said = forms[start:end]
-    if said.isdigit():
-        digits, is_bare = said, True
-    elif _HARMLESS.fullmatch(said) is None:
-        digits, is_bare = _NO_DIGITS.sub("", said), False
-    else:
-        return
+def _of_digits(reading: Reading, start: int, end: int, digits: str) -> Iterator[Match]:
     if len(digits) < 8:
         return
-    around = surroundings(reading.words, start, end)
+    forms = reading.forms
+    is_bare = len(digits) == end - start
+    may_be_named = len(digits) <= _LONGEST_PHONE or len(digits) in identities.OF_DIGITS
+    around = surroundings(reading.words, start, end) if may_be_named else UNKNOWN
+    if around is UNKNOWN and is_bare and len(digits) < 14 and forms is reading.words:
+        # Most numbers are none of a person, and look like none.
+        if digits[0] != "0" and forms[start - 1 : start] != "+" and not digits.startswith("756"):
+            return
     taken: list[tuple[int, int]] = []
     # Only around what could be one is looked closely; a `+` or `(` stands before it, an extension after it.
     left, right = max(0, start - 3), min(len(forms), end + 24)
@@ -80,11 +89,9 @@ def _of_digits(reading: Reading, start: int, end: int) -> Iterator[Match]:
             if not meets(taken, each.start, each.end):
                 yield each
                 taken.append((each.start, each.end))
-    for each in phones(reading, start, end, digits, around):
-        if not meets(taken, each.start, each.end):
-            yield each
-            taken.append((each.start, each.end))
-    if (not is_bare or len(digits) in _ALONE_IF_BARE) and not meets(taken, start, end):
+    found = [each for each in phones(reading, start, end, digits, around) if not meets(taken, each.start, each.end)]
+    yield from found
+    if not found and (not is_bare or len(digits) in _ALONE_IF_BARE) and not meets(taken, start, end):
         yield from _alone(forms, start, end, digits)
 
 
@@ -136,12 +143,7 @@ def _alone(forms: str, start: int, end: int, digits: str) -> Iterator[Match]:
 
 # Identity numbers with letters.
 
-_BEHIND_LETTER: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z][- ]?\Z")
-_BEFORE_LETTERS: Final = re.compile(
-    # A check letter, Hong Kong's check digit in brackets, Corsica, the middle of a German and of a Mexican number.
-    r"[0-9](?:-?[A-Za-z]{1,2}(?![0-9A-Za-z])| [A-Z](?![0-9A-Za-z])|\)|[ABab] ?[0-9]{3} ?[0-9]{3}"
-    r"| ?[A-Za-z] ?[0-9]{3}(?![0-9A-Za-z])|[HMXhmx][A-Za-z]{5})|[A-Za-z]"
-)
+_BEHIND_LETTER: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]\Z")
 _PREFIX: Final = re.compile(r"(?<!\w)(?:[A-Za-z]{3} ?[A-Za-z]{3} ?|[A-Za-z]{4}|[A-Za-z]{1,2}[- ]?)\Z")
 _LETTERS_GATE: Final = re.compile(
     rf"(?<![\w.])(?:{'|'.join(row.form.pattern for row in identities.WITH_LETTERS)})(?!\w)", re.ASCII | re.IGNORECASE

@@ -116,8 +116,8 @@ def named_secrets(reading: Reading) -> Iterator[Match]:
         match = _COOKIE.match(text, at)
         if match is not None:
             yield Match(match.start(1), match.end(1), "secret")
-    for word in _GATES:
-        for at in positions(lowered, word) if word in lowered else ():
+    for word in [each for each in _GATES if each in lowered]:
+        for at in positions(lowered, word):
             yield from _assigned(_ASSIGNED.match(text, at))
     if not text.isascii():
         for gate in _GATE_BEYOND_ASCII.finditer(lowered):

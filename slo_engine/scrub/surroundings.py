@@ -59,11 +59,13 @@ def _tagged() -> Iterator[tuple[str, str, str]]:
 _TAGGED: Final = [(tag, re.compile(words), re.compile(unspaced)) for tag, words, unspaced in _tagged()]
 _ALL: Final = re.compile("|".join(dict.fromkeys(words for _, words, _ in _tagged())))
 _UNSPACED: Final = re.compile(f"[{UNSPACED}]")
-_TOKEN: Final = re.compile(rf"[{UNSPACED}]+|[^\W\d_{UNSPACED}]+|[0-9;{{}}|\"\n]")
-_ASCII_TOKEN: Final = re.compile(r"[a-z]+|[0-9;{}|\"\n]")
+_TOKEN: Final = re.compile(rf"[{UNSPACED}]+|[^\W\d_{UNSPACED}]+")
+_PLAIN: Final = {code: chr(code).lower() if chr(code).isalpha() else " " for code in range(128)}
+"""What stands for each sign of ASCII where only its words count."""
 _CLAUSE: Final = re.compile(r"(?:[^,;:=|{}\[\]\"\n。、，；.!?]|[.!?](?!\s))*")
-_ENDS_CLAUSE: Final = frozenset('0123456789;{}|"\n')
-_ENDS_NAME: Final = frozenset("0123456789;{}|")
+_ENDS_CLAUSE: Final = frozenset(',;:=|{}[]"\n')
+_UP_TO_CLAUSE: Final = re.compile(r".*[0-9;{}|\"\n]", re.DOTALL)
+_UP_TO_NAME: Final = re.compile(r".*[0-9;{}|]", re.DOTALL)
 
 _BEFORE: Final = 48
 _AFTER: Final = 28
@@ -85,8 +87,7 @@ def _tags(token: str) -> frozenset[str]:
 
 
 def _tokens(words: str) -> list[str]:
-    lowered = words.lower()
-    return (_ASCII_TOKEN if lowered.isascii() else _TOKEN).findall(lowered)
+    return words.translate(_PLAIN).split() if words.isascii() else _TOKEN.findall(words.lower())
 
 
 class Surroundings(NamedTuple):
@@ -110,36 +111,37 @@ class Surroundings(NamedTuple):
 
 
 _NO_IDENTITY: Final = frozenset({PHONE, OTHER})
-_UNKNOWN: Final = Surroundings(_NOTHING, _NOTHING, _NOTHING)
+UNKNOWN: Final = Surroundings(_NOTHING, _NOTHING, _NOTHING)
 
 
 def surroundings(words: str, start: int, end: int) -> Surroundings:
     """Of the number that stands at ``words[start:end]``."""
-    before = _tokens(words[max(0, start - _BEFORE) : start])
-    clause_after = _CLAUSE.match(words, end, min(len(words), end + _AFTER))
-    after = _tokens(clause_after.group()) if clause_after is not None and clause_after.end() > end + 2 else []
-    if not any(map(_tags, before)) and not any(map(_tags, after)) and _NUMBER.isdisjoint(before):
-        return _UNKNOWN
-    near: set[str] = set()
-    clause = {tag for token in after for tag in _tags(token)}
-    near |= clause
-    named = _NOTHING
-    leads_up = is_in_clause = True
+    before = words[max(0, start - _BEFORE) : start]
+    all_before = _tokens(before)
+    after: list[str] = []
+    if words[end : end + 1] not in _ENDS_CLAUSE:
+        clause_after = _CLAUSE.match(words, end, min(len(words), end + _AFTER))
+        after = _tokens(clause_after.group()) if clause_after is not None else []
+    if not any(map(_tags, all_before)) and not any(map(_tags, after)) and _NUMBER.isdisjoint(all_before):
+        return UNKNOWN
+    cut = _UP_TO_NAME.match(before)
+    named = _leading_up(_tokens(before[cut.end() :] if cut is not None else before))
+    cut = _UP_TO_CLAUSE.match(before)
+    in_clause = _tokens(before[cut.end() :] if cut is not None else before) + after
+    return Surroundings(
+        named.union(*map(_tags, all_before), *map(_tags, after)), named.union(*map(_tags, in_clause)), named
+    )
+
+
+def _leading_up(tokens: list[str]) -> frozenset[str]:
+    """What the last word says that has something to say, if nothing but links follow it."""
     following = ""
-    for token in reversed(before):
-        if token in _ENDS_CLAUSE:
-            is_in_clause = False
-            leads_up = leads_up and token not in _ENDS_NAME
-            continue
-        tags = _tags(token)
-        if not tags and leads_up and token in _OF_SOMEBODY and following in _NUMBER:
-            tags = frozenset({PHONE})
-        near |= tags
-        if is_in_clause:
-            clause |= tags
-        if leads_up and tags:
-            named = tags
-        if tags or (token not in _LINKS and not (len(token) <= 5 and _UNSPACED.match(token))):
-            leads_up = False
+    for token in reversed(tokens):
+        if tags := _tags(token):
+            return tags
+        if token in _OF_SOMEBODY and following in _NUMBER:
+            return frozenset({PHONE})
+        if token not in _LINKS and not (len(token) <= 5 and _UNSPACED.match(token)):
+            break
         following = token
-    return Surroundings(frozenset(near), frozenset(clause), named)
+    return _NOTHING
