@@ -14,7 +14,7 @@ from slo_engine.scrub.check_digits import luhn, mod_97
 from slo_engine.scrub.found import Match
 from slo_engine.scrub.phones import meets, phones
 from slo_engine.scrub.reading import Reading
-from slo_engine.scrub.surroundings import UNKNOWN, Surroundings, surroundings
+from slo_engine.scrub.surroundings import Surroundings
 
 IDENTITY: Final = "identity"
 
@@ -34,9 +34,6 @@ _HARMLESS: Final = re.compile(
     r"\d+\.\d+|(?:\d{4}([./-])\d{1,2}\1\d{1,2}|\d{1,2}([./-])\d{1,2}\2\d{2,4})(?:[ -]\d{1,2})?"
 )
 """Decimals, and dates with or without the hour."""
-
-_LONGEST_PHONE: Final = 15
-"""Digits, by ITU-T E.164."""
 
 _CARD: Final = re.compile(
     r"(?<![\w.+-])(?:\d{4}[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}(?:[ -]?\d{3})?|3\d{3}[ -]?\d{6}[ -]?\d{4,5})(?![\w-])(?!\.\d)"
@@ -65,9 +62,8 @@ def _of_digits(reading: Reading, start: int, end: int, digits: str) -> Iterator[
         return
     forms = reading.forms
     is_bare = len(digits) == end - start
-    may_be_named = len(digits) <= _LONGEST_PHONE or len(digits) in identities.OF_DIGITS
-    around = surroundings(reading.words, start, end) if may_be_named else UNKNOWN
-    if around is UNKNOWN and is_bare and len(digits) < 14 and forms is reading.words:
+    around = Surroundings(reading.words, start, end)
+    if is_bare and len(digits) < 14 and forms is reading.words and not around.may_be_somebodys():
         # Most numbers are none of a person, and look like none.
         if digits[0] != "0" and forms[start - 1 : start] != "+" and not digits.startswith("756"):
             return
@@ -80,11 +76,13 @@ def _of_digits(reading: Reading, start: int, end: int, digits: str) -> Iterator[
             if _ISSUER.match(digits_said) and luhn(digits_said):
                 yield Match(match.start(), match.end(), "card")
             taken.append(match.span())  # a number of that form is no phone either
-    if not is_bare:
+        if is_bare and len(digits) > 18 or any(begin <= start and end <= stop for begin, stop in taken):
+            return
+    if not is_bare and len(digits) >= 9:
         for match in _SSN.finditer(forms, left, right):
             yield Match(match.start(), match.end(), "ssn")
             taken.append(match.span())
-    if around.is_somebodys:
+    if len(digits) >= 9 and around.may_be_identity():
         for each in _named(forms, start, end, around):
             if not meets(taken, each.start, each.end):
                 yield each
@@ -135,10 +133,21 @@ def _alone(forms: str, start: int, end: int, digits: str) -> Iterator[Match]:
     if len(digits) > 11 and " " in forms[start:end]:
         spans += [(*match.span(), _NO_DIGITS.sub("", match.group())) for match in _PART.finditer(forms, start, end)]
     for left, right, each in spans:
-        for row in identities.OF_DIGITS.get(len(each), ()):
+        gate = _ALONE.get(len(each))
+        if gate is None or gate.fullmatch(forms, left, right) is None or _ENDS.match(forms, right) is None:
+            continue
+        for row in identities.OF_DIGITS[len(each)]:
             is_written_so = row.alone is not None and row.alone.fullmatch(forms, left, right) is not None
-            if is_written_so and row.form.fullmatch(each) and row.check(each) and _ENDS.match(forms, right):
+            if is_written_so and row.form.fullmatch(each) and row.check(each):
                 yield Match(left, right, IDENTITY)
+                break
+
+
+_ALONE: Final = {
+    length: re.compile("|".join(row.alone.pattern for row in rows if row.alone is not None))
+    for length, rows in identities.OF_DIGITS.items()
+    if any(row.alone is not None for row in rows)
+}
 
 
 # Identity numbers with letters.
@@ -168,7 +177,7 @@ def _with_letters(reading: Reading, start: int, end: int) -> Iterator[Match]:
             if not row.check(_SEPARATORS.sub("", said.upper())):
                 continue
             is_alone = said.isupper() and row.alone is not None and row.alone.fullmatch(said) is not None
-            if is_alone or surroundings(reading.words, *match.span()).is_of(row.name):
+            if is_alone or Surroundings(reading.words, *match.span()).is_of(row.name):
                 yield Match(match.start(), match.end(), IDENTITY)
                 return
 

@@ -17,7 +17,7 @@ from slo_engine.scrub.surroundings import OTHER, PHONE, Surroundings
 _SEP: Final = r"[ .\u00a0\u2011-]"
 _EXTENSION: Final = r"(?:[ ,]{0,2}(?:x|ext\.?|extension|Durchwahl|-)[ .:]{0,2}\d{1,6}(?!\d))?"
 _PHONE: Final = re.compile(
-    r"(?<![\w.+-])(?:"
+    r"(?=[0-9(+])(?<![\w.+-])(?:"
     # International: +CC or 00CC, 8 to 15 digits in all (checked below).
     r"(?:\+|\(\+|00)[1-9](?:[ ./\u00a0\u2011()-]{0,3}\d){6,14}"
     # North America: (415) 555-2671, 415-555-2671, 1-800-555-2671.
@@ -55,12 +55,11 @@ def phones(reading: Reading, start: int, end: int, digits: str, around: Surround
     """In and around the number with these digits at ``start`` to ``end``."""
     forms = reading.forms
     is_bare = len(digits) == end - start
-    is_named = PHONE in around.named
-    if is_bare and not is_named and not _is_written_abroad(forms, start, end, digits):
+    if is_bare and not _is_written_abroad(forms, start, end, digits) and PHONE not in around.named:
         return
     found = False
     left, right = max(0, start - 3), min(len(forms), end + 24)
-    for pattern in (_PHONE, _PHONE_AT_PLUS):
+    for pattern in (_PHONE, _PHONE_AT_PLUS) if "+" in forms[left:start] else (_PHONE,):
         for match in pattern.finditer(forms, left, right):
             said = match.group()
             digits_said = _digits(said)
@@ -71,9 +70,9 @@ def phones(reading: Reading, start: int, end: int, digits: str, around: Surround
             is_long_enough = digits_said >= 9 or said[0] in "+("
             if is_long_enough and _is_phone(said, digits_said) and not _is_amount(reading.words, *match.span()):
                 yield Match(match.start(), match.end(), "phone")
-    if not found and OTHER not in around.named:
-        is_one = is_named or (is_bare and _is_mobile(forms, start, end, digits)) or PHONE in around.clause
-        if is_one and _is_phone(forms[start:end], len(digits)) and not _is_amount(reading.words, start, end):
+    if not found and _is_phone(forms[start:end], len(digits)):
+        is_one = around.is_of_phone() or (is_bare and OTHER not in around.named and _is_mobile(forms, start, end, digits))
+        if is_one and not _is_amount(reading.words, start, end):
             yield Match(start, end, "phone")
 
 

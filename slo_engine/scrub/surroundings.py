@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from slo_engine.scrub import identities
 from slo_engine.scrub.reading import UNSPACED
@@ -90,47 +90,67 @@ def _tokens(words: str) -> list[str]:
     return words.translate(_PLAIN).split() if words.isascii() else _TOKEN.findall(words.lower())
 
 
-class Surroundings(NamedTuple):
-    """What a number may be by the words around it: `PHONE`, `OTHER`, or names of rows in `identities`."""
+class Surroundings:
+    """What the number at ``words[start:end]`` may be by the words around it: tags are `PHONE`, `OTHER`, and the names of
+    rows in `identities`. They are looked for when somebody asks: most numbers show without them what they are."""
 
-    near: frozenset[str]
-    """By words before it, or after it in the same clause."""
-    clause: frozenset[str]
-    """By words of the same clause."""
-    named: frozenset[str]
-    """By the word that leads up to it: nothing but `_LINKS` and signs stand between."""
+    def __init__(self, words: str, start: int, end: int) -> None:
+        self._place = (words, start, end)
+        self._before = self._after = ""
+        self._near: frozenset[str] | None = None
+        self._named: frozenset[str] | None = None
+        self._is_a_number = False
+
+    @property
+    def near(self) -> frozenset[str]:
+        """By words before it, or after it in the same clause."""
+        if self._near is None:
+            words, start, end = self._place
+            self._before = words[max(0, start - _BEFORE) : start]
+            tokens = _tokens(self._before)
+            self._is_a_number = not _NUMBER.isdisjoint(tokens)
+            if words[end : end + 1] not in _ENDS_CLAUSE:
+                clause = _CLAUSE.match(words, end, min(len(words), end + _AFTER))
+                self._after = clause.group() if clause is not None else ""
+                tokens += _tokens(self._after)
+            self._near = _NOTHING.union(*map(_tags, tokens))
+        return self._near
+
+    @property
+    def named(self) -> frozenset[str]:
+        """By the word that leads up to it: nothing but `_LINKS` and signs stand between."""
+        if self._named is None:
+            self._named = _NOTHING
+            if self.near or self._is_a_number:
+                cut = _UP_TO_NAME.match(self._before)
+                self._named = _leading_up(_tokens(self._before[cut.end() :] if cut is not None else self._before))
+        return self._named
 
     def is_of(self, name: str) -> bool:
         """Whether a word says that the number is of that kind, and none says that it is of another."""
         return name in self.named or (name in self.near and OTHER not in self.named)
 
-    @property
-    def is_somebodys(self) -> bool:
-        """Whether it may be the number of a person."""
+    def is_of_phone(self) -> bool:
+        """Whether a word of the same clause says so."""
+        if PHONE in self.named:
+            return True
+        if PHONE not in self.near or OTHER in self.named:
+            return False
+        cut = _UP_TO_CLAUSE.match(self._before)
+        clause = _tokens(self._before[cut.end() :] if cut is not None else self._before) + _tokens(self._after)
+        return any(PHONE in _tags(token) for token in clause)
+
+    def may_be_somebodys(self) -> bool:
+        """Whether a word names a number of a person, be it far away."""
+        return not self.near <= _OF_THINGS or PHONE in self.named
+
+    def may_be_identity(self) -> bool:
+        """Whether a word names a number that a state has given out."""
         return not self.near <= _NO_IDENTITY
 
 
+_OF_THINGS: Final = frozenset({OTHER})
 _NO_IDENTITY: Final = frozenset({PHONE, OTHER})
-UNKNOWN: Final = Surroundings(_NOTHING, _NOTHING, _NOTHING)
-
-
-def surroundings(words: str, start: int, end: int) -> Surroundings:
-    """Of the number that stands at ``words[start:end]``."""
-    before = words[max(0, start - _BEFORE) : start]
-    all_before = _tokens(before)
-    after: list[str] = []
-    if words[end : end + 1] not in _ENDS_CLAUSE:
-        clause_after = _CLAUSE.match(words, end, min(len(words), end + _AFTER))
-        after = _tokens(clause_after.group()) if clause_after is not None else []
-    if not any(map(_tags, all_before)) and not any(map(_tags, after)) and _NUMBER.isdisjoint(all_before):
-        return UNKNOWN
-    cut = _UP_TO_NAME.match(before)
-    named = _leading_up(_tokens(before[cut.end() :] if cut is not None else before))
-    cut = _UP_TO_CLAUSE.match(before)
-    in_clause = _tokens(before[cut.end() :] if cut is not None else before) + after
-    return Surroundings(
-        named.union(*map(_tags, all_before), *map(_tags, after)), named.union(*map(_tags, in_clause)), named
-    )
 
 
 def _leading_up(tokens: list[str]) -> frozenset[str]:
