@@ -12,7 +12,7 @@ from typing import Final
 from slo_engine.scrub import identities
 from slo_engine.scrub.check_digits import luhn, mod_97
 from slo_engine.scrub.found import Match
-from slo_engine.scrub.phones import meets, phones
+from slo_engine.scrub.phones import begins, matches_at, meets, phones
 from slo_engine.scrub.reading import Reading
 from slo_engine.scrub.surroundings import Surroundings
 
@@ -20,11 +20,13 @@ IDENTITY: Final = "identity"
 
 # Patterns begin with a digit of their own, which `re` runs through fast; what stands before it is asked afterwards.
 _LONG_NUMBER: Final = re.compile(
-    r"[0-9](?:([0-9 ()./\u00a0\u2011-]{4,}[0-9])("
+    r"[0-9](?:([0-9 ()./\u00a0\u2011-]{5,}[0-9])("
     # What may follow where letters belong to a number: a check letter, Hong Kong's check digit in brackets, Corsica,
-    # the middle of a German and of a Mexican number.
+    # the middle of a German number.
     r"-?[A-Za-z]{1,2}(?![0-9A-Za-z])| [A-Z](?![0-9A-Za-z])|\)|[ABab] ?[0-9]{3} ?[0-9]{3}"
-    r"| ?[A-Za-z] ?[0-9]{3}(?![0-9A-Za-z])|[HMXhmx][A-Za-z]{5})?"
+    r"| ?[A-Za-z] ?[0-9]{3}(?![0-9A-Za-z]))?"
+    # Fewer digits before letters: of Britain and Mexico, of Corsica and Finland.
+    r"|[0-9]{5}(?:[A-Da-d](?![0-9A-Za-z])|[HMXhmx][A-Za-z]{5}|[A-FU-Ya-fu-y][0-9]{3})"
     # The middle of an Italian codice fiscale, which has no two groups of digits together.
     r"|[0-9][A-EHLMPRSTa-ehlmprst][0-9]{2} ?[A-Za-z][0-9]{3}[A-Za-z])"
 )
@@ -46,7 +48,8 @@ def numbers(reading: Reading) -> Iterator[Match]:
     """All but accounts."""
     forms = reading.forms
     for candidate in _LONG_NUMBER.finditer(forms):
-        start, end = candidate.start(), candidate.end(1)
+        start = candidate.start()
+        end = candidate.end(1)
         is_in_word = forms[start - 1 : start] in _PARTS_OF_WORDS
         if end == -1 or candidate.start(2) != -1 or (is_in_word and _BEHIND_LETTER.search(forms, max(0, start - 2), start)):
             yield from _with_letters(reading, start, candidate.end())
@@ -68,18 +71,17 @@ def _of_digits(reading: Reading, start: int, end: int, digits: str) -> Iterator[
         if digits[0] != "0" and forms[start - 1 : start] != "+" and not digits.startswith("756"):
             return
     taken: list[tuple[int, int]] = []
-    # Only around what could be one is looked closely; a `+` or `(` stands before it, an extension after it.
-    left, right = max(0, start - 3), min(len(forms), end + 24)
+    places = begins(forms, start, end)
     if len(digits) >= 14:
-        for match in _CARD.finditer(forms, left, right):
+        for match in matches_at(_CARD, forms, places):
             digits_said = _NO_DIGITS.sub("", match.group())
             if _ISSUER.match(digits_said) and luhn(digits_said):
                 yield Match(match.start(), match.end(), "card")
             taken.append(match.span())  # a number of that form is no phone either
-        if is_bare and len(digits) > 18 or any(begin <= start and end <= stop for begin, stop in taken):
+        if (is_bare and len(digits) > 18) or any(begin <= start and end <= stop for begin, stop in taken):
             return
     if not is_bare and len(digits) >= 9:
-        for match in _SSN.finditer(forms, left, right):
+        for match in matches_at(_SSN, forms, places):
             yield Match(match.start(), match.end(), "ssn")
             taken.append(match.span())
     if len(digits) >= 9 and around.may_be_identity():
@@ -87,7 +89,7 @@ def _of_digits(reading: Reading, start: int, end: int, digits: str) -> Iterator[
             if not meets(taken, each.start, each.end):
                 yield each
                 taken.append((each.start, each.end))
-    found = [each for each in phones(reading, start, end, digits, around) if not meets(taken, each.start, each.end)]
+    found = [each for each in phones(reading, start, end, digits, around, places) if not meets(taken, each.start, each.end)]
     yield from found
     if not found and (not is_bare or len(digits) in _ALONE_IF_BARE) and not meets(taken, start, end):
         yield from _alone(forms, start, end, digits)

@@ -17,7 +17,7 @@ from slo_engine.scrub.surroundings import OTHER, PHONE, Surroundings
 _SEP: Final = r"[ .\u00a0\u2011-]"
 _EXTENSION: Final = r"(?:[ ,]{0,2}(?:x|ext\.?|extension|Durchwahl|-)[ .:]{0,2}\d{1,6}(?!\d))?"
 _PHONE: Final = re.compile(
-    r"(?=[0-9(+])(?<![\w.+-])(?:"
+    r"(?<![\w.+-])(?:"
     # International: +CC or 00CC, 8 to 15 digits in all (checked below).
     r"(?:\+|\(\+|00)[1-9](?:[ ./\u00a0\u2011()-]{0,3}\d){6,14}"
     # North America: (415) 555-2671, 415-555-2671, 1-800-555-2671.
@@ -51,16 +51,17 @@ _MONEY_BEFORE: Final = re.compile(r"[€$£¥₩₹] ?\Z")
 _UNIT: Final = re.compile(r" ?(?:[€$£%¥₩₹円元원]|(?:zł|PLN|EUR|USD|GBP|CHF|kr|Kč|JPY|CNY|KRW|BRL|ms|bytes|tokens)\b)")
 
 
-def phones(reading: Reading, start: int, end: int, digits: str, around: Surroundings) -> Iterator[Match]:
-    """In and around the number with these digits at ``start`` to ``end``."""
+def phones(
+    reading: Reading, start: int, end: int, digits: str, around: Surroundings, places: Sequence[int]
+) -> Iterator[Match]:
+    """In and around the number with these digits at ``start`` to ``end``; they begin at one of the places."""
     forms = reading.forms
     is_bare = len(digits) == end - start
     if is_bare and not _is_written_abroad(forms, start, end, digits) and PHONE not in around.named:
         return
     found = False
-    left, right = max(0, start - 3), min(len(forms), end + 24)
-    for pattern in (_PHONE, _PHONE_AT_PLUS) if "+" in forms[left:start] else (_PHONE,):
-        for match in pattern.finditer(forms, left, right):
+    for pattern in (_PHONE, _PHONE_AT_PLUS) if "+" in forms[places[0] : start] else (_PHONE,):
+        for match in matches_at(pattern, forms, places):
             said = match.group()
             digits_said = _digits(said)
             found = True
@@ -104,6 +105,29 @@ def _is_amount(words: str, start: int, end: int) -> bool:
 
 def _digits(said: str) -> int:
     return sum(letter.isdigit() for letter in said)
+
+
+_BREAK: Final = re.compile(r"[ (/\u00a0]")
+
+
+def begins(forms: str, start: int, end: int) -> list[int]:
+    """Where in a long number, which may be several with blanks between, one of them may begin."""
+    places = [place.end() for place in _BREAK.finditer(forms, start, end)]
+    places.insert(0, start)
+    before = start
+    while before > max(0, start - 2) and forms[before - 1] in "(+":
+        before -= 1
+        places.insert(0, before)
+    return places
+
+
+def matches_at(pattern: re.Pattern[str], text: str, places: Sequence[int]) -> Iterator[re.Match[str]]:
+    """What a pattern matches at these places, without overlap."""
+    done = 0
+    for place in places:
+        if place >= done and (match := pattern.match(text, place)) is not None:
+            yield match
+            done = match.end()
 
 
 def meets(taken: Sequence[tuple[int, int]], start: int, end: int) -> bool:

@@ -60,7 +60,7 @@ _TAGGED: Final = [(tag, re.compile(words), re.compile(unspaced)) for tag, words,
 _ALL: Final = re.compile("|".join(dict.fromkeys(words for _, words, _ in _tagged())))
 _UNSPACED: Final = re.compile(f"[{UNSPACED}]")
 _TOKEN: Final = re.compile(rf"[{UNSPACED}]+|[^\W\d_{UNSPACED}]+")
-_PLAIN: Final = {code: chr(code).lower() if chr(code).isalpha() else " " for code in range(128)}
+_PLAIN: Final = bytes(ord(chr(code).lower()) if code < 128 and chr(code).isalpha() else 32 for code in range(256))
 """What stands for each sign of ASCII where only its words count."""
 _CLAUSE: Final = re.compile(r"(?:[^,;:=|{}\[\]\"\n。、，；.!?]|[.!?](?!\s))*")
 _ENDS_CLAUSE: Final = frozenset(',;:=|{}[]"\n')
@@ -86,8 +86,22 @@ def _tags(token: str) -> frozenset[str]:
     return frozenset(tag for tag, end in ends.items() if end == max(ends.values()))
 
 
+def _plain(words: str) -> str:
+    # By bytes, as a table for texts is built anew each time.
+    return words.encode().translate(_PLAIN).decode() if words.isascii() else words.lower()
+
+
 def _tokens(words: str) -> list[str]:
-    return words.translate(_PLAIN).split() if words.isascii() else _TOKEN.findall(words.lower())
+    plain = _plain(words)
+    return plain.split() if plain.isascii() else _TOKEN.findall(plain)
+
+
+@lru_cache(4096)
+def _all_tags(plain: str) -> tuple[frozenset[str], bool]:
+    """Of words without their digits: lines of a log, which differ in nothing else, are looked through once. And whether
+    they speak of a number."""
+    tokens = _tokens(plain)
+    return _NOTHING.union(*map(_tags, tokens)), not _NUMBER.isdisjoint(tokens)
 
 
 class Surroundings:
@@ -107,13 +121,11 @@ class Surroundings:
         if self._near is None:
             words, start, end = self._place
             self._before = words[max(0, start - _BEFORE) : start]
-            tokens = _tokens(self._before)
-            self._is_a_number = not _NUMBER.isdisjoint(tokens)
+            self._near, self._is_a_number = _all_tags(_plain(self._before))
             if words[end : end + 1] not in _ENDS_CLAUSE:
                 clause = _CLAUSE.match(words, end, min(len(words), end + _AFTER))
                 self._after = clause.group() if clause is not None else ""
-                tokens += _tokens(self._after)
-            self._near = _NOTHING.union(*map(_tags, tokens))
+                self._near |= _all_tags(_plain(self._after))[0]
         return self._near
 
     @property
