@@ -20,15 +20,15 @@ IDENTITY: Final = "identity"
 
 # Patterns begin with a digit of their own, which `re` runs through fast; what stands before it is asked afterwards.
 _LONG_NUMBER: Final = re.compile(
-    r"[0-9](?:([0-9 ()./\u00a0\u2011-]{5,}[0-9])("
+    r"[0-9](?:([0-9 ()./\u00a0\u2011-]{5,}[0-9])((?=[A-Za-z )-])(?:"
     # What may follow where letters belong to a number: a check letter, Hong Kong's check digit in brackets, Corsica,
     # the middle of a German number.
     r"-?[A-Za-z]{1,2}(?![0-9A-Za-z])| [A-Z](?![0-9A-Za-z])|\)|[ABab] ?[0-9]{3} ?[0-9]{3}"
-    r"| ?[A-Za-z] ?[0-9]{3}(?![0-9A-Za-z]))?"
+    r"| ?[A-Za-z] ?[0-9]{3}(?![0-9A-Za-z])))?"
     # Fewer digits before letters: of Britain and Mexico, of Corsica and Finland.
-    r"|[0-9]{5}(?:[A-Da-d](?![0-9A-Za-z])|[HMXhmx][A-Za-z]{5}|[A-FU-Ya-fu-y][0-9]{3})"
+    r"|[0-9](?:[0-9]{4}(?:[A-Da-d](?![0-9A-Za-z])|[HMXhmx][A-Za-z]{5}|[A-FU-Ya-fu-y][0-9]{3})"
     # The middle of an Italian codice fiscale, which has no two groups of digits together.
-    r"|[0-9][A-EHLMPRSTa-ehlmprst][0-9]{2} ?[A-Za-z][0-9]{3}[A-Za-z])"
+    r"|[A-EHLMPRSTa-ehlmprst][0-9]{2} ?[A-Za-z][0-9]{3}[A-Za-z]))"
 )
 _NO_DIGITS: Final = re.compile(r"[^0-9]+")
 _PARTS_OF_WORDS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
@@ -155,6 +155,8 @@ _ALONE: Final = {
 # Identity numbers with letters.
 
 _BEHIND_LETTER: Final = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]\Z")
+_BLANK: Final = re.compile(" ")
+_PREFIX_GATE: Final = re.compile(r"[A-Za-z -]")
 _PREFIX: Final = re.compile(r"(?<!\w)(?:[A-Za-z]{3} ?[A-Za-z]{3} ?|[A-Za-z]{4}|[A-Za-z]{1,2}[- ]?)\Z")
 _LETTERS_GATE: Final = re.compile(
     rf"(?<![\w.])(?:{'|'.join(row.form.pattern for row in identities.WITH_LETTERS)})(?!\w)", re.ASCII | re.IGNORECASE
@@ -164,11 +166,11 @@ _SEPARATORS: Final = re.compile(r"[^0-9A-Z]+")
 
 def _with_letters(reading: Reading, start: int, end: int) -> Iterator[Match]:
     forms = reading.forms
-    begins = [start, *(at + 1 for at in range(max(start, end - 20), end) if forms[at] == " ")]
-    prefix = _PREFIX.search(forms[max(0, start - 9) : start])
-    if prefix is not None:
-        begins.insert(0, start - len(prefix.group()))
-    for begin in begins:
+    # Another number may stand before it, with a blank between.
+    places = [start, *(blank.end() for blank in _BLANK.finditer(forms, max(start, end - 20), end))]
+    if start and _PREFIX_GATE.match(forms, start - 1) and (prefix := _PREFIX.search(forms[max(0, start - 9) : start])):
+        places.insert(0, start - len(prefix.group()))
+    for begin in places:
         if _LETTERS_GATE.match(forms, begin) is None:
             continue
         for row in identities.WITH_LETTERS:

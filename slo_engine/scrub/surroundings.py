@@ -154,7 +154,7 @@ class Surroundings:
 
     def may_be_somebodys(self) -> bool:
         """Whether a word names a number of a person, be it far away."""
-        return not self.near <= _OF_THINGS or PHONE in self.named
+        return not self.near <= _OF_THINGS or (self._is_a_number and PHONE in self.named)
 
     def may_be_identity(self) -> bool:
         """Whether a word names a number that a state has given out."""
