@@ -52,16 +52,57 @@ def ip_addresses(reading: Reading) -> Iterator[Match]:
     """IP addresses of either version; no versions of programs, which look alike."""
     text = reading.forms
     if _IPV4_GATE.search(text) is not None:
+        version_end = -1
         for match in _IPV4.finditer(text):
-            before = text[max(0, match.start() - 2) : match.start()]
+            start, end = match.span()
+            if _is_version(reading.words, start, end, version_end):
+                version_end = end
+                continue
+            before = text[max(0, start - 2) : start]
             if not _NOT_BEFORE_IPV4.search(before) and all(int(each) < 256 for each in match.group().split(".")):
-                yield Match(match.start(), match.end(), "ip")
+                yield Match(start, end, "ip")
     if _IPV6_GATE.search(text) is not None:
         for match in _IPV6_FULL.finditer(text):
             if text[match.start() - 1 : match.start()] not in _PART_OF_A_WORD and _is_ipv6(match.group()):
                 yield Match(match.start(), match.end(), "ip")
     for at in positions(text, "::") if "::" in text else ():
         yield from _compressed_ipv6(text, at)
+
+
+# Of programs, documents and standards: four numbers with dots are as often that.
+_VERSION_WORDS: Final = (
+    r"versions?|versionen|versi[oó]n(?:es)?|versione|vers[aã]o|vers[oõ]es|versie|wersj[aiąeę]|ver|rev(?:ision)?|releases?|"
+    r"builds?|firmware|patch|upgrade|hotfix|ausgabe|édition|edición|edição|edizione|wydanie|sections?|chapter|clause|"
+    r"abschnitt|kapitel|section|chapitre|sección|capítulo|sezione|capitolo|seção|paragraaf|hoofdstuk|rozdział|oid"
+)
+_VERSION_BEFORE: Final = re.compile(
+    rf"(?:(?<![a-z])(?:{_VERSION_WORDS})|(?:[a-z]|\b)version|(?<![a-z])v\.?|バージョン|リビジョン|版本号?|版本|版|버전|릴리스|§)"
+    r"[\"'\\`*]{0,4}(?:[ \u00a0]?(?:number|nummer|no|nr|numéro|número|numero|is|ist|est|es|è|é|jest|lautet|la|to|は|が|是|为|為|는|은|:|=|"
+    r"==|>=|<=|~|\^|\(|-|/|_)){0,3}[ \u00a0]{0,2}[\"'`v(\[]{0,3}\Z",
+    re.IGNORECASE,
+)
+_PROGRAM_BEFORE: Final = re.compile(
+    r"(?:^|[\s(;,\"'])[A-Z][A-Za-z0-9_.+-]{1,30}/\Z|[A-Za-z0-9_\]](?:>=|<=|~=|\^|~>)\Z"
+)
+"""As in a User-Agent: Chrome/126.0.0.0; or in a list of requirements."""
+_VERSION_AFTER: Final = re.compile(
+    r"[-+.](?:build|rc|beta|alpha|snapshot|release|final|ga|dev|hotfix|patch|post|pre|sp|el|fc|deb|ubuntu)(?![a-z])",
+    re.IGNORECASE,
+)
+_BETWEEN_VERSIONS: Final = re.compile(
+    r"\s{0,2}(?:,|/|->|→|-|–|to|and|or|und|oder|auf|bis|zu|et|ou|à|y|a|o|e|em|en|of|naar|i|lub|do|と|から|和|到|至|과|와|에서)?\s{0,2}"
+)
+
+
+def _is_version(words: str, start: int, end: int, version_end: int) -> bool:
+    if version_end != -1 and _BETWEEN_VERSIONS.fullmatch(words, version_end, start) is not None:
+        return True
+    before = words[max(0, start - 40) : start]
+    return (
+        _VERSION_AFTER.match(words, end) is not None
+        or _VERSION_BEFORE.search(before) is not None
+        or _PROGRAM_BEFORE.search(before) is not None
+    )
 
 
 _PART_OF_A_WORD: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_:.")

@@ -29,7 +29,9 @@ class Number(NamedTuple):
 
 
 def _row(name: str, form: str, checked: check.Check, words: str, alone: str = "", unspaced: str = "") -> Number:
-    return Number(name, re.compile(form, re.ASCII | re.IGNORECASE), checked, words, re.compile(alone) if alone else None, unspaced)
+    return Number(
+        name, re.compile(form, re.ASCII | re.IGNORECASE), checked, words, re.compile(alone) if alone else None, unspaced
+    )
 
 
 _ANY: Final = ".*"
@@ -39,6 +41,7 @@ OF_DIGITS: Final[Mapping[int, tuple[Number, ...]]] = {
         _row("PT NIF", r"[1-35689]\d{8}", check.portuguese_tax, "nif|contribuinte|niss|fiscal"),
         _row("NL BSN", r"\d{9}", check.sums_to_zero((9, 8, 7, 6, 5, 4, 3, 2, -1), 11), "bsn|burgerservice.*|sofi.*"),
         _row("CA SIN", r"[1-79]\d{8}", check.luhn, "sin|nas|insurance|assurance"),
+        _row("CL RUT", r"[1-3]\d{8}", check.chilean_person, "rut|run", r"\d{2}\.\d{3}\.\d{3}-\d"),
         _row("AU TFN", r"\d{9}", check.sums_to_zero((1, 4, 3, 7, 5, 8, 6, 9, 10), 11), "tfn"),
     ),
     10: (

@@ -51,7 +51,11 @@ def numbers(reading: Reading) -> Iterator[Match]:
         start = candidate.start()
         end = candidate.end(1)
         is_in_word = forms[start - 1 : start] in _PARTS_OF_WORDS
-        if end == -1 or candidate.start(2) != -1 or (is_in_word and _BEHIND_LETTER.search(forms, max(0, start - 2), start)):
+        if (
+            end == -1
+            or candidate.start(2) != -1
+            or (is_in_word and _BEHIND_LETTER.search(forms, max(0, start - 2), start))
+        ):
             yield from _with_letters(reading, start, candidate.end())
         if end - start >= 8 and not is_in_word:
             said = candidate.group()[: end - start]
@@ -89,7 +93,9 @@ def _of_digits(reading: Reading, start: int, end: int, digits: str) -> Iterator[
             if not meets(taken, each.start, each.end):
                 yield each
                 taken.append((each.start, each.end))
-    found = [each for each in phones(reading, start, end, digits, around, places) if not meets(taken, each.start, each.end)]
+    found = [
+        each for each in phones(reading, start, end, digits, around, places) if not meets(taken, each.start, each.end)
+    ]
     yield from found
     if not found and (not is_bare or len(digits) in _ALONE_IF_BARE) and not meets(taken, start, end):
         yield from _alone(forms, start, end, digits)

@@ -72,7 +72,9 @@ def phones(
             if is_long_enough and _is_phone(said, digits_said) and not _is_amount(reading.words, *match.span()):
                 yield Match(match.start(), match.end(), "phone")
     if not found:
-        is_one = around.is_of_phone() or (is_bare and OTHER not in around.named and _is_mobile(forms, start, end, digits))
+        is_one = around.is_of_phone() or (
+            is_bare and OTHER not in around.named and _is_mobile(forms, start, end, digits)
+        )
         if is_one and _is_phone(forms[start:end], len(digits)) and not _is_amount(reading.words, start, end):
             yield Match(start, end, "phone")
 

@@ -58,12 +58,10 @@ _ADJECTIVES: Final = (
     r"(?:[ _-](?:api|d['’]api|de api|da api|dell['’]api|do api|secr[eè]te|secreta|segreta|tajny|priv[eé]e|privada|privata|"
     r"d['’]acc[eè]s|d['’]accesso|di accesso|de acceso|de acesso|dost[eę]pu)){0,2}"
 )
-_OF_SOMETHING: Final = (
-    r"(?P<of> (?:for|für|zum|zur|von|vom|im|pour|de|du|des|del|para|do|da|per|di|della|voor|van|dla)(?: [\w'’@.-]{1,20}){1,4}?)?"
-)
+_OF_SOMETHING: Final = r"(?P<of> (?:for|für|zum|zur|von|vom|im|pour|de|du|des|del|para|do|da|per|di|della|voor|van|dla)(?: [\w'’@.-]{1,20}){1,4}?)?"
 _QUOTES: Final = "[\\\\\"'„“”«»‘’「『]{0,4}"
 _IS: Final = (
-    r"(?:is|was|ist|lautet|est|es|era|è|é|jest|brzmi|luidt|sera|sarà|será|olarak|är|er|(?<=[łl]o\s)to|(?<=klucz\s)to)(?=[\s:])"
+    r"(?:is|was|ist|lautet|est|es|era|è|é|jest|brzmi|luidt|sera|sarà|será|olarak|är|er|(?<=[łl]o\s)to|(?<=klucz\s)to|(?<=klucz api\s)to)(?=[\s:])"
     r"(?:\s(?:(?:le|la|el|il|lo|o|a)\s)?(?:suivante?|siguiente|seguente|seguinte|folgendes|following))?(?:\s{0,2}:)?"
 )
 _SPACED_VALUE: Final = rf"(?:[^\s\"'\\,;&<>{{}}()\[\]„“”«»{UNSPACED}]|&(?!\w{{1,30}}=)){{4,256}}"
@@ -81,7 +79,7 @@ _UNSPACED_KEYS: Final = "トークン|キー|秘密鍵|鍵|シークレット|�
 _UNSPACED_NAMED: Final = re.compile(
     rf"(?:(?P<password>{_UNSPACED_PASSWORDS})|(?:{_UNSPACED_KEYS}))"
     rf"(?P<sign>[ ]?(?:[(][^()\s]{{1,12}}[)])?[{UNSPACED}]{{0,6}}?{_QUOTES}\s{{0,2}}"
-    rf"(?:[:=→\s]|[はがをに是为為成作는은가이를을])\s{{0,3}}{_QUOTES}[「『“]?)"
+    rf"(?:[:=→\s]|[はがをに是为為成作는은가이를을]|(?=[「『]))\s{{0,3}}{_QUOTES}[「『“]?)"
     r"(?P<value>(?:(?![\"'\\,;&<>{}()\[\]])[!-~]|&(?!\w{1,30}=)){4,256})(?P<unit>\s?[位文桁字자个個글])?"
 )
 

@@ -22,9 +22,7 @@ _WORDS_OF_PHONES: Final = (
     r"cellular[ei]|cellphone\w*|msisdn|gsm|sms|móvil\w*|movil\w*|portable|mobiel\w*|komór\w*|komork\w*|anruf\w*|erreichbar|"
     r"joignable|joindre|appel(?:er|ez|le|lez)|rappele[rz]|llam[ae]\w*|chiama\w*|ligue|ligar|zadzwo\w*|dzwoni\w*"
 )
-_UNSPACED_OF_PHONES: Final = (
-    "電話|携帯|連絡先|电话|手机|手機|联系方式|聯絡|致电|座机|传真|傳真|行動|전화|휴대폰|핸드폰|연락처|휴대전화|휴대|팩스|모바일|โทร"
-)
+_UNSPACED_OF_PHONES: Final = "電話|携帯|連絡先|电话|手机|手機|联系方式|聯絡|致电|座机|传真|傳真|行動|전화|휴대폰|핸드폰|연락처|휴대전화|휴대|팩스|모바일|โทร"
 _WORDS_OF_OTHERS: Final = (
     r"orders?|orderid|order_?n\w*|invoices?|tickets?|tracking\w*|isbn|issn|ean|gtin|upc|sku|parts?|serial\w*|refs?|"
     r"reference|referen[czt]\w*|shipments?|parcels?|batch|lot|transactions?|txn|timestamp|ts|epoch|unix|build|"
@@ -42,7 +40,9 @@ _LINKS: Final = frozenset(
     "è é é à ê n° nº number numbers nummer numéro numero número numer numeru num code card".split()
 )
 """Words that may stand between a number and its name."""
-_OF_SOMEBODY: Final = frozenset("my our mein meine meiner unsere mon notre mi nuestro mio mia nostro meu nosso mijn mój moj".split())
+_OF_SOMEBODY: Final = frozenset(
+    "my our mein meine meiner unsere mon notre mi nuestro mio mia nostro meu nosso mijn mój moj".split()
+)
 _NUMBER: Final = frozenset("number nummer nr numéro numero número numer".split())
 """Whose number it is, is said of phones: "my number is ..."."""
 
