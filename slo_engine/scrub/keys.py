@@ -8,12 +8,24 @@ from typing import Final
 
 from slo_engine.scrub.found import Match, positions
 
-_KEY_STARTS: Final = (
-    *("sk-", "sk_", "rk_", "AKIA", "ASIA", "AIza", "ya29.", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
-    *("glpat-", "xox", "xapp-", "whsec_", "hf_", "gsk_", "npm_", "pypi-", "SG.", "eyJ", "r8_", "xai-", "pplx-"),
-    *("dop_v1_", "shpat_", "dapi", "nvapi-", "AGE-SECRET-KEY-", "sl.", "lin_api_", "ntn_", "secret_"),
-    *("tvly-", "pcsk_", "lsv2_", "fc-", "pa-", "csk-", "tgp_v1_", "jina_", "llx-", "hvs.", "glsa_", "e2b_"),
-)
+_KEY_STARTS: Final = {
+    "_": (
+        *("sk_", "rk_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "whsec_", "hf_", "gsk_"),
+        *("npm_", "r8_", "dop_v1_", "shpat_", "lin_api_", "ntn_", "secret_", "pcsk_", "lsv2_", "tgp_v1_"),
+        *("jina_", "glsa_", "e2b_"),
+    ),
+    "-": (
+        *("sk-", "glpat-", "xapp-", "pypi-", "xai-", "pplx-", "nvapi-", "AGE-SECRET-KEY-", "tvly-", "fc-"),
+        *("pa-", "csk-", "llx-"),
+    ),
+    ".": (
+        *("ya29.", "SG.", "sl.", "hvs."),
+    ),
+    "": (
+        *("AKIA", "ASIA", "AIza", "xox", "eyJ", "dapi"),
+    ),
+}
+"""By a sign that all of them have: texts without it have none of them."""
 _KEYS: Final = re.compile(
     # Whatever fails does so after a bounded look; what is found is skipped: so no text is read over and over.
     r"(?<![A-Za-z0-9])(?:"
@@ -57,7 +69,7 @@ _URL_PASSWORD: Final = re.compile(r"://[^\s/:@\"'<>]{0,64}:([^\s/@\"'<>]{1,256})
 
 def keys(text: str) -> Iterator[Match]:
     """Keys of providers, private keys, passwords in URLs."""
-    for key_start in [each for each in _KEY_STARTS if each in text]:
+    for key_start in [each for sign, starts in _KEY_STARTS.items() if sign in text for each in starts if each in text]:
         end = 0
         for at in positions(text, key_start):
             match = _KEYS.match(text, at) if at >= end else None  # which looks before it: `task-...` is none

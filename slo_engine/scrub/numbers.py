@@ -14,7 +14,7 @@ from slo_engine.scrub.check_digits import luhn, mod_97
 from slo_engine.scrub.found import Match
 from slo_engine.scrub.phones import begins, matches_at, meets, phones
 from slo_engine.scrub.reading import Reading
-from slo_engine.scrub.surroundings import Surroundings
+from slo_engine.scrub.surroundings import Surroundings, is_of_nobody
 
 IDENTITY: Final = "identity"
 
@@ -23,7 +23,7 @@ _LONG_NUMBER: Final = re.compile(
     r"[0-9](?:([0-9 ()./\u00a0\u2011-]{5,}[0-9])((?=[A-Za-z )-])(?:"
     # What may follow where letters belong to a number: a check letter, Hong Kong's check digit in brackets, Corsica,
     # the middle of a German number.
-    r"-?[A-Za-z]{1,2}(?![0-9A-Za-z])| [A-Z](?![0-9A-Za-z])|\)|[ABab] ?[0-9]{3} ?[0-9]{3}"
+    r"-?[A-Za-z]{1,2}(?![0-9A-Za-z])| [A-Z](?![0-9A-Za-z])|(?<=\([0-9])\)|[ABab] ?[0-9]{3} ?[0-9]{3}"
     r"| ?[A-Za-z] ?[0-9]{3}(?![0-9A-Za-z])))?"
     # Fewer digits before letters: of Britain and Mexico, of Corsica and Finland.
     r"|[0-9](?:[0-9]{4}(?:[A-Da-d](?![0-9A-Za-z])|[HMXhmx][A-Za-z]{5}|[A-FU-Ya-fu-y][0-9]{3})"
@@ -69,11 +69,12 @@ def _of_digits(reading: Reading, start: int, end: int, digits: str) -> Iterator[
         return
     forms = reading.forms
     is_bare = len(digits) == end - start
-    around = Surroundings(reading.words, start, end)
-    if is_bare and len(digits) < 14 and forms is reading.words and not around.may_be_somebodys():
+    if is_bare and len(digits) < 14 and digits[0] != "0" and forms is reading.words:
         # Most numbers are none of a person, and look like none.
-        if digits[0] != "0" and forms[start - 1 : start] != "+" and not digits.startswith("756"):
+        is_international = forms[start - 1 : start] == "+" or digits.startswith("756")
+        if not is_international and is_of_nobody(forms, start, end):
             return
+    around = Surroundings(reading.words, start, end)
     taken: list[tuple[int, int]] = []
     places = begins(forms, start, end)
     if len(digits) >= 14:

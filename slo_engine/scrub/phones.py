@@ -40,7 +40,7 @@ _PHONE: Final = re.compile(
     re.IGNORECASE,
 )
 _PHONE_AT_PLUS: Final = re.compile(
-    rf"(?<![\w.+])\(?\+[1-9](?:[ ./\u00a0\u2011()-]{{0,3}}\d){{6,14}}{_EXTENSION}(?![\w])(?!\.\d)", re.IGNORECASE
+    rf"(?<![\w.+])(?:\(?\+|00)[1-9](?:[ ./\u00a0\u2011()-]{{0,3}}\d){{6,14}}{_EXTENSION}(?![\w])(?!\.\d)", re.IGNORECASE
 )
 _DATE: Final = re.compile(r"\d{1,2}([./ -])\d{1,2}\1(?:19|20)\d{2}|(?:19|20)\d{2}([./ -])\d{1,2}\2\d{1,2}")
 _MOBILE: Final = re.compile(r"0(?:6\d{8}|7\d{8,9}|1[5-7]\d{8,9}|[789]0\d{8}|10\d{8}|[49]\d{8})")
@@ -60,7 +60,7 @@ def phones(
     if is_bare and not _is_written_abroad(forms, start, end, digits) and PHONE not in around.named:
         return
     found = False
-    for pattern in (_PHONE, _PHONE_AT_PLUS) if "+" in forms[places[0] : start] else (_PHONE,):
+    for pattern in (_PHONE, _PHONE_AT_PLUS) if places[0] < start or digits[0] == "0" else (_PHONE,):
         for match in matches_at(pattern, forms, places):
             said = match.group()
             digits_said = _digits(said)

@@ -104,6 +104,22 @@ def _all_tags(plain: str) -> tuple[frozenset[str], bool]:
     return _NOTHING.union(*map(_tags, tokens)), not _NUMBER.isdisjoint(tokens)
 
 
+def _rest_of_clause(words: str, end: int) -> str:
+    if words[end : end + 1] in _ENDS_CLAUSE:
+        return ""
+    clause = _CLAUSE.match(words, end, min(len(words), end + _AFTER))
+    return clause.group() if clause is not None else ""
+
+
+def is_of_nobody(words: str, start: int, end: int) -> bool:
+    """Whether no word around the number says that it is the phone's or the identity number of somebody."""
+    tags, is_a_number = _all_tags(_plain(words[max(0, start - _BEFORE) : start]))
+    if is_a_number or not tags <= _OF_THINGS:
+        return False
+    after = _rest_of_clause(words, end)
+    return not after or _all_tags(_plain(after))[0] <= _OF_THINGS
+
+
 class Surroundings:
     """What the number at ``words[start:end]`` may be by the words around it: tags are `PHONE`, `OTHER`, and the names of
     rows in `identities`. They are looked for when somebody asks: most numbers show without them what they are."""
@@ -122,10 +138,8 @@ class Surroundings:
             words, start, end = self._place
             self._before = words[max(0, start - _BEFORE) : start]
             self._near, self._is_a_number = _all_tags(_plain(self._before))
-            if words[end : end + 1] not in _ENDS_CLAUSE:
-                clause = _CLAUSE.match(words, end, min(len(words), end + _AFTER))
-                self._after = clause.group() if clause is not None else ""
-                self._near |= _all_tags(_plain(self._after))[0]
+            self._after = _rest_of_clause(words, end)
+            self._near |= _all_tags(_plain(self._after))[0]
         return self._near
 
     @property
@@ -151,10 +165,6 @@ class Surroundings:
         cut = _UP_TO_CLAUSE.match(self._before)
         clause = _tokens(self._before[cut.end() :] if cut is not None else self._before) + _tokens(self._after)
         return any(PHONE in _tags(token) for token in clause)
-
-    def may_be_somebodys(self) -> bool:
-        """Whether a word names a number of a person, be it far away."""
-        return not self.near <= _OF_THINGS or (self._is_a_number and PHONE in self.named)
 
     def may_be_identity(self) -> bool:
         """Whether a word names a number that a state has given out."""
