@@ -204,7 +204,7 @@ _IBAN_TABLE: Final = (
 _IBAN_LENGTHS: Final[Mapping[str, int]] = {
     country: int(length) for country, length in re.findall(r"([A-Z]{2})(\d\d)", _IBAN_TABLE)
 }
-_IBAN_GATE: Final = re.compile(r"[0-9][0-9](?<=[A-Za-z]{2}[0-9]{2})(?:[ \u00a0-]?[A-Za-z0-9]){11}")
+_IBAN_GATE: Final = re.compile(r"[0-9](?<=[A-Za-z]{2}[0-9])[0-9](?:[ \u00a0-]?[A-Za-z0-9]){11}")
 _IBAN: Final = re.compile(r"[A-Za-z]{2}[0-9]{2}(?:[ \u00a0-]?[A-Za-z0-9]){11,30}", re.ASCII)
 
 

@@ -114,8 +114,9 @@ _BREAK: Final = re.compile(r"[ (/\u00a0]")
 
 def begins(forms: str, start: int, end: int) -> list[int]:
     """Where in a long number, which may be several with blanks between, one of them may begin."""
-    places = [place.end() for place in _BREAK.finditer(forms, start, end)]
-    places.insert(0, start)
+    places = [start]
+    if _BREAK.search(forms, start, end) is not None:
+        places += [place.end() for place in _BREAK.finditer(forms, start, end)]
     before = start
     while before > max(0, start - 2) and forms[before - 1] in "(+":
         before -= 1
@@ -123,13 +124,15 @@ def begins(forms: str, start: int, end: int) -> list[int]:
     return places
 
 
-def matches_at(pattern: re.Pattern[str], text: str, places: Sequence[int]) -> Iterator[re.Match[str]]:
+def matches_at(pattern: re.Pattern[str], text: str, places: Sequence[int]) -> list[re.Match[str]]:
     """What a pattern matches at these places, without overlap."""
+    found: list[re.Match[str]] = []
     done = 0
     for place in places:
         if place >= done and (match := pattern.match(text, place)) is not None:
-            yield match
+            found.append(match)
             done = match.end()
+    return found
 
 
 def meets(taken: Sequence[tuple[int, int]], start: int, end: int) -> bool:
