@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - signs of other scripts are meant
 """E-mail and IP addresses."""
 
 from __future__ import annotations
@@ -77,13 +78,12 @@ _VERSION_WORDS: Final = (
 )
 _VERSION_BEFORE: Final = re.compile(
     rf"(?:(?<![a-z])(?:{_VERSION_WORDS})|(?:[a-z]|\b)version|(?<![a-z])v\.?|バージョン|リビジョン|版本号?|版本|版|버전|릴리스|§)"
-    r"[\"'\\`*]{0,4}(?:[ \u00a0]?(?:number|nummer|no|nr|numéro|número|numero|is|ist|est|es|è|é|jest|lautet|la|to|は|が|是|为|為|는|은|:|=|"
+    r"[\"'\\`*]{0,4}(?:[ \u00a0]?(?:number|nummer|no|nr|numéro|número|numero|"
+    r"is|ist|est|es|è|é|jest|lautet|la|to|は|が|是|为|為|는|은|:|=|"
     r"==|>=|<=|~|\^|\(|-|/|_)){0,3}[ \u00a0]{0,2}[\"'`v(\[]{0,3}\Z",
     re.IGNORECASE,
 )
-_PROGRAM_BEFORE: Final = re.compile(
-    r"(?:^|[\s(;,\"'])[A-Z][A-Za-z0-9_.+-]{1,30}/\Z|[A-Za-z0-9_\]](?:>=|<=|~=|\^|~>)\Z"
-)
+_PROGRAM_BEFORE: Final = re.compile(r"(?:^|[\s(;,\"'])[A-Z][A-Za-z0-9_.+-]{1,30}/\Z|[A-Za-z0-9_\]](?:>=|<=|~=|\^|~>)\Z")
 """As in a User-Agent: Chrome/126.0.0.0; or in a list of requirements."""
 _VERSION_AFTER: Final = re.compile(
     r"[-+.](?:build|rc|beta|alpha|snapshot|release|final|ga|dev|hotfix|patch|post|pre|sp|el|fc|deb|ubuntu)(?![a-z])",

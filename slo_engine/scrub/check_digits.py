@@ -1,6 +1,6 @@
 """Whether the check digits of a number are right, each as its issuer has fixed it.
 
-All take the number without separators, letters in upper case, in the form that its pattern in `identities` lets through.
+All take the number without separators, letters in upper case, of the form that `identities` has fixed.
 """
 
 from __future__ import annotations
@@ -77,12 +77,14 @@ _NIE: Final = str.maketrans("XYZ", "012")
 
 
 def spanish_company(number: str) -> bool:
+    """CIF; some kinds of companies have a letter for the check digit."""
     doubled = _sum_of_digits(2 * int(digit) for digit in number[1:8:2])
     control = -(doubled + sum(map(int, number[2:8:2]))) % 10
     return number[8] in {str(control), "JABCDEFGHI"[control]}
 
 
 def italian_person(code: str) -> bool:
+    """Letters and digits count differently at odd places."""
     total = 0
     for at, letter in enumerate(code[:15]):
         value = int(letter) if letter.isdigit() else ord(letter) - 65
@@ -94,6 +96,7 @@ _ITALIAN_ODD: Final = (1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6
 
 
 def portuguese_tax(digits: str) -> bool:
+    """NIF, of persons and companies."""
     rest = _sum(digits, range(9, 1, -1)) % 11
     return int(digits[8]) == (0 if rest < 2 else 11 - rest)
 
@@ -126,11 +129,13 @@ _CNPJ: Final = (6, 5, 4, 3, 2, 9, 8, 7, 6, 5, 4, 3, 2)
 
 
 def japanese_person(digits: str) -> bool:
+    """My Number."""
     rest = _sum(digits, (6, 5, 4, 3, 2, 7, 6, 5, 4, 3, 2)) % 11
     return int(digits[11]) == (0 if rest < 2 else 11 - rest)
 
 
 def chinese_resident(number: str) -> bool:
+    """ISO 7064, MOD 11-2, with the day of birth inside."""
     rest = _sum(number[:17], (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)) % 11
     is_right = "10X98765432"[rest] == number[17]
     return is_right and number[6:8] in {"18", "19", "20"} and _is_date(int(number[10:12]), int(number[12:14]))
@@ -145,21 +150,25 @@ def korean_resident(digits: str) -> bool:
 
 
 def korean_company(digits: str) -> bool:
+    """Of the tax office, for those who do business."""
     total = _sum(digits, (1, 3, 7, 1, 3, 7, 1, 3, 5)) + int(digits[8]) * 5 // 10
     return -total % 10 == int(digits[9])
 
 
 def taiwanese_person(number: str) -> bool:
+    """The letter of the first place of residence counts as two digits."""
     area = "ABCDEFGHJKLMNPQRSTUVXYWZIO".index(number[0]) + 10
     return _sum(f"{area}{number[1:]}", (1, 9, 8, 7, 6, 5, 4, 3, 2, 1, 1)) % 10 == 0
 
 
 def hong_kong_person(number: str) -> bool:
+    """One or two letters, six digits, and one that stands in brackets."""
     values = [36, *(int(letter, 36) for letter in number)][-9:]
     return sum(value * weight for value, weight in zip(values, range(9, 0, -1), strict=True)) % 11 == 0
 
 
 def singaporean_person(number: str) -> bool:
+    """NRIC and FIN, which differ by their first letter."""
     total = _sum(number[1:8], (2, 7, 6, 5, 4, 3, 2)) + {"T": 4, "G": 4, "M": 3}.get(number[0], 0)
     if number[0] == "M":
         return "KLJNPQRTUWX"[10 - total % 11] == number[8]
@@ -167,6 +176,7 @@ def singaporean_person(number: str) -> bool:
 
 
 def british_health(digits: str) -> bool:
+    """NHS number; ten digits alike are nobody's."""
     return (11 - _sum(digits[:9], range(10, 1, -1)) % 11) % 11 == int(digits[9]) and len(set(digits)) > 1
 
 
@@ -183,6 +193,7 @@ def ean_13(digits: str) -> bool:
 
 
 def austrian_social(digits: str) -> bool:
+    """The check digit is the fourth; the day of birth follows."""
     rest = _sum(digits, (3, 7, 9, 0, 5, 8, 4, 2, 1, 6)) % 11
     return rest == int(digits[3]) and _is_date((int(digits[6:8]) - 1) % 12 + 1, int(digits[4:6]))
 
@@ -201,25 +212,30 @@ def finnish_person(number: str) -> bool:
 
 
 def norwegian_person(digits: str) -> bool:
+    """Two check digits, each over all before it."""
     first = _sum(digits, (3, 7, 6, 1, 8, 9, 4, 5, 2, 1)) % 11
     return first == 0 and _sum(digits, (5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1)) % 11 == 0
 
 
 def irish_person(number: str) -> bool:
+    """PPS number, with one letter or two."""
     second = ord(number[8]) - 64 if number[8:] not in {"", "W"} else 0
     return "WABCDEFGHIJKLMNOPQRSTUV"[(_sum(number[:7], range(8, 1, -1)) + 9 * second) % 23] == number[7]
 
 
 def czech_person(digits: str) -> bool:
+    """Birth numbers can be divided by eleven; women have a month 50 higher."""
     return int(digits) % 11 == 0 and _is_date(int(digits[2:4]) % 50 % 20, int(digits[4:6]))
 
 
 def romanian_person(digits: str) -> bool:
+    """Sex and century, day of birth, district, serial number, check digit."""
     check = _sum(digits[:12], (2, 7, 9, 1, 4, 6, 3, 5, 8, 2, 7, 9)) % 11
     return int(digits[12]) == (1 if check == 10 else check) and _is_date(int(digits[3:5]), int(digits[5:7]))
 
 
 def turkish_person(digits: str) -> bool:
+    """Two check digits."""
     values = list(map(int, digits))
     tenth = (sum(values[0:9:2]) * 7 - sum(values[1:8:2])) % 10
     return values[9] == tenth and sum(values[:10]) % 10 == values[10]
@@ -240,16 +256,19 @@ def verhoeff(digits: str) -> bool:
 
 
 def chilean_person(number: str) -> bool:
+    """RUT; the check digit may be a K."""
     total = sum(int(digit) * (2 + at % 6) for at, digit in enumerate(reversed(number[:-1])))
     return "0123456789K"[-total % 11] == number[-1]
 
 
 def mexican_person(code: str) -> bool:
+    """CURP: the name, day of birth and state in letters."""
     letters = "0123456789ABCDEFGHIJKLMNÑOPQRSTUVWXYZ"
     return -sum(letters.index(letter) * (18 - at) for at, letter in enumerate(code[:17])) % 10 == int(code[17])
 
 
 def argentine_tax(digits: str) -> bool:
+    """CUIT and CUIL."""
     check = -_sum(digits[:10], (5, 4, 3, 2, 7, 6, 5, 4, 3, 2)) % 11
     return check == int(digits[10])
 

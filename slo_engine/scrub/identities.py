@@ -35,6 +35,7 @@ def _row(name: str, form: str, checked: check.Check, words: str, alone: str = ""
 
 
 _ANY: Final = ".*"
+_FRENCH: Final = "nir|sécurité|securite|sociale|sécu|vitale|insee"
 
 OF_DIGITS: Final[Mapping[int, tuple[Number, ...]]] = {
     9: (
@@ -67,7 +68,8 @@ OF_DIGITS: Final[Mapping[int, tuple[Number, ...]]] = {
         _row("AR CUIT", r"(?:2[03-7]|3[034])\d{9}", check.argentine_tax, "cuit|cuil", r"\d{2}-\d{8}-\d"),
     ),
     12: (
-        _row("JP My Number", r"\d{12}", check.japanese_person, "mynumber|myna.*|kojin.*", unspaced="マイナンバー|個人番号"),
+        _row("JP My Number", r"\d{12}", check.japanese_person, "mynumber|myna.*|kojin.*",
+             unspaced="マイナンバー|個人番号"),
         _row("IN Aadhaar", r"[2-9]\d{11}", check.verhoeff, "aadhaa?r|uidai|आधार"),
         _row("SE personnummer", r"(?:19|20)\d{10}", check.swedish_person, "person.*|samordning.*", r"\d{8}[-+]\d{4}"),
     ),
@@ -78,11 +80,13 @@ OF_DIGITS: Final[Mapping[int, tuple[Number, ...]]] = {
         _row("RO CNP", r"[1-8]\d{12}", check.romanian_person, "cnp|personal"),
     ),
     14: (
-        _row("BR CNPJ", r"\d{14}", check.brazilian_company, "cnpj", r"\d{8}000[1-9]\d{2}|\d{2}\.\d{3}\.\d{3}/\d{4}-\d{2}"),
+        _row("BR CNPJ", r"\d{14}", check.brazilian_company, "cnpj",
+             r"\d{8}000[1-9]\d{2}|\d{2}\.\d{3}\.\d{3}/\d{4}-\d{2}"),
     ),
     15: (
         _row("FR NIR", r"[1-478]\d{2}(?:0[1-9]|1[0-2]|[2-9]\d)\d{10}", check.french_social,
-             "nir|sécurité|securite|sociale|sécu|vitale|insee", r"\d{15}|\d \d{2} \d{2} \d{2} \d{3} \d{3}(?: \d{2}|\d{2})"),
+             _FRENCH,
+             r"\d{15}|\d \d{2} \d{2} \d{2} \d{3} \d{3}(?: \d{2}|\d{2})"),
     ),
     18: (
         _row("CN resident id", r"[1-9]\d{17}", check.chinese_resident, "residents?", r"\d{18}|\d{6} \d{8} \d{4}",
@@ -93,12 +97,13 @@ OF_DIGITS: Final[Mapping[int, tuple[Number, ...]]] = {
 
 WITH_LETTERS: Final[tuple[Number, ...]] = (
     _row("ES DNI", r"\d{2}(?:\d{6}|\.\d{3}\.\d{3})[- ]?[A-Z]", check.spanish_identity, r"dni|nif\w*|documento", _ANY),
-    _row("ES NIE", r"[XYZ][- ]?(?:\d{7}|\d\.\d{3}\.\d{3})[- ]?[A-Z]", check.spanish_identity, "nie|nif|extranjero", _ANY),
+    _row("ES NIE", r"[XYZ][- ]?(?:\d{7}|\d\.\d{3}\.\d{3})[- ]?[A-Z]", check.spanish_identity, "nie|nif|extranjero",
+         _ANY),
     _row("ES CIF", r"[ABCDEFGHJNPQRSUVW][- ]?\d{7}[- ]?[0-9A-J]", check.spanish_company, "cif|nif"),
     _row("IT codice fiscale", r"[A-Z]{3} ?[A-Z]{3} ?\d{2}[A-EHLMPRST]\d{2} ?[A-Z]\d{3}[A-Z]", check.italian_person,
          "codice|fiscale|cf", _ANY),
     _row("FR NIR", r"[1-478] ?\d{2} ?\d{2} ?2[AB] ?\d{3} ?\d{3} ?\d{2}", check.french_social,
-         "nir|sécurité|securite|sociale|sécu|vitale|insee", _ANY),
+         _FRENCH, _ANY),
     _row("DE pension", r"\d{2} ?\d{6} ?[A-Z] ?\d{3}", check.german_pension, "sozialversicherung.*|rentenversicherung.*",
          _ANY),
     _row("CN resident id", r"\d{6} ?\d{8} ?\d{3}X", check.chinese_resident, "residents?", _ANY, "身份|公民|证件|證件"),

@@ -18,12 +18,8 @@ _KEY_STARTS: Final = {
         *("sk-", "glpat-", "xapp-", "pypi-", "xai-", "pplx-", "nvapi-", "AGE-SECRET-KEY-", "tvly-", "fc-"),
         *("pa-", "csk-", "llx-"),
     ),
-    ".": (
-        *("ya29.", "SG.", "sl.", "hvs."),
-    ),
-    "": (
-        *("AKIA", "ASIA", "AIza", "xox", "eyJ", "dapi"),
-    ),
+    ".": (*("ya29.", "SG.", "sl.", "hvs."),),
+    "": (*("AKIA", "ASIA", "AIza", "xox", "eyJ", "dapi"),),
 }
 """By a sign that all of them have: texts without it have none of them."""
 _KEYS: Final = re.compile(

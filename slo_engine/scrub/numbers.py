@@ -6,7 +6,7 @@ One look for anything like a long number decides whether to go on.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from slo_engine.scrub import identities
@@ -74,32 +74,37 @@ def _of_digits(reading: Reading, start: int, end: int, digits: str) -> Iterator[
         is_international = forms[start - 1 : start] == "+" or digits.startswith("756")
         if not is_international and is_of_nobody(forms, start, end):
             return
-    around = Surroundings(reading.words, start, end)
-    taken: list[tuple[int, int]] = []
     places = begins(forms, start, end)
-    if len(digits) >= 14:
-        for match in matches_at(_CARD, forms, places):
-            digits_said = _NO_DIGITS.sub("", match.group())
-            if _ISSUER.match(digits_said) and luhn(digits_said):
-                yield Match(match.start(), match.end(), "card")
-            taken.append(match.span())  # a number of that form is no phone either
-        if (is_bare and len(digits) > 18) or any(begin <= start and end <= stop for begin, stop in taken):
-            return
+    found, taken = _cards(forms, places) if len(digits) >= 14 else ([], [])
+    yield from found
+    if (is_bare and len(digits) > 18) or (taken and any(left <= start and end <= right for left, right in taken)):
+        return
     if not is_bare and len(digits) >= 9:
         for match in matches_at(_SSN, forms, places):
             yield Match(match.start(), match.end(), "ssn")
             taken.append(match.span())
+    around = Surroundings(reading.words, start, end)
     if len(digits) >= 9 and around.may_be_identity():
-        for each in _named(forms, start, end, around):
-            if not meets(taken, each.start, each.end):
-                yield each
-                taken.append((each.start, each.end))
+        found = [each for each in _named(forms, start, end, around) if not meets(taken, each.start, each.end)]
+        yield from found
+        taken += [(each.start, each.end) for each in found]
     found = [
         each for each in phones(reading, start, end, digits, around, places) if not meets(taken, each.start, each.end)
     ]
     yield from found
     if not found and (not is_bare or len(digits) in _ALONE_IF_BARE) and not meets(taken, start, end):
         yield from _alone(forms, start, end, digits)
+
+
+def _cards(forms: str, places: Sequence[int]) -> tuple[list[Match], list[tuple[int, int]]]:
+    """And the places of all that have the form of a card: a number of that form is no phone either."""
+    matches = matches_at(_CARD, forms, places)
+    found = []
+    for match in matches:
+        digits = _NO_DIGITS.sub("", match.group())
+        if _ISSUER.match(digits) and luhn(digits):
+            found.append(Match(match.start(), match.end(), "card"))
+    return found, [match.span() for match in matches]
 
 
 # Identity numbers of nothing but digits.

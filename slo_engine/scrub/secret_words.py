@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - quotes and dashes of other languages are meant
 """Secrets that only the words before them give away: ``password=...``, ``Authorization: Bearer ...``, ``密码是...``.
 
 A name is followed by a sign (``:``, ``=``) or by "is". What follows then is a secret if a program has written it so, or
@@ -29,6 +30,11 @@ _COOKIE: Final = re.compile(
 )
 """Of the first cookie of a header on; as a line of it, or in a dict or a list of headers."""
 
+_HEADERS: Final = (
+    *(("bearer ", _BEARER), ("basic ", _BEARER)),
+    *(("authorization", _AUTHORIZATION), ("cookie", _COOKIE)),
+)
+
 _GATES: Final = (
     *("pass", "pwd", "secre", "key", "token", "sig=", "signature="),
     *("wort", "geheim", "schl", "mdp", "jeton", "contrase", "clave", "segre", "parola", "iave"),
@@ -43,8 +49,8 @@ _GATE_BEYOND_ASCII: Final = re.compile(
 # Of words that are in others too, only the one that stands for itself: "enclave" and "desenhar" hold no secrets, and a
 # "palabra clave" is a keyword.
 _PASSWORDS: Final = (
-    r"pass(?:word|wd|wort|phrase|code|ord)|(?:(?<=mot de )|(?<=palavra[ -]))passe|mdp|pwd|(?<=kenn)wort|(?<=losungs)wort|"
-    r"geheim(?:zahl|nummer|wort)|contrase(?:ñ|n|ny)a|(?<![a-z])(?<!palabra )clave|(?<![a-z])senha|"
+    r"pass(?:word|wd|wort|phrase|code|ord)|(?:(?<=mot de )|(?<=palavra[ -]))passe|mdp|pwd|"
+    r"(?<=kenn)wort|(?<=losungs)wort|geheim(?:zahl|nummer|wort)|contrase(?:ñ|n|ny)a|(?<![a-z])(?<!palabra )clave|(?<![a-z])senha|"
     r"(?<![a-z])parola(?! chiave)(?: d['’ ]ordine)?|wachtwoord|(?<![a-z])has[łl]o|"
     "пароль|şifre|lösenord|jelszó|κωδικός|mật khẩu|סיסמה|كلمة المرور|كلمة السر|पासवर्ड"
 )
@@ -55,14 +61,20 @@ _KEYS: Final = (
     r"sleutel|klucz"
 )
 _ADJECTIVES: Final = (
-    r"(?:[ _-](?:api|d['’]api|de api|da api|dell['’]api|do api|secr[eè]te|secreta|segreta|tajny|priv[eé]e|privada|privata|"
+    r"(?:[ _-](?:api|d['’]api|de api|da api|dell['’]api|do api|"
+    r"secr[eè]te|secreta|segreta|tajny|priv[eé]e|privada|privata|"
     r"d['’]acc[eè]s|d['’]accesso|di accesso|de acceso|de acesso|dost[eę]pu)){0,2}"
 )
-_OF_SOMETHING: Final = r"(?P<of> (?:for|für|zum|zur|von|vom|im|pour|de|du|des|del|para|do|da|per|di|della|voor|van|dla)(?: [\w'’@.-]{1,20}){1,4}?)?"
+_OF_SOMETHING: Final = (
+    r"(?P<of> (?:for|für|zum|zur|von|vom|im|pour|de|du|des|del|para|do|da|per|di|della|voor|van|dla)"
+    r"(?: [\w'’@.-]{1,20}){1,4}?)?"
+)
 _QUOTES: Final = "[\\\\\"'„“”«»‘’「『]{0,4}"
 _IS: Final = (
-    r"(?:is|was|ist|lautet|est|es|era|è|é|jest|brzmi|luidt|sera|sarà|será|olarak|är|er|(?<=[łl]o\s)to|(?<=klucz\s)to|(?<=klucz api\s)to)(?=[\s:])"
-    r"(?:\s(?:(?:le|la|el|il|lo|o|a)\s)?(?:suivante?|siguiente|seguente|seguinte|folgendes|following))?(?:\s{0,2}:)?"
+    r"(?:is|was|ist|lautet|est|es|era|è|é|jest|brzmi|luidt|sera|sarà|será|olarak|är|er|"
+    r"(?<=[łl]o\s)to|(?<=klucz\s)to|(?<=klucz api\s)to)(?=[\s:])"
+    r"(?:\s(?:(?:le|la|el|il|lo|o|a)\s)?(?:suivante?|siguiente|seguente|seguinte|folgendes|following))?"
+    r"(?:\s{0,2}:)?"
 )
 _SPACED_VALUE: Final = rf"(?:[^\s\"'\\,;&<>{{}}()\[\]„“”«»{UNSPACED}]|&(?!\w{{1,30}}=)){{4,256}}"
 _ASSIGNED: Final = re.compile(
@@ -101,19 +113,11 @@ def named_secrets(reading: Reading) -> Iterator[Match]:
     lowered = text.lower()
     if len(lowered) != len(text):  # some letters grow: then positions in it say nothing
         lowered = text
-    for word in ("bearer ", "basic "):
+    for word, pattern in _HEADERS:
         for at in positions(lowered, word) if word in lowered else ():
-            match = _BEARER.match(text, at)
+            match = pattern.match(text, at)
             if match is not None:
                 yield Match(match.start(1), match.end(1), "secret")
-    for at in positions(lowered, "authorization") if "authorization" in lowered else ():
-        match = _AUTHORIZATION.match(text, at)
-        if match is not None:
-            yield Match(match.start(1), match.end(1), "secret")
-    for at in positions(lowered, "cookie") if "cookie" in lowered else ():
-        match = _COOKIE.match(text, at)
-        if match is not None:
-            yield Match(match.start(1), match.end(1), "secret")
     for word in [each for each in _GATES if each in lowered]:
         for at in positions(lowered, word):
             yield from _assigned(_ASSIGNED.match(text, at))

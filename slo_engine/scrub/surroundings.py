@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - signs of other scripts are meant
 """What the words around a number say that it is: a phone's, an order's, or the one of a tax payer."""
 
 from __future__ import annotations
@@ -22,7 +23,10 @@ _WORDS_OF_PHONES: Final = (
     r"cellular[ei]|cellphone\w*|msisdn|gsm|sms|móvil\w*|movil\w*|portable|mobiel\w*|komór\w*|komork\w*|anruf\w*|erreichbar|"
     r"joignable|joindre|appel(?:er|ez|le|lez)|rappele[rz]|llam[ae]\w*|chiama\w*|ligue|ligar|zadzwo\w*|dzwoni\w*"
 )
-_UNSPACED_OF_PHONES: Final = "電話|携帯|連絡先|电话|手机|手機|联系方式|聯絡|致电|座机|传真|傳真|行動|전화|휴대폰|핸드폰|연락처|휴대전화|휴대|팩스|모바일|โทร"
+_UNSPACED_OF_PHONES: Final = (
+    "電話|携帯|連絡先|电话|手机|手機|联系方式|聯絡|致电|座机|传真|傳真|行動|"
+    "전화|휴대폰|핸드폰|연락처|휴대전화|휴대|팩스|모바일|โทร"
+)
 _WORDS_OF_OTHERS: Final = (
     r"orders?|orderid|order_?n\w*|invoices?|tickets?|tracking\w*|isbn|issn|ean|gtin|upc|sku|parts?|serial\w*|refs?|"
     r"reference|referen[czt]\w*|shipments?|parcels?|batch|lot|transactions?|txn|timestamp|ts|epoch|unix|build|"
@@ -35,15 +39,23 @@ _UNSPACED_OF_OTHERS: Final = (
     "주문|송장|영수증|상품|제품|회원|고객|계좌"
 )
 _LINKS: Final = frozenset(
-    "a al am an at au auf bei by com de del der di do e es est este fi for für has i id ist is it jest je la le lautet los "
-    "me mi mich moi mit my me na no nr num o of op or os pod por s su sul ten the to under unter über um us was via with y "
-    "è é é à ê n° nº number numbers nummer numéro numero número numer numeru num code card".split()
+    (
+        *("a", "al", "am", "an", "at", "au", "auf", "bei", "by", "com", "de", "del", "der", "di", "do", "e"),
+        *("es", "est", "este", "fi", "for", "für", "has", "i", "id", "ist", "is", "it", "jest", "je", "la"),
+        *("le", "lautet", "los", "me", "mi", "mich", "moi", "mit", "my", "me", "na", "no", "nr", "num", "o"),
+        *("of", "op", "or", "os", "pod", "por", "s", "su", "sul", "ten", "the", "to", "under", "unter", "über"),
+        *("um", "us", "was", "via", "with", "y", "è", "é", "é", "à", "ê", "n°", "nº", "number", "numbers", "nummer"),
+        *("numéro", "numero", "número", "numer", "numeru", "num", "code", "card"),
+    )
 )
 """Words that may stand between a number and its name."""
 _OF_SOMEBODY: Final = frozenset(
-    "my our mein meine meiner unsere mon notre mi nuestro mio mia nostro meu nosso mijn mój moj".split()
+    (
+        *("my", "our", "mein", "meine", "meiner", "unsere", "mon", "notre", "mi", "nuestro", "mio", "mia", "nostro"),
+        *("meu", "nosso", "mijn", "mój", "moj"),
+    )
 )
-_NUMBER: Final = frozenset("number nummer nr numéro numero número numer".split())
+_NUMBER: Final = frozenset((*("number", "nummer", "nr", "numéro", "numero", "número", "numer"),))
 """Whose number it is, is said of phones: "my number is ..."."""
 
 
@@ -121,8 +133,8 @@ def is_of_nobody(words: str, start: int, end: int) -> bool:
 
 
 class Surroundings:
-    """What the number at ``words[start:end]`` may be by the words around it: tags are `PHONE`, `OTHER`, and the names of
-    rows in `identities`. They are looked for when somebody asks: most numbers show without them what they are."""
+    """What the number at ``words[start:end]`` may be by the words around it: tags are `PHONE`, `OTHER`, and the names
+    of rows in `identities`. They are looked for when somebody asks: most numbers show without them what they are."""
 
     def __init__(self, words: str, start: int, end: int) -> None:
         self._place = (words, start, end)
