@@ -123,4 +123,4 @@ WITH_LETTERS: Final[tuple[Number, ...]] = (
 
 ALL_WORDS: Final = r"tax\w*|fiscal\w*|citizen\w*|national\w*|identi\w*|social\w*|sozial\w*"
 ALL_UNSPACED: Final = "税|稅|国民|國民"
-"""Beside any of the numbers."""
+"""Beside a number of any state."""

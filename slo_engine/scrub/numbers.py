@@ -121,6 +121,7 @@ def _named(forms: str, start: int, end: int, around: Surroundings) -> Iterator[M
     parts = [match.span() for match in _PART.finditer(forms, start, end)]
     if len(parts) > _MOST_PARTS:
         return
+    is_of_any = around.is_of_any_state()
     done = start
     for at, (left, _) in enumerate(parts):
         for _, right in reversed(parts[at:]):
@@ -128,7 +129,9 @@ def _named(forms: str, start: int, end: int, around: Surroundings) -> Iterator[M
             if left < done or not _ENDS.match(forms, right):
                 continue
             for row in identities.OF_DIGITS.get(len(digits), ()):
-                if around.is_of(row.name) and row.form.fullmatch(digits) and row.check(digits):
+                # A part of a number passes one of so many checks too easily for a word that names none of them.
+                is_named = around.is_of(row.name) or (is_of_any and left == start and right == end)
+                if is_named and row.form.fullmatch(digits) and row.check(digits):
                     yield Match(left, right, IDENTITY)
                     done = right
                     break
@@ -193,7 +196,8 @@ def _with_letters(reading: Reading, start: int, end: int) -> Iterator[Match]:
             if not row.check(_SEPARATORS.sub("", said.upper())):
                 continue
             is_alone = said.isupper() and row.alone is not None and row.alone.fullmatch(said) is not None
-            if is_alone or Surroundings(reading.words, *match.span()).is_of(row.name):
+            around = Surroundings(reading.words, *match.span())
+            if is_alone or around.is_of(row.name) or around.is_of_any_state():
                 yield Match(match.start(), match.end(), IDENTITY)
                 return
 

@@ -46,7 +46,7 @@ class Scrubber:
         """What is in a text, in order; what overlapped is one."""
         if "\\u" in text and (other := unescaped(text)) is not None:
             found = [
-                Match(other.original(start), other.original(end - 1) + 1, kind)
+                Match(other.original(start), other.original(end), kind)
                 for start, end, kind in self._find_each(other.text)
             ]
         else:

@@ -50,7 +50,8 @@ _GATE_BEYOND_ASCII: Final = re.compile(
 # "palabra clave" is a keyword.
 _PASSWORDS: Final = (
     r"pass(?:word|wd|wort|phrase|code|ord)|(?:(?<=mot de )|(?<=palavra[ -]))passe|mdp|pwd|"
-    r"(?<=kenn)wort|(?<=losungs)wort|geheim(?:zahl|nummer|wort)|contrase(?:ñ|n|ny)a|(?<![a-z])(?<!palabra )clave|(?<![a-z])senha|"
+    r"(?<=kenn)wort|(?<=losungs)wort|geheim(?:zahl|nummer|wort)|contrase(?:ñ|n|ny)a|"
+    r"(?<![a-z])(?<!palabra )clave|(?<![a-z])senha|"
     r"(?<![a-z])parola(?! chiave)(?: d['’ ]ordine)?|wachtwoord|(?<![a-z])has[łl]o|"
     "пароль|şifre|lösenord|jelszó|κωδικός|mật khẩu|סיסמה|كلمة المرور|كلمة السر|पासवर्ड"
 )

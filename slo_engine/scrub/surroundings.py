@@ -15,6 +15,9 @@ PHONE: Final = "phone"
 OTHER: Final = "other"
 """Of an order, an invoice, a book: no number of a person."""
 
+ANY: Final = "any"
+"""Of a tax payer, a citizen: whatever state's number it is."""
+
 _NOTHING: Final[frozenset[str]] = frozenset()
 
 _WORDS_OF_PHONES: Final = (
@@ -58,14 +61,16 @@ _OF_SOMEBODY: Final = frozenset(
 _NUMBER: Final = frozenset((*("number", "nummer", "nr", "numéro", "numero", "número", "numer"),))
 """Whose number it is, is said of phones: "my number is ..."."""
 
+_NEVER: Final = "(?!)"
+
 
 def _tagged() -> Iterator[tuple[str, str, str]]:
     """Each tag with its words, and with those of scripts without spaces."""
     yield PHONE, _WORDS_OF_PHONES, _UNSPACED_OF_PHONES
     yield OTHER, _WORDS_OF_OTHERS, _UNSPACED_OF_OTHERS
+    yield ANY, identities.ALL_WORDS, identities.ALL_UNSPACED
     for row in (*(row for rows in identities.OF_DIGITS.values() for row in rows), *identities.WITH_LETTERS):
-        unspaced = f"{row.unspaced}|" if row.unspaced else ""
-        yield row.name, f"{row.words}|{identities.ALL_WORDS}", unspaced + identities.ALL_UNSPACED
+        yield row.name, row.words, row.unspaced or _NEVER
 
 
 _TAGGED: Final = [(tag, re.compile(words), re.compile(unspaced)) for tag, words, unspaced in _tagged()]
@@ -133,8 +138,8 @@ def is_of_nobody(words: str, start: int, end: int) -> bool:
 
 
 class Surroundings:
-    """What the number at ``words[start:end]`` may be by the words around it: tags are `PHONE`, `OTHER`, and the names
-    of rows in `identities`. They are looked for when somebody asks: most numbers show without them what they are."""
+    """What the number at ``words[start:end]`` may be by the words around it: tags are `PHONE`, `OTHER`, `ANY`, and the
+    names of rows in `identities`. They are looked for when somebody asks: most numbers show without them what they are."""
 
     def __init__(self, words: str, start: int, end: int) -> None:
         self._place = (words, start, end)
@@ -168,6 +173,10 @@ class Surroundings:
         """Whether a word says that the number is of that kind, and none says that it is of another."""
         return name in self.named or (name in self.near and OTHER not in self.named)
 
+    def is_of_any_state(self) -> bool:
+        """Whether a word says that it is a tax payer's or so, and none says of which state."""
+        return ANY in self.near and OTHER not in self.named and self.near <= _NO_STATE
+
     def is_of_phone(self) -> bool:
         """Whether a word of the same clause says so."""
         if PHONE in self.named:
@@ -185,6 +194,7 @@ class Surroundings:
 
 _OF_THINGS: Final = frozenset({OTHER})
 _NO_IDENTITY: Final = frozenset({PHONE, OTHER})
+_NO_STATE: Final = frozenset({PHONE, OTHER, ANY})
 
 
 def _leading_up(tokens: list[str]) -> frozenset[str]:
