@@ -20,15 +20,18 @@ IDENTITY: Final = "identity"
 
 # Patterns begin with a digit of their own, which `re` runs through fast; what stands before it is asked afterwards.
 _LONG_NUMBER: Final = re.compile(
-    r"[0-9](?:([0-9 ()./\u00a0\u2011-]{5,}[0-9])((?=[A-Za-z )-])(?:"
-    # What may follow where letters belong to a number: a check letter, Hong Kong's check digit in brackets, Corsica,
-    # the middle of a German number.
-    r"-?[A-Za-z]{1,2}(?![0-9A-Za-z])| [A-Z](?![0-9A-Za-z])|(?<=\([0-9])\)|[ABab] ?[0-9]{3} ?[0-9]{3}"
-    r"| ?[A-Za-z] ?[0-9]{3}(?![0-9A-Za-z])))?"
+    r"[0-9](?:[0-9 ()./\u00a0\u2011-]{5,}[0-9]"
     # Fewer digits before letters: of Britain and Mexico, of Corsica and Finland.
-    r"|[0-9](?:[0-9]{4}(?:[A-Da-d](?![0-9A-Za-z])|[HMXhmx][A-Za-z]{5}|[A-FU-Ya-fu-y][0-9]{3})"
+    r"|[0-9]()(?:[0-9]{4}(?:[A-Da-d](?![0-9A-Za-z])|[HMXhmx][A-Za-z]{5}|[A-FU-Ya-fu-y][0-9]{3})"
     # The middle of an Italian codice fiscale, which has no two groups of digits together.
     r"|[A-EHLMPRSTa-ehlmprst][0-9]{2} ?[A-Za-z][0-9]{3}[A-Za-z]))"
+)
+_MAY_GO_ON: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz -)")
+_GOES_ON: Final = re.compile(
+    # What follows where letters belong to a number: a check letter, Hong Kong's check digit in brackets, Corsica, the
+    # middle of a German number.
+    r"-?[A-Za-z]{1,2}(?![0-9A-Za-z])| [A-Z](?![0-9A-Za-z])|(?<=\([0-9])\)|[ABab] ?[0-9]{3} ?[0-9]{3}"
+    r"| ?[A-Za-z] ?[0-9]{3}(?![0-9A-Za-z])"
 )
 _NO_DIGITS: Final = re.compile(r"[^0-9]+")
 _PARTS_OF_WORDS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
@@ -48,17 +51,17 @@ def numbers(reading: Reading) -> Iterator[Match]:
     """All but accounts."""
     forms = reading.forms
     for candidate in _LONG_NUMBER.finditer(forms):
-        start = candidate.start()
-        end = candidate.end(1)
+        start, end = candidate.span()
         is_in_word = forms[start - 1 : start] in _PARTS_OF_WORDS
+        has_letters = candidate.lastindex is not None
         if (
-            end == -1
-            or candidate.start(2) != -1
-            or (is_in_word and _BEHIND_LETTER.search(forms, max(0, start - 2), start))
+            has_letters
+            or (forms[end : end + 1] in _MAY_GO_ON and _GOES_ON.match(forms, end) is not None)
+            or (is_in_word and _BEHIND_LETTER.search(forms, max(0, start - 2), start) is not None)
         ):
-            yield from _with_letters(reading, start, candidate.end())
-        if end - start >= 8 and not is_in_word:
-            said = candidate.group()[: end - start]
+            yield from _with_letters(reading, start, end)
+        if end - start >= 8 and not is_in_word and not has_letters:
+            said = candidate.group()
             is_bare = said.isdigit()
             if is_bare or _HARMLESS.fullmatch(said) is None:
                 yield from _of_digits(reading, start, end, said if is_bare else _NO_DIGITS.sub("", said))

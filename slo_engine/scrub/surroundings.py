@@ -138,8 +138,11 @@ def is_of_nobody(words: str, start: int, end: int) -> bool:
 
 
 class Surroundings:
-    """What the number at ``words[start:end]`` may be by the words around it: tags are `PHONE`, `OTHER`, `ANY`, and the
-    names of rows in `identities`. They are looked for when somebody asks: most numbers show without them what they are."""
+    """What the number at ``words[start:end]`` may be by the words around it.
+
+    Tags are `PHONE`, `OTHER`, `ANY`, and the names of rows in `identities`. They are looked for when somebody asks: most
+    numbers show without them what they are.
+    """
 
     def __init__(self, words: str, start: int, end: int) -> None:
         self._place = (words, start, end)
