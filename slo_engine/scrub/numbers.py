@@ -22,10 +22,13 @@ IDENTITY: Final = "identity"
 _LONG_NUMBER: Final = re.compile(
     r"[0-9](?:[0-9 ()./\u00a0\u2011-]{5,}[0-9]"
     # Fewer digits before letters: of Britain and Mexico, of Corsica and Finland.
-    r"|[0-9]()(?:[0-9]{4}(?:[A-Da-d](?![0-9A-Za-z])|[HMXhmx][A-Za-z]{5}|[A-FU-Ya-fu-y][0-9]{3})"
+    r"|[0-9](?:()(?:[0-9]{4}(?:[A-Da-d](?![0-9A-Za-z])|[HMXhmx][A-Za-z]{5}|[A-FU-Ya-fu-y][0-9]{3})"
     # The middle of an Italian codice fiscale, which has no two groups of digits together.
-    r"|[A-EHLMPRSTa-ehlmprst][0-9]{2} ?[A-Za-z][0-9]{3}[A-Za-z]))"
+    r"|[A-EHLMPRSTa-ehlmprst][0-9]{2} ?[A-Za-z][0-9]{3}[A-Za-z])"
+    # The check digits of an account, behind its country.
+    r"|(?<=[A-Za-z]{2}[0-9]{2})(?=(?:[ \u00a0-]?[A-Za-z0-9]){11})))"
 )
+"""An account or a number that has letters, or may have: the first group matches if it has."""
 _MAY_GO_ON: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz -)")
 _GOES_ON: Final = re.compile(
     # What follows where letters belong to a number: a check letter, Hong Kong's check digit in brackets, Corsica, the
@@ -48,11 +51,13 @@ _SSN: Final = re.compile(r"(?<![\w.+-])(?!000|666|9)\d{3}([- ])(?!00)\d{2}\1(?!0
 
 
 def numbers(reading: Reading) -> Iterator[Match]:
-    """All but accounts."""
+    """Of cards, accounts, persons and phones."""
     forms = reading.forms
     for candidate in _LONG_NUMBER.finditer(forms):
         start, end = candidate.span()
         is_in_word = forms[start - 1 : start] in _PARTS_OF_WORDS
+        if is_in_word:
+            yield from _account(forms, start - 2)
         has_letters = candidate.lastindex is not None
         if (
             has_letters
@@ -216,26 +221,19 @@ _IBAN_TABLE: Final = (
 _IBAN_LENGTHS: Final[Mapping[str, int]] = {
     country: int(length) for country, length in re.findall(r"([A-Z]{2})(\d\d)", _IBAN_TABLE)
 }
-_IBAN_GATE: Final = re.compile(r"[0-9](?<=[A-Za-z]{2}[0-9])[0-9](?:[ \u00a0-]?[A-Za-z0-9]){11}")
 _IBAN: Final = re.compile(r"[A-Za-z]{2}[0-9]{2}(?:[ \u00a0-]?[A-Za-z0-9]){11,30}", re.ASCII)
 
 
-def ibans(reading: Reading) -> Iterator[Match]:
-    """International account numbers."""
-    text = reading.forms
-    for gate in _IBAN_GATE.finditer(text):
-        match = _IBAN.match(text, gate.start() - 2)
-        if match is None:
-            continue
-        length = _IBAN_LENGTHS.get(match.group()[:2].upper())
-        if length is None or text[match.start() - 1 : match.start()].isalnum():
-            continue
-        compact: list[str] = []
-        for offset, letter in enumerate(match.group()):
-            if letter.isalnum():
-                compact.append(letter)
-            if len(compact) == length:
-                end = match.start() + offset + 1
-                if not text[end : end + 1].isalnum() and mod_97("".join(compact).upper()):
-                    yield Match(match.start(), end, "iban")
-                break
+def _account(forms: str, start: int) -> Iterator[Match]:
+    match = _IBAN.match(forms, start) if start >= 0 else None
+    length = _IBAN_LENGTHS.get(match.group()[:2].upper()) if match is not None else None
+    if match is None or length is None or forms[start - 1 : start].isalnum():
+        return
+    compact: list[str] = []
+    for at, letter in enumerate(match.group(), start + 1):
+        if letter.isalnum():
+            compact.append(letter)
+        if len(compact) == length:
+            if not forms[at : at + 1].isalnum() and mod_97("".join(compact).upper()):
+                yield Match(start, at, "iban")
+            break

@@ -15,7 +15,7 @@ from typing import Final
 from slo_engine.scrub.addresses import emails, ip_addresses
 from slo_engine.scrub.found import Finder, Match
 from slo_engine.scrub.keys import keys
-from slo_engine.scrub.numbers import ibans, numbers
+from slo_engine.scrub.numbers import numbers
 from slo_engine.scrub.reading import Reading, read, unescaped
 from slo_engine.scrub.secret_words import named_secrets
 
@@ -74,7 +74,7 @@ class Scrubber:
         return "".join([*parts, text[at:]])
 
 
-_BY_FORM: Final[tuple[Callable[[Reading], Iterator[Match]], ...]] = (emails, ibans, ip_addresses, numbers)
+_BY_FORM: Final[tuple[Callable[[Reading], Iterator[Match]], ...]] = (emails, ip_addresses, numbers)
 
 
 def _merged(found: list[Match]) -> list[Match]:

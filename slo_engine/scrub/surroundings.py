@@ -140,8 +140,8 @@ def is_of_nobody(words: str, start: int, end: int) -> bool:
 class Surroundings:
     """What the number at ``words[start:end]`` may be by the words around it.
 
-    Tags are `PHONE`, `OTHER`, `ANY`, and the names of rows in `identities`. They are looked for when somebody asks: most
-    numbers show without them what they are.
+    Tags are `PHONE`, `OTHER`, `ANY`, and the names of rows in `identities`. They are looked for when somebody asks:
+    most numbers show without them what they are.
     """
 
     def __init__(self, words: str, start: int, end: int) -> None:
