@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final
 
 from slo_engine.scrub.found import Match, positions
 
-_KEY_STARTS: Final = {
-    "_": (
-        *("sk_", "rk_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "whsec_", "hf_", "gsk_"),
-        *("npm_", "r8_", "dop_v1_", "shpat_", "lin_api_", "ntn_", "secret_", "pcsk_", "lsv2_", "tgp_v1_"),
-        *("jina_", "glsa_", "e2b_"),
-    ),
-    "-": (
-        *("sk-", "glpat-", "xapp-", "pypi-", "xai-", "pplx-", "nvapi-", "AGE-SECRET-KEY-", "tvly-", "fc-"),
-        *("pa-", "csk-", "llx-"),
-    ),
-    ".": (*("ya29.", "SG.", "sl.", "hvs."),),
-    "": (*("AKIA", "ASIA", "AIza", "xox", "eyJ", "dapi"),),
-}
-"""By a sign that all of them have: texts without it have none of them."""
+_LOW_LINE: Final = (
+    *("sk_", "rk_", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_", "whsec_", "hf_", "gsk_"),
+    *("npm_", "r8_", "dop_v1_", "shpat_", "lin_api_", "ntn_", "secret_", "pcsk_", "lsv2_", "tgp_v1_"),
+    *("jina_", "glsa_", "e2b_"),
+)
+"""Starts of keys that end with one: more of them than a text has of that sign."""
+_OTHERS: Final = ("AKIA", "ASIA", "AIza", "xox", "eyJ", "dapi", "ya29.", "SG.", "sl.", "hvs.")
+_HYPHEN: Final = (
+    *("sk-", "glpat-", "xapp-", "pypi-", "xai-", "pplx-", "nvapi-", "AGE-SECRET-KEY-", "tvly-", "fc-"),
+    *("pa-", "csk-", "llx-", *_OTHERS),
+)
 _KEYS: Final = re.compile(
     # Whatever fails does so after a bounded look; what is found is skipped: so no text is read over and over.
     r"(?<![A-Za-z0-9])(?:"
@@ -65,16 +62,22 @@ _URL_PASSWORD: Final = re.compile(r"://[^\s/:@\"'<>]{0,64}:([^\s/@\"'<>]{1,256})
 
 def keys(text: str) -> Iterator[Match]:
     """Keys of providers, private keys, passwords in URLs."""
-    for key_start in [each for sign, starts in _KEY_STARTS.items() if sign in text for each in starts if each in text]:
-        end = 0
-        for at in positions(text, key_start):
-            match = _KEYS.match(text, at) if at >= end else None  # which looks before it: `task-...` is none
-            if match is not None:
-                end = match.end()
-                yield Match(match.start(), match.end(), "secret")
+    if "_" in text and any(text.endswith(_LOW_LINE, 0, at + 1) for at in positions(text, "_")):
+        yield from _begun(text, _LOW_LINE)
+    yield from _begun(text, _HYPHEN if "-" in text else _OTHERS)
     if ":AA" in text:
         yield from (Match(match.start(1), match.end(1), "secret") for match in _TELEGRAM.finditer(text))
     if "-----BEGIN" in text:
         yield from (Match(match.start(), match.end(), "secret") for match in _PRIVATE_KEY.finditer(text))
     if "://" in text and "@" in text:
         yield from (Match(match.start(1), match.end(1), "secret") for match in _URL_PASSWORD.finditer(text))
+
+
+def _begun(text: str, starts: Iterable[str]) -> Iterator[Match]:
+    for key_start in [each for each in starts if each in text]:
+        end = 0
+        for at in positions(text, key_start):
+            match = _KEYS.match(text, at) if at >= end else None  # which looks before it: `task-...` is none
+            if match is not None:
+                end = match.end()
+                yield Match(match.start(), match.end(), "secret")

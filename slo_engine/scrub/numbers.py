@@ -40,8 +40,9 @@ _NO_DIGITS: Final = re.compile(r"[^0-9]+")
 _PARTS_OF_WORDS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 _HARMLESS: Final = re.compile(
     r"\d+\.\d+|(?:\d{4}([./-])\d{1,2}\1\d{1,2}|\d{1,2}([./-])\d{1,2}\2\d{2,4})(?:[ -]\d{1,2})?"
+    r"|(?:97[89][ -])?(?=(?:[ -]?\d){10}\Z)\d{1,5}([ -])\d{2,7}\3\d{1,7}\3\d"
 )
-"""Decimals, and dates with or without the hour."""
+"""Decimals, dates with or without the hour, and numbers of books."""
 
 _CARD: Final = re.compile(
     r"(?<![\w.+-])(?:\d{4}[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}(?:[ -]?\d{3})?|3\d{3}[ -]?\d{6}[ -]?\d{4,5})(?![\w-])(?!\.\d)"
@@ -56,7 +57,7 @@ def numbers(reading: Reading) -> Iterator[Match]:
     for candidate in _LONG_NUMBER.finditer(forms):
         start, end = candidate.span()
         is_in_word = forms[start - 1 : start] in _PARTS_OF_WORDS
-        if is_in_word:
+        if is_in_word and forms[start - 2 : start - 1] in _PARTS_OF_WORDS:
             yield from _account(forms, start - 2)
         has_letters = candidate.lastindex is not None
         if (
