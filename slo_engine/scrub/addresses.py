@@ -52,7 +52,7 @@ _IPV6_AFTER: Final = re.compile(r"[0-9A-Fa-f:]{0,35}")
 def ip_addresses(reading: Reading) -> Iterator[Match]:
     """IP addresses of either version; no versions of programs, which look alike."""
     text = reading.forms
-    if _IPV4_GATE.search(text) is not None:
+    if text.count(".") >= 3 and _IPV4_GATE.search(text) is not None:
         version_end = -1
         for match in _IPV4.finditer(text):
             start, end = match.span()
@@ -62,7 +62,7 @@ def ip_addresses(reading: Reading) -> Iterator[Match]:
             before = text[max(0, start - 2) : start]
             if not _NOT_BEFORE_IPV4.search(before) and all(int(each) < 256 for each in match.group().split(".")):
                 yield Match(start, end, "ip")
-    if _IPV6_GATE.search(text) is not None:
+    if text.count(":") >= 7 and _IPV6_GATE.search(text) is not None:
         for match in _IPV6_FULL.finditer(text):
             if text[match.start() - 1 : match.start()] not in _PART_OF_A_WORD and _is_ipv6(match.group()):
                 yield Match(match.start(), match.end(), "ip")

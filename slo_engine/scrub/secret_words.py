@@ -114,8 +114,8 @@ def named_secrets(reading: Reading) -> Iterator[Match]:
     lowered = text.lower()
     if len(lowered) != len(text):  # some letters grow: then positions in it say nothing
         lowered = text
-    for word, pattern in _HEADERS:
-        for at in positions(lowered, word) if word in lowered else ():
+    for word, pattern in [each for each in _HEADERS if each[0] in lowered]:
+        for at in positions(lowered, word):
             match = pattern.match(text, at)
             if match is not None:
                 yield Match(match.start(1), match.end(1), "secret")
