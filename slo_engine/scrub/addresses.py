@@ -108,7 +108,12 @@ def _is_version(words: str, start: int, end: int, version_end: int) -> bool:
 _PART_OF_A_WORD: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_:.")
 
 
+_NEITHER: Final = re.compile(r"[^0-9A-Fa-f]::[^0-9A-Fa-f]")
+
+
 def _compressed_ipv6(text: str, at: int) -> Iterator[Match]:
+    if _NEITHER.match(text, max(0, at - 1)) is not None:
+        return
     before = _IPV6_BEFORE.search(text[max(0, at - 36) : at])
     after = _IPV6_AFTER.match(text, at + 2)
     start = at - len(before.group()) if before is not None else at

@@ -44,9 +44,10 @@ _MOMENT: Final = re.compile(
 _PARTS_OF_WORDS: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_")
 _HARMLESS: Final = re.compile(
     r"\d+\.\d+|(?:\d{4}([./-])\d{1,2}\1\d{1,2}|\d{1,2}([./-])\d{1,2}\2\d{2,4})(?:[ -]\d{1,2})?"
+    r"|\d{4}\.\d\d\.\d{4}|\d{1,4}\.\d\.\d{1,5}(?:\.\d{1,5})?"
     r"|(?:97[89][ -])?(?=(?:[ -]?\d){10}\Z)\d{1,5}([ -])\d{2,7}\3\d{1,7}\3\d"
 )
-"""Decimals, dates with or without the hour, and numbers of books."""
+"""Decimals, dates with or without the hour, codes of goods, versions, numbers of books."""
 
 _CARD: Final = re.compile(
     r"(?<![\w.+-])(?:\d{4}[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}(?:[ -]?\d{3})?|3\d{3}[ -]?\d{6}[ -]?\d{4,5})(?![\w-])(?!\.\d)"

@@ -37,8 +37,8 @@ _HEADERS: Final = (
 
 _GATES: Final = (
     *("pass", "pwd", "secre", "key", "token", "sig=", "signature="),
-    *("wort", "geheim", "schl", "mdp", "jeton", "contrase", "clave", "segre", "parola", "iave"),
-    *("senha", "chave", "wachtw", "sleutel", "haslo", "klucz"),
+    *("wort", "geheim", "schl", "mdp", "jeton", "contrase", "segre", "parola", "ave"),
+    *("senha", "wachtw", "sleutel", "haslo", "klucz"),
 )
 """Pieces of the words below, in ASCII: few of them, as each is looked for in every text."""
 
@@ -51,14 +51,15 @@ _GATE_BEYOND_ASCII: Final = re.compile(
 _PASSWORDS: Final = (
     r"pass(?:word|wd|wort|phrase|code|ord)|(?:(?<=mot de )|(?<=palavra[ -]))passe|mdp|pwd|"
     r"(?<=kenn)wort|(?<=losungs)wort|geheim(?:zahl|nummer|wort)|contrase(?:ñ|n|ny)a|"
-    r"(?<![a-z])(?<!palabra )clave|(?<![a-z])senha|"
+    r"(?<=cl)(?<![a-z]cl)(?<!palabra cl)ave|(?<![a-z])senha|"
     r"(?<![a-z])parola(?! chiave)(?: d['’ ]ordine)?|wachtwoord|(?<![a-z])has[łl]o|"
     "пароль|şifre|lösenord|jelszó|κωδικός|mật khẩu|סיסמה|كلمة المرور|كلمة السر|पासवर्ड"
 )
 _KEYS: Final = (
     r"secret|(?:(?<=api)|(?<=api[_ -])|(?<=access)|(?<=access_)|(?<=account)|(?<=account_))key|token|"
     r"(?<![A-Za-z])sig(?:nature)?(?==)|"
-    r"schl(?:ü|ue)ssel|geheimnis|(?<![a-z])clé|jeton|secret[oa]|segret[oa]|segredo|(?<=ch)iave|(?<!palavra[ -])chave|"
+    r"schl(?:ü|ue)ssel|geheimnis|(?<![a-z])clé|jeton|secret[oa]|segret[oa]|segredo|"
+    r"(?<=chi)ave|(?<=ch)(?<!palavra[ -]ch)ave|"
     r"sleutel|klucz"
 )
 _ADJECTIVES: Final = (
