@@ -1,7 +1,7 @@
 """Phone numbers: international, and as they are written at home.
 
 A few ways to write them are hardly anything else's. The rest needs a word that says so, and so does a number without
-separators; a word that says that it is an order's takes away what is no international number.
+separators; a word that names it otherwise, as an order's, leaves nothing but international numbers.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Final
 
 from slo_engine.scrub.found import Match
 from slo_engine.scrub.reading import Reading
-from slo_engine.scrub.surroundings import OTHER, PHONE, Surroundings
+from slo_engine.scrub.surroundings import PHONE, Surroundings
 
 _SEP: Final = r"[ .\u00a0\u2011-]"
 _EXTENSION: Final = r"(?:[ ,]{0,2}(?:x|ext\.?|extension|Durchwahl|-)[ .:]{0,2}\d{1,6}(?!\d))?"
@@ -66,15 +66,13 @@ def phones(
             digits_said = _digits(said)
             found = True
             is_international = said.startswith(("+", "(+", "00"))
-            if OTHER in around.named and not is_international:
+            if not is_international and around.named and PHONE not in around.named:
                 continue
             is_long_enough = digits_said >= 9 or said[0] in "+("
             if is_long_enough and _is_phone(said, digits_said) and not _is_amount(reading.words, *match.span()):
                 yield Match(match.start(), match.end(), "phone")
     if not found:
-        is_one = around.is_of_phone() or (
-            is_bare and OTHER not in around.named and _is_mobile(forms, start, end, digits)
-        )
+        is_one = around.is_of_phone() or (is_bare and not around.named and _is_mobile(forms, start, end, digits))
         if is_one and _is_phone(forms[start:end], len(digits)) and not _is_amount(reading.words, start, end):
             yield Match(start, end, "phone")
 

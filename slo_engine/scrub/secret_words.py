@@ -65,6 +65,7 @@ _KEYS: Final = (
 _ADJECTIVES: Final = (
     r"(?:[ _-](?:api|d['’]api|de api|da api|dell['’]api|do api|"
     r"secr[eè]te|secreta|segreta|tajny|priv[eé]e|privada|privata|"
+    r"provisoire|temporaire|initial|temporal|provisional|provisória|temporária|temporanea|provvisoria|tymczasowe|"
     r"d['’]acc[eè]s|d['’]accesso|di accesso|de acceso|de acesso|dost[eę]pu)){0,2}"
 )
 _OF_SOMETHING: Final = (
