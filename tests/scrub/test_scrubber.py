@@ -258,6 +258,10 @@ def test_an_identity_number_with_a_wrong_check_digit_is_none(marked: str) -> Non
         ),
         *("ISBN 978-3-16-148410-0", "2024年5月1日 12:30", "価格は12,345,678円", "1 234 567,89 zł", "R$ 1.234.567,89"),
         *(
+            "NHS number 943 476 5918",
+            "请求ID 13812345678",
+            "Bestellnummer 4711-2024-0815",
+            "8471.30.0100",
             "12 345 678 901 €",
             "Zu zahlen sind 501 234 567 zł",
             "20240501123000",
