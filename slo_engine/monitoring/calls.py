@@ -231,7 +231,9 @@ class LLMCall(Scope):
             )
             if step is not None:
                 step.name = usage.name()
-                step.attributes = usage.for_trace(step.start_ns, self._first_token)
+                traced = run.traced
+                assert traced is not None
+                step.attributes = traced.attributes_of(usage, step.start_ns, self._first_token)
                 if step.output is None:
                     step.describe(None, usage.output)
         except Exception as failure:  # noqa: BLE001 - see AgentRun.complain

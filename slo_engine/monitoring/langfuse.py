@@ -8,7 +8,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from slo_engine.monitoring.defaults import default_metrics
@@ -64,8 +64,9 @@ class LangFuseTracing(Tracing):
     ``public_key``, ``secret_key``, ``base_url``, ``environment`` and ``release`` are those of ``LANGFUSE_*`` unless
     given. ``sample_rate``: the share of traces without an error that are kept (``LANGFUSE_SAMPLE_RATE``, default 1.0;
     0.1 to 0.2 for busy agents); every trace with an error is kept whole. ``scrub``: what text goes through before it
-    leaves; default a `Scrubber`; None: nothing. ``capture_content`` False: no inputs and outputs. ``timeout``: seconds
-    for one request. ``exit_timeout``: seconds that the end of the process may take for traces not yet sent.
+    leaves; default a `Scrubber`; None: nothing. ``capture_content`` False: no inputs and outputs.
+    ``keep_if_score_below``: scores that keep a trace as an error does, such as ``{"grounded": 0.5}``. ``timeout``:
+    seconds for one request. ``exit_timeout``: seconds that the end of the process may take for traces not yet sent.
 
     Raises ValueError without keys, ImportError without the LangFuse SDK (``slo-engine[langfuse]``), which is loaded
     here (about a second): declare agents where a program starts.
@@ -82,6 +83,7 @@ class LangFuseTracing(Tracing):
         sample_rate: float | None = None,
         scrub: Scrub | Scrubber | None = Scrubber(),  # noqa: B008 - stateless
         capture_content: bool = True,
+        keep_if_score_below: Mapping[str, float] | None = None,
         timeout: float = 5.0,
         exit_timeout: float = 2.0,
         max_bytes: int = MAX_BYTES,
@@ -105,7 +107,7 @@ class LangFuseTracing(Tracing):
             metrics,
             max_bytes,
         )
-        super().__init__(sink, sample_rate, capture_content=capture_content)
+        super().__init__(sink, sample_rate, capture_content=capture_content, keep_if_score_below=keep_if_score_below)
         from slo_engine.monitoring.neighbours import share_with_the_sdk
 
         self._collect = share_with_the_sdk(self, sink.put_foreign, public_key, secret_key, url)

@@ -10,6 +10,7 @@ import base64
 import gzip
 import json
 import logging
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -130,8 +131,12 @@ class Spans:
 
     def __init__(self, environment: str | None, release: str | None, scrub: Callable[[str], str] | None) -> None:
         attributes = {Names.ENVIRONMENT: environment, Names.RELEASE: release}
-        self._resource = Resource.create({name: value for name, value in attributes.items() if value})
+        # Not Resource.create: what it adds of its own stands in the metadata of each observation, for nobody.
+        self._about = {name: value for name, value in attributes.items() if value}
+        self._service = os.environ.get("OTEL_SERVICE_NAME")
+        self._resources: dict[str, Resource] = {}
         self._environment = environment
+        self._release = release
         self._scrub = scrub
         self._names: dict[str, str] = {}
 
@@ -222,6 +227,9 @@ class Spans:
             attributes[f"{Names.OBSERVATION_METADATA}.{self._name(key)}"] = self.clean(value)
         if step.attributes is not None:
             attributes.update(self._generation(step.attributes))
+        if step.prompt is not None:
+            attributes[Names.OBSERVATION_PROMPT_NAME] = self._name(step.prompt.name)
+            attributes[Names.OBSERVATION_PROMPT_VERSION] = step.prompt.version
         status = Status(StatusCode.UNSET)
         if step.failed:
             message = self.clean(step.status_message, MAX_MESSAGE)
@@ -233,14 +241,16 @@ class Spans:
             attributes[Names.OBSERVATION_STATUS_MESSAGE] = "did not end before its run"
         if not step.parent_id:
             attributes[Names.IS_APP_ROOT] = True
-            if not trace.failed and trace.tracing.sample_rate < 1:
+            if self._release:
+                attributes[f"{Names.OBSERVATION_METADATA}.release"] = self._release
+            if not trace.failed and not trace.is_wanted and trace.tracing.sample_rate < 1:
                 # Who compares failing runs with healthy ones must know for how many a healthy one stands.
                 attributes[f"{Names.OBSERVATION_METADATA}.{SAMPLE_RATE}"] = f"{trace.tracing.sample_rate:g}"
         return ReadableSpan(
             name=_sendable(step.name) if step.kind == "agent" else self._name(step.name),
             context=_context(trace, step.span_id),
             parent=_context(trace, step.parent_id) if step.parent_id else None,
-            resource=self._resource,
+            resource=self._resource(trace.agent_type),
             attributes={name: value for name, value in attributes.items() if value is not None},
             status=status,
             start_time=step.start_ns,
@@ -267,7 +277,7 @@ class Spans:
             name=self._name(span.name),
             context=span.context,
             parent=span.parent,
-            resource=self._resource,
+            resource=self._resource(str(of_the_trace.get(Names.TRACE_NAME, "slo-engine"))),
             attributes={**attributes, **of_the_trace},
             kind=span.kind,
             status=Status(span.status.status_code, self.clean(span.status.description, MAX_MESSAGE)),
@@ -275,6 +285,16 @@ class Spans:
             end_time=span.end_time,
             instrumentation_scope=span.instrumentation_scope,
         )
+
+    def _resource(self, agent_type: str) -> Resource:
+        """Who sends it: the service of the environment, or the agent."""
+        found = self._resources.get(agent_type)
+        if found is None:
+            if len(self._resources) >= MAX_NAMES:
+                self._resources.clear()
+            name = self._service or _sendable(agent_type)
+            found = self._resources[agent_type] = Resource({"service.name": name, **self._about})
+        return found
 
     def _cleaned(self, value: Any) -> Any:
         if isinstance(value, str):

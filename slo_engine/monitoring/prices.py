@@ -14,6 +14,7 @@ from typing import Any, Final
 
 from slo_engine.monitoring.forks import renew_after_fork
 from slo_engine.monitoring.quiet import warn
+from slo_engine.monitoring.usage.model import LLMUsage
 
 _PER_MILLION: Final = 1e-6
 _DEAREST: Final = 1e9
@@ -143,6 +144,17 @@ class Rates:
             + output_tokens * self.output
         )
         return dollars * _PER_MILLION
+
+    def output_cost(self, input_tokens: int, output_tokens: int) -> float:
+        """US dollars of the output alone: a part of `cost`."""
+        for threshold, rates in reversed(self.above):
+            if input_tokens > threshold:
+                return rates.output_cost(input_tokens, output_tokens)
+        return output_tokens * self.output * _PER_MILLION
+
+    def cost_of(self, usage: LLMUsage) -> float:
+        """US dollars of a call, from what is known of its usage."""
+        return self.cost(*usage.tokens()[:4], usage.cache_write_1h_tokens)
 
 
 class Prices:

@@ -256,11 +256,13 @@ class Recording:
         user_id: str | None = None,
         session_id: str | None = None,
         tags: Sequence[str] = (),
+        prompt: Any = None,
     ) -> None:
-        """Say more about the run in its trace. Does nothing when tracing is off."""
+        """Say more about the run in its trace. ``prompt``: the one that its model calls use from here on, as LangFuse's
+        SDK gives it, or its name, or name and version. Does nothing when tracing is off."""
         traced = self._run().traced
         if traced is not None:
-            traced.update(input, output, metadata, user_id, session_id, tags)
+            traced.update(input, output, metadata, user_id, session_id, tags, prompt)
 
 
 def category_of(error: BaseException | str) -> str:

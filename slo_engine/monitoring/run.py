@@ -105,7 +105,7 @@ class AgentRun(Recording, Scope):
     def _begin_trace(self) -> None:
         try:
             if self._tracing is not None:
-                self.traced = RunTrace(self._tracing, self.agent_type)
+                self.traced = RunTrace(self._tracing, self.agent_type, self._prices or default_prices())
                 self.wants_content = self._tracing.capture_content
                 if self._trace_fields is not None:
                     user_id, session_id, tags, metadata = self._trace_fields

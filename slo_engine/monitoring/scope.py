@@ -60,8 +60,12 @@ class PartOfTrace(Protocol):
         user_id: str | None,
         session_id: str | None,
         tags: Sequence[str],
+        prompt: Any,
     ) -> None:
         """What is known of it by now. May raise."""
+
+    def attributes_of(self, usage: LLMUsage, start_ns: int, time_to_first_token: float | None) -> dict[str, Any]:
+        """Those of a generation. May raise."""
 
 
 class Run(Protocol):

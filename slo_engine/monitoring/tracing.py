@@ -30,7 +30,7 @@ class Step:
 
     __slots__ = (
         *("attributes", "end_ns", "failed", "input", "is_left_out", "kind", "metadata", "name", "output"),
-        *("parent_id", "span_id", "start_ns", "status_message", "trace"),
+        *("parent_id", "prompt", "span_id", "start_ns", "status_message", "trace"),
     )
 
     def __init__(self, trace: Trace, kind: Kind, name: str, span_id: int, parent_id: int, start_ns: int) -> None:
@@ -48,6 +48,7 @@ class Step:
         self.output: str | None = None
         self.metadata: dict[str, str] | None = None
         self.attributes: dict[str, Any] | None = None
+        self.prompt: Prompt | None = None
 
     def describe(self, input: Any, output: Any, metadata: Mapping[str, Any] | None = None) -> None:  # noqa: A002 - LangFuse's name
         """Give it its input, output and metadata, as they are now; None: what it has."""
@@ -78,6 +79,13 @@ class Step:
             trace.steps.append(self)
 
 
+class Prompt(NamedTuple):
+    """A prompt that LangFuse manages. ``version`` None: not known."""
+
+    name: str
+    version: int | None = None
+
+
 class Score(NamedTuple):
     """A judgement of a trace."""
 
@@ -93,7 +101,7 @@ class Trace:
 
     __slots__ = (
         *("__weakref__", "_ids", "agent_type", "exemplar", "failed", "foreign", "hex", "id", "is_done", "is_kept"),
-        *("is_sampled", "scores", "session_id", "steps", "tags", "tracing", "user_id"),
+        *("is_sampled", "is_wanted", "scores", "session_id", "steps", "tags", "tracing", "user_id"),
     )
 
     def __init__(self, tracing: Tracing, agent_type: str) -> None:
@@ -107,6 +115,8 @@ class Trace:
         self._ids = itertools.count(int.from_bytes(noise[16:], "big"))
         self.is_sampled = tracing.samples(self.id)
         self.failed = False
+        self.is_wanted = False
+        """Whether it is kept for its scores, whatever the sampling says."""
         self.is_done = False
         self.is_kept = False
         self.steps: list[Step] = []
@@ -149,7 +159,7 @@ class Trace:
 
     def exemplar_for(self, failed: bool) -> dict[str, str] | None:
         """Its id for an exemplar, if it is certain by now that this trace will be kept."""
-        return self.exemplar if failed or self.is_sampled or self.failed else None
+        return self.exemplar if failed or self.is_sampled or self.failed or self.is_wanted else None
 
 
 Content: TypeAlias = "tuple[list[Step], list[Score], list[Any]]"
@@ -177,14 +187,23 @@ class Tracing:
 
     ``sample_rate``: the share of traces without an error that are kept, 0 to 1; a trace with an error in it is always
     kept, whole. Decided from the trace id, so that all processes of a distributed agent decide alike.
+    ``keep_if_score_below``: names of scores, and below which value a trace that has one is kept like a failing one.
     """
 
-    def __init__(self, sink: TraceSink, sample_rate: float = 1.0, *, capture_content: bool = True) -> None:
+    def __init__(
+        self,
+        sink: TraceSink,
+        sample_rate: float = 1.0,
+        *,
+        capture_content: bool = True,
+        keep_if_score_below: Mapping[str, float] | None = None,
+    ) -> None:
         if not 0 <= sample_rate <= 1:
             raise ValueError(f"sample_rate is a share between 0 and 1, not {sample_rate}")
         self.sink = sink
         self.capture_content = capture_content
         self.sample_rate = sample_rate
+        self.keep_if_score_below = dict(keep_if_score_below or {})
         self._kept_below = int(sample_rate * (1 << 64))
         self.open: weakref.WeakValueDictionary[int, Trace] = weakref.WeakValueDictionary()
 
@@ -200,7 +219,7 @@ class Tracing:
 
     def finish(self, trace: Trace) -> Content | None:
         """Its root has ended: keep it, or let it go. Answers what was in one that is let go."""
-        trace.is_kept = trace.failed or trace.is_sampled
+        trace.is_kept = trace.failed or trace.is_sampled or trace.is_wanted
         trace.is_done = True
         self.open.pop(trace.id, None)
         if trace.is_kept:
