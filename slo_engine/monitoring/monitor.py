@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -59,10 +60,11 @@ class AgentMonitor(Recording):
             "tags": tags,
             "metadata": metadata,
         }
-        self._open: list[AgentRun] = []
-        # All that is slow is done here, and not in the event loop's first run: the LangFuse SDK, price tables.
-        if metrics is None:
-            default_metrics()
+        self._open: dict[AgentRun, None] = {}
+        """The runs that go on, in the order in which they began."""
+        # All that is slow is done here, and not in the event loop's first run: the LangFuse SDK, price tables; and the
+        # series are created at 0, so that the first error of a process is an increase.
+        (metrics or default_metrics()).agent(self.agent_type)
         if tracing is None:
             default_tracing()
         if prices is None:
@@ -77,14 +79,15 @@ class AgentMonitor(Recording):
         if place is not None and place[0] in runs:
             return place[0]
         if len(runs) == 1:
-            return runs[0]
+            with suppress(StopIteration):  # it has just ended, in another thread
+                return next(iter(runs))
         return OutsideRun(self._options["metrics"], self.agent_type, self.model)
 
     def _ending(self) -> AgentRun | None:
         place = current.get()
         if place is not None and place[0] in self._open:
             return place[0]
-        return self._open[-1] if self._open else None
+        return next(reversed(self._open), None)
 
     def __enter__(self) -> AgentRun:
         return self.run_context().__enter__()
@@ -111,15 +114,14 @@ class AgentMonitor(Recording):
 class _MonitorsRun(AgentRun):
     """A run that its monitor knows of while it goes on."""
 
-    def __init__(self, runs: list[AgentRun], agent_type: str, **options: Any) -> None:
+    def __init__(self, runs: dict[AgentRun, None], agent_type: str, **options: Any) -> None:
         super().__init__(agent_type, **options)
         self._runs = runs
 
     def begin(self) -> None:
         super().begin()
-        self._runs.append(self)
+        self._runs[self] = None
 
     def finish(self, error: BaseException | None = None) -> None:
-        if self in self._runs:
-            self._runs.remove(self)
+        self._runs.pop(self, None)
         super().finish(error)

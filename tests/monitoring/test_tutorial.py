@@ -184,6 +184,16 @@ def test_a_call_that_was_told_wrongly_is_counted_all_the_same(defaults: Defaults
     assert defaults.value("agent_tool_calls_total", tool_name="search", status="failure") == 1
 
 
+def test_numbers_in_their_order_are_tokens_and_seconds(defaults: Defaults) -> None:
+    monitor: Any = AgentMonitor("support", "gpt-4o")
+    with monitor as run:
+        run.record_llm_call(500, 200, 1.5)
+        run.record_llm_call("gpt-4o", 500, 200, 1.5)
+    assert defaults.value("llm_tokens_used_total", model="gpt-4o", token_type="input") == 1000
+    assert defaults.value("llm_call_duration_seconds_sum", model="gpt-4o") == 3.0
+    assert defaults.value("agent_monitoring_dropped_total", reason="internal") == 0
+
+
 # One monitor, many runs.
 
 
