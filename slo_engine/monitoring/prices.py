@@ -20,6 +20,8 @@ _PER_MILLION: Final = 1e-6
 _DEAREST: Final = 1e9
 """USD for a million tokens above which a price is a mistake."""
 
+_ROUNDING: Final = 1e-9
+
 _KEYS: Final = ("input", "output", "cached", "cache_write", "cache_write_1h")
 _REMEMBERED: Final = 1000
 """Models whose price, or want of one, is remembered. Agents make names up."""
@@ -152,10 +154,6 @@ class Rates:
                 return rates.output_cost(input_tokens, output_tokens)
         return output_tokens * self.output * _PER_MILLION
 
-    def cost_of(self, usage: LLMUsage) -> float:
-        """US dollars of a call, from what is known of its usage."""
-        return self.cost(*usage.tokens()[:4], usage.cache_write_1h_tokens)
-
 
 class Prices:
     """Prices of models: your own first, then those of genai-prices if it is installed, then a small bundled table.
@@ -197,6 +195,17 @@ class Prices:
         if rates is None:
             return None
         return rates.cost(input_tokens, output_tokens, cached_tokens, cache_write_tokens, cache_write_1h_tokens)
+
+    def output_cost(self, usage: LLMUsage) -> float | None:
+        """The part of a call's ``cost_usd`` that is its output's; None where it is not made of these prices."""
+        model, tier = usage.name(), usage.service_tier
+        rates = self._known.get(model if tier is None else (model, tier))
+        if rates is None or usage.cost_usd is None:
+            return None
+        listed = rates.cost(*usage.tokens()[:4], usage.cache_write_1h_tokens)
+        if abs(listed - usage.cost_usd) > _ROUNDING * listed:
+            return None
+        return rates.output_cost(usage.input_tokens, usage.output_tokens)
 
     def rates(self, model: str, service_tier: str | None = None) -> Rates | None:
         """The rates of a model, None if they are not known. ``service_tier``: as its provider tells it with an answer;

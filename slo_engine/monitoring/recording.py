@@ -187,7 +187,7 @@ class Recording:
         run: Run = self if self._is_run else self._run()  # type: ignore[assignment]
         given = model
         try:
-            if isinstance(model, int | float):  # numbers alone: tokens and seconds in their order
+            if more and isinstance(model, int | float):  # numbers alone: tokens and seconds in their order
                 more, model = (model, *more), None
             if told or more:
                 input_tokens, output_tokens, seconds = _llm_call_of(

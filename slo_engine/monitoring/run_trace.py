@@ -66,11 +66,12 @@ class RunTrace:
     def attributes_of(self, usage: LLMUsage, start_ns: int, time_to_first_token: float | None) -> dict[str, Any]:
         """Those of a generation, with what its output cost where its price is a listed one."""
         attributes = usage.for_trace(start_ns, time_to_first_token)
-        rates = None if usage.cost_usd is None else self._prices.rates(usage.name(), usage.service_tier)
-        if rates is not None:
-            listed, of_the_output = rates.cost_of(usage), rates.output_cost(usage.input_tokens, usage.output_tokens)
-            if usage.cost_usd and abs(listed - usage.cost_usd) <= 1e-9 + 1e-6 * usage.cost_usd:
-                attributes["cost_details"] |= {"input": listed - of_the_output, "output": of_the_output}
+        cost = usage.cost_usd
+        if cost:
+            of_the_output = self._prices.output_cost(usage)
+            if of_the_output is not None:
+                details = attributes["cost_details"]
+                details["input"], details["output"] = cost - of_the_output, of_the_output
         return attributes
 
     def keep(self) -> None:

@@ -93,19 +93,14 @@ class LLMUsage:
     def for_trace(self, start_ns: int, time_to_first_token: float | None) -> dict[str, Any]:
         """As the attributes of a generation in LangFuse, where the types of tokens add up to the total."""
         read, written, cached, cache_write, reasoning = map(_whole, self.tokens())
-        details = {
-            "input": max(0, read - cached - cache_write),
-            "input_cached_tokens": cached,
-            "input_cache_creation": cache_write,
-            "output": max(0, written - reasoning),
-            "output_reasoning_tokens": reasoning,
-        }
-        attributes: dict[str, Any] = {
-            "model": self.name(),
-            "usage_details": {
-                name: amount for name, amount in details.items() if amount or name in {"input", "output"}
-            },
-        }
+        details = {"input": max(0, read - cached - cache_write), "output": max(0, written - reasoning)}
+        if cached:
+            details["input_cached_tokens"] = cached
+        if cache_write:
+            details["input_cache_creation"] = cache_write
+        if reasoning:
+            details["output_reasoning_tokens"] = reasoning
+        attributes: dict[str, Any] = {"model": self.name(), "usage_details": details}
         if self.cost_usd is not None:
             attributes["cost_details"] = {"total": float(self.cost_usd)}
         if time_to_first_token is not None:
@@ -115,6 +110,8 @@ class LLMUsage:
 
 
 def _whole(tokens: Any) -> int:
+    if type(tokens) is int:
+        return tokens
     try:
         return int(tokens)
     except (TypeError, ValueError, OverflowError):
