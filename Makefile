@@ -67,7 +67,7 @@ bench-rules: .venv/.dev.ok ## What the rules cost and how exact they are, beside
 bench-policies: .venv/.dev.ok ## How often alerts fire for nothing, and how soon a full outage pages
 	@$(BIN)/python -m benchmarks.policies
 
-bench-peers: .venv/.dev.ok .venv-peers/.ok ## The monitoring library beside OpenLIT, OpenLLMetry, Logfire and LangFuse
+bench-peers: .venv/.dev.ok .venv-peers/.ok ## The monitoring library beside OpenLIT, OpenLLMetry, Logfire, LangFuse and agento11y
 	@$(BIN)/python -m benchmarks.peers --python .venv-peers/bin/python
 
 bench-causes: .venv/.dev.ok .venv-drain3/.ok ## How often the evidence names the right cause, and what it costs

@@ -29,6 +29,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, Final
 
+from tests.monitoring.shapes import SHAPES
+
 ROOT = Path(__file__).parent.parent
 MODEL, TOOLS, TOKENS = "gpt-5-mini", ("search", "lookup", "refund", "notify"), {"input": 900, "output": 120}
 ITEMS = 1000
@@ -65,7 +67,10 @@ class Peer:
     tool: Callable[[str], Decorate]
     tell_usage: Callable[[], object] = lambda: None
     settle: Callable[[], object] = lambda: None
-    watch: Callable[[], Watch] = lambda: list
+    watch: Callable[[], Watch] | None = None
+    """None: it looks at calls of models and tools, not at functions."""
+    total_of: Callable[[str, Any], int] | None = None
+    """Input and output of a provider's answer as the library's own reader has them; None: it has none."""
 
 
 # What it costs.
@@ -250,6 +255,8 @@ QUESTIONS: Final[dict[str, Callable[[Decorate, Watch], Any]]] = {
 
 def answers(peer: Peer) -> dict[str, bool]:
     """What holds for a library."""
+    if peer.watch is None:
+        return {}
     ended, found = peer.watch(), {}
     for name, question in QUESTIONS.items():
         ended()
@@ -312,7 +319,13 @@ def _ours(sink: str | None) -> Peer:
         return ended
 
     settle = tracing.flush if tracing else lambda: None
-    return Peer(monitoring.monitor_agent, model, monitoring.monitor_tool, settle=settle, watch=watch)
+
+    def total_of(_: str, answer: Any) -> int:
+        usage = importlib.import_module("slo_engine.monitoring.usage").usage_of(answer)
+        return 0 if usage is None else usage.input_tokens + usage.output_tokens
+
+    decorate = (monitoring.monitor_agent, model, monitoring.monitor_tool)
+    return Peer(*decorate, settle=settle, watch=watch, total_of=total_of)
 
 
 def _spans() -> dict[str, Any]:
@@ -388,6 +401,59 @@ def _langfuse(sink: str) -> Peer:
     return Peer(of("agent"), of("generation"), of("tool"), **{**_spans(), "tell_usage": tell_usage})
 
 
+def _agento11y(sink: str) -> Peer:
+    library: Any = importlib.import_module("agento11y")
+    usage: Any = importlib.import_module("agento11y.usage")
+    export = library.GenerationExportConfig(protocol="http", endpoint=sink, insecure=True)
+    client = library.Client(library.ClientConfig(generation_export=export))
+    tokens = library.TokenUsage(input_tokens=TOKENS["input"], output_tokens=TOKENS["output"])
+
+    def run(name: str) -> Decorate:
+        def decorate(function: Function) -> Function:
+            def call(*args: Any) -> Any:
+                with library.with_agent_name(name):
+                    return function(*args)
+
+            return call
+
+        return decorate
+
+    def model(name: str) -> Decorate:
+        start = library.GenerationStart(model=library.ModelRef(provider="openai", name=name))
+
+        def decorate(function: Function) -> Function:
+            def call(prompt: str) -> Any:
+                with client.start_generation(start) as recorder:
+                    answer = function(prompt)
+                    said = [library.assistant_text_message(str(answer))]
+                    recorder.set_result(input=[library.user_text_message(prompt)], output=said, usage=tokens)
+                return answer
+
+            return call
+
+        return decorate
+
+    def tool(name: str) -> Decorate:
+        start = library.ToolExecutionStart(tool_name=name)
+
+        def decorate(function: Function) -> Function:
+            def call(*args: Any) -> Any:
+                with client.start_tool_execution(start):
+                    return function(*args)
+
+            return call
+
+        return decorate
+
+    def total_of(provider: str, answer: Any) -> int:
+        told = answer.get("usage") or answer.get("usage_metadata") or answer.get("usageMetadata") or answer
+        read = usage.from_anthropic if provider == "anthropic" else usage.map_usage
+        found = read(told)
+        return int(found.input_tokens + found.output_tokens)
+
+    return Peer(run, model, tool, settle=client.flush, total_of=total_of)
+
+
 IN_MEMORY, BATCHES = "metrics in memory", "spans to the local sink, OTLP over HTTP, BatchSpanProcessor"
 LIBRARIES: Final[dict[str, tuple[Callable[[str], Peer], tuple[str, ...], str]]] = {
     "undecorated": (_undecorated, (), "nothing"),
@@ -397,6 +463,7 @@ LIBRARIES: Final[dict[str, tuple[Callable[[str], Peer], tuple[str, ...], str]]] 
     "traceloop": (_traceloop, ("traceloop-sdk",), BATCHES),
     "logfire": (_logfire, ("logfire",), BATCHES),
     "langfuse": (_langfuse, ("langfuse",), BATCHES),
+    "agento11y": (_agento11y, ("agento11y",), "generations to the local sink, HTTP"),
 }
 
 
@@ -418,6 +485,8 @@ def work(name: str, sink: str) -> dict[str, Any]:
     socket.getaddrinfo = resolve_here
     peer = set_up(sink)
     found = {"exports": exports, "versions": versions, "costs": costs(peer), "refused": refused}
+    if peer.total_of is not None:
+        found["shapes"] = [name for name, (answer, total) in SHAPES.items() if peer.total_of(name, answer) == total]
     return found if set_up is _undecorated else {**found, "answers": answers(peer)}
 
 
@@ -435,8 +504,9 @@ class Sink(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers.get("content-length", 0)))
         Sink.requests += 1
         self.send_response(200)
-        self.send_header("content-length", "0")
+        self.send_header("content-length", "2")
         self.end_headers()
+        self.wfile.write(b"{}")
 
     def log_message(self, *_: Any) -> None:
         """Nobody wants to know."""
@@ -480,6 +550,9 @@ def table(found: dict[str, dict[str, Any]]) -> str:
     for question in QUESTIONS:
         said = [seen.get("answers", {}).get(question) for seen in found.values()]
         lines.append(f"{question:<46}" + "".join(f"{ {True: 'yes', False: 'no'}.get(each, ''):>17}" for each in said))
+    right = [f"{len(seen['shapes'])} of {len(SHAPES)}" if "shapes" in seen else "" for seen in found.values()]
+    what = "answers whose input and output are the total"
+    lines.append(f"{what:<46}" + "".join(f"{each:>17}" for each in right))
     lines.append("")
     for name, seen in found.items():
         about = [*(f"{package} {version}" for package, version in seen.get("versions", {}).items()), seen["exports"]]
