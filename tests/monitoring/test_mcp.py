@@ -43,7 +43,7 @@ def with_client(world: World, ask: Callable[[Client], Awaitable[object]]) -> Non
             try:
                 with world.run():
                     await ask(monitor_mcp(client))
-            except Exception as error:  # which the client's task group would wrap
+            except (MCPError, TimeoutError) as error:  # which the client's task group would wrap
                 raised.append(error)
 
     raised: list[Exception] = []

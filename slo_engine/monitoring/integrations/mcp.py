@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from contextvars import ContextVar
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 from mcp import MCPError
 from mcp.types import REQUEST_TIMEOUT
@@ -15,13 +15,7 @@ from slo_engine.monitoring.run import current_run
 from slo_engine.monitoring.usage.fields import of
 
 
-class CallsTools(Protocol):
-    """A `ClientSession`, a `Client`, a `ClientSessionGroup`."""
-
-    call_tool: Any
-
-
-Client = TypeVar("Client", bound=CallsTools)
+Client = TypeVar("Client")
 
 _MARK: Final = "__slo_engine_monitored__"
 
@@ -36,7 +30,7 @@ def monitor_mcp(client: Client) -> Client:
 
     A result with ``is_error`` is a failure, as is an error of the protocol; a request that timed out is a timeout.
     """
-    call_tool = client.call_tool
+    call_tool = client.call_tool  # type: ignore[attr-defined]
     if hasattr(call_tool, _MARK):
         return client
 
@@ -64,7 +58,7 @@ def monitor_mcp(client: Client) -> Client:
             call.deactivate()
 
     setattr(recorded, _MARK, True)
-    client.call_tool = recorded
+    client.call_tool = recorded  # type: ignore[attr-defined]
     return client
 
 
