@@ -16,13 +16,13 @@ provider = test_examples.provider
 run = test_examples.run
 
 
-@pytest.mark.parametrize("example", ["pydantic_ai_agent", "mcp_tools"])
+@pytest.mark.parametrize("example", ["pydantic_ai_agent", "mcp_tools", "opentelemetry_spans"])
 def test_an_agent_with_a_tool(run: Run, provider: FakeProvider, example: str) -> None:
     outcome = run(example, provider)
     counted(outcome, "support_agent", "gpt-5-mini", {"tool_call": 1, "completion": 1}, tools=1)
 
 
-@pytest.mark.parametrize("example", ["pydantic_ai_agent", "mcp_tools"])
+@pytest.mark.parametrize("example", ["pydantic_ai_agent", "mcp_tools", "opentelemetry_spans"])
 @pytest.mark.parametrize(("failure", "category"), [(429, "rate_limit"), (401, "auth"), (500, "llm_error")])
 def test_what_a_provider_refuses_is_counted_by_its_category(
     run: Run, provider: FakeProvider, example: str, failure: Any, category: str

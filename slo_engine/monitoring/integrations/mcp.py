@@ -14,7 +14,6 @@ from slo_engine.monitoring.classify import mark_as_tool_failure
 from slo_engine.monitoring.run import current_run
 from slo_engine.monitoring.usage.fields import of
 
-
 Client = TypeVar("Client")
 
 _MARK: Final = "__slo_engine_monitored__"
