@@ -271,13 +271,20 @@ def test_the_names_of_openllmetry_s_past_are_known(world: World, tracer: Tracer)
 
 
 def test_embeddings_are_calls_of_their_own_kind(world: World, tracer: Tracer) -> None:
-    told: dict[str, Any] = {"gen_ai.operation.name": "embeddings", "gen_ai.request.model": "e", "gen_ai.usage.input_tokens": 9}
+    told: dict[str, Any] = {
+        "gen_ai.operation.name": "embeddings",
+        "gen_ai.request.model": "e",
+        "gen_ai.usage.input_tokens": 9,
+    }
     tracer.start_span("embeddings e", attributes=told).end()
     assert calls(world, "e", "embedding") == 1
 
 
 def test_input_that_cannot_hold_the_cached_tokens_leaves_them_out(world: World, tracer: Tracer) -> None:
-    cache: dict[str, Any] = {"gen_ai.usage.cache_read.input_tokens": 4000, "gen_ai.usage.cache_creation.input_tokens": 100}
+    cache: dict[str, Any] = {
+        "gen_ai.usage.cache_read.input_tokens": 4000,
+        "gen_ai.usage.cache_creation.input_tokens": 100,
+    }
     tracer.start_span("chat", attributes=CHAT | cache).end()
     assert tokens(world, "input") == 5100
 

@@ -138,7 +138,7 @@ class _Begun:
         self.failures: dict[str, Callable[[BaseException], None]] = {}
         """Of a run: what has failed in it, by the type of the error, and how to remember that on it."""
         self._owns_run = False
-        self.run = current_run() or (parent.run if parent is not None else OutsideRun())
+        self.run: AgentRun = current_run() or (parent.run if parent is not None else OutsideRun())
         self.watched = Watched(_model(attributes))
         if _kind(attributes) == "agent" and self._is_a_run_of_its_own(_agent(span)):
             self._owns_run = True
@@ -164,7 +164,9 @@ class _Begun:
         kind, error = _kind(attributes), _error(span)
         if self._owns_run:
             if error is not None:
-                self.failures.get(_name(error), lambda _: None)(error)
+                mark = self.failures.get(_name(error))
+                if mark is not None:
+                    mark(error)
             self.run.finish(error)
         elif self.is_counted or self.watched.is_counted:
             if kind in {"llm", "embedding"}:
