@@ -59,7 +59,7 @@ class Answers:
 
 
 USAGE = Usage(input=1000, cached=400, output=50, reasoning=20)
-ASK = {"model": MODEL, "contents": "What is the weather?"}
+ASK: Any = {"model": MODEL, "contents": "What is the weather?"}
 
 # What google-genai does with aiohttp when it opens its first async connection.
 pytestmark = pytest.mark.filterwarnings("ignore:Inheritance class AiohttpClientSession:DeprecationWarning")
