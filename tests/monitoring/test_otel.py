@@ -154,6 +154,21 @@ def test_a_call_that_two_instrumentations_see_is_counted_once(world: World, trac
     assert tokens(world, "input") == 1000
 
 
+def test_spans_of_one_call_that_stand_side_by_side_are_counted_once(
+    world: World, traced: TracerProvider, tracer: Tracer
+) -> None:
+    # As OpenLLMetry's and the Anthropic SDK's own do: neither makes its span the current one.
+    another = traced.get_tracer("another.instrumentation")
+    streams = []
+    for _ in range(2):  # the second is asked while the first is still being read
+        streams.append((tracer.start_span("chat", attributes=CHAT), another.start_span("chat", attributes=CHAT)))
+    for outer, inner in streams:
+        inner.end()
+        outer.end()
+    assert calls(world) == 2
+    assert tokens(world, "input") == 2000
+
+
 def test_a_call_in_a_tool_in_a_call_is_another_one(world: World, tracer: Tracer) -> None:
     with (
         tracer.start_as_current_span("chat", attributes=CHAT),

@@ -92,13 +92,17 @@ class GenAiSpanMetrics(SpanProcessor):
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Remember whose it is: what it is may be known at its end alone, which may come in another context."""
         try:
-            parent = span.parent.span_id if span.parent is not None else 0
-            _leave_those_before(parent)
+            parent = _parent_of(span)
+            last = _last.get()
+            if last is not None and last.span.context.span_id != parent and not last.is_of_one_call_with(span, parent):
+                # Beside the last one: what that one has asked is asked, though its answer may still be coming.
+                last.watched.leave()
+                last = None
             with self._lock:
-                begun = self._begun[span.context.span_id] = _Begun(span, self._begun.get(parent))
+                begun = self._begun[span.context.span_id] = _Begun(span, self._begun.get(parent), last)
                 while len(self._begun) > REMEMBERED:
                     self._begun.popitem(last=False)
-            _last.set((span.context.span_id, begun.watched))
+            _last.set(begun)
         except Exception as error:  # noqa: BLE001 - see AgentRun.complain
             complaints.warn(f"a span could not be begun ({type(error).__name__}); the agent is not affected")
 
@@ -115,35 +119,68 @@ class GenAiSpanMetrics(SpanProcessor):
             begun.run.complain("a span could not be recorded", error)
 
 
-_last: Final[ContextVar[tuple[int, Watched] | None]] = ContextVar("slo_engine_last_span", default=None)
-"""The span that the calling code has begun last."""
+class _Call:
+    """A call, and which instrumentations tell of it."""
+
+    def __init__(self) -> None:
+        self.scopes: set[str] = set()
+        self.is_counted = False
 
 
-def _leave_those_before(parent: int) -> None:
-    """A span beside the last one: what that one has asked is asked, though its answer may still be coming."""
-    last = _last.get()
-    if last is not None and last[0] != parent:
-        last[1].leave()
+class _Watched(Watched):
+    """Leaves the call to a monitored client, or to a nearer framework's monitor; among spans see `_Call`."""
+
+    _by_a_monitor = False
+
+    @property
+    def is_counted(self) -> bool:
+        return self._by_a_monitor
+
+    @is_counted.setter
+    def is_counted(self, value: bool) -> None:
+        if not _span_tells.get():
+            self._by_a_monitor = value
+
+
+_span_tells: Final[ContextVar[bool]] = ContextVar("slo_engine_span_tells", default=False)
+"""Whether it is a span that tells all monitors around of a call."""
 
 
 class _Begun:
     """A span that is going on."""
 
-    def __init__(self, span: Span, parent: _Begun | None) -> None:
+    def __init__(self, span: Span, parent: _Begun | None, last: _Begun | None) -> None:
         attributes = span.attributes or {}
         self.span = span
         self.parent = parent
-        self.is_counted = False
-        """Whether something nearer to the call has counted it."""
+        self.is_over = False
+        self.call: _Call = (
+            last.call if last is not None and last.is_of_one_call_with(span, _parent_of(span)) else _Call()
+        )
+        self.call.scopes.add(_scope(span))
         self.failures: dict[str, Callable[[BaseException], None]] = {}
         """Of a run: what has failed in it, by the type of the error, and how to remember that on it."""
         self._owns_run = False
         self.run: AgentRun = current_run() or (parent.run if parent is not None else OutsideRun())
-        self.watched = Watched(_model(attributes))
+        self.watched = _Watched(_model(attributes))
         if _kind(attributes) == "agent" and self._is_a_run_of_its_own(_agent(span)):
             self._owns_run = True
             self.run = AgentRun(_agent(span))
             self.run.begin()
+
+    def is_of_one_call_with(self, span: Span, parent: int) -> bool:
+        """Whether a span that begins now is of the call that this one is of: some instrumentations do not make their
+        span the current one, so that what the next instrumentation sees stands beside it and not in it."""
+        kind, model = _kind(self.span.attributes or {}), _model(self.span.attributes or {})
+        return (
+            not self.is_over
+            and kind in {"llm", "embedding"}
+            and _kind(span.attributes or {}) == kind
+            and model is not None
+            and _model(span.attributes or {}) == model
+            and _parent_of(self.span) == parent
+            and _scope(span) not in self.call.scopes
+        )
 
     def _is_a_run_of_its_own(self, name: str) -> bool:
         if current_run() is not None:
@@ -160,15 +197,16 @@ class _Begun:
 
     def end(self, span: ReadableSpan) -> None:
         """It is over."""
-        attributes = span.attributes or {}
-        kind, error = _kind(attributes), _error(span)
+        self.is_over = True
+        kind, error = _kind(span.attributes or {}), _error(span)
         if self._owns_run:
             if error is not None:
                 mark = self.failures.get(_name(error))
                 if mark is not None:
                     mark(error)
             self.run.finish(error)
-        elif self.is_counted or self.watched.is_counted:
+        elif self.call.is_counted or self.watched.is_counted:
+            self.call.is_counted = True
             if kind in {"llm", "embedding"}:
                 self._is_counted_for_those_around()
         elif kind == "tool":
@@ -179,23 +217,16 @@ class _Begun:
     def _is_counted_for_those_around(self) -> None:
         around = self._within("llm", "embedding", "tool", "agent")
         if around is not None and _kind(around.span.attributes or {}) in {"llm", "embedding"}:
-            around.is_counted = True
-
-    def _is_counted_for_other_monitors(self, model: str | None) -> None:
-        """Of the spans around it, those that are of the same call have been told: what a tool asks is another one."""
-        around, each = [], self.parent
-        while each is not None:
-            around.append((each.watched, each.watched.is_counted))
-            each = each.parent
-        count_here(model)
-        for watched, was_counted in around:
-            watched.is_counted = was_counted
+            around.call.is_counted = True
 
     def _end_llm(self, span: ReadableSpan, call_type: str | None, error: BaseException | None) -> None:
         attributes = span.attributes or {}
         usage = _usage(span)
+        self.call.is_counted = True
         self._is_counted_for_those_around()
-        self._is_counted_for_other_monitors(_model(attributes))
+        token = _span_tells.set(True)
+        count_here(_model(attributes))
+        _span_tells.reset(token)
         if error is not None:
             self._failed(error, lambda each: mark_as_llm_failure(each, usage.name()))
         self.run.record_llm_call(
@@ -219,7 +250,7 @@ class _Begun:
         name = _tool(span)
         around = self._within("tool")
         if around is not None and _tool(around.span) == name:
-            around.is_counted = True
+            around.call.is_counted = True
         if error is not None:
             self._failed(error, lambda each: mark_as_tool_failure(each, name))
         self.run.record_tool_call(
@@ -238,6 +269,18 @@ class _Begun:
         while each is not None:
             each.failures.setdefault(_name(error), mark)
             each = each.parent
+
+
+_last: Final[ContextVar[_Begun | None]] = ContextVar("slo_engine_last_span", default=None)
+"""The span that the calling code has begun last."""
+
+
+def _parent_of(span: ReadableSpan) -> int:
+    return span.parent.span_id if span.parent is not None else 0
+
+
+def _scope(span: ReadableSpan) -> str:
+    return span.instrumentation_scope.name if span.instrumentation_scope is not None else ""
 
 
 def _kind(attributes: Mapping[str, Any]) -> Kind | None:
@@ -295,8 +338,7 @@ def _usage(span: ReadableSpan) -> LLMUsage:
 
 def _leaves_the_cache_out(span: ReadableSpan) -> bool:
     """The conventions have it in the input; OpenLIT hands on what Anthropic says, which has not."""
-    scope = span.instrumentation_scope
-    return scope is not None and scope.name.startswith("openlit.") and _provider(span) == "anthropic"
+    return _scope(span).startswith("openlit.") and _provider(span) == "anthropic"
 
 
 def _provider(span: ReadableSpan) -> str | None:
