@@ -25,6 +25,7 @@ from pydantic_ai.providers.anthropic import AnthropicProvider
 from pydantic_ai.providers.google import GoogleProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 
+from slo_engine.monitoring.integrations import pydantic_ai as pydantic_ai_monitoring
 from slo_engine.monitoring.integrations.openai import monitor_openai
 from slo_engine.monitoring.integrations.pydantic_ai import PydanticAIMonitor, monitor_model
 from tests.monitoring.provider import ANSWER, FakeProvider, Usage
@@ -316,6 +317,28 @@ def test_an_answer_that_the_sdk_cannot_read_is_not_free(provider: FakeProvider, 
         ask(world, agent_of(Unreadable("gpt-5-mini", provider=to_openai(provider))))
     assert calls(world, "gpt-5-mini") == 1
     assert world.value("llm_unpriced_calls_total", model="gpt-5-mini") == 1
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_an_answer_that_the_monitoring_cannot_read_reaches_the_agent_all_the_same(
+    provider: FakeProvider, world: World, monkeypatch: pytest.MonkeyPatch, streams: bool
+) -> None:
+    def unknown(response: object) -> None:
+        raise AttributeError("another version")
+
+    monkeypatch.setattr(pydantic_ai_monitoring, "_usage", unknown)
+
+    async def asked() -> Any:
+        with world.run():
+            if not streams:
+                return (await agent_of(chat(provider)).run("?")).output
+            async with agent_of(chat(provider)).run_stream("?") as result:
+                return await result.get_output()
+
+    assert run(asked()) == ANSWER
+    assert calls(world, "gpt-5-mini") == 1
+    assert world.value("llm_unpriced_calls_total", model="gpt-5-mini") == 1
+    assert world.value("agent_monitoring_dropped_total", reason="internal") == 1
 
 
 def test_what_is_said_is_in_the_trace(provider: FakeProvider) -> None:

@@ -4,7 +4,7 @@ agent."""
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
@@ -100,7 +100,7 @@ class _MonitoredModel(WrapperModel):
         try:
             response = await self.wrapped.request(messages, model_settings, model_request_parameters)
         except BaseException as error:
-            call.failed(error)
+            call.failed(error, None)
             raise
         call.answered(response)
         return response
@@ -128,42 +128,50 @@ class _MonitoredModel(WrapperModel):
 
 
 class _Request:
-    """One request, from its beginning to its end."""
+    """One request, from its beginning to its end. None of it raises."""
 
     def __init__(self, model: str, messages: Any) -> None:
-        self._call = _Call(run_or_outside(), model, None, messages)
+        self._run = run_or_outside()
+        self._call = _Call(self._run, model, None, messages)
         self._call.begin()
         self._began = time.perf_counter()
         self._watched = Watched(model)
 
     def answered(self, response: ModelResponse) -> None:
         self._watched.leave()
-        self._end(response, None)
+        self._end(lambda: _usage(response), None)
 
     def streams(self) -> None:
         """The answer begins to come; who reads it may ask another model meanwhile."""
         self._watched.leave()
 
-    def streamed(self, stream: StreamedResponse) -> None:
-        self._call.first_token_after(stream.time_to_first_chunk(self._began))
-        self._end(stream.get(), None)
+    def streamed(self, stream: StreamedResponse, error: BaseException | None = None) -> None:
+        """The answer has come, or as much of it as its reader has wanted."""
+        self._end(lambda: self._usage_of_stream(stream), error)
 
-    def failed(self, error: BaseException, stream: StreamedResponse | None = None) -> None:
+    def failed(self, error: BaseException, stream: StreamedResponse | None) -> None:
         self._watched.leave()
-        if stream is None:
+        if stream is not None:
+            self.streamed(stream, error)
+        elif isinstance(error, Exception) and not isinstance(error, _NOTHING_CAME):
+            self._end(lambda: LLMUsage(None), error)  # an answer that could not be read: nobody knows what it cost
+        else:
             self._end(None, error)
-            return
-        self._call.first_token_after(stream.time_to_first_chunk(self._began))
-        self._end(stream.get(), error)
 
-    def _end(self, response: ModelResponse | None, error: BaseException | None) -> None:
+    def _usage_of_stream(self, stream: StreamedResponse) -> LLMUsage:
+        self._call.first_token_after(stream.time_to_first_chunk(self._began))
+        return _usage(stream.get())
+
+    def _end(self, usage: Callable[[], LLMUsage] | None, error: BaseException | None) -> None:
         if self._watched.is_counted:
             self._call.discard()
             return
-        if response is not None:
-            self._call.record_usage(_usage(response))
-        elif isinstance(error, Exception) and not isinstance(error, _NOTHING_CAME):
-            self._call.record_usage(LLMUsage(None))  # an answer that could not be read: paid, nobody knows how much
+        if usage is not None:
+            try:
+                self._call.record_usage(usage())
+            except Exception as failure:  # noqa: BLE001 - see AgentRun.complain
+                self._call.record_usage(LLMUsage(None))
+                self._run.complain("a model's answer could not be read", failure)
         self._call.finish(error)
 
 
