@@ -172,6 +172,15 @@ def test_a_model_that_the_cli_asks_for_itself_is_counted_by_the_result(world: Wo
     assert cost(world, "claude-haiku-4-5") == pytest.approx(0.01)
 
 
+@pytest.mark.parametrize(
+    "asked", ["claude-sonnet", "us.anthropic.claude-sonnet-5-v1:0", "claude-sonnet-5[1m]", "my-alias"]
+)
+def test_steps_that_answer_under_another_name_are_counted_once(world: World, asked: str) -> None:
+    ask(world, Cli([*TURN, result(0.03, {"claude-haiku-4-5": model_usage(300, 10, 0.01), asked: USED})]))
+    assert (calls(world, "tool_call"), calls(world), calls(world, model="claude-haiku-4-5")) == (1, 1, 1)
+    assert tokens(world) == ALL
+
+
 def test_a_result_without_models_is_of_the_one_that_answered(world: World) -> None:
     ask(world, Cli([*TURN, result(0.02, None, usage=usage(30, 90, read=8100, written=100))]))
     assert tokens(world) == ALL

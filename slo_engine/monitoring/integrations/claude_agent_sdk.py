@@ -194,12 +194,11 @@ class _Told:
         api_seconds = _since(message.duration_api_ms / 1e3, self._api_seconds)
         self._api_seconds = message.duration_api_ms / 1e3
         shares: list[tuple[_Step, LLMUsage]] = []
-        for model, usage in used.items():
-            of_it = [step for step in steps if _is_one(step.model, model)]
-            steps = [step for step in steps if step not in of_it]
+        for model, of_it in _by_model(used, steps).items():
             # The CLI asks small models for things of its own, and tells of no step.
-            shares += _shared_out(usage, of_it or [_Step(run, model)])
-        shares += [(step, step.usage) for step in steps]
+            shares += _shared_out(used[model], of_it or [_Step(run, model)])
+        if not used:
+            shares = [(step, step.usage) for step in steps]
         told = sum(usage.cost_usd or 0.0 for _, usage in shares)
         for step, usage in shares:
             if cost_usd and told:
@@ -289,9 +288,19 @@ def _since(total: float | None, before: float) -> float:
     return total - before if total >= before else total
 
 
-def _is_one(model: str, other: str) -> bool:
-    """Whether two names are of one model: that of a usage may carry a provider or a size of context."""
-    return model == other or other.endswith(model) or model.endswith(other)
+def _by_model(used: Mapping[str, LLMUsage], steps: list[_Step]) -> dict[str, list[_Step]]:
+    """Whose steps they are: a usage is told under the name that was asked for, which may be an alias or have the name
+    of a provider in it; a step under the name that answered."""
+    found: dict[str, list[_Step]] = {model: [] for model in used}
+    unknown: list[_Step] = []
+    for step in steps if used else ():
+        alike = [model for model in used if model in step.model or step.model in model]
+        (found[max(alike, key=len)] if alike else unknown).append(step)
+    if unknown:
+        # The totals have all steps in them: those of no known name are of the model that has used most and has none.
+        left = [model for model in used if not found[model]] or list(used)
+        found[max(left, key=lambda model: used[model].input_tokens + used[model].output_tokens)] += unknown
+    return found
 
 
 def _error(message: ResultMessage) -> BaseException:
