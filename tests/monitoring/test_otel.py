@@ -169,6 +169,28 @@ def test_spans_of_one_call_that_stand_side_by_side_are_counted_once(
     assert tokens(world, "input") == 2000
 
 
+@pytest.mark.parametrize("nested", [False, True])
+def test_a_span_that_says_at_its_end_what_it_was_is_known_for_the_same_call(
+    world: World, traced: TracerProvider, tracer: Tracer, nested: bool
+) -> None:
+    # As OpenLIT's do, around the Anthropic SDK's own.
+    inner = traced.get_tracer("another.instrumentation")
+    for _ in range(2):
+        outer = tracer.start_span("chat")
+        inner.start_span("chat", attributes=CHAT, context=set_span_in_context(outer) if nested else None).end()
+        outer.set_attributes(CHAT)
+        outer.end()
+    assert calls(world) == 2
+    assert tokens(world, "input") == 2000
+
+
+def test_what_openlit_says_of_anthropic_leaves_the_cache_out(world: World, traced: TracerProvider) -> None:
+    cache = {"gen_ai.usage.cache_read.input_tokens": 400, "gen_ai.usage.cache_creation.input_tokens": 100}
+    told: dict[str, Any] = CHAT | cache | {"gen_ai.provider.name": "anthropic", "gen_ai.usage.input_tokens": 500}
+    traced.get_tracer("openlit.instrumentation.anthropic").start_span("chat", attributes=told).end()
+    assert [tokens(world, kind) for kind in ("input", "cached", "cache_write")] == [1000, 400, 100]
+
+
 def test_a_call_in_a_tool_in_a_call_is_another_one(world: World, tracer: Tracer) -> None:
     with (
         tracer.start_as_current_span("chat", attributes=CHAT),

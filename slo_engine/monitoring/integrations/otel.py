@@ -158,6 +158,8 @@ class _Begun:
             last.call if last is not None and last.is_of_one_call_with(span, _parent_of(span)) else _Call()
         )
         self.call.scopes.add(_scope(span))
+        self.is_seen_inside = False
+        """Whether a span in it has told of the same call, should it turn out to be one."""
         self.failures: dict[str, Callable[[BaseException], None]] = {}
         """Of a run: what has failed in it, by the type of the error, and how to remember that on it."""
         self._owns_run = False
@@ -174,10 +176,9 @@ class _Begun:
         kind, model = _kind(self.span.attributes or {}), _model(self.span.attributes or {})
         return (
             not self.is_over
-            and kind in {"llm", "embedding"}
-            and _kind(span.attributes or {}) == kind
-            and model is not None
-            and _model(span.attributes or {}) == model
+            and _kind(span.attributes or {}) in {"llm", "embedding"}
+            and kind in {_kind(span.attributes or {}), None}  # None: some tell at the end what it was
+            and model in {_model(span.attributes or {}), None}
             and _parent_of(self.span) == parent
             and _scope(span) not in self.call.scopes
         )
@@ -205,25 +206,23 @@ class _Begun:
                 if mark is not None:
                     mark(error)
             self.run.finish(error)
-        elif self.call.is_counted or self.watched.is_counted:
-            self.call.is_counted = True
-            if kind in {"llm", "embedding"}:
-                self._is_counted_for_those_around()
-        elif kind == "tool":
+        elif kind == "tool" and not self.is_seen_inside:
             self._end_tool(span, error)
         elif kind in {"llm", "embedding"}:
-            self._end_llm(span, "embedding" if kind == "embedding" else None, error)
+            if not (self.is_seen_inside or self.call.is_counted or self.watched.is_counted):
+                self._end_llm(span, "embedding" if kind == "embedding" else None, error)
+            self.call.is_counted = True
+            self._is_seen_by_those_around()
 
-    def _is_counted_for_those_around(self) -> None:
-        around = self._within("llm", "embedding", "tool", "agent")
-        if around is not None and _kind(around.span.attributes or {}) in {"llm", "embedding"}:
-            around.call.is_counted = True
+    def _is_seen_by_those_around(self) -> None:
+        each = self.parent
+        while each is not None and (kind := _kind(each.span.attributes or {})) not in {"tool", "agent"}:
+            each.is_seen_inside = True
+            each = each.parent if kind is None else None
 
     def _end_llm(self, span: ReadableSpan, call_type: str | None, error: BaseException | None) -> None:
         attributes = span.attributes or {}
         usage = _usage(span)
-        self.call.is_counted = True
-        self._is_counted_for_those_around()
         token = _span_tells.set(True)
         count_here(_model(attributes))
         _span_tells.reset(token)
@@ -250,7 +249,7 @@ class _Begun:
         name = _tool(span)
         around = self._within("tool")
         if around is not None and _tool(around.span) == name:
-            around.call.is_counted = True
+            around.is_seen_inside = True
         if error is not None:
             self._failed(error, lambda each: mark_as_tool_failure(each, name))
         self.run.record_tool_call(
