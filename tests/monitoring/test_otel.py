@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from anthropic import Anthropic
 from openai import OpenAI
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.trace import Status, StatusCode, Tracer, set_span_in_context
 from pydantic_ai import Agent
 from pydantic_ai.capabilities import Instrumentation
@@ -16,6 +17,7 @@ from pydantic_ai.exceptions import ModelHTTPError
 from pydantic_ai.models.instrumented import InstrumentationSettings
 
 from slo_engine.monitoring.defaults import chosen
+from slo_engine.monitoring.integrations.anthropic import monitor_anthropic
 from slo_engine.monitoring.integrations.openai import monitor_openai
 from slo_engine.monitoring.integrations.otel import GenAiSpanMetrics
 from tests.monitoring.provider import ANSWER, FakeProvider, Usage
@@ -211,6 +213,29 @@ def test_a_call_that_a_monitored_client_counts_is_left_to_it(
             client.chat.completions.create(model="gpt-5-mini", messages=[{"role": "user", "content": "?"}])
     assert calls(world) == 1
     assert tokens(world, "input") == 1000
+
+
+@pytest.mark.parametrize("streams", [False, True])
+def test_spans_that_the_sdk_of_a_monitored_client_makes_itself_are_of_its_call(
+    world: World, provider: FakeProvider, traced: TracerProvider, monkeypatch: pytest.MonkeyPatch, streams: bool
+) -> None:
+    made: list[str] = []
+
+    class Seen(SpanProcessor):
+        def on_end(self, span: ReadableSpan) -> None:
+            made.append(str((span.attributes or {}).get("gen_ai.operation.name")))
+
+    traced.add_span_processor(Seen())
+    monkeypatch.setattr("opentelemetry.trace.get_tracer_provider", lambda: traced)
+    monkeypatch.setattr("opentelemetry.trace._TRACER_PROVIDER", traced)
+    with Anthropic(base_url=provider.url, api_key="k", max_retries=0) as client:
+        asked = monitor_anthropic(client).messages.create(
+            model="claude-sonnet-5", max_tokens=9, messages=[{"role": "user", "content": "?"}], stream=streams
+        )
+        list(asked)
+    assert made == ["chat"]
+    assert calls(world, "claude-sonnet-5") == 1
+    assert tokens(world, "input", "claude-sonnet-5") == 1000
 
 
 def test_a_stream_s_span_is_not_taken_for_what_is_asked_while_it_is_read(

@@ -18,6 +18,7 @@ from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
 from opentelemetry.trace import StatusCode
 
 from slo_engine.monitoring.classify import is_timeout, mark_as_llm_failure, mark_as_tool_failure
+from slo_engine.monitoring.integrations.clients import is_asking
 from slo_engine.monitoring.nearest import Watched, count_here
 from slo_engine.monitoring.quiet import complaints
 from slo_engine.monitoring.run import AgentRun, OutsideRun, current_run
@@ -158,6 +159,7 @@ class _Begun:
             last.call if last is not None and last.is_of_one_call_with(span, _parent_of(span)) else _Call()
         )
         self.call.scopes.add(_scope(span))
+        self.call.is_counted = self.call.is_counted or is_asking.get()
         self.is_seen_inside = False
         """Whether a span in it has told of the same call, should it turn out to be one."""
         self.failures: dict[str, Callable[[BaseException], None]] = {}
