@@ -11,6 +11,7 @@ import inspect
 import json
 import weakref
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from typing import Any, Final, NamedTuple
 
 from slo_engine.monitoring.calls import LLMCall
@@ -19,6 +20,9 @@ from slo_engine.monitoring.streams import abandoned, monitored_stream
 from slo_engine.monitoring.usage import LLMUsage, is_stream, usage_of
 
 _MARK: Final = "__slo_engine_monitored__"
+
+is_asking: Final[ContextVar[bool]] = ContextVar("slo_engine_client_asks", default=False)
+"""Whether a client is asking a model: its call is counted already, whoever sees it from within (an SDK's own spans)."""
 
 
 class Endpoint(NamedTuple):
@@ -53,11 +57,14 @@ def _recorded(request: Any, endpoints: Mapping[str, Endpoint]) -> Any:
         recorded = _begun(options, kwargs, endpoints)
         if recorded is None:
             return request(cast_to, options, *args, **kwargs)
+        token = is_asking.set(True)
         try:
             answer = request(cast_to, options, *args, **kwargs)
         except BaseException as error:
             recorded.finish(error)
             raise
+        finally:
+            is_asking.reset(token)
         return _finished(recorded, answer)
 
     return call
@@ -69,11 +76,14 @@ def _recorded_async(request: Any, endpoints: Mapping[str, Endpoint]) -> Any:
         recorded = _begun(options, kwargs, endpoints)
         if recorded is None:
             return await request(cast_to, options, *args, **kwargs)
+        token = is_asking.set(True)
         try:
             answer = await request(cast_to, options, *args, **kwargs)
         except BaseException as error:
             recorded.finish(error)
             raise
+        finally:
+            is_asking.reset(token)
         return _finished(recorded, answer)
 
     return call
@@ -189,11 +199,14 @@ def _method(method: Callable[..., Any], begun: Callable[[Mapping[str, Any]], LLM
     @functools.wraps(method)
     def call(*args: Any, **kwargs: Any) -> Any:
         recorded = begun(kwargs)
+        token = is_asking.set(True)
         try:
             answer = method(*args, **kwargs)
         except BaseException as error:
             recorded.finish(error)
             raise
+        finally:
+            is_asking.reset(token)
         return _finished(recorded, answer)
 
     return call
@@ -203,11 +216,14 @@ def _async_method(method: Callable[..., Any], begun: Callable[[Mapping[str, Any]
     @functools.wraps(method)
     async def call(*args: Any, **kwargs: Any) -> Any:
         recorded = begun(kwargs)
+        token = is_asking.set(True)
         try:
             answer = await method(*args, **kwargs)
         except BaseException as error:
             recorded.finish(error)
             raise
+        finally:
+            is_asking.reset(token)
         return _finished(recorded, answer)
 
     return call
