@@ -12,7 +12,7 @@ from slo_engine.monitoring.classify import is_timeout, mark_as_llm_failure, mark
 from slo_engine.monitoring.defaults import default_metrics
 from slo_engine.monitoring.functions import decorator
 from slo_engine.monitoring.metrics import AgentMetrics
-from slo_engine.monitoring.nearest import count_here
+from slo_engine.monitoring.nearest import Watched, count_here, count_tool_here
 from slo_engine.monitoring.quiet import complaints
 from slo_engine.monitoring.run_trace import fail
 from slo_engine.monitoring.scope import Run, Scope, current
@@ -45,6 +45,7 @@ class ToolCall(Scope):
 
     def begin(self) -> None:
         """The tool is called."""
+        count_tool_here(self.tool_name)
         self._open += 1
         run = self._run
         if run is None:
@@ -88,6 +89,13 @@ class ToolCall(Scope):
             else:
                 complaints.warn(f"a tool call could not be recorded ({type(failure).__name__})")
 
+    def discard(self) -> None:
+        """It is counted by somebody else, or the tool was not called after all."""
+        if self._open:
+            self._open -= 1
+            if self._step is not None:
+                self._step.trace.leave_out(self._step)
+
     def update(self, *, input: Any = None, output: Any = None, metadata: Mapping[str, Any] | None = None) -> None:  # noqa: A002 - LangFuse's names
         """Say more about the call in the trace."""
         if self._step is not None:
@@ -101,6 +109,7 @@ class ToolCall(Scope):
     def __enter__(self) -> Self:
         run = self._run
         if run is not None and run.traced is None:  # what `begin` comes to then, at a third of the cost
+            count_tool_here(self.tool_name)
             self._open += 1
             self._in = run
             return self
@@ -123,6 +132,32 @@ class ToolCall(Scope):
         if self._step is not None:
             self.deactivate()
         self.finish(error)
+
+
+class WatchedToolCall(ToolCall):
+    """A tool call as a framework's monitor sees it: left to a nearer one where the tool itself is decorated."""
+
+    _watched: Watched | None = None
+
+    def begin(self) -> None:
+        """The tool is called."""
+        super().begin()
+        self._watched = Watched(self.tool_name, "tool")
+
+    def finish(self, error: BaseException | None = None) -> None:
+        """The tool has answered, or failed."""
+        watched, self._watched = self._watched, None
+        if watched is not None:
+            watched.leave()
+            if watched.is_counted:
+                self.discard()
+        super().finish(error)
+
+    def discard(self) -> None:
+        """It is counted by somebody else, or the tool was not called after all."""
+        if self._watched is not None:
+            self._watched.leave()
+        super().discard()
 
 
 class LLMCall(Scope):
@@ -160,7 +195,8 @@ class LLMCall(Scope):
         self._first_token = time_to_first_token
         try:
             if self._run.traced is not None:
-                self._step = self._run.traced.start("generation", self._model or UNKNOWN_MODEL)
+                start_ns = time.time_ns() - int(ago * 1e9) if ago else 0
+                self._step = self._run.traced.start("generation", self._model or UNKNOWN_MODEL, start_ns)
                 self.wants_content = self._run.wants_content
                 self._step.describe(self._input, None)
         except Exception as error:  # noqa: BLE001 - see AgentRun.complain

@@ -1,27 +1,32 @@
-"""A call of a model that several monitors see is counted once, by the one that is nearest to the provider.
+"""A call that several monitors see is counted once, by the one that is nearest to what is called.
 
 A framework's monitor (LangChain's callbacks, the Agents SDK's spans) watches while the framework makes a call. When a
-monitored client is called meanwhile, it says so, and the framework's monitor leaves the call to it.
+monitored client, or a function that is decorated as this tool, is called meanwhile, it says so, and the framework's
+monitor leaves the call to it.
 """
 
 from __future__ import annotations
 
 from contextvars import ContextVar, Token
-from typing import Final
+from typing import Final, Literal
+
+Kind = Literal["model", "tool"]
 
 
 class Watched:
-    """A call that a monitor watches from further away, from here on in the calling context until `leave`."""
+    """A call that a monitor watches from further away, from here on in the calling context until `leave`. ``name``:
+    of the model or the tool; None: not known."""
 
-    __slots__ = ("_is_over", "_model", "_outer", "_token", "is_counted")
+    __slots__ = ("_is_over", "_kind", "_name", "_outer", "_token", "is_counted")
 
-    def __init__(self, model: str | None) -> None:
+    def __init__(self, name: str | None, kind: Kind = "model") -> None:
         self.is_counted = False
         """Whether a nearer monitor has it."""
-        self._model = model
+        self._name = name
+        self._kind = kind
         self._is_over = False
-        self._outer = _watched.get()
-        self._token: Token[Watched | None] | None = _watched.set(self)
+        self._outer = _watched[kind].get()
+        self._token: Token[Watched | None] | None = _watched[kind].set(self)
 
     def leave(self) -> None:
         """The call is over, or its answer has begun to come: what is asked from here on is another one."""
@@ -29,30 +34,39 @@ class Watched:
         token, self._token = self._token, None
         if token is not None:
             try:
-                _watched.reset(token)
+                _watched[self._kind].reset(token)
             except ValueError:  # in another context than it began in, where nothing was set
                 return
 
-    def count(self, model: str | None) -> None:
-        """A nearer monitor counts a call of ``model``: for this monitor and all that are further away."""
+    def count(self, name: str | None) -> None:
+        """A nearer monitor counts a call of ``name``: for this monitor and all that are further away."""
         each: Watched | None = self
         while each is not None:
-            # A consumer may ask another model while it reads what the watched one says.
-            if not each._is_over and (model is None or each._model is None or _is_one(model, each._model)):
+            # A consumer may ask another model while it reads what the watched one says, and a tool call others.
+            if not each._is_over and (name is None or each._name is None or _is_one(name, each._name)):
                 each.is_counted = True
             each = each._outer
 
 
-def _is_one(model: str, other: str) -> bool:
+def _is_one(name: str, other: str) -> bool:
     """Whether two names may be of one model: some carry their provider."""
-    return model.rpartition("/")[2] == other.rpartition("/")[2]
+    return name.rpartition("/")[2] == other.rpartition("/")[2]
 
 
-_watched: Final[ContextVar[Watched | None]] = ContextVar("slo_engine_watched_call", default=None)
+_models: Final[ContextVar[Watched | None]] = ContextVar("slo_engine_watched_model", default=None)
+_tools: Final[ContextVar[Watched | None]] = ContextVar("slo_engine_watched_tool", default=None)
+_watched: Final[dict[Kind, ContextVar[Watched | None]]] = {"model": _models, "tool": _tools}
 
 
 def count_here(model: str | None) -> None:
     """A call of a model is counted here: whoever watches it from further away leaves it alone."""
-    watched = _watched.get()
+    watched = _models.get()
     if watched is not None:
         watched.count(model)
+
+
+def count_tool_here(tool_name: str) -> None:
+    """The same of a tool."""
+    watched = _tools.get()
+    if watched is not None:
+        watched.count(tool_name)

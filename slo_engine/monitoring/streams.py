@@ -94,6 +94,7 @@ class _Recording:
         self._call = call
         self._reader = StreamReader()
         self._iterator: Any = None
+        self._has_begun = False
         self._is_over = False
 
     def __getattr__(self, name: str) -> Any:
@@ -115,13 +116,15 @@ class _Recording:
         self._finish(None)
 
     def _take(self, chunk: Any) -> None:
+        self._has_begun = True
         if self._reader.read(chunk):
             self._call.first_token()
 
     def _finish(self, error: BaseException | None) -> None:
         if not self._is_over:
             self._is_over = True
-            self._call.record_usage(self._reader.usage(keep_text=self._call.wants_content))
+            if self._has_begun or error is None:  # else it was refused, and nothing is paid
+                self._call.record_usage(self._reader.usage(keep_text=self._call.wants_content))
             self._call.finish(error)
 
 

@@ -139,9 +139,12 @@ class Trace:
         return step
 
     def leave_out(self, step: Step) -> None:
-        """Somebody else tells of it."""
+        """Somebody else tells of it. What was begun in it belongs to what it was in itself."""
         if step in self.steps:
             self.steps.remove(step)
+        for each in self.steps:
+            if each.parent_id == step.span_id:
+                each.parent_id = step.parent_id
 
     def add_foreign(self, span: Any, *, failed: bool) -> None:
         """Take what another instrument saw of it, within the same limits."""

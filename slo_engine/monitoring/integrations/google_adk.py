@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from google.adk.plugins.base_plugin import BasePlugin
 
-from slo_engine.monitoring.calls import LLMCall, ToolCall
+from slo_engine.monitoring.calls import LLMCall, ToolCall, WatchedToolCall
 from slo_engine.monitoring.classify import ToolError
 from slo_engine.monitoring.nearest import Watched
 from slo_engine.monitoring.run import current_run, run_or_outside
@@ -53,7 +53,7 @@ class AdkMonitor(BasePlugin):  # type: ignore[misc]  # of a package that mypy do
 
     async def before_tool_callback(self, *, tool: Any, tool_args: dict[str, Any], tool_context: Any) -> None:
         """A tool is called."""
-        call = ToolCall(str(of(tool, "name") or "unknown"), run=current_run())
+        call = WatchedToolCall(str(of(tool, "name") or "unknown"), run=current_run())
         call.begin()
         call.update(input=tool_args)
         with self._lock:

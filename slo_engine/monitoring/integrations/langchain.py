@@ -10,7 +10,7 @@ from uuid import UUID
 
 from langchain_core.callbacks import BaseCallbackHandler
 
-from slo_engine.monitoring.calls import LLMCall, ToolCall
+from slo_engine.monitoring.calls import LLMCall, ToolCall, WatchedToolCall
 from slo_engine.monitoring.nearest import Watched
 from slo_engine.monitoring.run import current_run, run_or_outside
 from slo_engine.monitoring.usage import LLMUsage
@@ -69,7 +69,9 @@ class LangChainMonitor(BaseCallbackHandler):
         """A tool is called."""
         if _going_on.has(run_id):
             return
-        call = ToolCall(str((serialized or {}).get("name") or kwargs.get("name") or "unknown"), run=current_run())
+        call = WatchedToolCall(
+            str((serialized or {}).get("name") or kwargs.get("name") or "unknown"), run=current_run()
+        )
         call.begin()
         call.update(input=kwargs.get("inputs") or input_str)
         _going_on.put(run_id, call)

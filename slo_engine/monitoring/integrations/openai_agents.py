@@ -22,7 +22,7 @@ class AgentsMonitor(TracingProcessor):
     """``agents.add_trace_processor(AgentsMonitor())``, and ``@monitor_agent`` around what calls ``Runner.run``."""
 
     def __init__(self) -> None:
-        self._spans: OrderedDict[str, tuple[AgentRun, Watched | None]] = OrderedDict()
+        self._spans: OrderedDict[str, tuple[AgentRun, Watched]] = OrderedDict()
         self._lock = threading.Lock()
 
     def on_span_start(self, span: Span[Any]) -> None:
@@ -30,7 +30,9 @@ class AgentsMonitor(TracingProcessor):
         kind = span.span_data.type
         if kind not in {"response", "generation", "function"}:
             return
-        run, watched = run_or_outside(), None if kind == "function" else Watched(of(span.span_data, "model"))
+        run = run_or_outside()
+        is_tool = kind == "function"
+        watched = Watched(span.span_data.name, "tool") if is_tool else Watched(of(span.span_data, "model"))
         with self._lock:
             self._spans[span.span_id] = run, watched
             while len(self._spans) > REMEMBERED:
@@ -39,15 +41,13 @@ class AgentsMonitor(TracingProcessor):
     def on_span_end(self, span: Span[Any]) -> None:
         """Record what it says."""
         with self._lock:
-            run, watched = self._spans.pop(span.span_id, (None, None))
-        if run is None:
+            begun = self._spans.pop(span.span_id, None)
+        if begun is None:
             return
-        if watched is None:
-            _record_tool(run, span)
-            return
+        run, watched = begun
         watched.leave()
         if not watched.is_counted:
-            _record_llm(run, span)
+            (_record_tool if span.span_data.type == "function" else _record_llm)(run, span)
 
     def on_trace_start(self, trace: Trace) -> None:
         """The run is opened by `monitor_agent`."""

@@ -24,7 +24,7 @@ from pydantic_ai.models.wrapper import WrapperModel
 from pydantic_ai.settings import ModelSettings
 from pydantic_ai.tools import RunContext, ToolDefinition
 
-from slo_engine.monitoring.calls import LLMCall, ToolCall
+from slo_engine.monitoring.calls import LLMCall, WatchedToolCall
 from slo_engine.monitoring.classify import mark_as_tool_failure
 from slo_engine.monitoring.nearest import Watched
 from slo_engine.monitoring.run import current_run, run_or_outside
@@ -48,7 +48,7 @@ class PydanticAIMonitor(AbstractCapability[Any]):
         self, ctx: RunContext[Any], *, call: ToolCallPart, tool_def: ToolDefinition, args: Any, handler: Any
     ) -> Any:
         """A tool is called."""
-        recorded = ToolCall(call.tool_name, run=current_run())
+        recorded = WatchedToolCall(call.tool_name, run=current_run())
         recorded.begin()
         recorded.update(input=args)
         recorded.activate()
@@ -56,7 +56,8 @@ class PydanticAIMonitor(AbstractCapability[Any]):
             result = await handler(args)
         except (ApprovalRequired, CallDeferred):
             recorded.deactivate()
-            raise  # somebody else calls it, or it is called later
+            recorded.discard()  # somebody else calls it, or it is called later
+            raise
         except BaseException as error:
             recorded.deactivate()
             recorded.finish(_why(error))
