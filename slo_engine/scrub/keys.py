@@ -57,6 +57,11 @@ _PRIVATE_KEY: Final = re.compile(
     r".*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)",
     re.DOTALL,
 )
+_WEBHOOKS: Final = re.compile(
+    r"hooks\.slack\.com/(?:services|workflows|triggers)/[A-Z0-9]{6,14}/(?:[A-Z0-9]{6,20}/){0,2}([A-Za-z0-9]{16,})"
+    r"|discord(?:app)?\.com/api/webhooks/\d{15,21}/([A-Za-z0-9_-]{40,})"
+)
+"""Whoever knows such an address can write there; what says whose it is stays."""
 _URL_PASSWORD: Final = re.compile(r"://[^\s/:@\"'<>]{0,64}:([^\s/@\"'<>]{1,256})@")
 
 
@@ -67,6 +72,9 @@ def keys(text: str) -> Iterator[Match]:
     yield from _begun(text, _HYPHEN if "-" in text else _OTHERS)
     if ":AA" in text:
         yield from (Match(match.start(1), match.end(1), "secret") for match in _TELEGRAM.finditer(text))
+    if "hooks" in text and ("hooks.slack.com/" in text or "/webhooks/" in text):
+        for match in _WEBHOOKS.finditer(text):
+            yield Match(*match.span(match.lastindex or 0), "secret")
     if "-----BEGIN" in text:
         yield from (Match(match.start(), match.end(), "secret") for match in _PRIVATE_KEY.finditer(text))
     if "://" in text and "@" in text:

@@ -52,7 +52,8 @@ _HARMLESS: Final = re.compile(
 _CARD: Final = re.compile(
     r"(?<![\w.+-])(?:\d{4}[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}(?:[ -]?\d{3})?|3\d{3}[ -]?\d{6}[ -]?\d{4,5})(?![\w-])(?!\.\d)"
 )
-_ISSUER: Final = re.compile(r"4|5[0-8]|2[2-7]|3[0-9]|6[0-9]")
+_ISSUER: Final = re.compile(r"4|5[0-8]|2[2-7]|3[0-9]|6[0-9]|94")
+"""The last of them are of Korea's banks, for use at home."""
 _SSN: Final = re.compile(r"(?<![\w.+-])(?!000|666|9)\d{3}([- ])(?!00)\d{2}\1(?!0000)\d{4}(?![\w-])(?!\.\d)")
 
 
@@ -95,9 +96,15 @@ def _of_digits(reading: Reading, start: int, end: int, digits: str) -> Iterator[
         if not is_international and (_MOMENT.fullmatch(digits) or is_of_nobody(forms, start, end)):
             return
     places = begins(forms, start, end)
-    found, taken = _cards(forms, places) if len(digits) >= 14 else ([], [])
+    found, like_cards = _cards(forms, places) if len(digits) >= 14 else ([], [])
     yield from found
-    if (is_bare and len(digits) > 18) or (taken and any(left <= start and end <= right for left, right in taken)):
+    if is_bare and len(digits) > 18:
+        return
+    taken = [(each.start, each.end) for each in found]
+    if like_cards and any(left <= start and end <= right for left, right in like_cards):
+        # Companies of Brazil have as many digits as some cards.
+        if not found and len(digits) in identities.OF_DIGITS:
+            yield from _of_a_state(reading, start, end, digits)
         return
     if not is_bare and len(digits) >= 9:
         for match in matches_at(_SSN, forms, places):
@@ -109,11 +116,19 @@ def _of_digits(reading: Reading, start: int, end: int, digits: str) -> Iterator[
         yield from found
         taken += [(each.start, each.end) for each in found]
     found = [
-        each for each in phones(reading, start, end, digits, around, places) if not meets(taken, each.start, each.end)
+        each
+        for each in phones(reading, start, end, digits, around, places)
+        if not meets([*taken, *like_cards], each.start, each.end)
     ]
     yield from found
     if not found and (not is_bare or len(digits) in _ALONE_IF_BARE) and not meets(taken, start, end):
         yield from _alone(forms, start, end, digits)
+
+
+def _of_a_state(reading: Reading, start: int, end: int, digits: str) -> Iterator[Match]:
+    around = Surroundings(reading.words, start, end)
+    found = list(_named(reading.forms, start, end, around)) if around.may_be_identity() else []
+    yield from found or _alone(reading.forms, start, end, digits)
 
 
 def _cards(forms: str, places: Sequence[int]) -> tuple[list[Match], list[tuple[int, int]]]:

@@ -66,7 +66,7 @@ _ACCESS_CODES: Final = (
     r"(?<![a-z])kod dost[eę]pu|(?<=tajny )kod(?![a-z])"
 )
 _PINS: Final = r"(?<![a-z])pin(?:[ -]?(?:codes?|code|nummer|number|no\.?|nr\.?|kod))?(?![a-z])"
-_HARDLY_PASSWORDS: Final = rf"{_ALONE.format('pass')}|(?<=parola )chiave"
+_HARDLY_PASSWORDS: Final = rf"{_ALONE.format('pass')}|(?<=parola chi)ave"
 """A test passes too, and an Italian keyword has the same name: only what is made up is a password."""
 _KEYS: Final = (
     r"secret|(?:(?<=api)|(?<=api[_ -])|(?<=access)|(?<=access_)|(?<=account)|(?<=account_))key|token|"
@@ -116,9 +116,7 @@ _UNSPACED_PASSWORDS: Final = (
     "รหัสผ่าน"
 )
 _UNSPACED_PINS: Final = f"(?<![A-Za-z])PIN(?=[{UNSPACED}])|핀 ?번호|핀 ?코드"
-_UNSPACED_KEYS: Final = (
-    "トークン|キー|秘密鍵|鍵|シークレット|密钥|密鑰|金鑰|令牌|权杖|權杖|私钥|토큰|비밀키|키|시크릿"
-)
+_UNSPACED_KEYS: Final = "トークン|キー|秘密鍵|鍵|シークレット|密钥|密鑰|金鑰|令牌|权杖|權杖|私钥|토큰|비밀키|키|시크릿"
 _UNSPACED_NAMED: Final = re.compile(
     rf"(?:(?P<password>{_UNSPACED_PASSWORDS})|(?P<pin>{_UNSPACED_PINS})|(?:{_UNSPACED_KEYS}))"
     rf"(?P<sign>[ ]?(?:[(][^()\s]{{1,12}}[)])?[{UNSPACED}]{{0,6}}?{_QUOTES}\s{{0,2}}"
@@ -137,7 +135,9 @@ _NO_SECRET: Final = re.compile(
 _MARK_INSIDE: Final = re.compile(r"\d|[a-z][A-Z]|[^\w\s.'’/-]")
 """What the words of a sentence do not have."""
 _WORDS: Final = re.compile(r"[^\W\d_]+(?:[-'’./][^\W\d_]+)*")
-_ORDINAL: Final = re.compile(r"v?\d+(?:\.\d+)*(?:-?[a-z]{1,12})?|[a-z]{1,12}-?\d\d?(?:\.\d)?|.*[/:@].*\..*|.*[()].*", re.IGNORECASE)
+_ORDINAL: Final = re.compile(
+    r"v?\d+(?:\.\d+)*(?:-?[a-z]{1,12})?|[a-z]{1,12}-?\d\d?(?:\.\d)?|.*[/:@].*\..*|.*[()].*", re.IGNORECASE
+)
 """What prose has digits in for, right behind such a word: 12-digit, 3rd, v2, level-3, an address."""
 _MADE_UP_KEY: Final = re.compile(r"(?=\D*\d\D*\d)(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9+/=_]{20,}|[A-Za-z0-9+/=_-]{24,}")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -175,6 +175,14 @@ _BEGINS_ROW: Final = re.compile(r"(?:^|\n)[| *]{0,4}[^|\t\n]{0,24}\Z")
 _HEAD_OF_TABLE: Final = re.compile(r"[^\n]*\n[ ]?\|?[ ]?:?-{2,}")
 
 
+_LOGIN: Final = re.compile(
+    r"(?:daten|credentials|identifiants|credenciales|credenziali|credenciais|gegevens|logowania|login|account)[*]{0,2}"
+    r"\s?[:=]\s?[^\s/]{1,64} / (\S{6,128})",
+    re.IGNORECASE,
+)
+"""A name and a password, of which only their place says which is which."""
+
+
 def named_secrets(reading: Reading) -> Iterator[Match]:
     """What the words before it say is one."""
     text = reading.words
@@ -189,6 +197,10 @@ def named_secrets(reading: Reading) -> Iterator[Match]:
     for word in [each for each in _GATES if each in lowered]:
         for at in positions(lowered, word):
             yield from _assigned(_ASSIGNED.match(text, at))
+    if " / " in text:
+        for match in _LOGIN.finditer(text):
+            if _is_made_up(match[1]):
+                yield Match(match.start(1), match.end(1), "secret")
     if not text.isascii():
         for gate in _GATE_BEYOND_ASCII.finditer(lowered):
             yield from _assigned(_ASSIGNED.match(text, gate.start()))

@@ -23,8 +23,8 @@ _NOTHING: Final[frozenset[str]] = frozenset()
 _WORDS_OF_PHONES: Final = (
     r"\w*(?:phone|telefon|téléphone|teléfono|telefoon|telefono|telefone|telemóve[li]|telemovel|rufnummer|whatsapp)\w*|"
     r"\w*(?:handy|mobil)(?:es?|nummer|nr|funk\w*|number|no|num)?|tele?|tél|tlf|tfno|fax\w*|telefax\w*|cell|cel|celular\w*|"
-    r"cellular[ei]|cellphone\w*|msisdn|gsm|sms|móvil\w*|movil\w*|portable|mobiel\w*|komór\w*|komork\w*|anruf\w*|erreichbar|"
-    r"joignable|joindre|appel(?:er|ez|le|lez)|rappele[rz]|llam[ae]\w*|chiama\w*|ligue|ligar|zadzwo\w*|dzwoni\w*"
+    r"cellular[ei]|cellphone\w*|msisdn|gsm|sms|móvil\w*|movil\w*|portable|mobiel\w*|komór\w*|komork\w*|reperibil\w*|anruf\w*|erreichbar|"
+    r"joignable|joindre|appel(?:er|ez|le|lez)|rappele[rz]|ll[aá]m[ae]\w*|chiama\w*|ligue|ligar|zadzwo\w*|dzwoni\w*"
 )
 _UNSPACED_OF_PHONES: Final = (
     "電話|携帯|連絡先|电话|手机|手機|联系方式|聯絡|致电|座机|传真|傳真|行動|"
@@ -109,8 +109,16 @@ def _plain(words: str) -> str:
 
 
 def _tokens(words: str) -> list[str]:
-    plain = _plain(words)
+    # A name that is its first letters, with dots, is read without them: R.U.T.
+    plain = _LETTERS.sub(_joined, _plain(words))
     return plain.split() if plain.isascii() else _TOKEN.findall(plain)
+
+
+_LETTERS: Final = re.compile(r"(?<!\w)[a-z](?:[ .][a-z]){1,4}(?!\w)")
+
+
+def _joined(match: re.Match[str]) -> str:
+    return match.group().replace(".", "").replace(" ", "")
 
 
 @lru_cache(4096)
@@ -118,7 +126,8 @@ def _all_tags(plain: str) -> tuple[frozenset[str], bool]:
     """Of words without their digits: lines of a log, which differ in nothing else, are looked through once. And whether
     they speak of a number."""
     tokens = _tokens(plain)
-    return _NOTHING.union(*map(_tags, tokens)), not _NUMBER.isdisjoint(tokens)
+    tags = _NOTHING.union(*map(_tags, tokens))
+    return tags | _MY_NUMBER if "my number" in plain else tags, not _NUMBER.isdisjoint(tokens)
 
 
 def _rest_of_clause(words: str, end: int) -> str:
@@ -195,6 +204,9 @@ class Surroundings:
         return not self.near <= _NO_IDENTITY
 
 
+_PHONE: Final = frozenset({PHONE})
+_MY_NUMBER: Final = frozenset({"JP My Number"})
+"""Which is what Japan calls its own; whoever means a phone's has other check digits."""
 _OF_THINGS: Final = frozenset({OTHER})
 _NO_IDENTITY: Final = frozenset({PHONE, OTHER})
 _NO_STATE: Final = frozenset({PHONE, OTHER, ANY})
@@ -207,7 +219,7 @@ def _leading_up(tokens: list[str]) -> frozenset[str]:
         if tags := _tags(token):
             return tags
         if token in _OF_SOMEBODY and following in _NUMBER:
-            return frozenset({PHONE})
+            return _PHONE | (_MY_NUMBER if token == "my" else _NOTHING)
         if token not in _LINKS and not (len(token) <= 5 and _UNSPACED.match(token)):
             break
         following = token
