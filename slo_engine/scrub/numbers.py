@@ -14,15 +14,15 @@ from slo_engine.scrub.check_digits import luhn, mod_97
 from slo_engine.scrub.found import Match
 from slo_engine.scrub.phones import begins, matches_at, meets, phones
 from slo_engine.scrub.reading import Reading
-from slo_engine.scrub.surroundings import Surroundings, is_of_nobody
+from slo_engine.scrub.surroundings import PHONE, Surroundings, is_of_nobody
 
 IDENTITY: Final = "identity"
 
 # Patterns begin with a digit of their own, which `re` runs through fast; what stands before it is asked afterwards.
 _LONG_NUMBER: Final = re.compile(
     r"[0-9](?:[0-9 ()./\u00a0\u2011-]{5,}[0-9]"
-    # Fewer digits before letters: of Britain and Mexico, of Corsica and Finland.
-    r"|[0-9](?:()(?:[0-9]{4}(?:[A-Da-d](?![0-9A-Za-z])|[HMXhmx][A-Za-z]{5}|[A-FU-Ya-fu-y][0-9]{3})"
+    # Fewer digits before letters: of Britain and Mexico, of Corsica and Finland, of Hong Kong.
+    r"|[0-9](?:()(?:[0-9]{4}(?:[A-Da-d](?![0-9A-Za-z])|[HMXhmx][A-Za-z]{5}|[A-FU-Ya-fu-y][0-9]{3}|\(A\))"
     # The middle of an Italian codice fiscale, which has no two groups of digits together.
     r"|[A-EHLMPRSTa-ehlmprst][0-9]{2} ?[A-Za-z][0-9]{3}[A-Za-z])"
     # The check digits of an account, behind its country.
@@ -75,8 +75,17 @@ def numbers(reading: Reading) -> Iterator[Match]:
         if end - start >= 8 and not is_in_word and not has_letters:
             said = candidate.group()
             is_bare = said.isdigit()
-            if is_bare or _HARMLESS.fullmatch(said) is None:
+            if is_bare or (_HARMLESS.fullmatch(said) is None and not _is_of_file(forms, start, said)):
                 yield from _of_digits(reading, start, end, said if is_bare else _only_digits(said))
+
+
+_OF_YEAR: Final = re.compile(r"(?:19|20)\d\d[-/]\d{3,7}")
+
+
+def _is_of_file(forms: str, start: int, said: str) -> bool:
+    """As in A-2025-453130: the letter, the year, and what was begun in it."""
+    before = forms[max(0, start - 2) : start]
+    return before[1:] == "-" and before[0] in _PARTS_OF_WORDS and _OF_YEAR.fullmatch(said) is not None
 
 
 def _only_digits(said: str) -> str:
@@ -151,7 +160,7 @@ _MOST_PARTS: Final = 12
 
 def _named(forms: str, start: int, end: int, around: Surroundings) -> Iterator[Match]:
     """Those that a word names; other numbers may stand before and after, with a blank between."""
-    if forms[start - 1 : start] == "+" or forms.startswith("00", start):
+    if forms[start - 1 : start] == "+" or (forms.startswith("00", start) and around.named <= _OF_PHONES):
         return
     parts = [match.span() for match in _PART.finditer(forms, start, end)]
     if len(parts) > _MOST_PARTS:
@@ -172,6 +181,7 @@ def _named(forms: str, start: int, end: int, around: Surroundings) -> Iterator[M
                     break
 
 
+_OF_PHONES: Final = frozenset({PHONE})
 _PART: Final = re.compile(r"[0-9](?:[0-9./-]*[0-9])?")
 
 

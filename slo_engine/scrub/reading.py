@@ -61,7 +61,8 @@ _DASH: Final = re.compile(rf"(?<=[0-9)])[{_DASHES}](?=[0-9(])")
 """Only in a number: elsewhere the same sign makes a vowel long, or begins a thought."""
 
 _NARROW: Final[dict[int, int | str]] = {
-    **{code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)},
+    # But for the comma, which ends a clause: behind a phone's number may follow the hour.
+    **{code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F) if code != 0xFF0C},
     0x3000: " ",
     **{
         start + digit: str(digit)

@@ -62,14 +62,15 @@ _PASSWORDS: Final = (
 _ACCESS_CODES: Final = (
     r"(?:(?<=access )|(?<=login )|(?<=security )|(?<=unlock )|(?<=secret )|(?<=zugangs)|(?<=zugriffs)|(?<=sicherheits)|"
     r"(?<=entsperr)|(?<=toegangs)|(?<=inlog)|(?<=beveiligings))code|(?<![a-z])code d['’]acc[eè]s|"
-    r"c[oó]digo (?:de acces?so|secreto|de seguridad|de segurança)|codice (?:(?:di|d['’])\s?accesso|segreto|di sicurezza)|"
+    r"c[oó]digo (?:de acc?ess?o|secreto|de seguridad|de segurança)|"
+    r"codice (?:(?:di |d['’])accesso|segreto|di sicurezza)|"
     r"(?<![a-z])kod dost[eę]pu|(?<=tajny )kod(?![a-z])"
 )
 _PINS: Final = r"(?<![a-z])pin(?:[ -]?(?:codes?|code|nummer|number|no\.?|nr\.?|kod))?(?![a-z])"
 _HARDLY_PASSWORDS: Final = rf"{_ALONE.format('pass')}|(?<=parola chi)ave"
 """A test passes too, and an Italian keyword has the same name: only what is made up is a password."""
 _KEYS: Final = (
-    r"secret|(?:(?<=api)|(?<=api[_ -])|(?<=access)|(?<=access_)|(?<=account)|(?<=account_))key|token|"
+    r"secret(?! key)|(?:(?<=secret )|(?<=api)|(?<=api[_ -])|(?<=access)|(?<=access_)|(?<=account)|(?<=account_))key|token|"
     r"(?<![A-Za-z])sig(?:nature)?(?==)|"
     r"schl(?:ü|ue)ssel|geheimnis|(?<![a-z])clé|jeton|secret[oa]|segret[oa]|segredo|"
     r"(?<=chi)ave|(?<=ch)(?<!palavra[ -]ch)ave|"
@@ -79,7 +80,7 @@ _ADJECTIVES: Final = (
     r"(?:[ _-](?:api|d['’]api|de api|da api|dell['’]api|do api|wi-?fi|wlan|"
     r"secr[eè]te|secreta|segreta|tajny|priv[eé]e|privada|privata|"
     r"provisoire|temporaire|initial|temporal|provisional|inicial|provisória|temporária|temporanea|provvisoria|iniziale|"
-    r"tymczasowe|pocz[aą]tkowe|startowe|nowe|"
+    r"antigua|antiga|nueva|nova|nuova|vecchia|actual|attuale|actuel|tymczasowe|pocz[aą]tkowe|startowe|nowe|"
     r"d['’]acc[eè]s|d['’]accesso|di accesso|de acceso|de acesso|dost[eę]pu)){0,2}"
 )
 _OF_SOMETHING: Final = (
@@ -92,7 +93,7 @@ _OPENS: Final = "„“«‘「『【"
 """Quotes that no program writes: what stands in them is what was named."""
 _IS: Final = (
     r"(?:is|was|ist|lautet|est|es|era|è|e['’]|é|jest|brzmi|luidt|sera|sarà|será|olarak|är|er|it['’]s|c['’]est|"
-    r"(?<=[łl]o\s)to|(?<=[łl]o dostępu\s)to|(?<=owe\s)to|(?<=klucz\s)to|(?<=klucz api\s)to|(?<=pin\s)to|(?<=kod\s)to)"
+    r"to)"
     r"(?=[\s:])"
     r"(?:\s(?:(?:le|la|el|il|lo|o|a)\s)?(?:suivante?|siguiente|seguente|seguinte|folgendes|following))?"
     r"(?:\s{0,2}:)?"
@@ -103,7 +104,8 @@ _CELL: Final = r"[ ]{0,3}[|\t][ ]{0,3}"
 _ASSIGNED: Final = re.compile(
     rf"(?:(?P<password>{_PASSWORDS}|{_ACCESS_CODES})|(?P<pin>{_PINS})|(?P<hardly>{_HARDLY_PASSWORDS})|(?:{_KEYS}))"
     rf"(?:[_-]?(?:access)?[_-]?key|_?id)?{_ADJECTIVES}{_OF_SOMETHING}"
-    rf"(?P<sign>{_QUOTES}(?:\s{{0,3}}(?::|=>?)[ *]{{0,2}}\s{{0,3}}|(?:,|\s[-–—])?\s{{1,3}}{_IS}\s{{0,3}}|{_CELL}|>"
+    rf"(?P<sign>{_QUOTES}(?:\s{{0,3}}(?::|=>?)[ *]{{0,2}}\s{{0,3}}|(?:,|\s[-–—])?\s{{1,3}}{_IS}\s{{0,3}}"
+    rf"|[ ]?[はが是为為은는이가][ ]?:?|{_CELL}|>"
     # Nothing but a blank or a quote, where the name is not followed by whose it is.
     rf"|(?(of)(?!))(?:[ \u00a0](?:[-–—→][ ])?|(?=[{_OPENS}])))"
     rf"{_QUOTES}(?:(?<=«)\s)?)(?P<value>{_SPACED_VALUE})",
@@ -112,15 +114,16 @@ _ASSIGNED: Final = re.compile(
 
 # In scripts without spaces, a few letters may stand between the word, the sign, and what is no letter of the script.
 _UNSPACED_PASSWORDS: Final = (
-    "パスワード|パスフレーズ|パスコード|アクセスコード|暗証番号|暗証|合い?言葉|密码|密碼|口令|비밀번호|패스워드|비번|암호|접속 ?코드|"
-    "รหัสผ่าน"
+    "パスワード|パスフレーズ|パスコード|アクセスコード|暗証番号|暗証|合い?言葉|密码|密碼|口令|"
+    "비밀번호|패스워드|비번|암호|접속 ?코드|รหัสผ่าน"
 )
 _UNSPACED_PINS: Final = f"(?<![A-Za-z])PIN(?=[{UNSPACED}])|핀 ?번호|핀 ?코드"
 _UNSPACED_KEYS: Final = "トークン|キー|秘密鍵|鍵|シークレット|密钥|密鑰|金鑰|令牌|权杖|權杖|私钥|토큰|비밀키|키|시크릿"
 _UNSPACED_NAMED: Final = re.compile(
     rf"(?:(?P<password>{_UNSPACED_PASSWORDS})|(?P<pin>{_UNSPACED_PINS})|(?:{_UNSPACED_KEYS}))"
     rf"(?P<sign>[ ]?(?:[(][^()\s]{{1,12}}[)])?[{UNSPACED}]{{0,6}}?{_QUOTES}\s{{0,2}}"
-    rf"(?:[:=→\s]|[はがをに是为為成作는은가이를을]|{_CELL}|(?=[{_OPENS}]))[ *]{{0,2}}\s{{0,3}}{_QUOTES}[{_OPENS}]?|(?=[!-~]))"
+    rf"(?:[:=→\s]|[はがをに是为為成作는은가이를을]|{_CELL}|(?=[{_OPENS}]))[ *]{{0,2}}\s{{0,3}}{_QUOTES}[{_OPENS}]?"
+    r"|(?=[!-~]))"  # or nothing at all
     r"(?P<value>(?:(?![\"'\\,;&<>{}()\[\]])[!-~]|&(?!\w{1,30}=)){4,256})(?P<unit>\s?[位文桁字자個个글])?"
 )
 
@@ -136,9 +139,14 @@ _MARK_INSIDE: Final = re.compile(r"\d|[a-z][A-Z]|[^\w\s.'’/-]")
 """What the words of a sentence do not have."""
 _WORDS: Final = re.compile(r"[^\W\d_]+(?:[-'’./][^\W\d_]+)*")
 _ORDINAL: Final = re.compile(
-    r"v?\d+(?:\.\d+)*(?:-?[a-z]{1,12})?|[a-z]{1,12}-?\d\d?(?:\.\d)?|.*[/:@].*\..*|.*[()].*", re.IGNORECASE
+    r"[vV]?\d+(?:\.\d+)*(?:-[A-Za-z-]{1,20}|[a-z]{1,12})?|[A-Za-z]{1,12}(?:\d|-\d\d?|\d?\.\d)|.*[/:@].*\..*|.*[()].*"
 )
 """What prose has digits in for, right behind such a word: 12-digit, 3rd, v2, level-3, an address."""
+_DIGIT: Final = re.compile(r"[0-9]")
+_CAMEL: Final = re.compile(r"[a-z][A-Z]")
+_CALL: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9.]{0,80}\(")
+_GOES_ON: Final = re.compile(r"[(\[]| = | \| None")
+_GOES_ON_SMALL: Final = re.compile(r" [a-z]")
 _MADE_UP_KEY: Final = re.compile(r"(?=\D*\d\D*\d)(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9+/=_]{20,}|[A-Za-z0-9+/=_-]{24,}")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _STATEMENTS: Final = re.compile(
@@ -147,7 +155,7 @@ _STATEMENTS: Final = re.compile(
     r"forg[eo]t\w*|lost|reset\w*|chang\w*|expir\w*|wrong|mandatory|missing|empty|hidden|unknown|unset|please|must|should|"
     r"minim\w*|maxim\w*|least|same|this|that|with|your|with|from|when|what|only|also|will|have|need\w*|enter\w*|type\w*|"
     r"choose|click|open|check|settings?|account|protected|encrypted|hashed|plain|text|secretstr|strings?|bytes|varchar|"
-    r"char|boolean|redacted|masked|omitted|removed|n/a|yes|requires?|supported|length|policy|below|above|attached|"
+    r"char|bool|boolean|expected|final|redacted|masked|omitted|removed|n/a|yes|requires?|supported|length|policy|below|above|attached|"
     r"incorr\w*|invalid\w*|erron\w*|required|obligat\w*|option\w*|opcional\w*|"
     r"vergess\w*|falsch\w*|ungültig\w*|abgelaufen\w*|erforderlich\w*|geändert|ändern|zurück\w*|bitte|muss|mindest\w*|"
     r"höchst\w*|siehe|einstellung\w*|konto|unbekannt|fehl\w*|leer|eingeben|pflicht\w*|wird|wurde|nicht|kein\w*|"
@@ -170,7 +178,7 @@ _TO_CHANGE: Final = re.compile(
     re.IGNORECASE,
 )
 """The title of a chapter: "Changer le mot de passe : ..."."""
-_BEGINS_CLAUSE: Final = re.compile(r"(?:^|[\n/,;|(*>.!?{\"'-]|\bmi|\btu|\bsu|\bnueva)\s?(?:cl)?\Z", re.IGNORECASE)
+_BEGINS_CLAUSE: Final = re.compile(r"(?:^|[\n/,:;|(*>.!?{\"'-]|\bmi|\btu|\bsu|\bnueva)\s?(?:cl)?\Z", re.IGNORECASE)
 _BEGINS_ROW: Final = re.compile(r"(?:^|\n)[| *]{0,4}[^|\t\n]{0,24}\Z")
 _HEAD_OF_TABLE: Final = re.compile(r"[^\n]*\n[ ]?\|?[ ]?:?-{2,}")
 
@@ -221,13 +229,13 @@ def _assigned(match: re.Match[str] | None) -> Iterator[Match]:
 def _looks_secret(match: re.Match[str]) -> bool:
     """By what names it, and by the sign between."""
     named, sign = match.groupdict(), match["sign"]
-    said = match["value"].rstrip(".!?:*`")
+    said = match["value"].rstrip(".!?:*`|")
     if sign.endswith(">") and "=" not in sign and not _is_tag(match):
         return False
     if named["pin"] is not None:
         return said.isdigit() and 4 <= len(said) <= 8 and (bool(sign.strip(" ")) or match["pin"].isupper())
     if named.get("hardly") is not None:
-        return "\n" not in sign and any(each in sign for each in ":=|\t") and _is_made_up(said)
+        return "\n" not in sign and bool(sign.strip(" ")) and _is_made_up(said) and _DIGIT.search(said) is not None
     if named["password"] is not None or _PASSWORD.match(match.string, match.start()) is not None:
         return _is_password(match, said)
     return _is_key(match, said)
@@ -248,7 +256,9 @@ def _is_key(match: re.Match[str], said: str) -> bool:
     """What names a key names the number of its signs too, and the like: only what looks like one is."""
     value, sign = match["value"], match["sign"]
     if sign == "=" and match.string[: match.start()].rstrip(_OF_NAMES)[-1:] in {"?", "&"}:
-        return len(value) >= 8
+        return len(value) >= 8 and (_DIGIT.search(value) is not None or _CAMEL.search(value) is not None)
+    if _NO_SECRET.fullmatch(said) is not None:
+        return False
     if not sign.strip():
         return _MADE_UP_KEY.fullmatch(said) is not None and _UUID.fullmatch(said) is None
     has_digit = any(letter.isdigit() for letter in value)
@@ -265,6 +275,8 @@ def _is_password(match: re.Match[str], said: str) -> bool:
     if value.lower() in _NO_PASSWORD or len(said) < 4:
         return False
     is_cell = "|" in sign or "\t" in sign
+    if (is_cell and "|" in said) or ("=" in sign and _CALL.match(match.string, match.start("value")) is not None):
+        return False
     is_assigned = any(each in sign for each in ":=>") or is_cell
     if is_assigned and not is_cell and _is_written_by_a_program(sign):
         return True
@@ -297,7 +309,12 @@ def _is_made_up(said: str) -> bool:
 def _is_told(match: re.Match[str], said: str, *, is_cell: bool) -> bool:
     """Whether a word behind a colon, or in the next cell, is a password: people choose words."""
     text, start, end = match.string, match.start(), match.end("value")
-    if "\n" in match["sign"] or match["value"].endswith(":") or text[end : end + 1] in {"(", "["}:
+    if "\n" in match["sign"] or match["value"].endswith(":"):
+        return False
+    # Types, calls and sentences follow the names of arguments; brackets follow words anywhere where no blanks are set.
+    if "other" in match.groupdict() and (
+        _GOES_ON.match(text, end) or (said[0].isupper() and _GOES_ON_SMALL.match(text, end))
+    ):
         return False
     if _STATEMENTS.fullmatch(said) is not None or _TO_CHANGE.search(text[max(0, start - 40) : start]) is not None:
         return False
