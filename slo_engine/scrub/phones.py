@@ -64,11 +64,11 @@ def phones(
         for match in matches_at(pattern, forms, places):
             said = match.group()
             digits_said = _digits(said)
-            found = True
             is_international = said.startswith(("+", "(+", "00"))
+            is_long_enough = digits_said >= 9 or said[0] in "+("
+            found = found or is_long_enough  # the end of a longer one may look like the beginning of another
             if not is_international and around.named and PHONE not in around.named:
                 continue
-            is_long_enough = digits_said >= 9 or said[0] in "+("
             is_one = 7 < digits_said <= 21 if is_international else _is_phone(said, digits_said)
             if is_long_enough and is_one and not _is_amount(reading.words, *match.span()):
                 yield Match(match.start(), match.end(), "phone")

@@ -24,7 +24,7 @@ _WORDS_OF_PHONES: Final = (
     r"\w*(?:phone|telefon|téléphone|teléfono|telefoon|telefono|telefone|telemóve[li]|telemovel|rufnummer|whatsapp)\w*|"
     r"\w*(?:handy|mobil)(?:es?|nummer|nr|funk\w*|number|no|num)?|tele?|tél|tlf|tfno|fax\w*|telefax\w*|cell|cel|celular\w*|telf|fone|zap|"
     r"cellular[ei]|cellphone\w*|msisdn|gsm|sms|móvil\w*|movil\w*|portable|mobiel\w*|komór\w*|komork\w*|reperibil\w*|anruf\w*|erreichbar|"
-    r"joignable|joindre|appel(?:er|ez|le|lez)|rappele[rz]|ll[aá]m[ae]\w*|chiama\w*|ligu\w*|ligar|recapit\w*|faks\w*|kom|zadzwo\w*|dzwoni\w*"
+    r"joignable|joindre|appel(?:er|ez|le|lez)|rappele[rz]|ll[aá]m[ae]\w*|chiama\w*|ligu\w*|ligar|recapit\w*|faks\w*|zadzwo\w*|dzwoni\w*"
 )
 _UNSPACED_OF_PHONES: Final = (
     "電話|携帯|連絡先|电话|手机|手機|联系方式|聯絡|致电|座机|传真|傳真|行動|"
@@ -44,12 +44,12 @@ _UNSPACED_OF_OTHERS: Final = (
 _LINKS: Final = frozenset(
     (
         *("a", "al", "am", "an", "at", "au", "auf", "bei", "by", "com", "de", "del", "der", "di", "do", "e"),
-        *("es", "est", "este", "fi", "for", "für", "has", "i", "id", "ist", "is", "it", "jest", "je", "la"),
+        *("es", "est", "este", "fi", "for", "für", "has", "i", "id", "ist", "is", "it", "jest", "je", "kom", "la"),
         *("le", "lautet", "los", "me", "mi", "mich", "moi", "mit", "my", "me", "na", "no", "nr", "num", "o"),
         *("of", "op", "or", "os", "pod", "por", "s", "su", "sul", "ten", "the", "to", "under", "unter", "über"),
         *("um", "us", "was", "via", "with", "y", "è", "é", "é", "à", "ê", "n°", "nº", "number", "numbers", "nummer"),
         *("suivant", "suivante", "siguiente", "seguinte", "seguente", "following"),
-        *("numéro", "numero", "número", "numer", "numeru", "num", "code", "card"),
+        *("numéro", "numero", "número", "numer", "numeru", "numerem", "num", "code", "card"),
     )
 )
 """Words that may stand between a number and its name."""

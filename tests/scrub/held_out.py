@@ -279,7 +279,9 @@ def main() -> None:
             if left or rest != kept:
                 told.append(f"  {'left' if left else 'harmed'}: {marked!r} -> {output!r}")
             harmed += not left and rest != kept
-        sys.stdout.write(f"{code}: {found} of {total}, recall {found / total:.3f}; {harmed} of {len(sentences(code))} texts harmed\n")
+        sys.stdout.write(
+            f"{code}: {found} of {total}, recall {found / total:.3f}; {harmed} of {len(sentences(code))} texts harmed\n"
+        )
         if "--misses" in sys.argv:
             sys.stdout.write("".join(f"{each}\n" for each in told))
 
