@@ -32,6 +32,9 @@ def read(text: str) -> Reading:
         return Reading(plain, plain, plain)
     words = _DASH.sub("-", _WIDE.sub(_narrow, plain))
     forms, marked = _UNSPACED.subn(_marks, words)
+    if "TEL" in forms or "FAX" in forms:
+        forms, dialled = _DIALLED.subn(_marks, forms)
+        marked += dialled
     return Reading(plain, words, forms if marked else words)
 
 
@@ -53,10 +56,9 @@ _OTHER_DIGITS: Final = "\u0660-\u0669\u06f0-\u06f9\u0966-\u096f\u09e6-\u09ef\u0e
 _DASHES: Final = "\u2010-\u2015\u2212\u30fc\ufe58\ufe63\uff70"
 _BEYOND: Final = re.compile(f"[{UNSPACED}{_OTHER_DIGITS}{_DASHES}]")
 _WIDE: Final = re.compile(f"[\u3000\uff01-\uff5e{_OTHER_DIGITS}]+")
-# A word that is written directly before a number, between such letters: TEL03-1234-5678/FAX03-1234-5679.
-_UNSPACED: Final = re.compile(
-    f"[{UNSPACED}]+|(?<![A-Za-z])(?:TEL|FAX|Tel|Fax)(?=[0-9(+])|(?<=[0-9])/(?=FAX|TEL|Fax|Tel)"
-)
+_UNSPACED: Final = re.compile(f"[{UNSPACED}]+")
+_DIALLED: Final = re.compile(r"(?<=[0-9])/(?=TEL|FAX)|(?<![A-Za-z])(?:TEL|FAX)(?=[0-9(+])")
+"""Written directly before a number where no blanks are set: TEL03-1234-5678/FAX03-1234-5679."""
 _DASH: Final = re.compile(rf"(?<=[0-9)])[{_DASHES}](?=[0-9(])")
 """Only in a number: elsewhere the same sign makes a vowel long, or begins a thought."""
 

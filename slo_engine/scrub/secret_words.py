@@ -36,14 +36,15 @@ _HEADERS: Final = (
 )
 
 _GATES: Final = (
-    *("pass", "pwd", "pw", "secre", "key", "token", "sig=", "signature=", "code", "codi", "kod", "pin"),
+    *("pass", "pw", "secre", "key", "token", "sig", "cod", "pin"),
     *("wort", "geheim", "schl", "mdp", "jeton", "contrase", "segre", "parola", "ave"),
     *("senha", "wachtw", "ww", "sleutel", "hasl", "klucz"),
 )
 """Pieces of the words below, in ASCII: few of them, as each is looked for in every text."""
 
 _GATE_BEYOND_ASCII: Final = re.compile(
-    "clé|códi|hasł|пароль|şifre|lösenord|jelszó|κωδικός|mật khẩu|סיסמה|كلمة المرور|كلمة السر|पासवर्ड"
+    "clé|códi|hasł|kod dost[eę]pu|(?<=tajny )kod|пароль|şifre|lösenord|jelszó|κωδικός|mật khẩu|סיסמה|كلمة المرور|"
+    "كلمة السر|पासवर्ड"
 )
 
 # Of words that are in others too, only the one that stands for itself: "enclave" and "desenhar" hold no secrets, and a
@@ -70,7 +71,8 @@ _PINS: Final = r"(?<![a-z])pin(?:[ -]?(?:codes?|code|nummer|number|no\.?|nr\.?|k
 _HARDLY_PASSWORDS: Final = rf"{_ALONE.format('pass')}|(?<=parola chi)ave"
 """A test passes too, and an Italian keyword has the same name: only what is made up is a password."""
 _KEYS: Final = (
-    r"secret(?! key)|(?:(?<=secret )|(?<=api)|(?<=api[_ -])|(?<=access)|(?<=access_)|(?<=account)|(?<=account_))key|token|"
+    r"secret(?! key)|"
+    r"(?:(?<=secret )|(?<=api)|(?<=api[_ -])|(?<=access)|(?<=access_)|(?<=account)|(?<=account_))key|token|"
     r"(?<![A-Za-z])sig(?:nature)?(?==)|"
     r"schl(?:ü|ue)ssel|geheimnis|(?<![a-z])clé|jeton|secret[oa]|segret[oa]|segredo|"
     r"(?<=chi)ave|(?<=ch)(?<!palavra[ -]ch)ave|"
@@ -127,6 +129,24 @@ _UNSPACED_NAMED: Final = re.compile(
     r"(?P<value>(?:(?![\"'\\,;&<>{}()\[\]])[!-~]|&(?!\w{1,30}=)){4,256})(?P<unit>\s?[位文桁字자個个글])?"
 )
 
+_UNSPACED_GATE: Final = re.compile(
+    "パス|アクセ|暗証|合い?言|密[码碼钥鑰]|口令|비밀|패스|비번|암호|접속|รหัส|PIN|핀|トー|キー|秘密|鍵|シー|金鑰|令牌|权杖|權杖|私钥|토큰|키|시크"
+)
+"""How those words begin: letters alone, which `re` runs through fast."""
+_GUARDS: Final = {
+    "pass": re.compile(r"pass(?:[wpc]|ord|e(?<=mot de passe)|e(?<=palavra.passe)|(?![a-z]))"),
+    "token": re.compile(r"token(?![a-jl-z])"),
+    "pw": re.compile(r"pw(?:d|(?<![a-z]pw)(?![a-z]))"),
+    "ww": re.compile(r"ww(?<![a-z]ww)(?![a-z])"),
+    "pin": re.compile(r"pin(?<![a-z]pin)(?:[cnk]|(?![a-z]))"),
+    "cod": re.compile(r"cod(?:e(?: d['’]acc|(?<=[snykt] code)|(?<=[srg]code))|igo |ice )"),
+    "sig": re.compile(r"sig(?:nature)?="),
+    "key": re.compile(r"key(?:(?<=api.key)|(?<=apikey)|(?<=access.key)|(?<=[st]key)|(?<=account.key)|(?<=secret.key))"),
+    "ave": re.compile(r"ave(?:(?<=clave)|(?<=chave)|(?<=chiave))"),
+}
+"""For pieces that are in many words of other meanings, what more must stand there: in lower case, letters first, which
+`re` runs through fast."""
+
 _PASSWORD: Final = re.compile(r"passw|pwd|secret_access_key=|SECRET[A-Z_]{0,20}=", re.IGNORECASE)
 _NO_PASSWORD: Final = frozenset({"null", "none", "true", "false", "required", "optional", "string", "undefined"})
 _NO_SECRET: Final = re.compile(
@@ -144,8 +164,8 @@ _ORDINAL: Final = re.compile(
 """What prose has digits in for, right behind such a word: 12-digit, 3rd, v2, level-3, an address."""
 _DIGIT: Final = re.compile(r"[0-9]")
 _CAMEL: Final = re.compile(r"[a-z][A-Z]")
-_CALL: Final = re.compile(r"[A-Za-z_][A-Za-z_0-9.]{0,80}\(")
-_GOES_ON: Final = re.compile(r"[(\[]| = | \| None")
+_CALL: Final = re.compile(rf"[A-Za-z_][A-Za-z_0-9.]{{0,80}}\((?![{UNSPACED}])")
+_GOES_ON: Final = re.compile(rf"[(\[](?![{UNSPACED}])| = | \| None")
 _GOES_ON_SMALL: Final = re.compile(r" [a-z]")
 _MADE_UP_KEY: Final = re.compile(r"(?=\D*\d\D*\d)(?=[^A-Za-z]*[A-Za-z])[A-Za-z0-9+/=_]{20,}|[A-Za-z0-9+/=_-]{24,}")
 _UUID: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -185,10 +205,11 @@ _HEAD_OF_TABLE: Final = re.compile(r"[^\n]*\n[ ]?\|?[ ]?:?-{2,}")
 
 _LOGIN: Final = re.compile(
     r"(?:daten|credentials|identifiants|credenciales|credenziali|credenciais|gegevens|logowania|login|account)[*]{0,2}"
-    r"\s?[:=]\s?[^\s/]{1,64} / (\S{6,128})",
+    r"\s?[:=][*]{0,2}\s?[^\s/]{1,64}\Z",
     re.IGNORECASE,
 )
-"""A name and a password, of which only their place says which is which."""
+"""A name and a password, of which only their place says which is which: what stands before the sign between."""
+_BEHIND_SLASH: Final = re.compile(r"[^\s,;]{6,128}")
 
 
 def named_secrets(reading: Reading) -> Iterator[Match]:
@@ -203,18 +224,31 @@ def named_secrets(reading: Reading) -> Iterator[Match]:
             if match is not None:
                 yield Match(match.start(1), match.end(1), "secret")
     for word in [each for each in _GATES if each in lowered]:
-        for at in positions(lowered, word):
+        guard = _GUARDS.get(word)
+        places = positions(lowered, word) if guard is None else (each.start() for each in guard.finditer(lowered))
+        for at in places:
             yield from _assigned(_ASSIGNED.match(text, at))
-    if " / " in text:
-        for match in _LOGIN.finditer(text):
-            if _is_made_up(match[1]):
-                yield Match(match.start(1), match.end(1), "secret")
+    if "/" in text and " / " in text:
+        for at in positions(text, " / "):
+            match = _BEHIND_SLASH.match(text, at + 3)
+            if (
+                match is not None
+                and _is_made_up(match.group())
+                and _LOGIN.search(text[max(0, at - 90) : at]) is not None
+            ):
+                yield Match(match.start(), match.end(), "secret")
     if not text.isascii():
-        for gate in _GATE_BEYOND_ASCII.finditer(lowered):
-            yield from _assigned(_ASSIGNED.match(text, gate.start()))
-    if reading.forms is not reading.words:
-        for match in _UNSPACED_NAMED.finditer(text):
-            if match["unit"] is None:
+        yield from _beyond_ascii(reading, lowered)
+
+
+def _beyond_ascii(reading: Reading, lowered: str) -> Iterator[Match]:
+    text = reading.words
+    for gate in _GATE_BEYOND_ASCII.finditer(lowered):
+        yield from _assigned(_ASSIGNED.match(text, gate.start()))
+    if reading.forms is not text:
+        for gate in _UNSPACED_GATE.finditer(text):
+            match = _UNSPACED_NAMED.match(text, gate.start())
+            if match is not None and match["unit"] is None:
                 yield from _assigned(match)
 
 
@@ -311,10 +345,8 @@ def _is_told(match: re.Match[str], said: str, *, is_cell: bool) -> bool:
     text, start, end = match.string, match.start(), match.end("value")
     if "\n" in match["sign"] or match["value"].endswith(":"):
         return False
-    # Types, calls and sentences follow the names of arguments; brackets follow words anywhere where no blanks are set.
-    if "other" in match.groupdict() and (
-        _GOES_ON.match(text, end) or (said[0].isupper() and _GOES_ON_SMALL.match(text, end))
-    ):
+    # Types, calls and sentences follow the names of arguments.
+    if _GOES_ON.match(text, end) is not None or (said[0].isupper() and _GOES_ON_SMALL.match(text, end) is not None):
         return False
     if _STATEMENTS.fullmatch(said) is not None or _TO_CHANGE.search(text[max(0, start - 40) : start]) is not None:
         return False

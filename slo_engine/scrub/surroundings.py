@@ -111,7 +111,9 @@ def _plain(words: str) -> str:
 
 def _tokens(words: str) -> list[str]:
     # A name that is its first letters, with dots, is read without them: R.U.T.
-    plain = _LETTERS.sub(_joined, _plain(words))
+    plain = _plain(words)
+    if _LETTERS.search(plain) is not None:
+        plain = _LETTERS.sub(_joined, plain)
     return plain.split() if plain.isascii() else _TOKEN.findall(plain)
 
 
@@ -178,7 +180,7 @@ class Surroundings:
         if self._named is None:
             self._named = _NOTHING
             if self.near or self._is_a_number:
-                self._named = _leading_up(_tokens(_from(_UP_TO_NAME, self._before)))
+                self._named = _leading_up(_from(_UP_TO_NAME, self._before))
         return self._named
 
     def is_of(self, name: str) -> bool:
@@ -217,10 +219,11 @@ def _from(cut_off: re.Pattern[str], before: str) -> str:
     return before[cut.end() :] if cut is not None else before
 
 
-def _leading_up(tokens: list[str]) -> frozenset[str]:
+@lru_cache(4096)
+def _leading_up(words: str) -> frozenset[str]:
     """What the last word says that has something to say, if nothing but links follow it."""
     following = ""
-    for token in reversed(tokens):
+    for token in reversed(_tokens(words)):
         if tags := _tags(token):
             return tags
         if token in _OF_SOMEBODY and following in _NUMBER:
