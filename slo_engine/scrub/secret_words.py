@@ -133,19 +133,19 @@ _UNSPACED_GATE: Final = re.compile(
     "パス|アクセ|暗証|合い?言|密[码碼钥鑰]|口令|비밀|패스|비번|암호|접속|รหัส|PIN|핀|トー|キー|秘密|鍵|シー|金鑰|令牌|权杖|權杖|私钥|토큰|키|시크"
 )
 """How those words begin: letters alone, which `re` runs through fast."""
-_GUARDS: Final = {
-    "pass": re.compile(r"pass(?:[wpc]|ord|e(?<=mot de passe)|e(?<=palavra.passe)|(?![a-z]))"),
-    "token": re.compile(r"token(?![a-jl-z])"),
-    "pw": re.compile(r"pw(?:d|(?<![a-z]pw)(?![a-z]))"),
-    "ww": re.compile(r"ww(?<![a-z]ww)(?![a-z])"),
-    "pin": re.compile(r"pin(?<![a-z]pin)(?:[cnk]|(?![a-z]))"),
-    "cod": re.compile(r"cod(?:e(?: d['’]acc|(?<=[snykt] code)|(?<=[srg]code))|igo |ice )"),
-    "sig": re.compile(r"sig(?:nature)?="),
-    "key": re.compile(r"key(?:(?<=api.key)|(?<=apikey)|(?<=access.key)|(?<=[st]key)|(?<=account.key)|(?<=secret.key))"),
-    "ave": re.compile(r"ave(?:(?<=clave)|(?<=chave)|(?<=chiave))"),
+_MORE: Final = {
+    "pass": r"pass(?:[wpc]|ord|e(?<=mot de passe)|e(?<=palavra.passe)|(?![a-z]))",
+    "token": r"token(?![a-jl-z])",
+    "pw": r"pw(?:d|(?<![a-z]pw)(?![a-z]))",
+    "ww": r"ww(?<![a-z]ww)(?![a-z])",
+    "pin": r"pin(?<![a-z]pin)(?:[cnk]|(?![a-z]))",
+    "cod": r"cod(?:e(?: d['’]acc|(?<=[snykt] code)|(?<=[srg]code))|igo |ice )",
+    "sig": r"sig(?:nature)?=",
+    "key": r"key(?:(?<=api.key)|(?<=apikey)|(?<=access.key)|(?<=[st]key)|(?<=account.key)|(?<=secret.key))",
+    "ave": r"ave(?:(?<=clave)|(?<=chave)|(?<=chiave))",
 }
-"""For pieces that are in many words of other meanings, what more must stand there: in lower case, letters first, which
-`re` runs through fast."""
+"""For pieces that are in many words of other meanings, what more must stand there, in lower case."""
+_GUARDS: Final = {word: re.compile(pattern) for word, pattern in _MORE.items()}
 
 _PASSWORD: Final = re.compile(r"passw|pwd|secret_access_key=|SECRET[A-Z_]{0,20}=", re.IGNORECASE)
 _NO_PASSWORD: Final = frozenset({"null", "none", "true", "false", "required", "optional", "string", "undefined"})
@@ -203,15 +203,6 @@ _BEGINS_ROW: Final = re.compile(r"(?:^|\n)[| *]{0,4}[^|\t\n]{0,24}\Z")
 _HEAD_OF_TABLE: Final = re.compile(r"[^\n]*\n[ ]?\|?[ ]?:?-{2,}")
 
 
-_LOGIN: Final = re.compile(
-    r"(?:daten|credentials|identifiants|credenciales|credenziali|credenciais|gegevens|logowania|login|account)[*]{0,2}"
-    r"\s?[:=][*]{0,2}\s?[^\s/]{1,64}\Z",
-    re.IGNORECASE,
-)
-"""A name and a password, of which only their place says which is which: what stands before the sign between."""
-_BEHIND_SLASH: Final = re.compile(r"[^\s,;]{6,128}")
-
-
 def named_secrets(reading: Reading) -> Iterator[Match]:
     """What the words before it say is one."""
     text = reading.words
@@ -224,21 +215,22 @@ def named_secrets(reading: Reading) -> Iterator[Match]:
             if match is not None:
                 yield Match(match.start(1), match.end(1), "secret")
     for word in [each for each in _GATES if each in lowered]:
-        guard = _GUARDS.get(word)
-        places = positions(lowered, word) if guard is None else (each.start() for each in guard.finditer(lowered))
-        for at in places:
-            yield from _assigned(_ASSIGNED.match(text, at))
-    if "/" in text and " / " in text:
-        for at in positions(text, " / "):
-            match = _BEHIND_SLASH.match(text, at + 3)
-            if (
-                match is not None
-                and _is_made_up(match.group())
-                and _LOGIN.search(text[max(0, at - 90) : at]) is not None
-            ):
-                yield Match(match.start(), match.end(), "secret")
+        yield from _of_word(text, lowered, word)
     if not text.isascii():
         yield from _beyond_ascii(reading, lowered)
+
+
+def _of_word(text: str, lowered: str, word: str) -> Iterator[Match]:
+    guard = _GUARDS.get(word)
+    if word == "pin" and guard is not None:  # so many words hold it that a pattern is quicker
+        for found in guard.finditer(lowered):
+            yield from _assigned(_ASSIGNED.match(text, found.start()))
+        return
+    at = lowered.find(word)
+    while at != -1:
+        if guard is None or guard.match(lowered, at) is not None:
+            yield from _assigned(_ASSIGNED.match(text, at))
+        at = lowered.find(word, at + 1)
 
 
 def _beyond_ascii(reading: Reading, lowered: str) -> Iterator[Match]:

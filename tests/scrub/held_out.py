@@ -1,4 +1,4 @@
-# ruff: noqa: RUF001, E501
+# ruff: noqa: RUF001
 """Sentences written before anybody looked at what the scrubber does with them: what is private stands in ``⟦⟧``.
 
 ``python -m tests.scrub.held_out [--misses]`` prints how the scrubber does. They are no list to mend by: whoever changes
