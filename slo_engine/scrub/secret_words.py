@@ -174,7 +174,7 @@ _STATEMENTS: Final = re.compile(
     # to look somewhere; and words that begin a sentence. Those of less than four letters are no password anyway.
     r"forg[eo]t\w*|lost|reset\w*|chang\w*|expir\w*|wrong|mandatory|missing|empty|hidden|unknown|unset|please|must|should|"
     r"minim\w*|maxim\w*|least|same|this|that|with|your|with|from|when|what|only|also|will|have|need\w*|enter\w*|type\w*|"
-    r"choose|click|open|check|settings?|account|protected|encrypted|hashed|plain|text|secretstr|strings?|bytes|varchar|"
+    r"choose|click|open|check|settings?|account|protected|encrypted|hashed|plain|text|secret(?:str|bytes)?|strings?|bytes|varchar|"
     r"char|bool|boolean|expected|final|redacted|masked|omitted|removed|n/a|yes|requires?|supported|length|policy|below|above|attached|"
     r"incorr\w*|invalid\w*|erron\w*|required|obligat\w*|option\w*|opcional\w*|"
     r"vergess\w*|falsch\w*|ungültig\w*|abgelaufen\w*|erforderlich\w*|geändert|ändern|zurück\w*|bitte|muss|mindest\w*|"
