@@ -261,7 +261,8 @@ def _looks_secret(match: re.Match[str]) -> bool:
     if named["pin"] is not None:
         return said.isdigit() and 4 <= len(said) <= 8 and (bool(sign.strip(" ")) or match["pin"].isupper())
     if named.get("hardly") is not None:
-        return "\n" not in sign and bool(sign.strip(" ")) and _is_made_up(said) and _DIGIT.search(said) is not None
+        is_told = "\n" not in sign and sign.strip(" `*\"'") not in {"", "to"}
+        return is_told and _DIGIT.search(said) is not None and _is_made_up(said) and not _is_call(match)
     if named["password"] is not None or _PASSWORD.match(match.string, match.start()) is not None:
         return _is_password(match, said)
     return _is_key(match, said)
@@ -301,8 +302,10 @@ def _is_password(match: re.Match[str], said: str) -> bool:
     if value.lower() in _NO_PASSWORD or len(said) < 4:
         return False
     is_cell = "|" in sign or "\t" in sign
-    if (is_cell and "|" in said) or ("=" in sign and _CALL.match(match.string, match.start("value")) is not None):
+    if (is_cell and "|" in said) or ("=" in sign and _is_call(match)):
         return False
+    if sign == "|" and _BEGINS_ROW.search(match.string[max(0, match.start() - 40) : match.start()]) is None:
+        return False  # as in a pattern: pushd|pwd|read
     is_assigned = any(each in sign for each in ":=>") or is_cell
     if is_assigned and not is_cell and _is_written_by_a_program(sign):
         return True
@@ -317,6 +320,10 @@ def _is_password(match: re.Match[str], said: str) -> bool:
     if (match.groupdict().get("of") or "").count(" ") > 4:
         return _MARK_INSIDE.search(said) is not None
     return any(letter.isdigit() for letter in said) or not said.isalnum()
+
+
+def _is_call(match: re.Match[str]) -> bool:
+    return _CALL.match(match.string, match.start("value")) is not None
 
 
 def _is_made_up(said: str) -> bool:
