@@ -112,7 +112,7 @@ _NUMBER: Final = r"\d++(?:[.,:/-]\d++)*+(?:e[+-]\d++)?"
 # No pattern may take more than one pass over a word: LangFuse holds whatever an agent put into an exception.
 _VARIABLE: Final = re.compile(
     r"("
-    r"<(?:email|secret|ip|phone|card|iban|ssn)>"
+    r"<(?:email|secret|ip|phone|card|iban|ssn|identity)>"
     r"|(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{1,20}://(?:[^\s'\"<>)\]},;]|<[a-z]{2,12}>)++"
     r"|(?<![\w.+-])[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"
     r"|(?<![\w.\\\])*])(?:[A-Za-z]:\\|~?/(?=[\w.~-]))[^\s'\",;:()\[\]{}<>|]*+"

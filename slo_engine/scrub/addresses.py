@@ -20,6 +20,12 @@ _DOMAIN: Final = re.compile(
 )
 
 
+_OF_PICTURES: Final = re.compile(
+    r"[1-9](?:\.\d)?x\.(?:png|jpe?g|gif|webp|avif|svg|bmp|ico|heic|pdf|tiff?|mp4)", re.IGNORECASE
+)
+"""Of a file's name: logo@2x.png is the picture for screens that show twice as many points."""
+
+
 def emails(reading: Reading) -> Iterator[Match]:
     """E-mail addresses."""
     text = reading.forms
@@ -32,7 +38,7 @@ def emails(reading: Reading) -> Iterator[Match]:
             # What stands before an address in a URL or in markup is allowed in one, but is hardly ever meant.
             for mark in _LOCAL_TRIM:
                 local = local.rpartition(mark)[2] if mark not in {".", "'"} else local.lstrip(mark)
-            if local and not local.endswith("."):
+            if local and not local.endswith(".") and _OF_PICTURES.fullmatch(after.group()) is None:
                 yield Match(at - len(local), after.end(), "email")
         at = text.find("@", at + 1)
 
@@ -44,7 +50,10 @@ _IPV4_GATE: Final = re.compile(r"\.\d{1,3}\.\d{1,3}\.\d")
 _IPV6_GATE: Final = re.compile(r":(?:[0-9A-Fa-f]{1,4}:){6}")
 _IPV4: Final = re.compile(r"\d{1,3}\.\d{1,3}\.\d{1,3}\.\d{1,3}(?!\w)(?!\.\d)(?!-\d)")
 _NOT_BEFORE_IPV4: Final = re.compile(r"[\w.]\Z|\d-\Z")
-_IPV6_FULL: Final = re.compile(r"[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){7}(?![\w:])")
+_IPV6_FULL: Final = re.compile(
+    r"[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){7}(?![\w:])|[0-9A-Fa-f]{1,4}(?::[0-9A-Fa-f]{1,4}){7}(?=:\d{2,5}(?![\w:]))"
+)
+"""A port may follow."""
 _IPV6_BEFORE: Final = re.compile(r"[0-9A-Fa-f:]{1,35}\Z")
 _IPV6_AFTER: Final = re.compile(r"[0-9A-Fa-f:]{0,35}")
 
@@ -64,7 +73,7 @@ def ip_addresses(reading: Reading) -> Iterator[Match]:
                 yield Match(start, end, "ip")
     if text.count(":") >= 7 and _IPV6_GATE.search(text) is not None:
         for match in _IPV6_FULL.finditer(text):
-            if text[match.start() - 1 : match.start()] not in _PART_OF_A_WORD and _is_ipv6(match.group()):
+            if _begins_address(text, match.start()) and _is_ipv6(match.group()):
                 yield Match(match.start(), match.end(), "ip")
     for at in positions(text, "::") if "::" in text else ():
         yield from _compressed_ipv6(text, at)
@@ -74,10 +83,11 @@ def ip_addresses(reading: Reading) -> Iterator[Match]:
 _VERSION_WORDS: Final = (
     r"versions?|versionen|versi[oó]n(?:es)?|versione|vers[aã]o|vers[oõ]es|versie|wersj[aiąeę]|ver|rev(?:ision)?|releases?|"
     r"builds?|firmware|patch|upgrade|hotfix|ausgabe|édition|edición|edição|edizione|wydanie|sections?|chapter|clause|"
-    r"abschnitt|kapitel|section|chapitre|sección|capítulo|sezione|capitolo|seção|paragraaf|hoofdstuk|rozdział|oid"
+    r"abschnitt|kapitel|ziffer|section|chapitre|sección|apartado|capítulo|sezione|capitolo|paragrafo|se[cç]?ção|"
+    r"paragraaf|hoofdstuk|rozdzia[łl]\w*|punkt\w{0,3}|pkt|oid"
 )
 _VERSION_BEFORE: Final = re.compile(
-    rf"(?:(?<![a-z])(?:{_VERSION_WORDS})|(?:[a-z]|\b)version|(?<![a-z])v\.?|バージョン|リビジョン|版本号?|版本|版|버전|릴리스|§)"
+    rf"(?:(?<![a-z])(?:{_VERSION_WORDS})|(?:[a-z]|\b)version|(?<![a-z])v\.?|バージョン|リビジョン|版本号?|版本|版|버전|릴리스|§|第)"
     r"[\"'\\`*]{0,4}(?:[ \u00a0]?(?:number|nummer|no|nr|numéro|número|numero|"
     r"is|ist|est|es|è|é|jest|lautet|la|to|は|が|是|为|為|는|은|:|=|"
     r"==|>=|<=|~|\^|\(|-|/|_)){0,3}[ \u00a0]{0,2}[\"'`v(\[]{0,3}\Z",
@@ -86,7 +96,7 @@ _VERSION_BEFORE: Final = re.compile(
 _PROGRAM_BEFORE: Final = re.compile(r"(?:^|[\s(;,\"'])[A-Z][A-Za-z0-9_.+-]{1,30}/\Z|[A-Za-z0-9_\]](?:>=|<=|~=|\^|~>)\Z")
 """As in a User-Agent: Chrome/126.0.0.0; or in a list of requirements."""
 _VERSION_AFTER: Final = re.compile(
-    r"[-+.](?:build|rc|beta|alpha|snapshot|release|final|ga|dev|hotfix|patch|post|pre|sp|el|fc|deb|ubuntu)(?![a-z])",
+    r"[節节章項项条條절장항](?![a-z])|[-+.](?:build|rc|beta|alpha|snapshot|release|final|ga|dev|hotfix|patch|post|pre|sp|el|fc|deb|ubuntu)(?![a-z])",
     re.IGNORECASE,
 )
 _BETWEEN_VERSIONS: Final = re.compile(
@@ -108,6 +118,16 @@ def _is_version(words: str, start: int, end: int, version_end: int) -> bool:
 _PART_OF_A_WORD: Final = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_:.")
 
 
+_ENDS_ADDRESS: Final = re.compile(r"(?![A-Za-z0-9_:])(?!\.\w)")
+
+
+def _begins_address(text: str, start: int) -> bool:
+    before = text[start - 1 : start]
+    # A colon belongs to the word before it if that is one: "IP:2001:...".
+    return before not in _PART_OF_A_WORD or (before == ":" and text[max(0, start - 2) : start - 1] not in _HEX_OR_COLON)
+
+
+_HEX_OR_COLON: Final = frozenset("0123456789abcdefABCDEF:")
 _NEITHER: Final = re.compile(r"[^0-9A-Fa-f]::[^0-9A-Fa-f]")
 
 
@@ -117,13 +137,15 @@ def _compressed_ipv6(text: str, at: int) -> Iterator[Match]:
     before = _IPV6_BEFORE.search(text[max(0, at - 36) : at])
     after = _IPV6_AFTER.match(text, at + 2)
     start = at - len(before.group()) if before is not None else at
+    if text[start] == ":" and text[start + 1] != ":":  # which ends the word before it
+        start += 1
     end = after.end() if after is not None else at + 2
     if text[end - 1] == ":" and text[end - 2] != ":":
         end -= 1
     said = text[start:end]
     # Slices (rows[::2]), casts (x::date) and scopes (std::vector) have colons too.
     has_groups = len([group for group in said.split(":") if group]) >= 2 and any(each.isdigit() for each in said)
-    stands_alone = text[start - 1 : start] not in _PART_OF_A_WORD and text[end : end + 1] not in _PART_OF_A_WORD
+    stands_alone = _begins_address(text, start) and _ENDS_ADDRESS.match(text, end) is not None
     if has_groups and stands_alone and _is_ipv6(said):
         yield Match(start, end, "ip")
 

@@ -71,6 +71,11 @@ def french_social(number: str) -> bool:
     return 97 - plain % 97 == int(number[13:])
 
 
+def french_tax(digits: str) -> bool:
+    """SPI: the last three digits are what is left of the others."""
+    return int(digits[:10]) % 511 == int(digits[10:])
+
+
 def spanish_identity(number: str) -> bool:
     """Of citizens (DNI), and of foreigners (NIE), where X, Y and Z stand for 0, 1 and 2."""
     return "TRWAGMYFPDXBNJZSQVHLCKE"[int(number[:-1].translate(_NIE)) % 23] == number[-1]

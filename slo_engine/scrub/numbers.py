@@ -14,15 +14,15 @@ from slo_engine.scrub.check_digits import luhn, mod_97
 from slo_engine.scrub.found import Match
 from slo_engine.scrub.phones import begins, matches_at, meets, phones
 from slo_engine.scrub.reading import Reading
-from slo_engine.scrub.surroundings import Surroundings, is_of_nobody
+from slo_engine.scrub.surroundings import PHONE, Surroundings, is_of_nobody
 
 IDENTITY: Final = "identity"
 
 # Patterns begin with a digit of their own, which `re` runs through fast; what stands before it is asked afterwards.
 _LONG_NUMBER: Final = re.compile(
     r"[0-9](?:[0-9 ()./\u00a0\u2011-]{5,}[0-9]"
-    # Fewer digits before letters: of Britain and Mexico, of Corsica and Finland.
-    r"|[0-9](?:()(?:[0-9]{4}(?:[A-Da-d](?![0-9A-Za-z])|[HMXhmx][A-Za-z]{5}|[A-FU-Ya-fu-y][0-9]{3})"
+    # Fewer digits before letters: of Britain and Mexico, of Corsica and Finland, of Hong Kong.
+    r"|[0-9](?:()(?:[0-9]{4}(?:[A-Da-d](?![0-9A-Za-z])|[HMXhmx][A-Za-z]{5}|[A-FU-Ya-fu-y][0-9]{3}|\(A\))"
     # The middle of an Italian codice fiscale, which has no two groups of digits together.
     r"|[A-EHLMPRSTa-ehlmprst][0-9]{2} ?[A-Za-z][0-9]{3}[A-Za-z])"
     # The check digits of an account, behind its country.
@@ -52,7 +52,8 @@ _HARMLESS: Final = re.compile(
 _CARD: Final = re.compile(
     r"(?<![\w.+-])(?:\d{4}[ -]?\d{4}[ -]?\d{4}[ -]?\d{4}(?:[ -]?\d{3})?|3\d{3}[ -]?\d{6}[ -]?\d{4,5})(?![\w-])(?!\.\d)"
 )
-_ISSUER: Final = re.compile(r"4|5[0-8]|2[2-7]|3[0-9]|6[0-9]")
+_ISSUER: Final = re.compile(r"4|5[0-8]|2[2-7]|3[0-9]|6[0-9]|94")
+"""The last of them are of Korea's banks, for use at home."""
 _SSN: Final = re.compile(r"(?<![\w.+-])(?!000|666|9)\d{3}([- ])(?!00)\d{2}\1(?!0000)\d{4}(?![\w-])(?!\.\d)")
 
 
@@ -74,8 +75,17 @@ def numbers(reading: Reading) -> Iterator[Match]:
         if end - start >= 8 and not is_in_word and not has_letters:
             said = candidate.group()
             is_bare = said.isdigit()
-            if is_bare or _HARMLESS.fullmatch(said) is None:
+            if is_bare or (_HARMLESS.fullmatch(said) is None and not _is_of_file(forms, start, said)):
                 yield from _of_digits(reading, start, end, said if is_bare else _only_digits(said))
+
+
+_OF_YEAR: Final = re.compile(r"(?:19|20)\d\d[-/]\d{3,7}")
+
+
+def _is_of_file(forms: str, start: int, said: str) -> bool:
+    """As in A-2025-453130: the letter, the year, and what was begun in it."""
+    before = forms[max(0, start - 2) : start]
+    return before[1:] == "-" and before[0] in _PARTS_OF_WORDS and _OF_YEAR.fullmatch(said) is not None
 
 
 def _only_digits(said: str) -> str:
@@ -95,9 +105,15 @@ def _of_digits(reading: Reading, start: int, end: int, digits: str) -> Iterator[
         if not is_international and (_MOMENT.fullmatch(digits) or is_of_nobody(forms, start, end)):
             return
     places = begins(forms, start, end)
-    found, taken = _cards(forms, places) if len(digits) >= 14 else ([], [])
+    found, like_cards = _cards(forms, places) if len(digits) >= 14 else ([], [])
     yield from found
-    if (is_bare and len(digits) > 18) or (taken and any(left <= start and end <= right for left, right in taken)):
+    if is_bare and len(digits) > 18:
+        return
+    taken = [(each.start, each.end) for each in found]
+    if like_cards and any(left <= start and end <= right for left, right in like_cards):
+        # Companies of Brazil have as many digits as some cards.
+        if not found and len(digits) in identities.OF_DIGITS:
+            yield from _of_a_state(reading, start, end, digits)
         return
     if not is_bare and len(digits) >= 9:
         for match in matches_at(_SSN, forms, places):
@@ -109,11 +125,19 @@ def _of_digits(reading: Reading, start: int, end: int, digits: str) -> Iterator[
         yield from found
         taken += [(each.start, each.end) for each in found]
     found = [
-        each for each in phones(reading, start, end, digits, around, places) if not meets(taken, each.start, each.end)
+        each
+        for each in phones(reading, start, end, digits, around, places)
+        if not meets([*taken, *like_cards], each.start, each.end)
     ]
     yield from found
     if not found and (not is_bare or len(digits) in _ALONE_IF_BARE) and not meets(taken, start, end):
         yield from _alone(forms, start, end, digits)
+
+
+def _of_a_state(reading: Reading, start: int, end: int, digits: str) -> Iterator[Match]:
+    around = Surroundings(reading.words, start, end)
+    found = list(_named(reading.forms, start, end, around)) if around.may_be_identity() else []
+    yield from found or _alone(reading.forms, start, end, digits)
 
 
 def _cards(forms: str, places: Sequence[int]) -> tuple[list[Match], list[tuple[int, int]]]:
@@ -136,7 +160,7 @@ _MOST_PARTS: Final = 12
 
 def _named(forms: str, start: int, end: int, around: Surroundings) -> Iterator[Match]:
     """Those that a word names; other numbers may stand before and after, with a blank between."""
-    if forms[start - 1 : start] == "+" or forms.startswith("00", start):
+    if forms[start - 1 : start] == "+" or (forms.startswith("00", start) and around.named <= _OF_PHONES):
         return
     parts = [match.span() for match in _PART.finditer(forms, start, end)]
     if len(parts) > _MOST_PARTS:
@@ -157,6 +181,7 @@ def _named(forms: str, start: int, end: int, around: Surroundings) -> Iterator[M
                     break
 
 
+_OF_PHONES: Final = frozenset({PHONE})
 _PART: Final = re.compile(r"[0-9](?:[0-9./-]*[0-9])?")
 
 

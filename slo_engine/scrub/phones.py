@@ -23,7 +23,7 @@ _PHONE: Final = re.compile(
     # North America: (415) 555-2671, 415-555-2671, 1-800-555-2671.
     rf"|(?:1[ .-])?(?:\([2-9]\d{{2}}\) ?|[2-9]\d{{2}}[ .\u2011-])[2-9]\d{{2}}[ .\u2011-]\d{{4}}"
     # National with a leading 0: 020 7946 0958, (030) 123456, 0171/1234567, 06-12345678, 01 23 45 67 89.
-    rf"|\(?0[1-9]\d{{0,4}}\)?(?:[ ./\u00a0\u2011-]{{1,2}}|(?<=\)))\d{{2,8}}(?:{_SEP}\d{{2,6}}){{0,4}}"
+    rf"|\(?0[1-9]\d{{0,4}}\)?(?:[ ./\u00a0\u2011-]{{1,2}}| / |(?<=\)))\d{{2,8}}(?:{_SEP}\d{{2,6}}){{0,4}}"
     # Spain and others without a trunk 0: 612 34 56 78, 91 336 70 63, 912 345 678.
     r"|[6-9]\d{2} \d{2} \d{2} \d{2}|9\d \d{3} \d{2} \d{2}|[679]\d{2} \d{3} \d{3}|[679]\d{2}-\d{3}-\d{3}"
     # Poland: 501 234 567, 601-234-567.
@@ -64,15 +64,19 @@ def phones(
         for match in matches_at(pattern, forms, places):
             said = match.group()
             digits_said = _digits(said)
-            found = True
             is_international = said.startswith(("+", "(+", "00"))
+            is_long_enough = digits_said >= 9 or said[0] in "+("
+            found = found or is_long_enough  # the end of a longer one may look like the beginning of another
             if not is_international and around.named and PHONE not in around.named:
                 continue
-            is_long_enough = digits_said >= 9 or said[0] in "+("
-            if is_long_enough and _is_phone(said, digits_said) and not _is_amount(reading.words, *match.span()):
+            is_one = 7 < digits_said <= 21 if is_international else _is_phone(said, digits_said)
+            if is_long_enough and is_one and not _is_amount(reading.words, *match.span()):
                 yield Match(match.start(), match.end(), "phone")
     if not found:
-        is_one = around.is_of_phone() or (is_bare and not around.named and _is_mobile(forms, start, end, digits))
+        is_one = around.is_of_phone() or (
+            not around.named
+            and (_is_mobile(forms, start, end, digits) if is_bare else _is_korean_service(reading, start, end))
+        )
         if is_one and _is_phone(forms[start:end], len(digits)) and not _is_amount(reading.words, start, end):
             yield Match(start, end, "phone")
 
@@ -90,6 +94,24 @@ def _is_mobile(forms: str, start: int, end: int, digits: str) -> bool:
         return _MOBILE.fullmatch(digits) is not None
     is_chinese = _CHINESE_MOBILE.fullmatch(digits) is not None
     return is_chinese and "§" in forms[max(0, start - 16) : end + 16]
+
+
+_KOREAN_SERVICE: Final = re.compile(
+    r"1(?:5(?:22|33|44|66|77|88|99)|6(?:00|44|6[01468]|70|88)|8(?:00|11|33|55|77|99))-\d{4}"
+)
+"""Of companies, without an area; two years look alike where no Korean stands."""
+_KOREAN: Final = re.compile("[\uac00-\ud7a3]")
+_YEARS: Final = re.compile(" ?[년쪽年]")
+
+
+def _is_korean_service(reading: Reading, start: int, end: int) -> bool:
+    words = reading.words
+    return (
+        end - start == 9
+        and _KOREAN_SERVICE.fullmatch(words, start, end) is not None
+        and _KOREAN.search(words, max(0, start - 16), end + 16) is not None
+        and _YEARS.match(words, end) is None
+    )
 
 
 _GOES_ON: Final = re.compile(r"[\w/-]|:\d")

@@ -32,6 +32,9 @@ def read(text: str) -> Reading:
         return Reading(plain, plain, plain)
     words = _DASH.sub("-", _WIDE.sub(_narrow, plain))
     forms, marked = _UNSPACED.subn(_marks, words)
+    if "TEL" in forms or "FAX" in forms:
+        forms, dialled = _DIALLED.subn(_marks, forms)
+        marked += dialled
     return Reading(plain, words, forms if marked else words)
 
 
@@ -54,11 +57,14 @@ _DASHES: Final = "\u2010-\u2015\u2212\u30fc\ufe58\ufe63\uff70"
 _BEYOND: Final = re.compile(f"[{UNSPACED}{_OTHER_DIGITS}{_DASHES}]")
 _WIDE: Final = re.compile(f"[\u3000\uff01-\uff5e{_OTHER_DIGITS}]+")
 _UNSPACED: Final = re.compile(f"[{UNSPACED}]+")
+_DIALLED: Final = re.compile(r"(?<=[0-9])/(?=TEL|FAX)|(?<![A-Za-z])(?:TEL|FAX)(?=[0-9(+])")
+"""Written directly before a number where no blanks are set: TEL03-1234-5678/FAX03-1234-5679."""
 _DASH: Final = re.compile(rf"(?<=[0-9)])[{_DASHES}](?=[0-9(])")
 """Only in a number: elsewhere the same sign makes a vowel long, or begins a thought."""
 
 _NARROW: Final[dict[int, int | str]] = {
-    **{code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)},
+    # But for the comma, which ends a clause: behind a phone's number may follow the hour.
+    **{code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F) if code != 0xFF0C},
     0x3000: " ",
     **{
         start + digit: str(digit)

@@ -22,9 +22,9 @@ _NOTHING: Final[frozenset[str]] = frozenset()
 
 _WORDS_OF_PHONES: Final = (
     r"\w*(?:phone|telefon|téléphone|teléfono|telefoon|telefono|telefone|telemóve[li]|telemovel|rufnummer|whatsapp)\w*|"
-    r"\w*(?:handy|mobil)(?:es?|nummer|nr|funk\w*|number|no|num)?|tele?|tél|tlf|tfno|fax\w*|telefax\w*|cell|cel|celular\w*|"
-    r"cellular[ei]|cellphone\w*|msisdn|gsm|sms|móvil\w*|movil\w*|portable|mobiel\w*|komór\w*|komork\w*|anruf\w*|erreichbar|"
-    r"joignable|joindre|appel(?:er|ez|le|lez)|rappele[rz]|llam[ae]\w*|chiama\w*|ligue|ligar|zadzwo\w*|dzwoni\w*"
+    r"\w*(?:handy|mobil)(?:es?|nummer|nr|funk\w*|number|no|num)?|tele?|tél|tlf|tfno|fax\w*|telefax\w*|cell|cel|celular\w*|telf|fone|zap|"
+    r"cellular[ei]|cellphone\w*|msisdn|gsm|sms|móvil\w*|movil\w*|portable|mobiel\w*|komór\w*|komork\w*|reperibil\w*|anruf\w*|erreichbar|"
+    r"joignable|joindre|appel(?:er|ez|le|lez)|rappele[rz]|ll[aá]m[ae]\w*|chiama\w*|ligu\w*|ligar|recapit\w*|faks\w*|zadzwo\w*|dzwoni\w*"
 )
 _UNSPACED_OF_PHONES: Final = (
     "電話|携帯|連絡先|电话|手机|手機|联系方式|聯絡|致电|座机|传真|傳真|行動|"
@@ -44,22 +44,23 @@ _UNSPACED_OF_OTHERS: Final = (
 _LINKS: Final = frozenset(
     (
         *("a", "al", "am", "an", "at", "au", "auf", "bei", "by", "com", "de", "del", "der", "di", "do", "e"),
-        *("es", "est", "este", "fi", "for", "für", "has", "i", "id", "ist", "is", "it", "jest", "je", "la"),
+        *("es", "est", "este", "fi", "for", "für", "has", "i", "id", "ist", "is", "it", "jest", "je", "kom", "la"),
         *("le", "lautet", "los", "me", "mi", "mich", "moi", "mit", "my", "me", "na", "no", "nr", "num", "o"),
         *("of", "op", "or", "os", "pod", "por", "s", "su", "sul", "ten", "the", "to", "under", "unter", "über"),
         *("um", "us", "was", "via", "with", "y", "è", "é", "é", "à", "ê", "n°", "nº", "number", "numbers", "nummer"),
-        *("numéro", "numero", "número", "numer", "numeru", "num", "code", "card"),
+        *("suivant", "suivante", "siguiente", "seguinte", "seguente", "following"),
+        *("numéro", "numero", "número", "numer", "numeru", "numerem", "num", "code", "card"),
     )
 )
 """Words that may stand between a number and its name."""
 _OF_SOMEBODY: Final = frozenset(
     (
         *("my", "our", "mein", "meine", "meiner", "unsere", "mon", "notre", "mi", "nuestro", "mio", "mia", "nostro"),
-        *("meu", "nosso", "mijn", "mój", "moj"),
+        *("meu", "nosso", "mijn", "mój", "moj", "pod"),
     )
 )
-_NUMBER: Final = frozenset((*("number", "nummer", "nr", "numéro", "numero", "número", "numer"),))
-"""Whose number it is, is said of phones: "my number is ..."."""
+_NUMBER: Final = frozenset((*("number", "nummer", "nr", "numéro", "numero", "número", "numer", "numerem"),))
+"""Whose number it is, is said of phones: "my number is ..."; and under which one is reached."""
 
 _NEVER: Final = "(?!)"
 
@@ -109,8 +110,18 @@ def _plain(words: str) -> str:
 
 
 def _tokens(words: str) -> list[str]:
+    # A name that is its first letters, with dots, is read without them: R.U.T.
     plain = _plain(words)
+    if _LETTERS.search(plain) is not None:
+        plain = _LETTERS.sub(_joined, plain)
     return plain.split() if plain.isascii() else _TOKEN.findall(plain)
+
+
+_LETTERS: Final = re.compile(r"(?<!\w)[a-z](?:[ .][a-z]){1,4}(?!\w)")
+
+
+def _joined(match: re.Match[str]) -> str:
+    return match.group().replace(".", "").replace(" ", "")
 
 
 @lru_cache(4096)
@@ -118,7 +129,8 @@ def _all_tags(plain: str) -> tuple[frozenset[str], bool]:
     """Of words without their digits: lines of a log, which differ in nothing else, are looked through once. And whether
     they speak of a number."""
     tokens = _tokens(plain)
-    return _NOTHING.union(*map(_tags, tokens)), not _NUMBER.isdisjoint(tokens)
+    tags = _NOTHING.union(*map(_tags, tokens))
+    return tags | _MY_NUMBER if "my number" in plain else tags, not _NUMBER.isdisjoint(tokens)
 
 
 def _rest_of_clause(words: str, end: int) -> str:
@@ -168,8 +180,7 @@ class Surroundings:
         if self._named is None:
             self._named = _NOTHING
             if self.near or self._is_a_number:
-                cut = _UP_TO_NAME.match(self._before)
-                self._named = _leading_up(_tokens(self._before[cut.end() :] if cut is not None else self._before))
+                self._named = _leading_up(_from(_UP_TO_NAME, self._before))
         return self._named
 
     def is_of(self, name: str) -> bool:
@@ -186,8 +197,7 @@ class Surroundings:
             return True
         if PHONE not in self.near or OTHER in self.named:
             return False
-        cut = _UP_TO_CLAUSE.match(self._before)
-        clause = _tokens(self._before[cut.end() :] if cut is not None else self._before) + _tokens(self._after)
+        clause = _tokens(_from(_UP_TO_CLAUSE, self._before)) + _tokens(self._after)
         return any(PHONE in _tags(token) for token in clause)
 
     def may_be_identity(self) -> bool:
@@ -195,19 +205,29 @@ class Surroundings:
         return not self.near <= _NO_IDENTITY
 
 
+_PHONE: Final = frozenset({PHONE})
+_MY_NUMBER: Final = frozenset({"JP My Number"})
+"""Which is what Japan calls its own; whoever means a phone's has other check digits."""
 _OF_THINGS: Final = frozenset({OTHER})
 _NO_IDENTITY: Final = frozenset({PHONE, OTHER})
 _NO_STATE: Final = frozenset({PHONE, OTHER, ANY})
 
 
-def _leading_up(tokens: list[str]) -> frozenset[str]:
+def _from(cut_off: re.Pattern[str], before: str) -> str:
+    before = before.rstrip(" |")  # The name of a number may be in the cell before it.
+    cut = cut_off.match(before)
+    return before[cut.end() :] if cut is not None else before
+
+
+@lru_cache(4096)
+def _leading_up(words: str) -> frozenset[str]:
     """What the last word says that has something to say, if nothing but links follow it."""
     following = ""
-    for token in reversed(tokens):
+    for token in reversed(_tokens(words)):
         if tags := _tags(token):
             return tags
         if token in _OF_SOMEBODY and following in _NUMBER:
-            return frozenset({PHONE})
+            return _PHONE | _MY_NUMBER
         if token not in _LINKS and not (len(token) <= 5 and _UNSPACED.match(token)):
             break
         following = token

@@ -44,6 +44,7 @@ def test_the_largest_cluster_is_first_and_equal_ones_are_in_the_order_of_what_th
         ("token=abcdefg123 refused", "token=<secret> refused"),
         ("AWS_SECRET_ACCESS_KEY=abc/def refused", "AWS_SECRET_ACCESS_KEY=<secret> refused"),
         ("Authorization: Basic dXNlcjpwYXNz refused", "Authorization: Basic <secret> refused"),
+        ("customer with PESEL 44051401359 is unknown", "customer with PESEL <identity> is unknown"),
         ("connect to postgres://user:pass@db/x failed", "connect to <url> failed"),
         ("the password is hunter2!", "the password is <secret>"),
         ("key gsk_a1B2c3D4e5F6g7H8i9J0k1L2 refused", "key <secret> refused"),

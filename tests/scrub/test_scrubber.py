@@ -201,6 +201,153 @@ def test_a_sentence_that_merely_speaks_of_a_secret_stays_whole(text: str) -> Non
     assert Scrubber().scrub(text) == text
 
 
+@pytest.mark.parametrize(
+    "marked",
+    [
+        *("hasło: ⟦kochanie⟧", "Passwort:⟦bayern⟧ (Bestellung 4711)", "mot de passe provisoire : « ⟦soleil⟧ »"),
+        *(
+            "パスワード：⟦neko⟧、お願いします",
+            "【工单7】密码：⟦beijing⟧",
+            "임시 비밀번호: ⟦gamja⟧",
+            "hasło tymczasowe to: ⟦polska⟧",
+        ),
+        *(
+            "- **wachtwoord**: ⟦konijn⟧",
+            "| 仮パスワード | ⟦hanabi⟧ |",
+            "hasło dostępu\t⟦lato⟧\tA-2025-8",
+            "<pwd>⟦sommer⟧</pwd>",
+        ),
+        *(
+            "WW: ⟦ajax456⟧",
+            "user: jdoe / pass: ⟦Monkey2008!⟧",
+            "PW「⟦h@n@bi_31⟧」",
+            "WiFi密码【⟦buv7$ym7eN⟧】",
+            "code secret: ⟦a_56⟧",
+        ),
+        *(
+            "PIN: ⟦3798⟧",
+            "PINコードは⟦651400⟧",
+            "PIN码：⟦390077⟧",
+            "핀번호: ⟦637299⟧",
+            "Le code PIN est ⟦4417⟧, chambre 12",
+        ),
+        *(
+            "I tried the password ⟦5uV14G59MHYO⟧ twice",
+            "z hasłem ⟦legi@_22⟧",
+            "密码⟦longlong402⟧试了",
+            "비밀번호 ⟦sarang65⟧로",
+        ),
+        *("Toegangscode: ⟦k0nijn_79⟧", "código de acceso: ⟦88-AB-21x⟧", "kod dostępu: ⟦88-AB-21x⟧"),
+        *(
+            "/hook?id=7&api_key=⟦sNIsBlJgLUJXdc⟧",
+            "令牌“⟦707ccd772e60b35bb52dd9309139dc5e⟧”",
+            "| 秘密鍵 | ⟦7zGTjpSS0JqiziFS3HM⟧ |",
+        ),
+        "https://hooks.slack.com/services/T3ZDLF36HO/BNBH8PD05R/⟦3w5Gh3DWp2t8wIPc79YY4bwL⟧",
+    ],
+)
+def test_a_sign_behind_a_word_for_a_password_leads_up_to_one_whatever_it_looks_like(marked: str) -> None:
+    text, left = masked_as("SECRET", marked)
+    assert Scrubber().scrub(text) == left
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("password: forgotten", "Passwort: bitte neu vergeben", "Mot de passe : oublié", "Contraseña: olvidada"),
+        *("Changer le mot de passe : Réglages > Compte", "Zmiana hasła: Ustawienia", "hasło wymagane: 12 znaków"),
+        *(
+            "punto clave: paciencia",
+            "las palabras clave: envío",
+            "test pass: all green",
+            "pwd: expected bytes, got str",
+        ),
+        *(
+            "def login(user: str, password: SecretBytes) -> bool:",
+            "strip_password: bool = True",
+            "password = getpass.getpass()",
+        ),
+        *(
+            ":param password: Unicode password.",
+            "Email:\nPassword:\nLanguage:",
+            "| Name | Password | Role |\n|---|---|---|",
+        ),
+        *(
+            "the password policy-3 of level 2",
+            "password 12-digit, 3rd try, v2.1",
+            "the access token expired",
+            "PIN has 4 digits",
+        ),
+        *("shipping, typing, opinion: 4711", "exit code: 4711", "code review: 12 files", "r'pushd|pwd|read|set'"),
+        *(
+            "api_key=<your key>&sig=REDACTED",
+            "idempotency token 7b0f7e2e-8a35-4b6a-9f57-3f6b0f1a2c3d",
+            "PINは4桁です。",
+        ),
+    ],
+)
+def test_what_is_said_of_passwords_and_written_in_programs_is_none(text: str) -> None:
+    assert Scrubber().scrub(text) == text
+
+
+@pytest.mark.parametrize(
+    ("kind", "marked"),
+    [
+        *(
+            ("IP", f"{before}⟦2001:db8:d378:5dce:1e57:8be8:d87a:5055⟧{after}")
+            for before in ("IP:", "来源IP:", "")
+            for after in (":8443 ", "。")
+        ),
+        *(("IP", text) for text in ("bron-IP:⟦fd00::3b8d⟧", "IP = ⟦2a02:52ae:ac83::cb05⟧. Gracias")),
+        *(
+            ("PHONE", text)
+            for text in (
+                "TEL⟦０６−４８５６−５３８１⟧／FAX⟦090 7095 7856⟧",
+                "⟦1588-0284⟧로 연락 주세요",
+                "手机号是⟦0912 717 469⟧，10点",
+            )
+        ),
+        *(
+            ("PHONE", text)
+            for text in (
+                "| Cell. | ⟦3337375522⟧ |",
+                "Tel. (⟦22) 759 03 57⟧, faks ⟦22 549 90 34⟧",
+                "tel. kom. to: ⟦506341697⟧",
+            )
+        ),
+        ("CARD", "카드번호: ⟦9490509633592165⟧"),
+        *(
+            ("IDENTITY", text)
+            for text in ("n° fiscal : ⟦31 60 755 125 395⟧", "my number=⟦1378 0118 4966⟧", "R.U.T. ⟦13062658-0⟧")
+        ),
+        *(
+            ("IDENTITY", text)
+            for text in ("SV-Nr. ist ⟦9493130794⟧", "CNPJ = ⟦31078253000101⟧", "香港身份证=⟦Z251827(A)⟧")
+        ),
+    ],
+)
+def test_numbers_are_found_where_signs_and_other_numbers_stand_beside_them(kind: str, marked: str) -> None:
+    text, left = masked_as(kind, marked)
+    assert Scrubber().scrub(text) == left
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *(
+            "logo@2x.png",
+            "icon@3x.webp and hero@1.5x.jpg",
+            "Siehe Abschnitt 4.2.1.3",
+            "punkt 4.2.1.3",
+            "secção 4.2.1.3",
+        ),
+        *("第4.2.1.3節、1000ページ", "第4.2.1.3节", "4.2.1.3절", "1588-1599년", "1588-1599", "NIP\tA-2025-453130"),
+    ],
+)
+def test_names_of_files_sections_and_years_stay(text: str) -> None:
+    assert Scrubber().scrub(text) == text
+
+
 IDENTITIES = (
     *("Meine Steuer-ID ist ⟦86095742719⟧.", "Identifikationsnummer: ⟦86 095 742 719⟧", "Rente ⟦65 170839 J 003⟧"),
     *("sécurité sociale ⟦2 69 05 49 588 157 80⟧", "NIR ⟦269054958815780⟧", "DNI ⟦12345678Z⟧", "NIE ⟦X-1234567-L⟧"),
@@ -394,6 +541,13 @@ HOSTILE = {
     "keys of something": "clave de api " * 5_000,
     "versions": "version 1.2.3.4 " * 4_000,
     "versions in a row": "1.2.3.4,v" * 7_000,
+    "passwords in cells": "| password " * 6_000,
+    "passwords and blanks": "password " * 7_000,
+    "passwords in tags": "<pwd>" * 13_000,
+    "passwords in quotes": "パスワード「" * 10_000,
+    "pins": "pin: " * 13_000,
+    "webhooks": "https://hooks.slack.com/services/T00000000/" * 1_500,
+    "initials": "a.b.c.12345678 " * 4_300,
     "identity numbers": "PESEL 44051401358 " * 3_600,
     "groups of a named number": "PESEL " + "123 45 67 " * 6_500,
     "letters and digits": "RSSMRA85T10A562" * 4_300,
