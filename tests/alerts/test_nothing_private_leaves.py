@@ -58,10 +58,11 @@ def traces(text: str) -> RowTraces:
     """Every step of a run holds the text: in its name, its message, its metadata, its user, its tags, its score."""
     now = datetime.now(UTC)
     own: dict[str, Any] = {
-        "metadata": {"prompt_version": text, "note": text},
+        # After a version word alone, four numbers are a version, and no address.
+        "metadata": {"prompt_version": f"by {text}", "note": text},
         "tags": (f"agent_type:{text}", f"team:{text}", "agent_type:support_agent"),
         "user": text,
-        "release": text,
+        "release": f"by {text}",
         "environment": text,
     }
     rows = []

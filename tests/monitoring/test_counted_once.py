@@ -6,11 +6,12 @@ import asyncio
 import os
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from contextlib import suppress
 from typing import Any
 
 import openai
 import pytest
-from agents import Agent, OpenAIProvider, RunConfig, Runner, set_trace_processors
+from agents import Agent, OpenAIProvider, RunConfig, Runner, function_tool, set_trace_processors
 from langchain_core.caches import InMemoryCache
 from langchain_core.globals import set_llm_cache
 from langchain_core.messages import HumanMessage
@@ -22,7 +23,7 @@ os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # the other one is fetched
 import litellm
 from litellm.caching.caching import Cache
 
-from slo_engine.monitoring import monitor_agent
+from slo_engine.monitoring import monitor_agent, monitor_tool
 from slo_engine.monitoring.integrations.langchain import LangChainMonitor
 from slo_engine.monitoring.integrations.litellm import LiteLLMMonitor
 from slo_engine.monitoring.integrations.openai import monitor_openai
@@ -305,3 +306,109 @@ def _litellm(world: World, ask: Ask, *answers: Answer) -> tuple[float, float, fl
     with Saying(*answers) as provider:
         asyncio.run(main(provider))
     return counted(world)
+
+
+# Tools.
+
+
+@tool("decorated")
+@monitor_tool("decorated")
+def decorated_tool(query: str) -> str:
+    """Search."""
+    look_up(query)
+    return query
+
+
+@monitor_tool("look_up")
+def look_up(query: str) -> str:
+    return query
+
+
+def test_a_decorated_tool_of_langchains_is_counted_once_and_what_it_calls_too() -> None:
+    world = World(traced=True)
+    with world.run():
+        decorated_tool.invoke("q", {"callbacks": [LangChainMonitor()]})
+        search.invoke("q", {"callbacks": [LangChainMonitor()]})
+    called = {
+        name: world.value("agent_tool_calls_total", tool_name=name, status="success")
+        for name in ("decorated", "look_up", "search")
+    }
+    assert called == {"decorated": 1, "look_up": 1, "search": 1}
+    assert world.value("agent_tool_call_count_sum", agent_type="agent") == 3
+    assert sorted(step.name for step in world.trace.steps) == ["agent", "decorated", "look_up", "search"]
+    spans = {step.span_id for step in world.trace.steps}
+    assert all(step.parent_id in spans for step in world.trace.steps[1:])
+
+
+def test_a_tool_that_fails_is_a_failure_once() -> None:
+    @tool("broken")
+    @monitor_tool("broken")
+    def broken(query: str) -> str:
+        """Break."""
+        raise ValueError(query)
+
+    world = World(traced=True)
+    with suppress(ValueError), world.run():
+        broken.invoke("q", {"callbacks": [LangChainMonitor()]})
+    assert world.value("agent_tool_calls_total", tool_name="broken", status="failure") == 1
+    assert [step.failed for step in world.trace.steps] == [True, True]
+
+
+def test_a_decorated_tool_of_an_agent_of_openais_is_counted_once() -> None:
+    world = World(traced=True)
+    set_trace_processors([AgentsMonitor()])
+
+    @function_tool
+    @monitor_tool("weather")
+    def weather(city: str) -> str:
+        """Weather.
+
+        Args:
+            city: where
+        """
+        return city
+
+    call = {
+        "type": "function_call",
+        "id": "f",
+        "call_id": "c",
+        "name": "weather",
+        "arguments": '{"city": "x"}',
+        "status": "completed",
+    }
+
+    async def main(provider: Saying) -> None:
+        async with openai.AsyncOpenAI(base_url=f"{provider.url}/v1", api_key="k", max_retries=0) as client, world.run():
+            config = RunConfig(model_provider=OpenAIProvider(openai_client=client))
+            await Runner.run(Agent(name="s", model=MODEL, tools=[weather]), "q", run_config=config)
+
+    with Saying({**response(), "output": [call]}, response()) as provider:
+        asyncio.run(main(provider))
+    assert world.value("agent_tool_calls_total", tool_name="weather", status="success") == 1
+    assert [step.kind for step in world.trace.steps].count("tool") == 1
+    assert world.value("llm_tokens_used_total", model=MODEL, token_type="input") == 2000
+
+
+# Streams.
+
+
+def test_a_stream_that_is_refused_costs_nothing_and_one_that_breaks_is_unpriced() -> None:
+    def breaking(after: int) -> Iterator[Json]:
+        yield from chunks("m")[:after]
+        raise ConnectionError("away")
+
+    world = World()
+    with world.run() as run:
+        for stream in (breaking(0), breaking(1)):
+            with suppress(ConnectionError):
+                list(run.record_llm_call(stream))
+    assert world.value("llm_unpriced_calls_total", model="m") == 1
+    assert not world.value("llm_unpriced_calls_total", model="unknown")
+
+
+def test_a_stream_that_was_asked_for_a_while_ago_began_then() -> None:
+    world = World(traced=True)
+    with world.run() as run:
+        list(run.record_llm_call(iter(chunks("m")), seconds=5.0))
+    step = world.trace.steps[1]
+    assert (step.end_ns - step.start_ns) / 1e9 == pytest.approx(5.0, abs=0.5)
