@@ -12,11 +12,18 @@ from slo_engine.monitoring.classify import is_timeout, mark_as_llm_failure, mark
 from slo_engine.monitoring.defaults import default_metrics
 from slo_engine.monitoring.functions import decorator
 from slo_engine.monitoring.metrics import AgentMetrics
-from slo_engine.monitoring.nearest import Watched, count_here, count_tool_here
+from slo_engine.monitoring.nearest import Watched, count_here, count_tool_here, is_remembered
 from slo_engine.monitoring.quiet import complaints
 from slo_engine.monitoring.run_trace import fail
 from slo_engine.monitoring.scope import Run, Scope, current
-from slo_engine.monitoring.streams import abandoned, monitored_stream, settle_abandoned
+from slo_engine.monitoring.streams import (
+    abandon,
+    abandoned,
+    collections,
+    is_collecting,
+    monitored_stream,
+    settle_abandoned,
+)
 from slo_engine.monitoring.tracing import Step
 from slo_engine.monitoring.usage import UNKNOWN_MODEL, LLMUsage, is_stream, usage_of
 
@@ -65,6 +72,9 @@ class ToolCall(Scope):
     def finish(self, error: BaseException | None = None) -> None:
         """The tool has answered, or failed."""
         if not self._open:
+            return
+        if collections.thread and is_collecting():
+            abandon(self, error)
             return
         self._open -= 1
         status = "success"
@@ -168,7 +178,9 @@ class LLMCall(Scope):
     _first_token: float | None = None
     _cost_usd: float | None = None
     _is_streamed = False
+    _is_elsewhere = False
     _is_over = False
+    _watched: Watched | None = None
 
     def __init__(
         self,
@@ -188,8 +200,8 @@ class LLMCall(Scope):
         if abandoned:
             settle_abandoned()
         count_here(self._model)
-        self._is_over = False
-        self._usage = None
+        self._is_over = self._is_streamed = self._is_elsewhere = False
+        self._usage = self._step = self._watched = self.ended_at = None
         self._began = time.perf_counter() - ago
         self._cost_usd = cost_usd
         self._first_token = time_to_first_token
@@ -211,6 +223,9 @@ class LLMCall(Scope):
     def record(self, response: T, *, output: Any = None) -> T:
         """Take tokens, model and answer from a provider's response, which is returned; or from a stream of one, which
         is returned wrapped, and ends the call when it ends."""
+        if is_remembered(response):
+            self._is_elsewhere = True
+            return response  # of a monitored client
         if is_stream(response):
             self._is_streamed = True
             return cast("T", monitored_stream(response, self))
@@ -228,54 +243,71 @@ class LLMCall(Scope):
         """Take tokens and model as they are."""
         self._usage = usage
 
+    def __enter__(self) -> Self:
+        self.begin()
+        self._watched = Watched(self._model)
+        return self
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if error is not None or not self._is_streamed:
             self.finish(error)
+        elif self._watched is not None:
+            self._watched.leave()
 
     def finish(self, error: BaseException | None = None) -> None:
         """The model has answered, or failed."""
         if self._is_over:
             return
+        if collections.thread and is_collecting():
+            abandon(self, error)
+            return
+        if self._leave():
+            self.discard()
+            return
         self._is_over = True
-        seconds = time.perf_counter() - self._began
-        run, usage, step = self._run, self._usage or LLMUsage(self._model), self._step
+        seconds = (self.ended_at or time.perf_counter()) - self._began
+        try:
+            self._count(None if isinstance(error, GeneratorExit) else error, seconds)
+        except Exception as failure:  # noqa: BLE001 - see AgentRun.complain
+            self._run.complain("a model call could not be recorded", failure)
+        if self._step is not None:
+            self._step.end()
+
+    def _count(self, error: BaseException | None, seconds: float) -> None:
+        run, usage, step, traced = self._run, self._usage or LLMUsage(self._model), self._step, self._run.traced
         usage.model = usage.model or self._model
         usage.cost_usd = usage.cost_usd if self._cost_usd is None else self._cost_usd
-        try:
-            if isinstance(error, GeneratorExit):
-                error = None
-            if error is not None:
-                mark_as_llm_failure(error, usage.name())
-                if step is not None:
-                    fail(step, error)
-                    if run.traced is not None:
-                        run.traced.keep()
-                if self._usage is None:
-                    usage.cost_usd = 0.0  # nothing came back, and nothing is paid: it is not a call of unknown price
-            call_type = self._call_type or usage.call_type or "completion"
-            usage.cost_usd = run.count_llm_call(
-                usage.name(),
-                call_type,
-                usage.input_tokens,
-                usage.output_tokens,
-                usage.details(),
-                usage.cost_usd,
-                seconds,
-                self._first_token,
-            )
-            if step is not None:
-                step.name = usage.name()
-                traced = run.traced
-                assert traced is not None
-                step.attributes = traced.attributes_of(usage, step.start_ns, self._first_token)
-                if step.output is None:
-                    step.describe(None, usage.output)
-        except Exception as failure:  # noqa: BLE001 - see AgentRun.complain
-            run.complain("a model call could not be recorded", failure)
-        if step is not None:
-            step.end()
+        if error is not None:
+            mark_as_llm_failure(error, usage.name())
+            if step is not None and traced is not None:
+                fail(step, error)
+                traced.keep()
+            if self._usage is None:
+                usage.cost_usd = 0.0  # nothing came back, and nothing is paid: it is not a call of unknown price
+        usage.cost_usd = run.count_llm_call(
+            usage.name(),
+            self._call_type or usage.call_type or "completion",
+            usage.input_tokens,
+            usage.output_tokens,
+            usage.details(),
+            usage.cost_usd,
+            seconds,
+            self._first_token,
+        )
+        if step is not None and traced is not None:
+            step.name = usage.name()
+            step.attributes = traced.attributes_of(usage, step.start_ns, self._first_token)
+            if step.output is None:
+                step.describe(None, usage.output)
+
+    def _leave(self) -> bool:
+        """Whether a monitored client that was called in the block has counted it."""
+        if self._watched is None:
+            return self._is_elsewhere
+        self._watched.leave()
+        return self._is_elsewhere or (self._usage is None and self._watched.is_counted)
 
     def discard(self) -> None:
         """It is counted by somebody else, or was no call of a model at all."""

@@ -11,8 +11,9 @@ from types import AsyncGeneratorType, CoroutineType, GeneratorType, MappingProxy
 from typing import Any, Final, TypeVar, cast
 
 from slo_engine.monitoring.content import MAX_CONTENT, as_text
+from slo_engine.monitoring.quiet import complaints
 from slo_engine.monitoring.scope import Scope
-from slo_engine.monitoring.streams import abandoned
+from slo_engine.monitoring.streams import abandon
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -124,7 +125,11 @@ def _returned(scope: Scope, result: Any, *, capture_output: bool) -> Any:
     """What a function has returned: the end, unless it is something that is still to be done."""
     kind = type(result)
     if kind not in _DONE:
-        goes_on = _going_on(scope, result, kind, capture_output=capture_output)
+        try:
+            goes_on = _going_on(scope, result, kind, capture_output=capture_output)
+        except Exception as error:  # noqa: BLE001 - an object of the agent's own, which may raise when it is looked at
+            complaints.warn(f"what a {kind.__name__} goes on in cannot be seen ({type(error).__name__})")
+            goes_on = None
         if goes_on is not None:
             return goes_on
     if capture_output and scope.wants_content:
@@ -144,10 +149,11 @@ def _going_on(scope: Scope, result: Any, kind: type, *, capture_output: bool) ->
         return _followed(scope, _items(result, scope, capture_output=capture_output))
     if kind is AsyncGeneratorType:
         return _followed(scope, _async_items(result, scope, capture_output=capture_output))
-    if callable(getattr(kind, "add_done_callback", None)):  # a task, or a future of asyncio or an executor
+    if all(callable(getattr(kind, name, None)) for name in _FUTURE):  # a task, or a future of asyncio or an executor
         result.add_done_callback(partial(_end_with, scope, capture_output))
         return result
-    body: Any = getattr(result, "body_iterator", None)
+    # In its own __dict__: a lazy object would be made by asking it.
+    body: Any = getattr(kind, "__dict__", None) and _own(result).get("body_iterator")
     if hasattr(type(body), "__anext__"):  # a StreamingResponse of Starlette or FastAPI
         items = body if isinstance(body, AsyncGeneratorType) else _generated(body)
         result.body_iterator = _followed(scope, _async_items(items, scope, capture_output=capture_output))
@@ -155,9 +161,20 @@ def _going_on(scope: Scope, result: Any, kind: type, *, capture_output: bool) ->
     return None
 
 
+_FUTURE: Final = ("add_done_callback", "cancelled", "exception", "result")
+
+
+def _own(result: Any) -> Mapping[str, Any]:
+    try:
+        found = object.__getattribute__(result, "__dict__")
+    except AttributeError:
+        return {}
+    return found if type(found) is dict else {}
+
+
 def _followed(scope: Scope, items: Any) -> Any:
     # One that is dropped before its first item never runs, and could not end its run.
-    weakref.finalize(items, abandoned.append, scope).atexit = False
+    weakref.finalize(items, abandon, scope).atexit = False
     return items
 
 
@@ -169,15 +186,18 @@ async def _generated(items: AsyncIterator[Any]) -> AsyncGenerator[Any, None]:
 def _end_with(scope: Scope, capture_output: bool, future: Any) -> None:
     """A future is done."""
     error: BaseException | None = None
-    if future.cancelled():
-        import asyncio
+    try:
+        if future.cancelled():
+            import asyncio
 
-        error = asyncio.CancelledError()
-    else:
-        # Asking asyncio's by its method would take away its warning of an exception that nobody has asked for.
-        error = future._exception if hasattr(future, "_exception") else future.exception()
-        if error is None and capture_output and scope.wants_content:
-            scope.update(output=future.result())
+            error = asyncio.CancelledError()
+        else:
+            # Asking asyncio's by its method would take away its warning of an exception that nobody has asked for.
+            error = future._exception if hasattr(future, "_exception") else future.exception()
+            if error is None and capture_output and scope.wants_content:
+                scope.update(output=future.result())
+    except Exception as failure:  # noqa: BLE001 - a future of somebody's own
+        complaints.warn(f"how a future ended cannot be seen ({type(failure).__name__})")
     scope.finish(error)
 
 

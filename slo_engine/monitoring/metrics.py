@@ -238,7 +238,7 @@ class ModelSeries:
             if amount:
                 self.token(token_type)(amount)
         for_an_hour = min(whole(details.cache_write_1h), written)
-        return TokenDetails(cached, written, reasoning, for_an_hour, details.service_tier)
+        return TokenDetails(cached, written, reasoning, for_an_hour, details.service_tier, details.is_priced)
 
     def time_to_first_token(self) -> Callable[[float], None]:
         """Created when it is needed: not every model is streamed."""

@@ -7,6 +7,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
+from slo_engine.monitoring.calls import ToolCall
 from slo_engine.monitoring.defaults import default_metrics, default_prices
 from slo_engine.monitoring.environment import default_tracing
 from slo_engine.monitoring.metrics import AgentMetrics
@@ -79,15 +80,16 @@ class AgentMonitor(Recording):
         if place is not None and place[0] in runs:
             return place[0]
         if len(runs) == 1:
-            with suppress(StopIteration):  # it has just ended, in another thread
-                return next(iter(runs))
-        return OutsideRun(self._options["metrics"], self.agent_type, self.model)
+            with suppress(IndexError):  # it has just ended, in another thread
+                return list(runs)[0]  # noqa: RUF015 - a copy in one step, which no other thread can come between
+        return OutsideRun(self._options["metrics"], self.agent_type, self.model, self._options["prices"])
 
     def _ending(self) -> AgentRun | None:
         place = current.get()
         if place is not None and place[0] in self._open:
             return place[0]
-        return next(reversed(self._open), None)
+        runs = list(self._open)
+        return runs[-1] if runs else None
 
     def __enter__(self) -> AgentRun:
         return self.run_context().__enter__()
@@ -106,6 +108,16 @@ class AgentMonitor(Recording):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.__exit__(kind, error, trace)
+
+    def tool(self, tool_name: str) -> ToolCall:
+        """A tool call, also as a decorator of a function that is called in runs to come."""
+        run = self._run()
+        return ToolCall(tool_name, None if isinstance(run, OutsideRun) else run, metrics=self._options["metrics"])
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What is of the process (metrics, tracing, prices, the runs that go on) does not travel to another one.
+        of_the_process = {"metrics": None, "tracing": None, "prices": None}
+        return {**self.__dict__, "_open": {}, "_options": {**self._options, **of_the_process}}
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self  # metrics are those of the process, whoever copies the agent that holds them

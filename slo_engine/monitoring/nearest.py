@@ -7,8 +7,9 @@ monitor leaves the call to it.
 
 from __future__ import annotations
 
+import weakref
 from contextvars import ContextVar, Token
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 Kind = Literal["model", "tool"]
 
@@ -42,15 +43,10 @@ class Watched:
         """A nearer monitor counts a call of ``name``: for this monitor and all that are further away."""
         each: Watched | None = self
         while each is not None:
-            # A consumer may ask another model while it reads what the watched one says, and a tool call others.
-            if not each._is_over and (name is None or each._name is None or _is_one(name, each._name)):
+            # A tool may call others. A model's name says nothing: it may be an alias for the one that is asked.
+            if not each._is_over and (self._kind == "model" or each._name == name):
                 each.is_counted = True
             each = each._outer
-
-
-def _is_one(name: str, other: str) -> bool:
-    """Whether two names may be of one model: some carry their provider."""
-    return name.rpartition("/")[2] == other.rpartition("/")[2]
 
 
 _models: Final[ContextVar[Watched | None]] = ContextVar("slo_engine_watched_model", default=None)
@@ -70,3 +66,21 @@ def count_tool_here(tool_name: str) -> None:
     watched = _tools.get()
     if watched is not None:
         watched.count(tool_name)
+
+
+_answers: Final[dict[int, weakref.ref[Any]]] = {}
+
+
+def remember(answer: Any) -> None:
+    """An answer has been counted: somebody may give it to us again, to be counted."""
+    number = id(answer)
+    try:
+        _answers[number] = weakref.ref(answer, lambda _: _answers.pop(number, None))
+    except TypeError:  # of a kind that cannot be referred to
+        return
+
+
+def is_remembered(answer: Any) -> bool:
+    """Whether this very answer has been counted."""
+    found = _answers.get(id(answer))
+    return found is not None and found() is answer

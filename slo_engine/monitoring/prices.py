@@ -14,13 +14,14 @@ from typing import Any, Final
 
 from slo_engine.monitoring.forks import renew_after_fork
 from slo_engine.monitoring.quiet import warn
-from slo_engine.monitoring.usage.model import LLMUsage
+from slo_engine.monitoring.usage.model import LLMUsage, TokenDetails
 
 _PER_MILLION: Final = 1e-6
 _DEAREST: Final = 1e9
 """USD for a million tokens above which a price is a mistake."""
 
 _ROUNDING: Final = 1e-9
+_PLAIN: Final = TokenDetails()
 
 _KEYS: Final = ("input", "output", "cached", "cache_write", "cache_write_1h")
 _REMEMBERED: Final = 1000
@@ -195,6 +196,17 @@ class Prices:
         if rates is None:
             return None
         return rates.cost(input_tokens, output_tokens, cached_tokens, cache_write_tokens, cache_write_1h_tokens)
+
+    def cost_with(
+        self, model: str, input_tokens: int, output_tokens: int, details: TokenDetails | None
+    ) -> float | None:
+        """`cost`, by the kinds of tokens; None as well for a call without tokens, or with some that no list prices."""
+        if details is None:
+            details = _PLAIN
+        if not details.is_priced or not (input_tokens or output_tokens):
+            return None
+        cached, written, _, for_an_hour, tier, _ = details
+        return self.cost(model, input_tokens, output_tokens, cached, written, for_an_hour, tier)
 
     def output_cost(self, usage: LLMUsage) -> float | None:
         """The part of a call's ``cost_usd`` that is its output's; None where it is not made of these prices."""

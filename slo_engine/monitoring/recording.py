@@ -8,6 +8,7 @@ from typing import Any, Final, ParamSpec, TypeVar, overload
 
 from slo_engine.monitoring.calls import LLMCall, ToolCall
 from slo_engine.monitoring.classify import classify_error
+from slo_engine.monitoring.nearest import is_remembered
 from slo_engine.monitoring.quiet import complaints
 from slo_engine.monitoring.scope import Run
 from slo_engine.monitoring.streams import monitored_stream
@@ -198,6 +199,8 @@ class Recording:
                     model = run.model or UNKNOWN_MODEL
                 elif isinstance(model, str):
                     model = str.__str__(model)  # a member of an enumeration
+                elif (input_tokens or output_tokens) and usage_of(model) is None and not is_stream(model):
+                    model = run.model or UNKNOWN_MODEL  # an answer that says nothing, with numbers that do
                 else:
                     return _record_answer(
                         run, model, cost_usd, seconds, time_to_first_token, call_type, input, output, metadata
@@ -226,8 +229,7 @@ class Recording:
                 run.traced.llm_call(usage, seconds, time_to_first_token, input, output, error, metadata)
         except Exception as failure:  # noqa: BLE001 - see AgentRun.complain
             run.complain("a model call could not be recorded", failure)
-            return None if isinstance(given, str) else given
-        return None
+        return None if given is None or type(given) is str or isinstance(given, str) else given
 
     @forgiving
     def add_score(self, name: str, value: float | bool | str, comment: str | None = None) -> None:
@@ -332,6 +334,8 @@ def _record_answer(
     metadata: Mapping[str, Any] | None,
 ) -> Any:
     """What a provider's SDK answered: a stream, or all of it."""
+    if is_remembered(answer):
+        return answer  # of a monitored client
     if is_stream(answer):
         call = LLMCall(run, run.model, call_type, input)
         call.begin(seconds or 0.0, cost_usd, time_to_first_token)

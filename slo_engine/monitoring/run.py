@@ -16,7 +16,7 @@ from slo_engine.monitoring.quiet import complaints
 from slo_engine.monitoring.recording import Recording, category_of
 from slo_engine.monitoring.run_trace import RunTrace, fail
 from slo_engine.monitoring.scope import Scope, current
-from slo_engine.monitoring.streams import abandoned, settle_abandoned
+from slo_engine.monitoring.streams import abandon, abandoned, collections, is_collecting, settle_abandoned
 from slo_engine.monitoring.tracing import Tracing, ambient_exemplar
 
 if TYPE_CHECKING:
@@ -59,6 +59,7 @@ class AgentRun(Recording, Scope):
     _trace_fields: tuple[str | None, str | None, Sequence[str], Mapping[str, Any] | None] | None = None
     _began = 0.0
     _is_active = False
+    _was_used = False
 
     def __init__(
         self,
@@ -96,6 +97,9 @@ class AgentRun(Recording, Scope):
         self._began = time.perf_counter()
         self._place = (self, None)
         self._is_active = True
+        if self._was_used:
+            self._tool_calls, self._costs, self.ended_at = itertools.count(), {}, None
+        self._was_used = True
         try:
             self._series.add_active(1)
         except Exception as error:  # noqa: BLE001 - see complain
@@ -119,8 +123,11 @@ class AgentRun(Recording, Scope):
         """The run is over; ``error`` says how, None: well. A second call does nothing."""
         if not self._is_active:
             return
+        if collections.thread and is_collecting():
+            abandon(self, error)
+            return
         self._is_active = False
-        seconds = time.perf_counter() - self._began
+        seconds = (self.ended_at or time.perf_counter()) - self._began
         if abandoned:
             settle_abandoned()
         traced = self.traced
@@ -206,26 +213,16 @@ class AgentRun(Recording, Scope):
             series.observe_duration(seconds)
         if time_to_first_token is not None and metrics.countable(time_to_first_token):
             series.time_to_first_token()(time_to_first_token)
+        if cost_usd is not None and type(cost_usd) is not float:
+            cost_usd = _number(cost_usd)  # a Decimal, of genai-prices
         if cost_usd is None or not (0 <= cost_usd < inf or metrics.countable(cost_usd)):
             cost_usd = None
-            if input_tokens or output_tokens:  # without: nobody knows them, since a call without any does not exist
-                prices = self._prices or default_prices()
-                if details is None:
-                    by_token = prices.by_token.get(model)
-                    if by_token is not None:
-                        cost_usd = input_tokens * by_token[0] + output_tokens * by_token[1]
-                    else:
-                        cost_usd = prices.cost(model, input_tokens, output_tokens)
-                else:
-                    cost_usd = prices.cost(
-                        model,
-                        input_tokens,
-                        output_tokens,
-                        details.cached,
-                        details.cache_write,
-                        details.cache_write_1h,
-                        details.service_tier,
-                    )
+            prices = self._prices or default_prices()
+            by_token = prices.by_token.get(model) if details is None else None
+            if by_token is None:
+                cost_usd = prices.cost_with(model, input_tokens, output_tokens, details)
+            elif input_tokens or output_tokens:  # else nobody knows them, since a call without any does not exist
+                cost_usd = input_tokens * by_token[0] + output_tokens * by_token[1]
             if cost_usd is None:
                 series.add_unpriced(1)
                 return None
@@ -258,6 +255,13 @@ class AgentRun(Recording, Scope):
         return self  # an agent that copies its state goes on in the same run
 
 
+def _number(amount: Any) -> float:
+    try:
+        return float(amount)
+    except (TypeError, ValueError, OverflowError):
+        return -1.0  # refused, and counted
+
+
 NO_RUN: Final = "no_run"
 """The ``agent_type`` of money that is spent on calls outside of any run."""
 
@@ -265,9 +269,16 @@ NO_RUN: Final = "no_run"
 class OutsideRun(AgentRun):
     """Where calls are counted that belong to no run: in a thread that was not handed one, or before the first."""
 
-    def __init__(self, metrics: AgentMetrics | None = None, agent_type: str = NO_RUN, model: str | None = None) -> None:
+    def __init__(
+        self,
+        metrics: AgentMetrics | None = None,
+        agent_type: str = NO_RUN,
+        model: str | None = None,
+        prices: Prices | None = None,
+    ) -> None:
         self.agent_type = agent_type
         self.model = model
+        self._prices = prices
         self._metrics = metrics or default_metrics()
         self._tool_calls = itertools.count()
 
@@ -277,9 +288,13 @@ class OutsideRun(AgentRun):
     def finish(self, error: BaseException | None = None) -> None:
         """Nor to end."""
 
-    def count_score(self, name: str, value: float) -> bool:  # noqa: ARG002 - those of a run
-        """Whose score should it be?"""
-        return False
+    def count_score(self, name: str, value: float) -> bool:
+        """Count a score of an agent outside of its runs; without an agent there is none to count it for."""
+        if self.agent_type == NO_RUN or not -inf < value < inf:
+            self._metrics.countable(inf)
+            return False
+        self._metrics.agent(self.agent_type).score(name).observe(value)
+        return True
 
     def count_category(self, category: str) -> None:
         """Count an error of an agent outside of its runs; without an agent there is none to count it for."""

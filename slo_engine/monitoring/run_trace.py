@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import weakref
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,7 +35,7 @@ def prompt_of(prompt: Any) -> Prompt:
 class RunTrace:
     """What a run says to its trace. A nested run's is a part of the outer run's trace. Its methods may raise."""
 
-    __slots__ = ("_let_go", "_owns_trace", "_prices", "_prompt", "step", "trace")
+    __slots__ = ("__weakref__", "_let_go", "_owns_trace", "_prices", "_prompt", "step", "trace")
 
     def __init__(self, tracing: Tracing, agent_type: str, prices: Prices) -> None:
         self._prices = prices
@@ -46,6 +47,7 @@ class RunTrace:
         if outer is None or self._owns_trace:
             self.trace: Trace = tracing.begin(agent_type)
             self.step: Step = self.trace.start("agent", agent_type)
+            self.trace.owner = weakref.ref(self)
         else:
             self.trace = outer.trace
             self.step = outer.start("agent", agent_type)
@@ -81,8 +83,9 @@ class RunTrace:
 
     def _bring_back(self) -> None:
         trace = self.trace
-        if self._let_go is not None and trace.is_done and not trace.is_kept:
-            content, self._let_go = self._let_go, None
+        owner = self if self._owns_trace or trace.owner is None else trace.owner()
+        if owner is not None and owner._let_go is not None and trace.is_done and not trace.is_kept:
+            content, owner._let_go = owner._let_go, None
             trace.tracing.bring_back(trace, content)
 
     def tool_call(

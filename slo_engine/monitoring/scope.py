@@ -126,6 +126,9 @@ class Scope:
     wants_content = False
     """Whether `update` does anything with inputs and outputs."""
 
+    ended_at: float | None = None
+    """When it ended, on the clock of `time.perf_counter`, where that is told later; None: it ends when it is told."""
+
     _place: Place | None = None
     _token: Token[Place | None] | None = None
 
@@ -150,12 +153,15 @@ class Scope:
         """The calling code belongs to it no more."""
         token = self._token
         if token is not None:
-            self._place = current.get()
+            was, place = self._place, current.get()
+            self._place = place
             self._token = None
             try:
                 current.reset(token)
             except ValueError:  # left in another context than it was entered in: a generator closed by the loop
-                current.set(None)
+                self._place = was
+                if place is was:
+                    current.set(None)
 
     def __enter__(self) -> Self:
         self.begin()

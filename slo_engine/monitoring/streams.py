@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import time
 from collections import deque
 from copy import copy
+from threading import get_ident
 from types import TracebackType
 from typing import Any, Final, Protocol, Self
 
+from slo_engine.monitoring.nearest import remember
 from slo_engine.monitoring.usage import LLMUsage, StreamReader
 
 
@@ -14,6 +18,7 @@ class StreamedCall(Protocol):
     """The model call that a stream answers: `calls.LLMCall`, which wraps its streams with this module."""
 
     wants_content: bool
+    ended_at: float | None
 
     def first_token(self) -> None:
         """The first token is here; later calls change nothing."""
@@ -32,6 +37,7 @@ def monitored_stream(stream: Any, call: StreamedCall) -> Any:
     """
     if "response" in getattr(stream, "__dict__", ()) and hasattr(stream, "__stream__"):
         _record_within(stream, call)
+        remember(stream)
         return stream
     is_async = hasattr(type(stream), "__anext__") or hasattr(type(stream), "__aiter__")
     is_sync = hasattr(type(stream), "__next__") or hasattr(type(stream), "__iter__")
@@ -68,22 +74,50 @@ def _record_within(stream: Any, call: StreamedCall) -> None:
 class Unended(Protocol):
     """A call or a run that is over and was not ended."""
 
+    ended_at: float | None
+
     def finish(self, error: BaseException | None = None) -> None:
         """It is over. A second call does nothing."""
 
 
-abandoned: Final[deque[Unended]] = deque()
-"""Calls whose streams were dropped, and runs whose generators were: over, and not yet counted."""
+abandoned: Final[deque[tuple[Unended, float, BaseException | None]]] = deque()
+"""Calls whose streams were dropped, and runs whose generators were: over since then, and not yet counted."""
+
+
+def abandon(unended: Unended, error: BaseException | None = None) -> None:
+    """It is over, and is counted with the next run that ends: this may be called in the middle of anything, a counter's
+    lock held by this very thread included."""
+    abandoned.append((unended, time.perf_counter(), error))
 
 
 def settle_abandoned() -> None:
     """Finish what was abandoned."""
     while abandoned:
         try:
-            call = abandoned.popleft()
+            unended, ended_at, error = abandoned.popleft()
         except IndexError:  # another thread was faster
             return
-        call.finish()
+        unended.ended_at = ended_at
+        unended.finish(error)
+
+
+class _Collections:
+    """Which thread the garbage collector runs in now: what ends in the course of it may hold any lock."""
+
+    def __init__(self) -> None:
+        self.thread = 0
+        gc.callbacks.append(self._note)
+
+    def _note(self, phase: str, _: Any) -> None:
+        self.thread = get_ident() if phase == "start" else 0
+
+
+collections: Final = _Collections()
+
+
+def is_collecting() -> bool:
+    """Whether this is done by the garbage collector: whatever takes a lock has to wait (`abandon`)."""
+    return collections.thread != 0 and collections.thread == get_ident()
 
 
 class _Recording:
@@ -107,9 +141,7 @@ class _Recording:
         if not self.__dict__.get("_is_over", True):
             self._is_over = True
             self._call.record_usage(self._reader.usage(keep_text=self._call.wants_content))
-            # Finished with the next run that ends: this may come in the middle of anything, a counter's lock held by
-            # this very thread included.
-            abandoned.append(self._call)
+            abandon(self._call)
 
     def end(self) -> None:
         """Its consumer has had enough."""
@@ -119,6 +151,10 @@ class _Recording:
         self._has_begun = True
         if self._reader.read(chunk):
             self._call.first_token()
+
+    def _exhausted(self) -> None:
+        self._reader.end()
+        self._finish(None)
 
     def _finish(self, error: BaseException | None) -> None:
         if not self._is_over:
@@ -138,7 +174,7 @@ class _Stream(_Recording):
                 self._iterator = iter(self._stream)
             chunk = next(self._iterator)
         except StopIteration:
-            self._finish(None)
+            self._exhausted()
             raise
         except BaseException as error:
             self._finish(error)
@@ -174,7 +210,7 @@ class _AsyncStream(_Recording):
                 self._iterator = aiter(self._stream)
             chunk = await anext(self._iterator)
         except StopAsyncIteration:
-            self._finish(None)
+            self._exhausted()
             raise
         except BaseException as error:
             self._finish(error)

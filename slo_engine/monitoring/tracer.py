@@ -17,11 +17,12 @@ from slo_engine.monitoring.run import AgentRun, OutsideRun, current_run
 from slo_engine.monitoring.run_trace import RunTrace, fail
 from slo_engine.monitoring.scope import Run
 from slo_engine.monitoring.tracing import Tracing
-from slo_engine.monitoring.usage import UNKNOWN_MODEL, LLMUsage, TokenDetails, is_stream, usage_of
+from slo_engine.monitoring.usage import UNKNOWN_MODEL, LLMUsage, is_stream, usage_of
 from slo_engine.monitoring.usage.fields import number
 
 if TYPE_CHECKING:
     from slo_engine.monitoring.prices import Prices
+    from slo_engine.monitoring.usage import TokenDetails
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -119,6 +120,8 @@ class TracedRun(AgentRun):
         time_to_first_token: float | None,
     ) -> float | None:
         """Count a model call where it belongs, and answer what it cost. May raise."""
+        if cost_usd is None and self._prices is not None:
+            cost_usd = self._prices.cost_with(model, input_tokens, output_tokens, details)
         return self._counted.count_llm_call(
             model, call_type, input_tokens, output_tokens, details, cost_usd, seconds, time_to_first_token
         )
@@ -320,9 +323,7 @@ class _ByHand:
         """Not counted; its price is for the trace."""
         if cost_usd is not None or not (input_tokens or output_tokens):
             return cost_usd
-        cached, written, _, for_an_hour, tier = details or TokenDetails()
-        prices = self._prices or default_prices()
-        return prices.cost(model, input_tokens, output_tokens, cached, written, for_an_hour, tier)
+        return (self._prices or default_prices()).cost_with(model, input_tokens, output_tokens, details)
 
     def count_score(self, name: str, value: float) -> bool:  # noqa: ARG002 - those of a run
         """Not counted."""

@@ -101,7 +101,7 @@ class Trace:
 
     __slots__ = (
         *("__weakref__", "_ids", "agent_type", "exemplar", "failed", "foreign", "hex", "id", "is_done", "is_kept"),
-        *("is_sampled", "is_wanted", "scores", "session_id", "steps", "tags", "tracing", "user_id"),
+        *("is_sampled", "is_wanted", "owner", "scores", "session_id", "steps", "tags", "tracing", "user_id"),
     )
 
     def __init__(self, tracing: Tracing, agent_type: str) -> None:
@@ -115,6 +115,8 @@ class Trace:
         self._ids = itertools.count(int.from_bytes(noise[16:], "big"))
         self.is_sampled = tracing.samples(self.id)
         self.failed = False
+        self.owner: weakref.ref[Any] | None = None
+        """The run's part that it is of: `run_trace.RunTrace`."""
         self.is_wanted = False
         """Whether it is kept for its scores, whatever the sampling says."""
         self.is_done = False

@@ -11,12 +11,14 @@ import inspect
 import json
 import weakref
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar
+from contextlib import suppress
+from contextvars import ContextVar, Token
 from typing import Any, Final, NamedTuple
 
 from slo_engine.monitoring.calls import LLMCall
+from slo_engine.monitoring.nearest import remember
 from slo_engine.monitoring.run import run_or_outside
-from slo_engine.monitoring.streams import abandoned, monitored_stream
+from slo_engine.monitoring.streams import abandon, monitored_stream
 from slo_engine.monitoring.usage import LLMUsage, is_stream, usage_of
 
 _MARK: Final = "__slo_engine_monitored__"
@@ -64,7 +66,7 @@ def _recorded(request: Any, endpoints: Mapping[str, Endpoint]) -> Any:
             recorded.finish(error)
             raise
         finally:
-            is_asking.reset(token)
+            _no_longer_asking(token)
         return _finished(recorded, answer)
 
     return call
@@ -83,10 +85,15 @@ def _recorded_async(request: Any, endpoints: Mapping[str, Endpoint]) -> Any:
             recorded.finish(error)
             raise
         finally:
-            is_asking.reset(token)
+            _no_longer_asking(token)
         return _finished(recorded, answer)
 
     return call
+
+
+def _no_longer_asking(token: Token[bool]) -> None:
+    with suppress(ValueError):  # closed in another context than it began in
+        is_asking.reset(token)
 
 
 def _begun(options: Any, kwargs: Mapping[str, Any], endpoints: Mapping[str, Endpoint]) -> LLMCall | None:
@@ -126,6 +133,7 @@ def _finished(call: LLMCall, answer: Any) -> Any:
         return _finished_raw(call, answer)
     call.record_unless_known(answer)
     call.finish()
+    remember(answer)
     return answer
 
 
@@ -146,7 +154,7 @@ def _finished_raw(call: LLMCall, raw: Any) -> Any:
 def _finished_when_parsed(call: LLMCall, raw: Any) -> Any:
     parse, kind = raw.parse, type(raw)
     # Who reads it line by line parses nothing: counted, without its tokens, when it is dropped.
-    weakref.finalize(raw, abandoned.append, call).atexit = False
+    weakref.finalize(raw, abandon, call).atexit = False
     if inspect.iscoroutinefunction(kind.parse):
 
         @functools.wraps(parse)
@@ -206,7 +214,7 @@ def _method(method: Callable[..., Any], begun: Callable[[Mapping[str, Any]], LLM
             recorded.finish(error)
             raise
         finally:
-            is_asking.reset(token)
+            _no_longer_asking(token)
         return _finished(recorded, answer)
 
     return call
@@ -223,7 +231,7 @@ def _async_method(method: Callable[..., Any], begun: Callable[[Mapping[str, Any]
             recorded.finish(error)
             raise
         finally:
-            is_asking.reset(token)
+            _no_longer_asking(token)
         return _finished(recorded, answer)
 
     return call

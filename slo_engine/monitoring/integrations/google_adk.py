@@ -14,7 +14,7 @@ from slo_engine.monitoring.calls import LLMCall, ToolCall, WatchedToolCall
 from slo_engine.monitoring.classify import ToolError
 from slo_engine.monitoring.nearest import Watched
 from slo_engine.monitoring.run import current_run, run_or_outside
-from slo_engine.monitoring.streams import abandoned
+from slo_engine.monitoring.streams import abandon
 from slo_engine.monitoring.usage import LLMUsage, usage_of
 from slo_engine.monitoring.usage.fields import of
 
@@ -120,7 +120,7 @@ class _Request:
         if not self.__dict__.get("_is_over", True) and not self._watched.is_counted:
             self._is_over = True
             self._call.record_unless_known(None)
-            abandoned.append(self._call)  # see streams: this may come in the middle of anything
+            abandon(self._call)  # see streams: this may come in the middle of anything
 
 
 _going_on: Final[ContextVar[_Request | None]] = ContextVar("slo_engine_adk_request", default=None)

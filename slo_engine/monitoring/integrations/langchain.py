@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections import OrderedDict
 from collections.abc import Mapping
 from threading import Lock
@@ -11,10 +12,12 @@ from uuid import UUID
 from langchain_core.callbacks import BaseCallbackHandler
 
 from slo_engine.monitoring.calls import LLMCall, ToolCall, WatchedToolCall
+from slo_engine.monitoring.forks import renew_after_fork
 from slo_engine.monitoring.nearest import Watched
 from slo_engine.monitoring.run import current_run, run_or_outside
-from slo_engine.monitoring.usage import LLMUsage
-from slo_engine.monitoring.usage.fields import number, of
+from slo_engine.monitoring.streams import abandon
+from slo_engine.monitoring.usage import LLMUsage, langchain, openai_chat
+from slo_engine.monitoring.usage.fields import of
 
 REMEMBERED: Final = 10_000
 """Calls that have begun and not ended."""
@@ -99,24 +102,39 @@ class _GoingOn:
     """What has begun and not ended, whichever handler was told: a graph inside a graph tells those of both."""
 
     def __init__(self) -> None:
-        self._calls: OrderedDict[UUID, ToolCall | _ModelCall] = OrderedDict()
+        self._calls: OrderedDict[int, ToolCall | _ModelCall] = OrderedDict()
         self._lock = Lock()
+        renew_after_fork(self, "_lock", Lock)
 
     def has(self, run_id: UUID) -> bool:
-        return run_id in self._calls
+        return run_id.int in self._calls
 
     def get(self, run_id: UUID) -> ToolCall | _ModelCall | None:
-        return self._calls.get(run_id)
+        return self._calls.get(run_id.int)
 
     def put(self, run_id: UUID, call: ToolCall | _ModelCall) -> None:
         with self._lock:
-            self._calls[run_id] = call
+            self._calls[run_id.int] = call
             while len(self._calls) > REMEMBERED:
                 self._calls.popitem(last=False)
+        # LangChain says nothing of a call that is cancelled: its id goes with all that it knew of it.
+        weakref.finalize(run_id, self._given_up, run_id.int).atexit = False
 
     def pop(self, run_id: UUID) -> ToolCall | _ModelCall | None:
         with self._lock:
-            return self._calls.pop(run_id, None)
+            return self._calls.pop(run_id.int, None)
+
+    def _given_up(self, number: int) -> None:
+        begun = self._calls.pop(number, None)  # without the lock, which the thread that drops it may hold
+        if begun is None:
+            return
+        if isinstance(begun, _ModelCall):
+            begun.watched.leave()
+            if begun.watched.is_counted:
+                begun.call.discard()
+                return
+            begun.call.record_usage(LLMUsage(None))
+        abandon(begun.call if isinstance(begun, _ModelCall) else begun)
 
 
 _going_on: Final = _GoingOn()
@@ -139,26 +157,10 @@ def _message(response: Any) -> Any:
 
 
 def _usage(response: Any) -> LLMUsage:
-    """Of an ``LLMResult``: of its message, which every chat model fills in; ``llm_output`` only some do."""
-    message = _message(response)
-    told, about = of(message, "usage_metadata"), of(message, "response_metadata")
-    inputs, outputs = of(told, "input_token_details"), of(told, "output_token_details")
-    # Of Anthropic's writes to a cache it tells either the sum or the kinds.
-    for_an_hour = number(inputs, "ephemeral_1h_input_tokens")
-    written = (
-        number(inputs, "cache_creation", "cache_write") + number(inputs, "ephemeral_5m_input_tokens") + for_an_hour
-    )
-    found = LLMUsage(
-        of(about, "model_name") or of(about, "model") or of(of(response, "llm_output"), "model_name"),
-        number(told, "input_tokens"),
-        number(told, "output_tokens"),
-        number(inputs, "cache_read"),
-        written,
-        number(outputs, "reasoning"),
-        cache_write_1h_tokens=for_an_hour,
-        service_tier=of(about, "service_tier"),
-    )
-    if of(message, "tool_calls"):
-        found.call_type = "tool_call"
-    found.output = of(message, "content") or of(message, "tool_calls")
+    """Of an ``LLMResult``: of its message, as chat models have it; else of ``llm_output``, as older models do."""
+    output = of(response, "llm_output")
+    found = langchain.read(_message(response))
+    if found is None:
+        found = openai_chat.read({"usage": of(output, "token_usage")}) or LLMUsage(None)
+    found.model = found.model or of(output, "model_name")
     return found

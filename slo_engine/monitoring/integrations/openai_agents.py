@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from agents.tracing import Span, Trace, TracingProcessor
 
+from slo_engine.monitoring.forks import renew_after_fork
 from slo_engine.monitoring.nearest import Watched
 from slo_engine.monitoring.run import AgentRun, run_or_outside
 from slo_engine.monitoring.usage import UNKNOWN_MODEL, LLMUsage
@@ -24,6 +25,7 @@ class AgentsMonitor(TracingProcessor):
     def __init__(self) -> None:
         self._spans: OrderedDict[str, tuple[AgentRun, Watched]] = OrderedDict()
         self._lock = threading.Lock()
+        renew_after_fork(self, "_lock", threading.Lock)
 
     def on_span_start(self, span: Span[Any]) -> None:
         """Remember whose it is: it may end in another context."""

@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sized
 from typing import Any, Final
 
-from slo_engine.monitoring.usage import anthropic, bedrock, cohere, google, ollama, openai_chat, openai_responses
+from slo_engine.monitoring.usage import (
+    anthropic,
+    bedrock,
+    cohere,
+    google,
+    langchain,
+    ollama,
+    openai_chat,
+    openai_responses,
+)
 from slo_engine.monitoring.usage.fields import of
 from slo_engine.monitoring.usage.model import LLMUsage
 
 READERS: Final[tuple[Callable[[Any], LLMUsage | None], ...]] = (
+    langchain.read,
     google.read,
     anthropic.read,
     openai_responses.read,

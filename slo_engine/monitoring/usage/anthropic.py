@@ -36,6 +36,9 @@ def read_usage(*usages: Any) -> LLMUsage:
     details = next((each for usage in usages if (each := of(usage, "output_tokens_details")) is not None), None)
     tier = next((each for usage in usages if (each := word(usage, "service_tier"))), None)
     speed = next((each for usage in usages if (each := word(usage, "speed"))), None)
+    place = next((each for usage in usages if (each := word(usage, "inference_geo"))), None)
+    if place not in {None, "global", "not_available"}:
+        tier = f"inference_geo:{place}"  # a tenth dearer, for some models
     return LLMUsage(
         None,
         last("input_tokens") + cache_read + written,

@@ -11,7 +11,7 @@ from slo_engine.monitoring.usage.model import LLMUsage
 def read(response: Any) -> LLMUsage | None:
     """Of an answer, or a piece of one; None if it is none of these, or says nothing of its usage."""
     usage = of(response, "usage_metadata") or of(response, "usageMetadata")
-    if usage is None:
+    if told(usage, "prompt_token_count", "promptTokenCount", "total_token_count", "totalTokenCount") is None:
         return None
     thoughts = number(usage, "thoughts_token_count", "thoughtsTokenCount")
     input_tokens = number(usage, "prompt_token_count", "promptTokenCount") + number(
@@ -22,7 +22,7 @@ def read(response: Any) -> LLMUsage | None:
     # What was said leaves the thoughts out, but for some models; the total says which.
     output_tokens = said if total == input_tokens + said and thoughts <= said else said + thoughts
     text, calls = parts(response)
-    return LLMUsage(
+    found = LLMUsage(
         word(response, "model_version") or word(response, "modelVersion"),
         input_tokens,
         output_tokens,
@@ -33,6 +33,16 @@ def read(response: Any) -> LLMUsage | None:
         call_type="tool_call" if calls else None,
         output=text or None,
     )
+    # Sound that is heard, and all but text that is said, has a price of its own.
+    heard = _kinds(usage, "prompt_tokens_details", "promptTokensDetails") & {"AUDIO"}
+    shown = _kinds(usage, "candidates_tokens_details", "candidatesTokensDetails") - {"TEXT", "MODALITY_UNSPECIFIED"}
+    found.is_priced = not (heard or shown)
+    return found
+
+
+def _kinds(usage: Any, *names: str) -> set[str]:
+    details = next((each for name in names if (each := of(usage, name))), ())
+    return {word(each, "modality") or "TEXT" for each in details if number(each, "token_count", "tokenCount")}
 
 
 def parts(response: Any) -> tuple[str, bool]:

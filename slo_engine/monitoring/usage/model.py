@@ -22,6 +22,8 @@ class TokenDetails(NamedTuple):
     """Of ``cache_write``, to be kept for an hour."""
     service_tier: str | None = None
     """As the provider calls it; None: its standard one."""
+    is_priced: bool = True
+    """False: the tokens have prices of their own kind (sound, pictures), or not all of them are known."""
 
 
 class LLMUsage:
@@ -34,7 +36,7 @@ class LLMUsage:
 
     __slots__ = (
         *("cache_write_1h_tokens", "cache_write_tokens", "cached_tokens", "call_type", "cost_usd", "input_tokens"),
-        *("model", "output", "output_tokens", "reasoning_tokens", "service_tier"),
+        *("is_priced", "model", "output", "output_tokens", "reasoning_tokens", "service_tier"),
     )
 
     def __init__(
@@ -63,6 +65,8 @@ class LLMUsage:
         self.service_tier = service_tier
         self.call_type = call_type
         self.output = output
+        self.is_priced = True
+        """False: its tokens are not all known, or not all of text, so that no list says what it costs."""
 
     def name(self) -> str:
         """The model's, or what stands for it."""
@@ -80,7 +84,9 @@ class LLMUsage:
 
     def details(self) -> TokenDetails | None:
         """What its price depends on beside the number of its tokens; None: nothing."""
-        if not (self.cached_tokens or self.cache_write_tokens or self.reasoning_tokens or self.service_tier):
+        if self.is_priced and not (
+            self.cached_tokens or self.cache_write_tokens or self.reasoning_tokens or self.service_tier
+        ):
             return None
         return TokenDetails(
             self.cached_tokens,
@@ -88,6 +94,7 @@ class LLMUsage:
             self.reasoning_tokens,
             self.cache_write_1h_tokens,
             self.service_tier,
+            self.is_priced,
         )
 
     def for_trace(self, start_ns: int, time_to_first_token: float | None) -> dict[str, Any]:

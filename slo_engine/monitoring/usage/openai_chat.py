@@ -52,7 +52,7 @@ def read_usage(usage: Any) -> LLMUsage:
         written = number(usage, "cache_creation_input_tokens")
     for_an_hour = of(prompt, "cache_creation_token_details")
     cost = of(usage, "cost")
-    return LLMUsage(
+    found = LLMUsage(
         None,
         input_tokens,
         output_tokens,
@@ -62,6 +62,9 @@ def read_usage(usage: Any) -> LLMUsage:
         float(cost) if isinstance(cost, int | float) and not isinstance(cost, bool) and cost > 0 else None,
         cache_write_1h_tokens=number(for_an_hour, "ephemeral_1h_input_tokens"),
     )
+    # Sound, and pictures that are made, have prices of their own.
+    found.is_priced = not (number(prompt, "audio_tokens") or number(completion, "audio_tokens", "image_tokens"))
+    return found
 
 
 def _spoken(choice: Any, message: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
-from slo_engine.monitoring.usage import anthropic, bedrock, google, ollama, openai_chat, openai_responses
+from slo_engine.monitoring.usage import anthropic, bedrock, cohere, google, ollama, openai_chat, openai_responses
 from slo_engine.monitoring.usage.fields import of, told
 from slo_engine.monitoring.usage.model import LLMUsage
 
@@ -22,6 +22,7 @@ class StreamReader:
         self._text: list[str] = []
         self._characters = 0
         self._is_tool_call = False
+        self._is_whole = False
 
     def read(self, chunk: Any) -> bool:
         """Take a chunk. Whether it brings something of the answer itself, text or a tool call. Raises nothing."""
@@ -33,18 +34,26 @@ class StreamReader:
     def usage(self, keep_text: bool) -> LLMUsage:
         """What is known by now."""
         found = self._usage
+        if not self._is_whole and (found.input_tokens or found.output_tokens):
+            found.is_priced = False  # some of it may have been made, and billed, that nobody has read
         if found.call_type is None and self._is_tool_call:
             found.call_type = "tool_call"
         if found.output is None and keep_text and self._text:
             found.output = "".join(self._text)
         return found
 
+    def end(self) -> None:
+        """The stream has come to its end."""
+        self._is_whole = True
+
     def openai_chat_chunk(self, chunk: Any) -> bool:
-        """A chunk of a chat completion, or of an older completion."""
+        """A chunk of a chat completion, or of an older completion; Mistral's SDK has it in another one."""
+        if of(chunk, "choices") is None and of(of(chunk, "data"), "choices") is not None:
+            chunk = of(chunk, "data")
         self._usage.model = self._usage.model or of(chunk, "model")
         brings = False
         # The whole usage comes with the last chunk; some tell it inside of the last choice.
-        usages = [of(chunk, "usage")]
+        usages = [of(chunk, "usage"), of(of(chunk, "x_groq"), "usage")]
         for choice in of(chunk, "choices") or ():
             delta = of(choice, "delta")
             if of(delta, "tool_calls"):
@@ -57,6 +66,7 @@ class StreamReader:
                 if whole is not None:
                     whole.service_tier = of(chunk, "service_tier") or self._usage.service_tier
                     self._take(whole)
+                    self._is_whole = True
         return brings
 
     def openai_event(self, event: Any) -> bool:
@@ -66,6 +76,7 @@ class StreamReader:
             found = openai_responses.read(of(event, "response"))
             if found is not None:
                 self._take(found)
+                self._is_whole = True
             return False
         if kind == "response.created":
             self._usage.model = self._usage.model or of(of(event, "response"), "model")
@@ -87,6 +98,7 @@ class StreamReader:
                 self._told.insert(0, of(event, "usage"))
                 found = anthropic.read_usage(*self._told)
                 self._take(found)
+                self._is_whole = True
             if of(of(event, "delta"), "stop_reason") == "tool_use":
                 self._is_tool_call = True
         elif kind == "content_block_start":
@@ -115,6 +127,17 @@ class StreamReader:
             self._is_tool_call = True
         delta = of(of(event, "contentBlockDelta"), "delta")
         return self._says(of(delta, "text")) or of(delta, "toolUse") is not None
+
+    def cohere_event(self, event: Any) -> bool:
+        """An event of Cohere's chat."""
+        found = cohere.read(of(event, "delta"))
+        if found is not None:
+            found.output = None
+            self._take(found)
+            self._is_whole = True
+        message = of(of(event, "delta"), "message")
+        self._is_tool_call = self._is_tool_call or bool(of(message, "tool_calls"))
+        return self._says(of(of(message, "content"), "text"))
 
     def ollama_chunk(self, chunk: Any) -> bool:
         """A piece of Ollama's own."""
@@ -158,7 +181,8 @@ def _has(*names: str) -> Callable[[Any], bool]:
 
 READERS: Final[tuple[tuple[Callable[[Any], bool], Callable[[StreamReader, Any], bool]], ...]] = (
     (_begins("response."), StreamReader.openai_event),
-    (_begins("message", "content_block"), StreamReader.anthropic_event),
+    (_begins("message_start", "message_delta", "message_stop", "content_block"), StreamReader.anthropic_event),
+    (_begins("message-", "content-", "tool-"), StreamReader.cohere_event),
     (_has("candidates", "usage_metadata", "usageMetadata"), StreamReader.google_chunk),
     (_has("contentBlockStart", "contentBlockDelta", "messageStop"), StreamReader.bedrock_event),
     (lambda chunk: bedrock.read(chunk) is not None, StreamReader.bedrock_event),
