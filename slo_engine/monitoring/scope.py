@@ -160,8 +160,8 @@ class Scope:
                 current.reset(token)
             except ValueError:  # left in another context than it was entered in: a generator closed by the loop
                 self._place = was
-                if place is was:
-                    current.set(None)
+                if place is not None and was is not None and place[0] is was[0]:
+                    current.set(None)  # what is current of somebody else's stays so
 
     def __enter__(self) -> Self:
         self.begin()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
+import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
@@ -28,7 +30,8 @@ from slo_engine.monitoring.integrations.langchain import LangChainMonitor
 from slo_engine.monitoring.integrations.litellm import LiteLLMMonitor
 from slo_engine.monitoring.integrations.openai import monitor_openai
 from slo_engine.monitoring.integrations.openai_agents import AgentsMonitor
-from slo_engine.monitoring.nearest import Watched, count_here
+from slo_engine.monitoring.nearest import Watched, count_here, count_tool_here
+from slo_engine.monitoring.streams import settle_abandoned
 from tests.monitoring.saying import Answer, Failing, Json, Saying, chat, chunks, response, response_events
 from tests.monitoring.world import World
 from tests.waiting import wait_for
@@ -159,19 +162,29 @@ def test_langchains_ways_of_calling_count_each_call_once() -> None:
     assert counted(world) == once(7)
 
 
-def test_a_watched_call_is_left_to_whoever_is_nearer_and_to_nobody_else() -> None:
-    far = Watched(None)
-    near = Watched("openai/gpt-5-mini")
-    count_here("another-model")
-    assert (near.is_counted, far.is_counted) == (False, True)
-    count_here("gpt-5-mini")
-    assert near.is_counted
-    near.leave()
-    far.leave()
+def test_a_watched_call_is_left_to_whoever_is_nearer_until_its_answer_begins() -> None:
+    far = Watched("alias")
     over = Watched(None)
     over.leave()
+    near = Watched("openai/gpt-5-mini")
     count_here("gpt-5-mini")
-    assert not over.is_counted
+    assert (near.is_counted, over.is_counted, far.is_counted) == (True, False, True)
+    near.leave()
+    far.leave()
+    later = Watched(None)
+    later.leave()
+    count_here("gpt-5-mini")
+    assert not later.is_counted
+
+
+def test_a_tool_is_left_to_the_one_of_its_name() -> None:
+    outer = Watched("search", "tool")
+    seen = []
+    for name in ("look_up", "search"):
+        count_tool_here(name)
+        seen.append(outer.is_counted)
+    outer.leave()
+    assert seen == [False, True]
 
 
 # The Agents SDK.
@@ -412,3 +425,72 @@ def test_a_stream_that_was_asked_for_a_while_ago_began_then() -> None:
         list(run.record_llm_call(iter(chunks("m")), seconds=5.0))
     step = world.trace.steps[1]
     assert (step.end_ns - step.start_ns) / 1e9 == pytest.approx(5.0, abs=0.5)
+
+
+# The same call told twice.
+
+
+@pytest.mark.parametrize("is_streamed", [False, True])
+def test_an_answer_of_a_monitored_client_that_is_told_again_is_counted_once(is_streamed: bool) -> None:
+    world = World(traced=True)
+    with Saying(chunks() if is_streamed else chat()) as provider, world.run() as run:
+        client = openai.OpenAI(base_url=f"{provider.url}/v1", api_key="k", max_retries=0)
+        chat_of = monitor_openai(provider.closing.enter_context(client)).chat.completions
+
+        def ask() -> Any:
+            return chat_of.create(model=MODEL, messages=[], stream=is_streamed)
+
+        with run.llm_call(MODEL) as call:
+            answer = call.record(ask())
+            _ = list(answer) if is_streamed else answer
+        answer = run.record_llm_call(ask())
+        _ = list(answer) if is_streamed else answer
+        with run.llm_call(MODEL):
+            answer = ask()
+            _ = list(answer) if is_streamed else answer
+    assert counted(world) == once(3)
+    assert [step.kind for step in world.trace.steps] == ["agent", "generation", "generation", "generation"]
+
+
+def test_a_call_by_hand_around_another_one_of_a_client_is_a_call_of_its_own() -> None:
+    world = World()
+    with Saying(chat()) as provider, world.run() as run:
+        client = openai.OpenAI(base_url=f"{provider.url}/v1", api_key="k", max_retries=0)
+        monitor_openai(provider.closing.enter_context(client))
+        with run.llm_call("ours") as call:
+            client.chat.completions.create(model=MODEL, messages=[])
+            call.record(chat("ours"))
+    assert counted(world)[0] == 1
+    assert world.value("llm_api_calls_total", model="ours", call_type="completion") == 1
+
+
+def test_litellm_around_a_monitored_client_counts_once() -> None:
+    world = World()
+
+    async def main(provider: Saying) -> None:
+        client = openai.OpenAI(base_url=f"{provider.url}/v1", api_key="k", max_retries=0)
+        monitor_openai(provider.closing.enter_context(client))
+        async with world.run():
+            litellm.completion(model=f"openai/{MODEL}", messages=[{"role": "user", "content": "q"}], client=client)
+        await asyncio.sleep(0.5)
+
+    with Saying(chat()) as provider:
+        asyncio.run(main(provider))
+    assert counted(world) == once()
+
+
+def test_a_call_of_langchains_that_is_cancelled_is_counted() -> None:
+    world = World()
+
+    async def main(url: str) -> None:
+        model = ChatOpenAI(model=MODEL, base_url=f"{url}/v1", api_key="k", max_retries=0)
+        async with world.run():
+            with suppress(TimeoutError):
+                await asyncio.wait_for(model.ainvoke("q", {"callbacks": [LangChainMonitor()]}), 0.3)
+            gc.collect()
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        asyncio.run(main(f"http://127.0.0.1:{silent.getsockname()[1]}"))
+    gc.collect()
+    settle_abandoned()
+    assert world.value("llm_api_calls_total", model=MODEL, call_type="completion") == 1

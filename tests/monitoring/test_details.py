@@ -328,9 +328,10 @@ def test_a_run_that_is_left_in_another_context_is_current_nowhere() -> None:
     world = World()
     run = world.run()
     contextvars.copy_context().run(run.__enter__)
-    with world.run("other"):
+    with world.run("other") as other:
         run.__exit__(None, None, None)
-        assert current_run() is None
+        assert current_run() is other
+    assert current_run() is None
 
 
 def test_the_sdks_spans_nest_and_a_late_error_of_a_dropped_trace_is_told(backend: Backend) -> None:

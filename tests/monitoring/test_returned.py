@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import gc
 import inspect
 import pickle
+import time
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
+from unittest.mock import MagicMock
 
 import anyio
 import pytest
@@ -304,3 +307,83 @@ def test_a_tool_that_fails_after_the_run_brings_its_trace_back() -> None:
         tool.begin()
     tool.finish(ValueError("late"))
     assert [step.name for step in world.trace.steps] == ["agent", "search"]
+
+
+class Raising:
+    """Raises whatever it is asked for."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+
+class ReadOnly:
+    """Looks like a response."""
+
+    @property
+    def body_iterator(self) -> Any:
+        return items_later()
+
+
+class OddFuture:
+    """Looks like a future, and is none."""
+
+    def add_done_callback(self, callback: Any) -> None:
+        raise RuntimeError("no")
+
+    cancelled = exception = result = add_done_callback
+
+
+@pytest.mark.parametrize("kind", [Raising, ReadOnly, OddFuture, MagicMock])
+def test_a_result_however_odd_is_returned_and_ends_its_run(kind: Any) -> None:
+    world = World()
+    result = kind()
+    assert decorated(world, lambda: result)() is result
+    assert world.runs("success") == 1
+    assert world.value("active_agent_runs", agent_type="agent") == 0
+
+
+def test_a_generator_that_the_collector_finds_takes_no_lock_that_is_held() -> None:
+    world = World()
+
+    def agent() -> Iterator[int]:
+        yield 1
+
+    generator = decorated(world, agent)()
+    next(generator)
+    cycle: Any = [generator]
+    cycle.append(cycle)
+    del generator, cycle
+    counter: Any = world.metrics.agents["agent"].requests["success"]._counter
+    with counter._value._lock:
+        gc.collect()
+    assert world.runs("success") == 0
+    settle_abandoned()
+    assert world.runs("success") == 1
+    assert (world.value("agent_request_duration_seconds_sum", agent_type="agent") or 0) < 5
+
+
+def test_what_was_abandoned_lasted_until_then_and_not_until_it_is_counted() -> None:
+    world = World()
+    decorated(world, lambda: items())()
+    time.sleep(0.2)
+    settle_abandoned()
+    assert (world.value("agent_request_duration_seconds_sum", agent_type="agent") or 0) < 0.1
+
+
+def test_a_run_that_is_begun_again_counts_anew() -> None:
+    world = World()
+    run = world.run()
+    for _ in range(2):
+        with run:
+            run.record_tool_call("search")
+            run.record_llm_call("m", input_tokens=1, output_tokens=1, cost_usd=0.25)
+    assert world.value("agent_tool_call_count_sum", agent_type="agent") == 2
+    assert world.value("agent_cost_per_request_usd_sum", agent_type="agent", model="m") == 0.5
+
+
+def test_an_error_of_a_run_inside_of_another_brings_the_trace_back() -> None:
+    world = World(traced=True, sample_rate=0.0)
+    with world.run("outer"), world.run("inner") as inner:
+        pass
+    inner.count_error("validation")
+    assert world.trace.agent_type == "outer"

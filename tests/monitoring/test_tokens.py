@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from decimal import Decimal
 from typing import Any
 
 import anthropic
@@ -266,3 +267,87 @@ def assert_sound(found: LLMUsage) -> None:
     assert found.cached_tokens + found.cache_write_tokens <= found.input_tokens
     assert found.cache_write_1h_tokens <= found.cache_write_tokens
     assert found.reasoning_tokens <= found.output_tokens
+
+
+# What has a price of its own kind, or is not all known.
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        chat(usage={**BILLED, "completion_tokens_details": {"audio_tokens": 500}}),
+        chat(usage={**BILLED, "prompt_tokens_details": {"audio_tokens": 500}}),
+        {
+            "candidates": [],
+            "usageMetadata": {
+                "promptTokenCount": 5,
+                "candidatesTokenCount": 1290,
+                "totalTokenCount": 1295,
+                "candidatesTokensDetails": [{"modality": "IMAGE", "tokenCount": 1290}],
+            },
+            "modelVersion": "gpt-5-mini",
+        },
+        message("claude-sonnet-5", inference_geo="us"),
+    ],
+    ids=["sound made", "sound heard", "a picture", "one place"],
+)
+def test_tokens_that_no_list_prices_as_text_are_counted_and_unpriced(answer: Any) -> None:
+    world = World()
+    with world.run() as run:
+        run.record_llm_call(answer)
+    model = answer.get("model") or "gpt-5-mini"
+    assert (world.value("llm_tokens_used_total", model=model, token_type="output") or 0) > 0
+    assert world.value("llm_unpriced_calls_total", model=model) == 1
+
+
+def test_a_stream_of_anthropics_that_is_left_early_is_not_at_the_price_of_what_it_said_by_then() -> None:
+    world = World()
+    events = message_events(start={"input_tokens": 1000, "output_tokens": 1}, end={"output_tokens": 500})
+    with Saying(events) as provider, world.run():
+        stream = to_anthropic(provider).messages.create(**CLAUDE, stream=True)
+        next(stream)
+        stream.close()
+    assert tokens(world, "claude-sonnet-5") == {"input": 1000, "output": 1}
+    assert world.value("llm_unpriced_calls_total", model="claude-sonnet-5") == 1
+
+
+def test_a_cost_of_another_kind_of_number_is_money() -> None:
+    world = World()
+    with world.run() as run:
+        run.record_llm_call("m", input_tokens=1, output_tokens=1, cost_usd=Decimal("0.25"))  # type: ignore[call-overload]
+    assert spent(world, "m") == 0.25
+
+
+def test_numbers_that_come_with_an_answer_that_says_nothing_count() -> None:
+    world = World()
+    with world.run() as run:
+        answer: Any = object()
+        assert run.record_llm_call(answer, input_tokens=1000, output_tokens=10) is answer
+    assert tokens(world, "unknown") == {"input": 1000, "output": 10}
+
+
+def test_a_message_of_langchains_is_read() -> None:
+    usage = {"input_tokens": 10, "output_tokens": 5, "total_tokens": 15, "input_token_details": {"cache_read": 4}}
+    told = {"content": "x", "usage_metadata": usage, "response_metadata": {"model_name": "gpt-5-mini"}}
+    found = usage_of(told)
+    assert found is not None
+    assert (found.name(), found.tokens()) == ("gpt-5-mini", (10, 5, 4, 0, 0))
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [{"x_groq": {"usage": {"prompt_tokens": 7, "completion_tokens": 3}}, "model": "m", "choices": []}],
+        [{"data": chunks("m", usage={"prompt_tokens": 7, "completion_tokens": 3})[-1]}],
+        [
+            {"type": "content-delta", "delta": {"message": {"content": {"text": "hi"}}}},
+            {"type": "message-end", "delta": {"usage": {"billed_units": {"input_tokens": 7, "output_tokens": 3}}}},
+        ],
+    ],
+    ids=["groq", "mistral", "cohere"],
+)
+def test_streams_of_others_tell_their_tokens(events: Any) -> None:
+    reader = StreamReader()
+    for event in events:
+        reader.read(event)
+    assert reader.usage(keep_text=True).tokens()[:2] == (7, 3)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import copy
 import logging
+import pickle
+import threading
+import time
 from contextlib import suppress
 from typing import Any
 
@@ -17,6 +20,7 @@ from slo_engine.monitoring import (
     LangFuseAgentTracer,
     Prices,
     configure,
+    current_run,
     monitor_tool,
     start_metrics_server,
     trace_agent_run,
@@ -292,3 +296,65 @@ def test_what_is_traced_by_hand_is_not_counted_for_it_is_counted_by_hand(default
         tracer.finish("a")
     assert defaults.value("llm_api_calls_total", model="gpt-4o", call_type="completion") == 1
     assert defaults.value("agent_tool_calls_total", tool_name="search", status="success") is None
+
+
+def test_a_monitor_travels_to_another_process_without_its_runs(defaults: Defaults) -> None:
+    monitor = AgentMonitor("support", "gpt-4o", "user-1", metrics=AgentMetrics(CollectorRegistry()))
+    with monitor:
+        found = pickle.loads(pickle.dumps(monitor))
+    with found as run:
+        assert (run.agent_type, run.model) == ("support", "gpt-4o")
+    assert defaults.value("agent_requests_total", agent_type="support", status="success") == 1
+
+
+def test_runs_that_begin_and_end_in_other_threads_disturb_no_recording(defaults: Defaults) -> None:
+    monitor, errors = AgentMonitor("support"), []
+    deadline = time.monotonic() + 1.0
+
+    def runs() -> None:
+        while time.monotonic() < deadline:
+            with monitor:
+                pass
+
+    def records() -> None:
+        while time.monotonic() < deadline:
+            try:
+                monitor.record_tool_call("search")
+                monitor.tool("search")
+            except Exception as error:  # noqa: BLE001 - what is looked for
+                errors.append(error)
+
+    threads = [threading.Thread(target=each) for each in (runs, runs, runs, records, records)]
+    for each in threads:
+        each.start()
+    for each in threads:
+        each.join()
+    assert errors == []
+    assert defaults.value("active_agent_runs", agent_type="support") == 0
+
+
+def test_a_tool_that_is_declared_with_the_monitor_is_called_in_runs_to_come(defaults: Defaults) -> None:
+    monitor = AgentMonitor("support")
+
+    @monitor.tool("search")
+    def search() -> int:
+        return 1
+
+    with monitor:
+        search()
+    assert defaults.value("agent_tool_call_count_sum", agent_type="support") == 1
+
+
+def test_prices_of_ones_own_hold_outside_of_runs_and_in_traced_ones(defaults: Defaults) -> None:
+    prices = Prices({"ours": {"input": 1.0, "output": 1.0}})
+    AgentMonitor("support", "ours", prices=prices).record_llm_call(input_tokens=1_000_000)
+
+    @trace_agent_run("traced", prices=prices)
+    def agent() -> None:
+        run = current_run()
+        assert run is not None
+        run.record_llm_call("ours", input_tokens=1_000_000)
+
+    agent()
+    assert defaults.value("llm_cost_usd_total", model="ours", agent_type="support") == 1.0
+    assert defaults.value("llm_cost_usd_total", model="ours", agent_type="traced") == 1.0
