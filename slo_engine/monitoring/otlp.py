@@ -10,7 +10,6 @@ import base64
 import gzip
 import json
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from typing import Any, Final
 import httpx
 from langfuse import LangfuseOtelSpanAttributes as Names
 from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags
@@ -131,9 +130,11 @@ class Spans:
 
     def __init__(self, environment: str | None, release: str | None, scrub: Callable[[str], str] | None) -> None:
         attributes = {Names.ENVIRONMENT: environment, Names.RELEASE: release}
-        # Not Resource.create: what it adds of its own stands in the metadata of each observation, for nobody.
-        self._about = {name: value for name, value in attributes.items() if value}
-        self._service = os.environ.get("OTEL_SERVICE_NAME")
+        # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES. Not Resource.create: what it adds of its own stands in the
+        # metadata of each observation, for nobody.
+        told = dict(OTELResourceDetector().detect().attributes)
+        self._service = told.pop("service.name", None)
+        self._about = {**told, **{name: value for name, value in attributes.items() if value}}
         self._resources: dict[str, Resource] = {}
         self._environment = environment
         self._release = release

@@ -83,11 +83,14 @@ def test_metadata_hold_nothing_of_opentelemetrys_own(backend: Backend, monkeypat
     assert told["resourceAttributes.service.name"] == "support_agent"
     assert not [key for key in told if "telemetry.sdk" in key]
     monkeypatch.setenv("OTEL_SERVICE_NAME", "shop")
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "k8s.pod.name=shop-1")
     named = backend.tracing()
     with backend.run(named) as run:
         pass
     assert named.flush(10)
-    assert of_name(backend, run.trace_id, "support_agent")["metadata"]["resourceAttributes.service.name"] == "shop"
+    told = of_name(backend, run.trace_id, "support_agent")["metadata"]
+    assert told["resourceAttributes.service.name"] == "shop"
+    assert told["resourceAttributes.k8s.pod.name"] == "shop-1"
 
 
 @pytest.mark.parametrize("is_late", [False, True])
