@@ -12,7 +12,7 @@ from slo_engine.monitoring.classify import is_timeout, mark_as_llm_failure, mark
 from slo_engine.monitoring.defaults import default_metrics
 from slo_engine.monitoring.functions import decorator
 from slo_engine.monitoring.metrics import AgentMetrics
-from slo_engine.monitoring.nearest import Watched, count_here, count_tool_here, is_remembered
+from slo_engine.monitoring.nearest import Watched, count_here, count_tool_here, is_remembered, watched_tools
 from slo_engine.monitoring.quiet import complaints
 from slo_engine.monitoring.run_trace import fail
 from slo_engine.monitoring.scope import Run, Scope, current
@@ -119,7 +119,8 @@ class ToolCall(Scope):
     def __enter__(self) -> Self:
         run = self._run
         if run is not None and run.traced is None:  # what `begin` comes to then, at a third of the cost
-            count_tool_here(self.tool_name)
+            if watched_tools.get() is not None:
+                count_tool_here(self.tool_name)
             self._open += 1
             self._in = run
             return self

@@ -50,8 +50,9 @@ class Watched:
 
 
 _models: Final[ContextVar[Watched | None]] = ContextVar("slo_engine_watched_model", default=None)
-_tools: Final[ContextVar[Watched | None]] = ContextVar("slo_engine_watched_tool", default=None)
-_watched: Final[dict[Kind, ContextVar[Watched | None]]] = {"model": _models, "tool": _tools}
+watched_tools: Final[ContextVar[Watched | None]] = ContextVar("slo_engine_watched_tool", default=None)
+"""For who is in a hurry: most tools are watched by nobody."""
+_watched: Final[dict[Kind, ContextVar[Watched | None]]] = {"model": _models, "tool": watched_tools}
 
 
 def count_here(model: str | None) -> None:
@@ -63,7 +64,7 @@ def count_here(model: str | None) -> None:
 
 def count_tool_here(tool_name: str) -> None:
     """The same of a tool."""
-    watched = _tools.get()
+    watched = watched_tools.get()
     if watched is not None:
         watched.count(tool_name)
 
