@@ -34,8 +34,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 class ToolCall(Scope):
     """One tool call, counted and traced on every path. Without ``run``: of the run that is current when it begins.
 
-    Around a block by ``with`` or ``async with``, any number of times, each of which is a call; as a decorator of a
-    function, each call of which is one.
+    Around a block by ``with`` or ``async with``, also again after that, each time a call; as a decorator of a function,
+    each call of which is one.
     """
 
     # Defaults of the class: most calls need none of them.

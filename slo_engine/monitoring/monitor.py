@@ -31,7 +31,8 @@ class AgentMonitor(Recording):
             run.record_llm_call(input_tokens=900, output_tokens=120, seconds=1.2)
 
     What it is told itself (``monitor.record_llm_call(...)``) it tells the run that goes on in the calling code: in a
-    thread that was not handed one, its only run. See `AgentRun`.
+    thread that was not handed one, its only run. See `AgentRun`. A generator that holds a run over a ``yield`` takes it
+    from `run_context`: which run a bare ``with monitor`` leaves is told by the calling context.
 
     ``model``: that of calls that name none. ``metrics``, ``tracing`` and ``prices`` are those of `configure` unless
     given. ``user_id``, ``session_id``, ``tags`` and ``metadata`` are of the traces.
@@ -77,8 +78,11 @@ class AgentMonitor(Recording):
 
     def _run(self) -> Run:
         place, runs = current.get(), self._open
-        if place is not None and place[0] in runs:
-            return place[0]
+        here: Run | None = None if place is None else place[0]
+        while isinstance(here, AgentRun):  # one of another agent's, or one that is traced alone, may be in between
+            if here in runs:
+                return here
+            here = here.outer
         if len(runs) == 1:
             with suppress(IndexError):  # it has just ended, in another thread
                 return list(runs)[0]  # noqa: RUF015 - a copy in one step, which no other thread can come between

@@ -15,7 +15,7 @@ from slo_engine.monitoring.metrics import AgentMetrics
 from slo_engine.monitoring.quiet import complaints
 from slo_engine.monitoring.recording import Recording, category_of
 from slo_engine.monitoring.run_trace import RunTrace, fail
-from slo_engine.monitoring.scope import Scope, current
+from slo_engine.monitoring.scope import Run, Scope, current
 from slo_engine.monitoring.streams import abandon, abandoned, collections, is_collecting, settle_abandoned
 from slo_engine.monitoring.tracing import Tracing, ambient_exemplar
 
@@ -53,6 +53,9 @@ class AgentRun(Recording, Scope):
 
     model: str | None = None
     """That of calls that name none."""
+
+    outer: Run | None = None
+    """The run that it began in."""
 
     _prices: Prices | None = None
     _exemplar: dict[str, str] | None = None
@@ -95,6 +98,9 @@ class AgentRun(Recording, Scope):
     def begin(self) -> None:
         """The run starts now."""
         self._began = time.perf_counter()
+        outer = current.get()
+        if outer is not None:
+            self.outer = outer[0]
         self._place = (self, None)
         self._is_active = True
         if self._was_used:

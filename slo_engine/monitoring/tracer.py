@@ -83,7 +83,8 @@ class TracedRun(AgentRun):
 
     def begin(self) -> None:
         """The run starts now."""
-        self._counted = current_run() or self._counted
+        self.outer = current_run()
+        self._counted = self.outer or self._counted
         self._place = (self, None)
         self._is_active = True
         self._begin_trace()

@@ -358,3 +358,24 @@ def test_prices_of_ones_own_hold_outside_of_runs_and_in_traced_ones(defaults: De
     agent()
     assert defaults.value("llm_cost_usd_total", model="ours", agent_type="support") == 1.0
     assert defaults.value("llm_cost_usd_total", model="ours", agent_type="traced") == 1.0
+
+
+def test_a_monitor_tells_its_own_run_from_inside_of_another_ones(defaults: Defaults) -> None:
+    outer, inner = AgentMonitor("outer"), AgentMonitor("inner")
+
+    async def one() -> None:
+        async with outer:
+            async with inner:
+                await asyncio.sleep(0.01)
+                outer.record_tool_call("search")
+            with LangFuseAgentTracer("traced"):
+                await asyncio.sleep(0.01)
+                outer.record_llm_call("m", input_tokens=1, cost_usd=0.25)
+
+    async def main() -> None:
+        await asyncio.gather(one(), one())
+
+    asyncio.run(main())
+    assert defaults.value("agent_tool_call_count_sum", agent_type="outer") == 2
+    assert defaults.value("agent_tool_call_count_sum", agent_type="inner") == 0
+    assert defaults.value("agent_cost_per_request_usd_sum", agent_type="outer", model="m") == 0.5
