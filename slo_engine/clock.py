@@ -46,6 +46,7 @@ class Clock(Worker):
 
     def start(self) -> None:
         """Begin with the jobs."""
+        self._was_set_back()  # from when it is looked after: a step after that is seen
         self._scheduler.start()
 
     def shut_down(self) -> None:
@@ -56,10 +57,13 @@ class Clock(Worker):
     async def run(self) -> None:
         """Look after the machine's clock until stopped."""
         while self.begin_round():
-            if self._steps.was_set_back(time.time(), time.monotonic()):
+            if self._was_set_back():
                 logger.warning("the machine's clock was set back: the jobs of the engine go on from now")
                 await asyncio.to_thread(self._go_on)
             await self.rest()
+
+    def _was_set_back(self) -> bool:
+        return self._steps.was_set_back(time.time(), time.monotonic())
 
     def _go_on(self) -> None:
         now = datetime.now(UTC)
