@@ -153,7 +153,7 @@ def _going_on(scope: Scope, result: Any, kind: type, *, capture_output: bool) ->
         result.add_done_callback(partial(_end_with, scope, capture_output))
         return result
     # In its own __dict__: a lazy object would be made by asking it.
-    body: Any = getattr(kind, "__dict__", None) and _own(result).get("body_iterator")
+    body: Any = _own(result).get("body_iterator")
     if hasattr(type(body), "__anext__"):  # a StreamingResponse of Starlette or FastAPI
         items = body if isinstance(body, AsyncGeneratorType) else _generated(body)
         result.body_iterator = _followed(scope, _async_items(items, scope, capture_output=capture_output))

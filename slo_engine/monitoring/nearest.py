@@ -26,7 +26,11 @@ class Watched:
         self._name = name
         self._kind = kind
         self._is_over = False
-        self._outer = _watched[kind].get()
+        # What is over may still be set here: a call that ended in another context. A chain of those would only grow.
+        outer: Watched | None = _watched[kind].get()
+        while outer is not None and outer._is_over:
+            outer = outer._outer
+        self._outer: Watched | None = outer
         self._token: Token[Watched | None] | None = _watched[kind].set(self)
 
     def leave(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import gc
 import os
 import socket
@@ -464,19 +465,35 @@ def test_a_call_by_hand_around_another_one_of_a_client_is_a_call_of_its_own() ->
     assert world.value("llm_api_calls_total", model="ours", call_type="completion") == 1
 
 
-def test_litellm_around_a_monitored_client_counts_once() -> None:
+def test_a_monitored_client_that_is_asked_before_litellm_tells_the_end_is_a_call_of_its_own() -> None:
     world = World()
 
     async def main(provider: Saying) -> None:
         client = openai.OpenAI(base_url=f"{provider.url}/v1", api_key="k", max_retries=0)
         monitor_openai(provider.closing.enter_context(client))
         async with world.run():
-            litellm.completion(model=f"openai/{MODEL}", messages=[{"role": "user", "content": "q"}], client=client)
-        await asyncio.sleep(0.5)
+            messages = [{"role": "user", "content": "q"}]
+            await litellm.acompletion(
+                model=f"openai/{MODEL}", messages=messages, api_base=f"{provider.url}/v1", api_key="k", max_retries=0
+            )
+            client.chat.completions.create(model=MODEL, messages=[])
+        await asyncio.sleep(1.0)  # LiteLLM tells the end of a call a moment later
 
     with Saying(chat()) as provider:
         asyncio.run(main(provider))
-    assert counted(world) == once()
+    assert counted(world) == once(2)
+
+
+def test_calls_that_ended_in_another_context_are_not_held() -> None:
+    def chain() -> int:
+        found, each = 0, Watched(None)
+        outer = each._outer
+        while outer is not None:
+            found, outer = found + 1, outer._outer
+        contextvars.Context().run(each.leave)  # where it cannot be reset
+        return found
+
+    assert contextvars.Context().run(lambda: [chain() for _ in range(50)]) == [0] * 50
 
 
 def test_a_call_of_langchains_that_is_cancelled_is_counted() -> None:

@@ -6,13 +6,13 @@ import threading
 import weakref
 from collections import OrderedDict
 from datetime import datetime
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Self
 
 from litellm.integrations.custom_logger import CustomLogger
 
 from slo_engine.monitoring.classify import mark_as_llm_failure
 from slo_engine.monitoring.forks import renew_after_fork
-from slo_engine.monitoring.nearest import Watched, count_here
+from slo_engine.monitoring.nearest import count_here
 from slo_engine.monitoring.run import AgentRun, current_run, run_or_outside
 from slo_engine.monitoring.streams import abandon
 from slo_engine.monitoring.usage import UNKNOWN_MODEL
@@ -33,7 +33,7 @@ class LiteLLMMonitor(CustomLogger):
     def __init__(self) -> None:
         super().__init__()
         # None: its end has been told. LiteLLM tells some twice, to the sync and to the async method.
-        self._begun: OrderedDict[str, _Begun | None] = OrderedDict()
+        self._runs: OrderedDict[str, AgentRun | None] = OrderedDict()
         self._lock = threading.Lock()
         renew_after_fork(self, "_lock", threading.Lock)
 
@@ -42,9 +42,10 @@ class LiteLLMMonitor(CustomLogger):
         count_here(str(model))
         call_id = _id_of(kwargs)
         with self._lock:
-            # A client that is monitored itself is nearer to the provider.
-            self._begun[call_id] = _Begun(run_or_outside(), Watched(str(model)))
-            self._forget()
+            # Not watched: LiteLLM tells the end later, and what is asked meanwhile would be taken for this call.
+            self._runs[call_id] = run_or_outside()
+            while len(self._runs) > REMEMBERED:
+                self._runs.popitem(last=False)
         if isinstance(kwargs, dict) and _MARK not in kwargs:
             mark = kwargs[_MARK] = _Mark()
             weakref.finalize(mark, self._given_up, call_id, str(model)).atexit = False
@@ -94,28 +95,15 @@ class LiteLLMMonitor(CustomLogger):
         call_id = _id_of(kwargs)
         with self._lock:
             # A call whose beginning was not told was none of a provider's API, or belongs to whoever runs now.
-            if call_id not in self._begun:
+            if call_id not in self._runs:
                 return current_run()
-            begun = self._begun[call_id]
-            self._begun[call_id] = None
-        if begun is None:
-            return None
-        begun.watched.leave()
-        return None if begun.watched.is_counted else begun.run
-
-    def _forget(self) -> None:
-        while len(self._begun) > REMEMBERED:
-            self._begun.popitem(last=False)
+            run, self._runs[call_id] = self._runs[call_id], None
+        return run
 
     def _given_up(self, call_id: str, model: str) -> None:
-        begun = self._begun.pop(call_id, None)  # without the lock, which the thread that drops it may hold
-        if begun is not None and not begun.watched.is_counted:
-            abandon(_GivenUp(begun.run, model))
-
-
-class _Begun(NamedTuple):
-    run: AgentRun
-    watched: Watched
+        run = self._runs.pop(call_id, None)  # without the lock, which the thread that drops it may hold
+        if run is not None:
+            abandon(_GivenUp(run, model))
 
 
 class _Mark:
