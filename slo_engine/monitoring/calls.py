@@ -92,7 +92,7 @@ class ToolCall(Scope):
             if run is not None:
                 run.count_tool_call(self.tool_name, status)
             else:
-                (self._metrics or default_metrics()).tool(self.tool_name).of(status).add(1)
+                (self._metrics or default_metrics()).tool(self.tool_name).of(status).count()
         except Exception as failure:  # noqa: BLE001 - see AgentRun.complain
             if run is not None:
                 run.complain("a tool call could not be recorded", failure)

@@ -8,9 +8,17 @@ from collections.abc import Callable, Mapping, Sequence
 from math import inf
 from typing import Any, Final, Literal, TypeVar
 
-from prometheus_client import REGISTRY, CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import REGISTRY, CollectorRegistry, Histogram
 
 from slo_engine.monitoring.classify import registered_categories
+from slo_engine.monitoring.deferred import (
+    Add,
+    Deferred,
+    DeferredCounter,
+    DeferredGauge,
+    DeferredHistogram,
+    waiting_at,
+)
 from slo_engine.monitoring.forks import renew_after_fork
 from slo_engine.monitoring.quiet import complaints
 from slo_engine.monitoring.usage.model import TokenDetails
@@ -42,6 +50,9 @@ LOSSES: Final = (
 )
 """The reasons of ``agent_monitoring_dropped_total``."""
 
+MAX_TOKENS: Final = 2**53
+"""Of one call: from here on a float, which a counter is, does not tell one from the next."""
+
 MAX_LABEL: Final = 200
 """Characters of a label's value."""
 
@@ -57,42 +68,6 @@ _BREAKER_STATES: Final[Mapping[BreakerState, int]] = {"closed": 0, "open": 1, "h
 S = TypeVar("S")
 
 
-def adder(counter: Counter | Gauge) -> Callable[[float], None]:
-    """Adds to a counter or gauge, without asking each time whether it has all its labels: here it always has.
-
-    That is a third of what ``Counter.inc`` takes. Where prometheus_client keeps its numbers is its own business, so
-    the public way is taken when they are elsewhere.
-    """
-    inc = getattr(getattr(counter, "_value", None), "inc", None)
-    return inc if callable(inc) else counter.inc
-
-
-def observer(histogram: Histogram) -> Callable[[float], None]:
-    """Observes a finite number, as `adder` adds: the bucket is found by halving, and no check is made twice."""
-    parts = _parts(histogram)
-    if parts is None:
-        return histogram.observe
-    bounds, add_to_sum, add_to_bucket = parts
-
-    def observe(amount: float) -> None:
-        add_to_sum(amount)
-        add_to_bucket[bisect_left(bounds, amount)](1)
-
-    return observe
-
-
-Parts = tuple[list[float], Callable[[float], None], list[Callable[[float], None]]]
-
-
-def _parts(histogram: Histogram) -> Parts | None:
-    """Upper bounds, what adds to the sum, and what adds to each bucket; None where they are kept elsewhere."""
-    try:
-        buckets = [bucket.inc for bucket in histogram._buckets]
-        return list(histogram._upper_bounds), histogram._sum.inc, buckets
-    except AttributeError:
-        return None
-
-
 class CountedSeries:
     """A counter's series that takes exemplars.
 
@@ -100,17 +75,17 @@ class CountedSeries:
     one's only if its run began a second later (`EXEMPLAR_SECONDS`). Writing costs four times what counting does.
     """
 
-    __slots__ = ("_counter", "add", "due")
+    __slots__ = ("_counter", "count", "due")
 
-    def __init__(self, counter: Counter) -> None:
-        self._counter = counter
-        self.add = adder(counter)
+    def __init__(self, metric: DeferredCounter, *labels: str) -> None:
+        self._counter = metric.labels(*labels)
+        self.count = metric.counter(*labels)
         self.due = -inf
 
     def inc_with(self, exemplar: dict[str, str] | None, began: float) -> None:
         """Count one, for a run that ``began`` then, with its ``exemplar`` (at most 128 characters) if that is due."""
         if exemplar is None or began < self.due:
-            self.add(1)
+            self.count()
         else:
             self.due = began + EXEMPLAR_SECONDS
             self._counter.inc(1, exemplar)
@@ -119,14 +94,13 @@ class CountedSeries:
 class TimedSeries:
     """A histogram's series that takes exemplars, in each bucket as `CountedSeries` does."""
 
-    __slots__ = ("_bounds", "_dues", "_histogram", "_parts", "observe")
+    __slots__ = ("_bounds", "_dues", "_histogram", "observe")
 
-    def __init__(self, histogram: Histogram, buckets: Sequence[float]) -> None:
-        self._histogram = histogram
+    def __init__(self, metric: DeferredHistogram, buckets: Sequence[float], *labels: str) -> None:
+        self._histogram = metric.labels(*labels)
         self._bounds = list(buckets)
         self._dues = [-inf] * (len(buckets) + 1)
-        self._parts = _parts(histogram)
-        self.observe = observer(histogram)
+        self.observe = metric.observer(*labels)
 
     def observe_with(self, amount: float, exemplar: dict[str, str], began: float) -> None:
         """Observe a finite number, of a run that ``began`` then, with its ``exemplar`` if that is due."""
@@ -134,12 +108,8 @@ class TimedSeries:
         if began >= self._dues[bucket]:
             self._dues[bucket] = began + EXEMPLAR_SECONDS
             self._histogram.observe(amount, exemplar)
-        elif self._parts is not None:
-            _, add_to_sum, add_to_bucket = self._parts
-            add_to_sum(amount)
-            add_to_bucket[bucket](1)
         else:
-            self._histogram.observe(amount)
+            self.observe(amount)
 
 
 class AgentSeries:
@@ -147,39 +117,40 @@ class AgentSeries:
 
     __slots__ = (
         *("_metrics", "add_active", "agent_type", "costs", "duration", "errors"),
-        *("observe_tool_call_count", "requests", "scores"),
+        *("observe_tool_call_count", "requests", "scores", "waiting"),
     )
 
     def __init__(self, metrics: AgentMetrics, agent_type: str) -> None:
         self._metrics = metrics
         self.agent_type = agent_type
-        self.requests = {status: CountedSeries(metrics.requests.labels(agent_type, status)) for status in RUN_STATUSES}
+        self.requests = {status: CountedSeries(metrics.requests, agent_type, status) for status in RUN_STATUSES}
         self.errors = {
-            category: CountedSeries(metrics.errors.labels(agent_type, category)) for category in registered_categories()
+            category: CountedSeries(metrics.errors, agent_type, category) for category in registered_categories()
         }
-        self.duration = TimedSeries(metrics.request_duration.labels(agent_type), metrics.request_buckets)
-        self.observe_tool_call_count = observer(metrics.tool_call_count.labels(agent_type))
-        self.add_active = adder(metrics.active_runs.labels(agent_type))
+        self.duration = TimedSeries(metrics.request_duration, metrics.request_buckets, agent_type)
+        self.observe_tool_call_count = metrics.tool_call_count.observer(agent_type)
+        self.add_active = metrics.active_runs.adder(agent_type)
+        self.waiting = waiting_at(self.add_active)
         self.scores: dict[str, Histogram] = {}
-        self.costs: dict[str, tuple[Callable[[float], None], Callable[[float], None]]] = {}
+        self.costs: dict[str, tuple[Add, Add]] = {}
 
     def error(self, category: str) -> CountedSeries:
         """The counter of errors of a category."""
         found = self.errors.get(category)
         if found is None:
             category = self._metrics.label_value("error_category", category)
-            series = CountedSeries(self._metrics.errors.labels(self.agent_type, category))
+            series = CountedSeries(self._metrics.errors, self.agent_type, category)
             found = self.errors.setdefault(category, series)
         return found
 
-    def cost(self, model: str) -> tuple[Callable[[float], None], Callable[[float], None]]:
+    def cost(self, model: str) -> tuple[Add, Add]:
         """Adds to what is spent on a model; observes how much of it in a run."""
         found = self.costs.get(model)
         if found is None:
             labelled = self._metrics.label_value("model", model)
             found = (
-                adder(self._metrics.llm_cost.labels(labelled, self.agent_type)),
-                observer(self._metrics.cost_per_request.labels(self.agent_type, labelled)),
+                self._metrics.llm_cost.adder(labelled, self.agent_type),
+                self._metrics.cost_per_request.observer(self.agent_type, labelled),
             )
             if labelled == model:
                 self.costs[model] = found
@@ -198,34 +169,35 @@ class ModelSeries:
     """The series of one model."""
 
     __slots__ = (
-        *("_first_token", "_metrics", "_parts", "add_calls", "add_input", "add_output", "add_unpriced", "model"),
-        "observe_duration",
+        *("_first_token", "_metrics", "_parts", "add_input", "add_output", "add_unpriced", "count_calls", "model"),
+        *("observe_duration", "waiting"),
     )
 
     def __init__(self, metrics: AgentMetrics, model: str) -> None:
         self._metrics = metrics
         self.model = model
-        self.add_calls = {"completion": adder(metrics.llm_calls.labels(model, "completion"))}
-        self.add_input = adder(metrics.llm_tokens.labels(model, "input"))
-        self.add_output = adder(metrics.llm_tokens.labels(model, "output"))
-        self._parts: dict[str, Callable[[float], None]] = {}
-        self.observe_duration = observer(metrics.llm_call_duration.labels(model))
-        self._first_token: Callable[[float], None] | None = None
-        self.add_unpriced = adder(metrics.llm_unpriced_calls.labels(model))
+        self.count_calls = {"completion": metrics.llm_calls.counter(model, "completion")}
+        self.add_input = metrics.llm_tokens.adder(model, "input")
+        self.waiting = waiting_at(self.add_input)
+        self.add_output = metrics.llm_tokens.adder(model, "output")
+        self._parts: dict[str, Add] = {}
+        self.observe_duration = metrics.llm_call_duration.observer(model)
+        self._first_token: Add | None = None
+        self.add_unpriced = metrics.llm_unpriced_calls.adder(model)
 
-    def call(self, call_type: str) -> Callable[[float], None]:
-        """Adds to the calls of a type."""
-        found = self.add_calls.get(call_type)
+    def call(self, call_type: str) -> Callable[[], object]:
+        """Counts a call of a type."""
+        found = self.count_calls.get(call_type)
         if found is None:
             call_type = self._metrics.label_value("call_type", call_type)
-            found = self.add_calls.setdefault(call_type, adder(self._metrics.llm_calls.labels(self.model, call_type)))
+            found = self.count_calls.setdefault(call_type, self._metrics.llm_calls.counter(self.model, call_type))
         return found
 
-    def token(self, token_type: str) -> Callable[[float], None]:
+    def token(self, token_type: str) -> Add:
         """Adds to a part of the input or the output: not every model has them."""
         found = self._parts.get(token_type)
         if found is None:
-            found = self._parts.setdefault(token_type, adder(self._metrics.llm_tokens.labels(self.model, token_type)))
+            found = self._parts.setdefault(token_type, self._metrics.llm_tokens.adder(self.model, token_type))
         return found
 
     def add_details(self, details: TokenDetails, input_tokens: int, output_tokens: int) -> TokenDetails:
@@ -240,10 +212,10 @@ class ModelSeries:
         for_an_hour = min(whole(details.cache_write_1h), written)
         return TokenDetails(cached, written, reasoning, for_an_hour, details.service_tier, details.is_priced)
 
-    def time_to_first_token(self) -> Callable[[float], None]:
+    def time_to_first_token(self) -> Add:
         """Created when it is needed: not every model is streamed."""
         if self._first_token is None:
-            self._first_token = observer(self._metrics.llm_time_to_first_token.labels(self.model))
+            self._first_token = self._metrics.llm_time_to_first_token.observer(self.model)
         return self._first_token
 
 
@@ -253,9 +225,7 @@ class ToolSeries:
     __slots__ = ("by_status",)
 
     def __init__(self, metrics: AgentMetrics, tool_name: str) -> None:
-        self.by_status = {
-            status: CountedSeries(metrics.tool_calls.labels(tool_name, status)) for status in TOOL_STATUSES
-        }
+        self.by_status = {status: CountedSeries(metrics.tool_calls, tool_name, status) for status in TOOL_STATUSES}
 
     def of(self, status: str) -> CountedSeries:
         """The counter of calls that ended so."""
@@ -264,6 +234,14 @@ class ToolSeries:
             complaints.warn(f"tool status {status!r} is none of {', '.join(TOOL_STATUSES)}: counted as a failure")
             found = self.by_status["failure"]
         return found
+
+
+def number(amount: Any) -> float:
+    """As a counter takes it; -1, which is refused and counted, for what is none."""
+    try:
+        return float(amount)
+    except (TypeError, ValueError, OverflowError):
+        return -1.0
 
 
 class AgentMetrics:
@@ -300,16 +278,16 @@ class AgentMetrics:
         self._lock = threading.RLock()
         renew_after_fork(self, "_lock", threading.RLock)
 
-        def counter(name: str, meaning: str, *labels: str) -> Counter:
-            return Counter(name, meaning, labels, registry=registry)
+        def counter(name: str, meaning: str, *labels: str) -> DeferredCounter:
+            return DeferredCounter(name, meaning, labels, registry=registry)
 
-        def histogram(name: str, meaning: str, buckets: Sequence[float], *labels: str) -> Histogram:
-            return Histogram(name, meaning, labels, buckets=tuple(buckets), registry=registry)
+        def histogram(name: str, meaning: str, buckets: Sequence[float], *labels: str) -> DeferredHistogram:
+            return DeferredHistogram(name, meaning, labels, buckets=tuple(buckets), registry=registry)
 
         # No two gauges of the processes of one service mean the same thing; dead processes have no runs, while the
         # state of a breaker is what its last writer saw.
-        def gauge(name: str, meaning: str, mode: Literal["livesum", "mostrecent"], *labels: str) -> Gauge:
-            return Gauge(name, meaning, labels, registry=registry, multiprocess_mode=mode)
+        def gauge(name: str, meaning: str, mode: Literal["livesum", "mostrecent"], *labels: str) -> DeferredGauge:
+            return DeferredGauge(name, meaning, labels, registry=registry, multiprocess_mode=mode)
 
         self.requests = counter("agent_requests", "Agent runs that ended, by how.", "agent_type", "status")
         self.errors = counter("agent_errors", "Agent errors, by why.", "agent_type", "error_category")
@@ -344,6 +322,7 @@ class AgentMetrics:
         self._bad_amounts, self._label_values_over_cap = (self.dropped.labels(each) for each in LOSSES[:2])
         for reason in LOSSES:
             self.dropped.labels(reason)
+        self._deferred = [each for each in vars(self).values() if isinstance(each, Deferred)]
 
     def agent(self, agent_type: str) -> AgentSeries:
         """The series of an agent; those that count events are created at 0."""
@@ -356,6 +335,11 @@ class AgentMetrics:
     def tool(self, tool_name: str) -> ToolSeries:
         """The series of a tool, created at 0."""
         return self.tools.get(tool_name) or self._series(self.tools, ToolSeries, "tool_name", tool_name)
+
+    def settle(self) -> None:
+        """Count what the runs have put by: who reads the registry need not ask for it."""
+        for metric in self._deferred:
+            metric.settle()
 
     def declare_agent(self, agent_type: str, *, tools: Sequence[str] = (), models: Sequence[str] = ()) -> None:
         """Create the series of an agent, its tools and models at 0.
@@ -398,13 +382,13 @@ class AgentMetrics:
     def whole(self, amount: Any) -> int:
         """A number of tokens; what is none is 0, and counted."""
         try:
-            number = -1 if isinstance(amount, str | bytes) else int(amount)
+            tokens = -1 if isinstance(amount, str | bytes) else int(amount)
         except (TypeError, ValueError, OverflowError):  # NaN is a ValueError, infinity an OverflowError
-            number = -1
-        if number < 0:
-            self._bad_amounts.inc()
-            return 0
-        return number
+            tokens = -1
+        if 0 <= tokens < MAX_TOKENS:
+            return tokens
+        self._bad_amounts.inc()
+        return 0
 
     def label_value(self, label: str, value: str) -> str:
         """``value``, or ``other`` if this label has its number of values already.

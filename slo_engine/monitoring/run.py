@@ -9,9 +9,10 @@ from math import inf
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from slo_engine.monitoring.defaults import default_metrics, default_prices
+from slo_engine.monitoring.deferred import MOST_WAITING
 from slo_engine.monitoring.endings import ending, told
 from slo_engine.monitoring.environment import default_tracing
-from slo_engine.monitoring.metrics import AgentMetrics
+from slo_engine.monitoring.metrics import MAX_TOKENS, AgentMetrics, number
 from slo_engine.monitoring.quiet import complaints
 from slo_engine.monitoring.recording import Recording, category_of
 from slo_engine.monitoring.run_trace import RunTrace, fail
@@ -149,7 +150,7 @@ class AgentRun(Recording, Scope):
                     fail(traced.step, error, category)
             exemplar = self._exemplar if traced is None else traced.trace.exemplar_for(category is not None)
             if exemplar is None:
-                series.requests[status].add(1)
+                series.requests[status].count()
                 series.duration.observe(seconds)
             else:
                 series.requests[status].inc_with(exemplar, self._began)
@@ -157,6 +158,8 @@ class AgentRun(Recording, Scope):
             series.observe_tool_call_count(next(self._tool_calls))
             for model, costs in self._costs.items():
                 (series.costs.get(model) or series.cost(model))[1](sum(costs))
+            if len(series.waiting) >= MOST_WAITING:
+                self._metrics.settle()
             if category is not None:
                 series.error(category).inc_with(exemplar, self._began)
         except Exception as failure:  # noqa: BLE001 - see complain
@@ -187,7 +190,7 @@ class AgentRun(Recording, Scope):
             traced.trace.failed = traced.trace.failed or status != "success"
             exemplar = traced.trace.exemplar_for(failed=False)
         if exemplar is None or self._began < series.due:
-            series.add(1)
+            series.count()
         else:
             series.inc_with(exemplar, self._began)
 
@@ -205,35 +208,43 @@ class AgentRun(Recording, Scope):
         """Count a model call without tracing it, and answer what it cost. May raise."""
         metrics = self._metrics
         series = metrics.models.get(model) or metrics.model(model)
-        (series.add_calls.get(call_type) or series.call(call_type))(1)
+        (series.count_calls.get(call_type) or series.call(call_type))()
         # Comparing is cheap, a call is not: only what is no plain number of tokens is looked at twice.
-        if type(input_tokens) is not int or input_tokens < 0:
+        if type(input_tokens) is not int or not 0 <= input_tokens < MAX_TOKENS:
             input_tokens = metrics.whole(input_tokens)
-        if type(output_tokens) is not int or output_tokens < 0:
+        if type(output_tokens) is not int or not 0 <= output_tokens < MAX_TOKENS:
             output_tokens = metrics.whole(output_tokens)
         series.add_input(input_tokens)
         series.add_output(output_tokens)
         if details is not None:
             details = series.add_details(details, input_tokens, output_tokens)
-        if seconds is not None and (0 <= seconds < inf or metrics.countable(seconds)):
-            series.observe_duration(seconds)
-        if time_to_first_token is not None and metrics.countable(time_to_first_token):
+        if len(series.waiting) >= MOST_WAITING:
+            metrics.settle()
+        if seconds is not None:
+            if type(seconds) is not float:
+                seconds = number(seconds)
+            if 0 <= seconds < inf or metrics.countable(seconds):
+                series.observe_duration(seconds)
+        if time_to_first_token is not None and metrics.countable(time_to_first_token := number(time_to_first_token)):
             series.time_to_first_token()(time_to_first_token)
         if cost_usd is not None and type(cost_usd) is not float:
-            cost_usd = _number(cost_usd)  # a Decimal, of genai-prices
+            cost_usd = number(cost_usd)  # a Decimal, of genai-prices
         if cost_usd is None or not (0 <= cost_usd < inf or metrics.countable(cost_usd)):
-            cost_usd = None
-            prices = self._prices or default_prices()
-            by_token = prices.by_token.get(model) if details is None else None
-            if by_token is None:
-                cost_usd = prices.cost_with(model, input_tokens, output_tokens, details)
-            elif input_tokens or output_tokens:  # else nobody knows them, since a call without any does not exist
-                cost_usd = input_tokens * by_token[0] + output_tokens * by_token[1]
+            cost_usd = self._price(model, input_tokens, output_tokens, details)
             if cost_usd is None:
                 series.add_unpriced(1)
                 return None
         self._spend(model, cost_usd)
         return cost_usd
+
+    def _price(self, model: str, input_tokens: int, output_tokens: int, details: TokenDetails | None) -> float | None:
+        prices = self._prices or default_prices()
+        by_token = prices.by_token.get(model) if details is None else None
+        if by_token is None:
+            return prices.cost_with(model, input_tokens, output_tokens, details)
+        if input_tokens or output_tokens:
+            return input_tokens * by_token[0] + output_tokens * by_token[1]
+        return None  # nobody knows them, since a call without any does not exist
 
     def count_score(self, name: str, value: float) -> bool:
         """Count a score without tracing it; False: it is no number. May raise."""
@@ -259,13 +270,6 @@ class AgentRun(Recording, Scope):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         return self  # an agent that copies its state goes on in the same run
-
-
-def _number(amount: Any) -> float:
-    try:
-        return float(amount)
-    except (TypeError, ValueError, OverflowError):
-        return -1.0  # refused, and counted
 
 
 NO_RUN: Final = "no_run"
@@ -305,7 +309,7 @@ class OutsideRun(AgentRun):
     def count_category(self, category: str) -> None:
         """Count an error of an agent outside of its runs; without an agent there is none to count it for."""
         if self.agent_type != NO_RUN:
-            self._metrics.agent(self.agent_type).error(category).add(1)
+            self._metrics.agent(self.agent_type).error(category).count()
 
     def _spend(self, model: str, cost_usd: float) -> None:
         model = self._metrics.label_value("model", model)
@@ -319,4 +323,4 @@ def run_or_outside() -> AgentRun:
 
 def count_error(agent_type: str, error: BaseException | str, *, metrics: AgentMetrics | None = None) -> None:
     """Count an error outside any run: initialization, authentication, network set-up. ``error``, or its category."""
-    (metrics or default_metrics()).agent(agent_type).error(category_of(error)).add(1)
+    (metrics or default_metrics()).agent(agent_type).error(category_of(error)).count()

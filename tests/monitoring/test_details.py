@@ -273,11 +273,11 @@ def test_a_trace_that_an_error_has_saved_is_an_exemplar_from_then_on() -> None:
 
 def test_an_exemplar_is_due_after_a_second_and_a_bound_belongs_to_its_bucket() -> None:
     world = World(request_buckets=(1, 2))
-    counted = CountedSeries(world.metrics.tool_calls.labels("t", "success"))
+    counted = CountedSeries(world.metrics.tool_calls, "t", "success")
     counted.inc_with({"trace_id": "a"}, 1.0)
     counted.inc_with({"trace_id": "b"}, 2.0)
     assert world.exemplar("agent_tool_calls", "agent_tool_calls_total", tool_name="t") == "b"
-    timed = TimedSeries(world.metrics.request_duration.labels("a"), (1, 2))
+    timed = TimedSeries(world.metrics.request_duration, (1, 2), "a")
     for amount, trace_id, began in ((1.0, "x", 0.0), (1.0, "y", 0.1), (1.5, "z", 0.2)):
         timed.observe_with(amount, {"trace_id": trace_id}, began)
     assert world.value("agent_request_duration_seconds_bucket", agent_type="a", le="1.0") == 2

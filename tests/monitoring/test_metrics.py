@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from slo_engine.monitoring import AgentMetrics, configure, default_metrics, monitor_agent
-from slo_engine.monitoring.metrics import LOSSES, TimedSeries, adder, observer
+from slo_engine.monitoring.deferred import DeferredHistogram, adder, observer
+from slo_engine.monitoring.metrics import LOSSES, TimedSeries
 from tests.monitoring.world import World
 
 PROMISED = {
@@ -228,8 +229,8 @@ def test_the_short_ways_fall_back_to_the_public_ones(monkeypatch: pytest.MonkeyP
 
 def test_every_bucket_has_room_for_an_exemplar_of_its_own() -> None:
     registry = CollectorRegistry()
-    histogram = Histogram("h", "x", ["l"], buckets=(1, 10), registry=registry)
-    series = TimedSeries(histogram.labels("v"), (1, 10))
+    histogram = DeferredHistogram("h", "x", ["l"], buckets=(1, 10), registry=registry)
+    series = TimedSeries(histogram, (1, 10), "v")
     for number, amount in enumerate((0.5, 0.6, 5, 50)):
         series.observe_with(amount, {"trace_id": str(number)}, 100.0)
     text = generate_openmetrics(registry).decode()  # type: ignore[no-untyped-call]
