@@ -18,17 +18,18 @@ from typing import Any, Final
 
 import httpx
 from langfuse import LangfuseOtelSpanAttributes as Names
-from opentelemetry.exporter.otlp.proto.common.trace_encoder import encode_spans
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import SpanContext, Status, StatusCode, TraceFlags
+from opentelemetry.trace import Status, TraceFlags
 
+from slo_engine.monitoring import wire
 from slo_engine.monitoring.content import MARGIN, MAX_CONTENT, truncated
 from slo_engine.monitoring.endings import MAX_MESSAGE
 from slo_engine.monitoring.outbox import SENDER, Parcel
 from slo_engine.monitoring.quiet import complaints
 from slo_engine.monitoring.tracing import Score, Step, Trace
+from slo_engine.monitoring.wire import Encoded
 
 INGESTION_VERSION: Final = "4"
 """With it LangFuse shows observations at once; without it ten to fifteen minutes later."""
@@ -47,8 +48,6 @@ MAX_ANSWER: Final = 64
 SAMPLED: Final = TraceFlags(TraceFlags.SAMPLED)
 SAMPLE_RATE: Final = "slo_engine_sample_rate"
 """Metadata of a run that succeeded: at which rate such runs are kept."""
-
-_SCOPE: Final = InstrumentationScope("slo-engine")
 
 
 @dataclass(frozen=True)
@@ -118,11 +117,15 @@ class Door:
 
 @dataclass(frozen=True)
 class Sendable:
-    """A span that is ready to be sent. ``size``: roughly, in bytes; ``parcel``: where it is from."""
+    """A span that is ready to be sent. ``parcel``: where it is from."""
 
-    span: ReadableSpan
-    size: int
+    encoded: Encoded
     parcel: Parcel
+
+    @property
+    def size(self) -> int:
+        """Its bytes in a request."""
+        return len(self.encoded.span)
 
 
 class Spans:
@@ -135,7 +138,7 @@ class Spans:
         told = dict(OTELResourceDetector().detect().attributes)
         self._service = told.pop("service.name", None)
         self._about = {**told, **{name: value for name, value in attributes.items() if value}}
-        self._resources: dict[str, Resource] = {}
+        self._senders: dict[str, tuple[Resource, bytes]] = {}
         self._environment = environment
         self._release = release
         self._scrub = scrub
@@ -146,17 +149,14 @@ class Spans:
         for parcel in parcels:
             for make in self._makers(parcel):
                 try:
-                    span = make()
-                    size = sum(len(each) for each in (span.attributes or {}).values() if isinstance(each, str))
-                    yield Sendable(span, size + 500, parcel)
+                    yield Sendable(make(), parcel)
                 except Exception as error:  # noqa: BLE001 - whatever an agent has put into it
                     complaints.warn(f"an observation could not be made ready for LangFuse ({type(error).__name__})")
                     on_lost()
 
     def encoded(self, sendables: Sequence[Sendable]) -> bytes:
         """The body of one request."""
-        spans = [each.span for each in sendables]
-        return gzip.compress(encode_spans(spans).SerializeToString(), 1)
+        return gzip.compress(wire.request(each.encoded for each in sendables), 1)
 
     def score(self, score: Score) -> dict[str, Any]:
         """A score as LangFuse takes it."""
@@ -193,16 +193,17 @@ class Spans:
             found = self._names[text] = (self.clean(text) or "")[:MAX_LABEL]
         return found
 
-    def _makers(self, parcel: Parcel) -> Iterator[Callable[[], ReadableSpan]]:
+    def _makers(self, parcel: Parcel) -> Iterator[Callable[[], Encoded]]:
         trace = parcel.trace
         if trace is None:
             for span in parcel.foreign:
                 yield partial(self._scrubbed, span, {})
             return
         of_the_trace = self._trace_attributes(trace)
+        shared = [wire.attribute(*each) for each in of_the_trace.items()]
         end = max((step.end_ns for step in parcel.steps), default=0)
         for step in parcel.steps:
-            yield partial(self._span, trace, step, of_the_trace, end)
+            yield partial(self._span, trace, step, shared, end)
         for span in parcel.foreign:
             yield partial(self._scrubbed, span, of_the_trace)
 
@@ -217,9 +218,8 @@ class Spans:
                 attributes[name] = _sendable(value)
         return attributes
 
-    def _span(self, trace: Trace, step: Step, of_the_trace: Mapping[str, Any], end_ns: int) -> ReadableSpan:
+    def _span(self, trace: Trace, step: Step, shared: Sequence[KeyValue], end_ns: int) -> Encoded:
         attributes: dict[str, Any] = {
-            **of_the_trace,
             Names.OBSERVATION_TYPE: step.kind,
             Names.OBSERVATION_INPUT: self.clean(step.input),
             Names.OBSERVATION_OUTPUT: self.clean(step.output),
@@ -231,12 +231,11 @@ class Spans:
         if step.prompt is not None:
             attributes[Names.OBSERVATION_PROMPT_NAME] = self._name(step.prompt.name)
             attributes[Names.OBSERVATION_PROMPT_VERSION] = step.prompt.version
-        status = Status(StatusCode.UNSET)
+        message = None
         if step.failed:
-            message = self.clean(step.status_message, MAX_MESSAGE)
+            message = self.clean(step.status_message, MAX_MESSAGE) or ""
             attributes[Names.OBSERVATION_LEVEL] = "ERROR"
             attributes[Names.OBSERVATION_STATUS_MESSAGE] = message
-            status = Status(StatusCode.ERROR, message)
         elif not step.end_ns:
             attributes[Names.OBSERVATION_LEVEL] = "WARNING"
             attributes[Names.OBSERVATION_STATUS_MESSAGE] = "did not end before its run"
@@ -247,16 +246,19 @@ class Spans:
             if not trace.failed and not trace.is_wanted and trace.tracing.sample_rate < 1:
                 # Who compares failing runs with healthy ones must know for how many a healthy one stands.
                 attributes[f"{Names.OBSERVATION_METADATA}.{SAMPLE_RATE}"] = f"{trace.tracing.sample_rate:g}"
-        return ReadableSpan(
+        return wire.span(
+            sent_by=self._sender(trace.agent_type)[1],
+            trace_id=trace.id,
+            span_id=step.span_id,
+            parent_id=step.parent_id,
             name=_sendable(step.name) if step.kind == "agent" else self._name(step.name),
-            context=_context(trace, step.span_id),
-            parent=_context(trace, step.parent_id) if step.parent_id else None,
-            resource=self._resource(trace.agent_type),
-            attributes={name: value for name, value in attributes.items() if value is not None},
-            status=status,
-            start_time=step.start_ns,
-            end_time=step.end_ns or max(end_ns, step.start_ns),
-            instrumentation_scope=_SCOPE,
+            start_ns=step.start_ns,
+            end_ns=step.end_ns or max(end_ns, step.start_ns),
+            attributes=[
+                *shared,
+                *(wire.attribute(name, value) for name, value in attributes.items() if value is not None),
+            ],
+            error=message,
         )
 
     def _generation(self, known: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -267,34 +269,36 @@ class Spans:
         if "completion_start_time" in known:
             yield Names.OBSERVATION_COMPLETION_START_TIME, json.dumps(known["completion_start_time"])
 
-    def _scrubbed(self, span: ReadableSpan, of_the_trace: Mapping[str, Any]) -> ReadableSpan:
+    def _scrubbed(self, span: ReadableSpan, of_the_trace: Mapping[str, Any]) -> Encoded:
         """Another instrument's span: part of the trace, and as clean as the rest of it."""
         attributes = {
             name: self._cleaned(value)
             for name, value in (span.attributes or {}).items()
             if name != Names.IS_APP_ROOT or not of_the_trace
         }
-        return ReadableSpan(
-            name=self._name(span.name),
-            context=span.context,
-            parent=span.parent,
-            resource=self._resource(str(of_the_trace.get(Names.TRACE_NAME, "slo-engine"))),
-            attributes={**attributes, **of_the_trace},
-            kind=span.kind,
-            status=Status(span.status.status_code, self.clean(span.status.description, MAX_MESSAGE)),
-            start_time=span.start_time,
-            end_time=span.end_time,
-            instrumentation_scope=span.instrumentation_scope,
+        return wire.foreign(
+            ReadableSpan(
+                name=self._name(span.name),
+                context=span.context,
+                parent=span.parent,
+                resource=self._sender(str(of_the_trace.get(Names.TRACE_NAME, "slo-engine")))[0],
+                attributes={**attributes, **of_the_trace},
+                kind=span.kind,
+                status=Status(span.status.status_code, self.clean(span.status.description, MAX_MESSAGE)),
+                start_time=span.start_time,
+                end_time=span.end_time,
+                instrumentation_scope=span.instrumentation_scope,
+            )
         )
 
-    def _resource(self, agent_type: str) -> Resource:
+    def _sender(self, agent_type: str) -> tuple[Resource, bytes]:
         """Who sends it: the service of the environment, or the agent."""
-        found = self._resources.get(agent_type)
+        found = self._senders.get(agent_type)
         if found is None:
-            if len(self._resources) >= MAX_NAMES:
-                self._resources.clear()
-            name = self._service or _sendable(agent_type)
-            found = self._resources[agent_type] = Resource({"service.name": name, **self._about})
+            if len(self._senders) >= MAX_NAMES:
+                self._senders.clear()
+            about = {"service.name": self._service or _sendable(agent_type), **self._about}
+            found = self._senders[agent_type] = (Resource(about), wire.resource(about))
         return found
 
     def _cleaned(self, value: Any) -> Any:
@@ -316,10 +320,6 @@ class _NotOurs(logging.Filter):
 def _sendable(name: object) -> str:
     """As it is, but for its length and for half a character, which nobody can send."""
     return str(name)[:MAX_LABEL].encode("utf-8", "replace").decode()
-
-
-def _context(trace: Trace, span_id: int) -> SpanContext:
-    return SpanContext(trace.id, span_id, is_remote=False, trace_flags=SAMPLED)
 
 
 def _seconds(response: httpx.Response) -> float:
