@@ -373,11 +373,23 @@ class _GenaiPrices:
                 found = self._module.calc_price(self._one_token, name, provider_id=provider_id, price_context=context)
             except (LookupError, ValueError):
                 continue
+            if not _is_of_family(name, found.model.id):
+                continue
             variants = getattr(found.model, "price_variants", None) or ()
             if context and not any(each.when == context for each in variants):
                 return None
             return from_genai(found.model_price)
         return None
+
+
+_FAMILY: Final = re.compile(r"(?:.*[/.])?([a-z]+)")
+
+
+def _is_of_family(name: str, listed: str) -> bool:
+    """Whether a name begins as that of the model that was found for it: genai-prices finds some by what they contain,
+    and nobody knows what a ``my-claude-sonnet-4-5`` costs."""
+    found, own = _FAMILY.match(listed.lower()), name.lower().rpartition("/")[2]
+    return found is None or found[1] not in own or re.search(rf"(?<![a-z0-9_-]){found[1]}", own) is not None
 
 
 def from_genai(price: Any) -> Rates | None:

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from slo_engine.monitoring import Prices
 from slo_engine.monitoring.prices import Rates
+from slo_engine.monitoring.usage import usage_of
 
 
 @pytest.fixture(scope="module")
@@ -168,12 +169,44 @@ def test_no_call_costs_less_than_nothing_or_more_than_its_dearest_tokens(
     [
         *("ollama/deepseek-r1", "ollama_chat/gpt-oss:20b", "vllm/deepseek-chat", "lm_studio/command-r"),
         *("hosted_vllm/meta-llama/Llama-3.3-70B", "llamafile/gpt-4o", "my-gpt-4o", "our-proxy/gpt-4o"),
+        "my-claude-sonnet-4-5-proxy",
     ],
 )
 def test_what_runs_on_ones_own_machine_is_never_at_the_price_of_a_cloud(name: str) -> None:
     assert Prices().rates(name) is None
     assert Prices(genai_prices=False).rates(name) is None
     assert Prices({name: {"input": 0, "output": 0}}).cost(name, 1000, 1000) == 0
+
+
+@pytest.mark.parametrize(
+    ("answer", "cost"),
+    [
+        ({"model": "deepseek-r1", "prompt_eval_count": 1000, "eval_count": 1000}, None),  # of Ollama
+        ({"usage": {"inputTokens": 1000, "outputTokens": 1000}, "serviceTier": {"type": "flex"}}, None),  # of Bedrock
+        ({"usage": {"inputTokens": 1000, "outputTokens": 1000}, "serviceTier": {"type": "default"}}, 0.018),
+        (
+            {
+                "model": "sonar",
+                "usage": {"prompt_tokens": 1000, "completion_tokens": 1000, "cost": {"total_cost": 0.007}},
+            },
+            0.007,
+        ),
+    ],
+)
+def test_what_an_answer_says_of_its_price_is_heard(answer: dict[str, Any], cost: float | None) -> None:
+    usage = usage_of(answer)
+    assert usage is not None
+    if usage.cost_usd is None:
+        model = usage.model or "claude-sonnet-4-5"
+        usage.cost_usd = Prices().cost_with(model, usage.input_tokens, usage.output_tokens, usage.details())
+    assert usage.cost_usd == (None if cost is None else pytest.approx(cost))
+
+
+def test_what_runs_here_has_the_price_that_you_say() -> None:
+    usage = usage_of({"model": "deepseek-r1", "prompt_eval_count": 1000, "eval_count": 1000})
+    assert usage is not None
+    own = Prices({"deepseek-r1": {"input": 1, "output": 1}})
+    assert own.cost_with("deepseek-r1", 1000, 1000, usage.details()) == pytest.approx(0.002)
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from slo_engine.monitoring.usage.fields import number, of, told
+from slo_engine.monitoring.usage.fields import number, of, told, word
 from slo_engine.monitoring.usage.model import LLMUsage
 
 
@@ -25,6 +25,7 @@ def read(response: Any) -> LLMUsage | None:
         cache_read,
         written,
         cache_write_1h_tokens=for_an_hour,
+        service_tier=word(of(response, "serviceTier"), "type"),
         call_type="tool_call" if of(response, "stopReason") == "tool_use" else None,
         output=of(of(of(response, "output"), "message"), "content"),
     )

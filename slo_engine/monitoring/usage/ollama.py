@@ -18,5 +18,7 @@ def read(response: Any) -> LLMUsage | None:
         number(response, "prompt_eval_count"),
         number(response, "eval_count"),
         call_type="tool_call" if of(message, "tool_calls") else None,
+        # What runs here has no price of a seller's, whose model may have the same name: your own, or none.
+        service_tier="local",
         output=of(message, "content") or of(response, "response"),
     )

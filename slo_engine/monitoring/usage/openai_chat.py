@@ -2,7 +2,7 @@
 
 The shape is one, the terms are not. OpenAI's ``completion_tokens`` hold the reasoning; those of xAI, and of Google
 where it imitates OpenAI, leave it out, and ``total_tokens`` has it. DeepSeek and Moonshot tell cached tokens beside
-the others. OpenRouter tells what the call cost. LiteLLM adds Anthropic's writes to a cache.
+the others. OpenRouter and Perplexity tell what the call cost. LiteLLM adds Anthropic's writes to a cache.
 """
 
 from __future__ import annotations
@@ -52,6 +52,8 @@ def read_usage(usage: Any) -> LLMUsage:
         written = number(usage, "cache_creation_input_tokens")
     for_an_hour = of(prompt, "cache_creation_token_details")
     cost = of(usage, "cost")
+    if (of_all := of(cost, "total_cost")) is not None:
+        cost = of_all
     found = LLMUsage(
         None,
         input_tokens,
