@@ -18,7 +18,9 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     Field,
+    IPvAnyNetwork,
     SecretStr,
+    StringConstraints,
     ValidationError,
     field_validator,
     model_validator,
@@ -160,6 +162,23 @@ class WebhookSettings(DoorSettings):
         return self
 
 
+class ProxySettings(SettingsSection):
+    """``access.proxy``: a proxy in front that knows who people are, such as oauth2-proxy."""
+
+    header: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,100}$")] = "X-Forwarded-User"
+    networks: tuple[IPvAnyNetwork, ...] = Field(min_length=1)
+    """Where the proxy is: from elsewhere its header counts for nothing."""
+
+
+class AccessSettings(SettingsSection):
+    """``access``: who may read the pages and the API, and act on the pages. Without it everybody may read."""
+
+    token: SecretStr | None = None
+    proxy: ProxySettings | None = None
+
+    _token_fits_into_a_header = field_validator("token")(fits_into_a_header)
+
+
 class StatusSettings(SettingsSection):
     """``status``"""
 
@@ -263,6 +282,7 @@ class Settings(BaseSettings):
     store: StoreSettings = StoreSettings()
     listen: ListenSettings = ListenSettings()
     webhook: WebhookSettings = WebhookSettings()
+    access: AccessSettings = AccessSettings()
     status: StatusSettings = StatusSettings()
     evidence: EvidenceSettings = EvidenceSettings()
     rules: RulesSettings = RulesSettings()
