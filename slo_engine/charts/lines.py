@@ -14,6 +14,9 @@ from slo_engine.charts.svg import DASHES, PALETTE, Axis, box, marked, path, pict
 
 WIDTH, HEIGHT = 860, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 64, 846, 34, 196
+_LEGEND = 26
+"""Pixels below the axis that name the lines, where there are several."""
+
 MOST_POINTS = 360
 """Of one line: more than there are pixels for say nothing."""
 
@@ -82,7 +85,8 @@ def over_time(
     for number, line in enumerate(lines):
         parts += _drawn(line, number, across, upwards, said)
     parts += _legend(lines)
-    return picture(WIDTH, HEIGHT, title, _description(lines, said, bands), parts)
+    height = HEIGHT if len(lines) > 1 else HEIGHT - _LEGEND
+    return picture(WIDTH, height, title, _description(lines, said, bands), parts)
 
 
 def spark(values: Sequence[float | None], said: str) -> str:

@@ -20,7 +20,8 @@ Sort = Literal["worst", "name", "budget", "burn"]
 STATES: Final[tuple[State, ...]] = get_args(State)
 SORTS: Final[tuple[Sort, ...]] = get_args(Sort)
 
-_LONGEST = 200
+LONGEST = 200
+"""Characters of what is asked for."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +44,9 @@ class Wanted:
 
 
 def wanted(
-    q: Annotated[str, Query(max_length=_LONGEST, description="Words of names, labels or the owner.")] = "",
-    service: Annotated[str, Query(max_length=_LONGEST)] = "",
-    owner: Annotated[str, Query(max_length=_LONGEST)] = "",
+    q: Annotated[str, Query(max_length=LONGEST, description="Words of names, labels or the owner.")] = "",
+    service: Annotated[str, Query(max_length=LONGEST)] = "",
+    owner: Annotated[str, Query(max_length=LONGEST)] = "",
     label: Annotated[list[str], Query(max_length=20, description="name=value, of the group or of the SLO.")] = [],  # noqa: B006 - FastAPI's way
     state: Annotated[State | Literal[""], Query()] = "",
     sort: Annotated[Sort, Query()] = "worst",

@@ -18,7 +18,7 @@ from slo_engine.store.sink_states import SinkState
 from slo_engine.web.deliveries import LARGEST_ID
 from slo_engine.web.pages import forms
 from slo_engine.web.pages.rendering import page
-from slo_engine.web.services import NeedsServices
+from slo_engine.web.services import NeedsServices, Services
 
 router = APIRouter()
 
@@ -47,11 +47,6 @@ def deliveries_page(
 ) -> Response:
     """``done``: what came of the last button."""
     chosen = Selection(STATES if state == "all" else [state], sink=sink or None)
-    known = {each.sink: each for each in services.database.read(sink_states.states)}
-
-    def count(name: str, of: State) -> int:
-        return services.database.read(lambda found: deliveries.count(found, Selection([of], sink=name)))
-
     orphans = services.orphans()
     configured = sorted(services.sinks)
     return page(
@@ -59,10 +54,7 @@ def deliveries_page(
         services,
         "deliveries.html.j2",
         done=done,
-        sinks=[
-            Sink(name, known.get(name), count(name, "waiting"), count(name, "delivered"), count(name, "dead"))
-            for name in configured
-        ],
+        sinks=sinks_of(services),
         configured=configured,
         names=sorted({*configured, *(each.sink for each in orphans), *([sink] if sink else [])}),
         states=[*STATES, "all"],
@@ -90,6 +82,19 @@ async def resend(request: Request, services: NeedsServices) -> Response:
     if sent.skipped:
         said += f", {len(sent.skipped)} left: {sent.skipped[0].reason}"
     return RedirectResponse(f"/deliveries?{urlencode({'done': said[:300]})}", status_code=303)
+
+
+def sinks_of(services: Services) -> list[Sink]:
+    """How the sinks of the settings are doing."""
+    known = {each.sink: each for each in services.database.read(sink_states.states)}
+
+    def count(name: str, of: State) -> int:
+        return services.database.read(lambda found: deliveries.count(found, Selection([of], sink=name)))
+
+    return [
+        Sink(name, known.get(name), count(name, "waiting"), count(name, "delivered"), count(name, "dead"))
+        for name in sorted(services.sinks)
+    ]
 
 
 def _selection(form: forms.Form) -> Selection:

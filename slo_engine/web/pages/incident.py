@@ -18,9 +18,9 @@ from slo_engine.definitions.labels import SLO as SLO_LABEL
 from slo_engine.store import history, messages, notes
 from slo_engine.store.messages import MessageHead
 from slo_engine.web.budgets import money
-from slo_engine.web.incidents import Told, incidents, told
+from slo_engine.web.incidents import Told, incidents
 from slo_engine.web.pages import forms
-from slo_engine.web.pages.overview import READ_HEADS, contents
+from slo_engine.web.pages.overview import READ_HEADS, Contents, contents, newest_told, read_incidents
 from slo_engine.web.pages.rendering import page
 from slo_engine.web.services import NeedsServices, Services
 
@@ -53,12 +53,7 @@ class Burned:
 def incident_page(request: Request, services: NeedsServices, key: str) -> Response:
     """By the key of its first message."""
     now = time.time()
-    heads = services.database.read(lambda found: messages.incident_heads(found, key, READ_HEADS))
-    known = incidents(heads, is_all=True)
-    if not known:
-        raise HTTPException(404, f"there is no incident {key!r}")
-    read = services.database.read(lambda found: contents(found, known[:1], ()))
-    shown = told(known[0], read.messages, now)
+    shown, read = incident_of(services, key, now)
     return page(
         request,
         services,
@@ -68,7 +63,7 @@ def incident_page(request: Request, services: NeedsServices, key: str) -> Respon
         paging=services.slos.active.slos.paging_severities,
         deliveries=read.deliveries,
         changes=_changes(shown, read.messages),
-        slos=_burned(services, shown, now),
+        slos=budgets_of(services, shown, now),
         meanwhile=_meanwhile(services, shown, now),
         notes=services.database.read(lambda found: notes.of_incident(found, key)),
     )
@@ -107,7 +102,18 @@ def _changes(shown: Told, read: Mapping[int, messages.StoredMessage]) -> Sequenc
     return found[:MOST_CHANGES] if len(found) > 1 else ()
 
 
-def _burned(services: Services, shown: Told, now: float) -> Sequence[Burned]:
+def incident_of(services: Services, key: str, now: float) -> tuple[Told, Contents]:
+    """By the key of its first message. Raises HTTPException 404."""
+    heads = services.database.read(lambda found: messages.incident_heads(found, key, READ_HEADS))
+    known = incidents(heads, is_all=True)
+    if not known:
+        raise HTTPException(404, f"there is no incident {key!r}")
+    read = services.database.read(lambda found: contents(found, known[:1], ()))
+    return read.told(known[0], now), read
+
+
+def budgets_of(services: Services, shown: Told, now: float) -> Sequence[Burned]:
+    """What an incident cost the SLO groups that it is about."""
     slos = services.slos.active.slos
     found: dict[tuple[str, str, str], Burned] = {}
     for labels in shown.labels:
@@ -154,14 +160,11 @@ def _meanwhile(services: Services, shown: Told, now: float) -> Sequence[Told]:
     if shown.since is None:
         return ()
     end = shown.ended_at or now
-    heads = services.database.read(lambda found: messages.newest_heads(found, READ_HEADS))
     others = [
         each
-        for each in incidents(heads, is_all=len(heads) < READ_HEADS)
+        for each in read_incidents(services)
         if each.messages[0].key != shown.anchor
         and each.messages[0].received_at <= end
         and each.newest.received_at >= shown.since
     ]
-    newest = sorted(others, key=lambda each: -each.newest.id)[:MOST_MEANWHILE]
-    read = services.database.read(lambda found: contents(found, newest, ()))
-    return [told(each, read.messages, now) for each in newest]
+    return newest_told(services, others, MOST_MEANWHILE, now)

@@ -19,10 +19,10 @@ from slo_engine.store import inbox, messages
 from slo_engine.store.causes import SILENT_SECONDS
 from slo_engine.store.messages import DeliveryState, MessageHead, StoredMessage
 from slo_engine.web.budgets import Row, rows
-from slo_engine.web.incidents import KINDS, Incident, incidents, told
+from slo_engine.web.incidents import KINDS, Incident, Told, incidents, told
 from slo_engine.web.pages.rendering import ENVIRONMENT, page
-from slo_engine.web.selection import SORTS, STATES, Wanted, chosen, labels_of, owner_of, wanted
-from slo_engine.web.services import NeedsServices
+from slo_engine.web.selection import LONGEST, SORTS, STATES, Wanted, chosen, labels_of, owner_of, wanted
+from slo_engine.web.services import NeedsServices, Services
 from slo_engine.web.undelivered import undelivered
 
 router = APIRouter()
@@ -51,12 +51,12 @@ def overview(request: Request, services: NeedsServices, want: Annotated[Wanted, 
     now = time.time()
     active = services.slos.active
     paging = active.slos.paging_severities
-    heads = services.database.read(lambda found: messages.newest_heads(found, READ_HEADS))
+    heads = read_heads(services)
     known = incidents(heads, is_all=len(heads) < READ_HEADS)
-    first = sorted(known, key=lambda each: _order(each, paging, now))[:SHOWN_INCIDENTS]
+    first = sorted(known, key=lambda each: order(each, paging, now))[:SHOWN_INCIDENTS]
     posts = [head for head in heads if head.kind not in KINDS][:SHOWN_POSTS]
     read = services.database.read(lambda found: contents(found, first, posts))
-    shown = [told(incident, read.messages, now) for incident in first]
+    shown = [read.told(incident, now) for incident in first]
     every = rows(services.board.statuses, active.slos, shown, services.board.trends.of)
     fitting = chosen(every, active.slos, want)
     return page(
@@ -109,7 +109,12 @@ def _choices(every: Sequence[Row], slos: SloSet, want: Wanted) -> list[tuple[str
     """The fields of the filter: name, title, options, and what is chosen."""
     services = sorted({row.status.service for row in every})
     owners = sorted({owner for row in every if (owner := owner_of(row.status, slos))})
-    pairs = {f"{name}={value}" for row in every for name, value in labels_of(row.status, slos).items()}
+    pairs = {
+        pair
+        for row in every
+        for name, value in labels_of(row.status, slos).items()
+        if len(pair := f"{name}={value}") <= LONGEST
+    }
     # Who has chosen something sees it, also where it is gone.
     labels = sorted({*sorted(pairs)[:MOST_OPTIONS], *want.labels[:1]})
     return [
@@ -128,6 +133,28 @@ class Contents:
     messages: Mapping[int, StoredMessage]
     deliveries: Mapping[int, Sequence[DeliveryState]]
 
+    def told(self, incident: Incident, now: float) -> Told:
+        """An incident with what its messages say."""
+        return told(incident, self.messages, now)
+
+
+def read_heads(services: Services) -> list[MessageHead]:
+    """Of the messages that are looked through."""
+    return services.database.read(lambda found: messages.newest_heads(found, READ_HEADS))
+
+
+def read_incidents(services: Services) -> list[Incident]:
+    """All that are known, in the order in which they began."""
+    heads = read_heads(services)
+    return incidents(heads, is_all=len(heads) < READ_HEADS)
+
+
+def newest_told(services: Services, of: Sequence[Incident], most: int, now: float) -> list[Told]:
+    """The newest of some incidents, with what their messages say."""
+    newest = sorted(of, key=lambda each: -each.newest.id)[:most]
+    read = services.database.read(lambda found: contents(found, newest, ()))
+    return [read.told(each, now) for each in newest]
+
 
 def contents(connection: Connection, shown: Sequence[Incident], posts: Sequence[MessageHead]) -> Contents:
     """What the shown messages say, the newest of each incident first, and where they have come to."""
@@ -138,7 +165,7 @@ def contents(connection: Connection, shown: Sequence[Incident], posts: Sequence[
     return Contents(messages.that_fit(connection, ids, READ_CHARACTERS), messages.deliveries(connection, ids))
 
 
-def _order(incident: Incident, paging: Container[str | None], now: float) -> tuple[bool, bool, int]:
+def order(incident: Incident, paging: Container[str | None], now: float) -> tuple[bool, bool, int]:
     """What is open comes first, and pages before tickets; then the newest."""
     is_open = incident.seems_open and now - incident.newest.received_at <= SILENT_SECONDS
     return not is_open, is_open and incident.severity not in paging, -incident.newest.id

@@ -23,6 +23,8 @@ from slo_engine.web.incidents import is_link
 from slo_engine.web.services import Services
 from slo_engine.web.texts import cut, lasting, visible
 
+_LONGEST_QUERY: Final = 2000
+
 _SMALL: Final = 2000
 """Bytes of a page that is not worth compressing."""
 
@@ -62,8 +64,10 @@ def page(request: Request, services: Services, template: str, *, status_code: in
 
 def slo_path(service: str, slo: str, group: Mapping[str, str] | None = None) -> str:
     """The address of the page of an SLO, or of one of its groups."""
-    query = urlencode([("label", f"{name}={value}") for name, value in (group or {}).items()])
-    return f"/slos/{quote(service, safe='')}/{quote(slo, safe='')}{'?' if query else ''}{query}"
+    path = f"/slos/{quote(service, safe='')}/{quote(slo, safe='')}"
+    query = urlencode([("label", f"{name}={value}") for name, value in (group or {}).items()], errors="replace")
+    # A label may be of any length, an address may not: then the group is to be looked for on the page of the SLO.
+    return f"{path}?{query}" if query and len(query) <= _LONGEST_QUERY else path
 
 
 def path_of(status: SloStatus) -> str:

@@ -26,11 +26,11 @@ from slo_engine.rules import build
 from slo_engine.rules.yaml_text import as_yaml
 from slo_engine.status.model import SloStatus
 from slo_engine.store import budgets as crossing_store
-from slo_engine.store import history, messages
+from slo_engine.store import history
 from slo_engine.store.history import StatusRow
 from slo_engine.web.budgets import rows
-from slo_engine.web.incidents import Told, incidents, is_link, told
-from slo_engine.web.pages.overview import READ_HEADS, contents
+from slo_engine.web.incidents import Told, is_link
+from slo_engine.web.pages.overview import newest_told, read_incidents
 from slo_engine.web.pages.rendering import drawn, page
 from slo_engine.web.services import NeedsServices, Services
 
@@ -86,8 +86,8 @@ def slo_page(
         spans=list(SPANS),
         incidents=found[:MOST_INCIDENTS],
         crossings=_crossings(services, definition, now),
-        definition=_definition(definition),
-        recorded=_rules(definition),
+        definition=definition_of(definition),
+        recorded=rules_of(definition),
         links=_links(services, definition, wanted),
         runbook=_runbook(definition),
     )
@@ -95,11 +95,7 @@ def slo_page(
 
 def _incidents(services: Services, slo: Slo, group: Mapping[str, str], now: float) -> list[Told]:
     """The newest that are about the SLO and group."""
-    heads = services.database.read(lambda found: messages.newest_heads(found, READ_HEADS))
-    known = incidents(heads, is_all=len(heads) < READ_HEADS)
-    newest = sorted(known, key=lambda each: -each.newest.id)[: 5 * MOST_INCIDENTS]
-    read = services.database.read(lambda found: contents(found, newest, ()))
-    shown = [told(each, read.messages, now) for each in newest]
+    shown = newest_told(services, read_incidents(services), 5 * MOST_INCIDENTS, now)
     return [each for each in shown if _is_about(each, slo, group)]
 
 
@@ -215,12 +211,13 @@ def _crossings(services: Services, slo: Slo, now: float) -> list[Any]:
     return of_slo[::-1][:MOST_CROSSINGS]
 
 
-def _definition(slo: Slo) -> str:
+def definition_of(slo: Slo) -> str:
     """As its file has it, with everything written out."""
     return "".join(write_out(SloSet((slo,))).values())
 
 
-def _rules(slo: Slo) -> str:
+def rules_of(slo: Slo) -> str:
+    """The rules that it makes, as YAML."""
     (groups,) = build(SloSet((slo,))).values()
     return as_yaml({"groups": [group.as_data() for group in groups]})
 

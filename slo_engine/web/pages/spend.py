@@ -14,9 +14,8 @@ from fastapi.responses import Response
 from slo_engine.definitions.targets import begins_anew
 from slo_engine.prometheus import PrometheusError, finite
 from slo_engine.status.model import SloStatus
-from slo_engine.store import messages
-from slo_engine.web.incidents import Told, incidents, told
-from slo_engine.web.pages.overview import READ_HEADS, contents
+from slo_engine.web.incidents import Told
+from slo_engine.web.pages.overview import newest_told, read_incidents
 from slo_engine.web.pages.rendering import page
 from slo_engine.web.services import NeedsServices, Services
 
@@ -63,23 +62,42 @@ def spend_page(request: Request, services: NeedsServices) -> Response:
     """By budget, by agent and model, and what the notifications said."""
     at = datetime.now(UTC)
     tables: dict[str, list[Budgeted]] = {}
-    for status in services.board.statuses:
-        if status.budget is not None and status.events is not None:
-            tables.setdefault(status.budget.currency, []).append(_budgeted(services, status, at))
-    for table in tables.values():
-        table.sort(key=lambda each: -each.used)
-    query = f"sum by (agent_type, model) (increase({COST}[{_since_the_first(at)}]))"
-    models, failure = _models(services, query, at)
+    for each in budgets_of_money(services, at):
+        assert each.status.budget is not None
+        tables.setdefault(each.status.budget.currency, []).append(each)
+    found = spenders(services, at)
     return page(
         request,
         services,
         "spend.html.j2",
         tables=tables,
-        models=models,
-        query=query,
-        failure=failure,
+        models=found.spenders,
+        query=found.query,
+        failure=found.failure,
         costly=_costly(services),
     )
+
+
+def budgets_of_money(services: Services, at: datetime) -> list[Budgeted]:
+    """The most used first."""
+    found = [_budgeted(services, each, at) for each in services.board.statuses if each.budget and each.events]
+    return sorted(found, key=lambda each: -each.used)
+
+
+@dataclass(frozen=True)
+class Spenders:
+    """Since the first of the month, and what it comes from."""
+
+    spenders: Sequence[Spender]
+    query: str
+    failure: str | None
+
+
+def spenders(services: Services, at: datetime) -> Spenders:
+    """Who spends on which model, the most first."""
+    query = f"sum by (agent_type, model) (increase({COST}[{_since_the_first(at)}]))"
+    found, failure = _models(services, query, at)
+    return Spenders(found, query, failure)
 
 
 def _budgeted(services: Services, status: SloStatus, at: datetime) -> Budgeted:
@@ -127,13 +145,8 @@ def _label(labels: Mapping[str, str], name: str) -> str:
 
 def _costly(services: Services) -> Sequence[tuple[Told, str]]:
     """What the evidence of incidents of money said."""
-    now = time.time()
-    heads = services.database.read(lambda found: messages.newest_heads(found, READ_HEADS))
-    newest = sorted(incidents(heads, is_all=len(heads) < READ_HEADS), key=lambda each: -each.newest.id)[:100]
-    read = services.database.read(lambda found: contents(found, newest, ()))
     found = []
-    for each in newest:
-        shown = told(each, read.messages, now)
+    for shown in newest_told(services, read_incidents(services), 100, time.time()):
         texts = [(subject.get("texts") or {}).get("spend") for subject in shown.enrichment.get("subjects") or ()]
         if said := "\n".join(text for text in texts if text):
             found.append((shown, said))
