@@ -137,7 +137,7 @@ class Crossings(BaseModel):
     crossings: list[dict[str, Any]]
 
 
-class Delivery(BaseModel):
+class Progress(BaseModel):
     """How far a notification has come on its way to one sink."""
 
     sink: str
@@ -158,7 +158,7 @@ class Notification(BaseModel):
     state: str
     message: dict[str, Any]
     """As the webhook sink sends it."""
-    deliveries: list[Delivery]
+    deliveries: list[Progress]
 
 
 class Quarantined(BaseModel):
@@ -183,7 +183,7 @@ class Entry(BaseModel):
 
     at: Time | None
     what: str
-    deliveries: list[Delivery]
+    deliveries: list[Progress]
 
 
 class Incident(BaseModel):
