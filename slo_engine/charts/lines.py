@@ -94,10 +94,14 @@ def spark(values: Sequence[float | None], said: str) -> str:
     known = [value for value in values if value is not None]
     if len(known) < 2:
         return ""
-    upwards = Axis(max(-1.0, min([0.0, *known])), 1.0, 17, 1)
-    across = Axis(0, len(values) - 1, 1, 89)
-    points = [(across.at(index), upwards.at(value)) for index, value in enumerate(values) if value is not None]
-    steps = " ".join(f"{x:.0f},{y:.1f}" for x, y in points)
+    low = max(-1.0, min(0.0, *known))
+    height, width = 16 / (1 - low), 88 / (len(values) - 1)
+    # Plain arithmetic: a page may have a thousand of them.
+    steps = " ".join(
+        f"{1 + index * width:.0f},{17 - (min(max(value, low), 1.0) - low) * height:.1f}"
+        for index, value in enumerate(values)
+        if value is not None
+    )
     return (
         f'<svg class="spark" viewBox="0 0 90 18" role="img" aria-label="{escape(said)}">'
         f'<polyline class="{"over" if known[-1] <= 0 else "within"}" points="{steps}"/></svg>'

@@ -25,6 +25,7 @@ class Trends:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._days: dict[datetime, _Left] = {}
+        self._ordered: tuple[_Left, ...] = ()
         self._lock = threading.Lock()
 
     def refresh(self, at: datetime) -> None:
@@ -37,13 +38,12 @@ class Trends:
                     self._days[end] = self._read(end)
             for end in self._days.keys() - set(wanted):
                 del self._days[end]
+            self._ordered = tuple(self._days[end] for end in sorted(self._days))
 
     def of(self, status: SloStatus) -> list[float | None]:
         """The oldest first; the last value is that of now."""
         key = (status.service, status.slo, history.group_key(status.group))
-        with self._lock:
-            found = [self._days[end].get(key) for end in sorted(self._days)]
-        return [*found, status.error_budget_remaining]
+        return [*(day.get(key) for day in self._ordered), status.error_budget_remaining]
 
     def _read(self, end: datetime) -> _Left:
         until = end.timestamp()

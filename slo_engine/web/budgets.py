@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from markupsafe import Markup
-
 from slo_engine import amounts
-from slo_engine.charts.lines import spark
 from slo_engine.definitions.labels import LONG_WINDOW, SERVICE, SEVERITY, SHORT_WINDOW, SLO
 from slo_engine.definitions.slo import SloSet
 from slo_engine.recording.names import ABSENT_ALERT
@@ -55,20 +52,17 @@ class Row:
     """The window that this is measured over."""
     spent: str
     """Events that failed, may fail and have been, over the SLO window."""
-    trend: Markup
-    """How the budget went in the last thirty days."""
 
 
 def rows(
     statuses: Iterable[SloStatus],
     slos: SloSet,
     incidents: Sequence[Told],
-    trend: Callable[[SloStatus], Sequence[float | None]] = lambda _: (),
 ) -> list[Row]:
     """Rows of all statuses: those that page first, then those of which another alert fires, those that burn, and the
     rest by what is left; those without data are the last."""
     paging = slos.paging_severities
-    found = [_row(status, slos, incidents, paging, trend(status)) for status in statuses]
+    found = [_row(status, slos, incidents, paging) for status in statuses]
     return sorted(found, key=_order)
 
 
@@ -82,7 +76,6 @@ def _row(
     slos: SloSet,
     incidents: Sequence[Told],
     paging: frozenset[str],
-    trend: Sequence[float | None],
 ) -> Row:
     badges = [_badge(status, firing, incidents, paging) for firing in status.firing]
     is_absent = any(each.alert == ABSENT_ALERT for each in status.firing) and "5m" not in status.burn_rate
@@ -98,7 +91,6 @@ def _row(
         now=_now(status)[0],
         now_over=_now(status)[1],
         spent=_spent(status),
-        trend=Markup(spark(trend, f"the error budget over {len(trend) - 1} days")),  # noqa: S704 - it escapes its texts
     )
 
 

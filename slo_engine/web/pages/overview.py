@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
@@ -15,12 +16,13 @@ from markupsafe import Markup
 from sqlalchemy import Connection
 
 from slo_engine.definitions.slo import SloSet
+from slo_engine.status.trends import Trends
 from slo_engine.store import inbox, messages
 from slo_engine.store.causes import SILENT_SECONDS
 from slo_engine.store.messages import DeliveryState, MessageHead, StoredMessage
 from slo_engine.web.budgets import Row, rows
 from slo_engine.web.incidents import KINDS, Incident, Told, incidents, told
-from slo_engine.web.pages.rendering import ENVIRONMENT, page
+from slo_engine.web.pages.rendering import ENVIRONMENT, page, trend_of
 from slo_engine.web.selection import LONGEST, SORTS, STATES, Wanted, chosen, labels_of, owner_of, wanted
 from slo_engine.web.services import NeedsServices, Services
 from slo_engine.web.undelivered import undelivered
@@ -57,7 +59,7 @@ def overview(request: Request, services: NeedsServices, want: Annotated[Wanted, 
     posts = [head for head in heads if head.kind not in KINDS][:SHOWN_POSTS]
     read = services.database.read(lambda found: contents(found, first, posts))
     shown = [read.told(incident, now) for incident in first]
-    every = rows(services.board.statuses, active.slos, shown, services.board.trends.of)
+    every = rows(services.board.statuses, active.slos, shown)
     fitting = chosen(every, active.slos, want)
     return page(
         request,
@@ -68,7 +70,7 @@ def overview(request: Request, services: NeedsServices, want: Annotated[Wanted, 
         want=want,
         rows=fitting,
         total=len(every),
-        table=_TABLES.of(fitting) if fitting else "",
+        table=_TABLES.of(fitting, services.board.trends) if fitting else "",
         choices=_choices(every, active.slos, want),
         policies=services.policies_in_force(),
         incidents=shown,
@@ -88,12 +90,14 @@ class _Tables:
         self._lock = threading.Lock()
         self._known: OrderedDict[int, tuple[list[Row], Markup]] = OrderedDict()
 
-    def of(self, shown: list[Row]) -> Markup:
+    def of(self, shown: list[Row], trends: Trends) -> Markup:
+        """The table of these rows."""
         key = hash(tuple((id(row.status), row.badges, row.exhausts) for row in shown))
         with self._lock:
             found = self._known.get(key)
         if found is None or found[0] != shown:
-            html = Markup(ENVIRONMENT.get_template("budgets.html.j2").render(rows=shown))  # noqa: S704 - of a template that escapes
+            values = {"rows": shown, "trend": partial(trend_of, trends)}
+            html = Markup(ENVIRONMENT.get_template("budgets.html.j2").render(values))  # noqa: S704 - which escapes
             found = (shown, html)
             with self._lock:
                 self._known[key] = found

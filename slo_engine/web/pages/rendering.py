@@ -15,9 +15,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from slo_engine import __version__, amounts
+from slo_engine.charts.lines import spark
 from slo_engine.charts.svg import without_style
 from slo_engine.scrub.outgoing import outgoing_text
 from slo_engine.status.model import SloStatus, measured
+from slo_engine.status.trends import Trends
 from slo_engine.web.budgets import money, number
 from slo_engine.web.incidents import is_link
 from slo_engine.web.services import Services
@@ -78,6 +80,12 @@ def path_of(status: SloStatus) -> str:
 def drawn(svg: str) -> Markup:
     """A picture in a page."""
     return Markup(without_style(svg))  # noqa: S704 - charts escape their texts
+
+
+def trend_of(trends: Trends, status: SloStatus) -> Markup:
+    """How a budget went in the last thirty days; empty: nobody knows."""
+    values = trends.of(status)
+    return Markup(spark(values, f"the error budget over {len(values) - 1} days"))  # noqa: S704 - charts escape their texts
 
 
 def moment(when: float, text: str) -> Markup:

@@ -31,7 +31,7 @@ from slo_engine.store.history import StatusRow
 from slo_engine.web.budgets import rows
 from slo_engine.web.incidents import Told, is_link
 from slo_engine.web.pages.overview import newest_told, read_incidents
-from slo_engine.web.pages.rendering import drawn, page
+from slo_engine.web.pages.rendering import drawn, page, trend_of
 from slo_engine.web.services import NeedsServices, Services
 
 router = APIRouter()
@@ -68,7 +68,7 @@ def slo_page(
     of_slo = [each for each in services.board.statuses if (each.service, each.slo) == definition.key]
     statuses = [each for each in of_slo if wanted.items() <= each.group.items()]
     found = _incidents(services, definition, wanted, now)
-    shown = rows(statuses, services.slos.active.slos, found, services.board.trends.of)
+    shown = rows(statuses, services.slos.active.slos, found)
     pictures = _pictures(services, definition, statuses[0], found, now, span) if len(statuses) == 1 else ()
     return page(
         request,
@@ -80,7 +80,7 @@ def slo_page(
         row=shown[0] if len(shown) == 1 else None,
         rows=shown[:MOST_GROUPS],
         left_out=max(0, len(shown) - MOST_GROUPS),
-        is_divided=bool(definition.by),
+        trend=partial(trend_of, services.board.trends),
         pictures=pictures,
         span=span,
         spans=list(SPANS),

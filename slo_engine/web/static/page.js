@@ -53,24 +53,26 @@
     for (const part of ["header .state-of", "main"]) {
       const old = document.querySelector(part), fresh = next.querySelector(part);
       if (!old || !fresh) continue;
-      if (isFiltered && part === "main") {
-        // The form stays: somebody is typing in it.
-        const form = old.querySelector("form.filter"), other = fresh.querySelector("form.filter");
-        if (form && other) {
-          other.replaceWith(form);
-          const counted = form.querySelector("span.quiet"), now = other.querySelector("span.quiet");
-          if (counted && now) counted.textContent = now.textContent;
-        }
-        const at = document.activeElement, from = at?.selectionStart, to = at?.selectionEnd;
-        old.replaceChildren(...fresh.childNodes);
-        if (at && document.contains(at)) {
-          at.focus({ preventScroll: true });
-          if (at.type === "search") at.setSelectionRange(from, to);
-        }
-      } else old.replaceChildren(...fresh.childNodes);
+      const form = old.querySelector("form.filter"), other = fresh.querySelector("form.filter");
+      if (isFiltered && form && other) replaceAround(old, form, fresh, other);
+      else old.replaceChildren(...fresh.childNodes);
     }
     document.querySelectorAll("main details").forEach((each, index) => { each.open = open[index] ?? each.open; });
     times();
+  }
+  // All but the form, in which somebody is typing: an element that is moved loses the focus.
+  function replaceAround(old, form, fresh, other) {
+    const kept = form.parentElement, given = other.parentElement;
+    const after = (each) => { const found = []; while ((each = each.nextSibling)) found.push(each); return found; };
+    after(form).forEach((each) => each.remove());
+    form.after(...after(other));
+    const counted = form.querySelector("span.quiet"), now = other.querySelector("span.quiet");
+    if (counted) counted.textContent = now?.textContent ?? "";
+    else if (now) form.append(now);
+    const nodes = [...fresh.childNodes], at = nodes.indexOf(given);
+    for (const each of [...old.childNodes]) if (each !== kept) each.remove();
+    kept.before(...nodes.slice(0, at));
+    kept.after(...nodes.slice(at + 1));
   }
   setInterval(() => { if (!isBusy()) refresh(); }, EVERY);
 
