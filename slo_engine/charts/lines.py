@@ -79,9 +79,7 @@ def over_time(
     for band in bands:
         left, right = across.at(max(band.start, since)), across.at(min(band.end, until))
         parts.append(box(left, _TOP, right - left, _BOTTOM - _TOP, band.said))
-    for level in levels:
-        parts.append(marked([(_LEFT, upwards.at(level.value)), (_RIGHT, upwards.at(level.value))]))
-        parts.append(text(_RIGHT, upwards.at(level.value) - 4, level.name, kind="pale", anchor="end", size=10))
+    parts += _levels(levels, upwards)
     for number, line in enumerate(lines):
         parts += _drawn(line, number, across, upwards, said)
     parts += _legend(lines)
@@ -154,6 +152,17 @@ def _days(across: Axis) -> Iterator[str]:
         name = f"{at:%H:%M}" if step < 86_400 else f"{at.day} {at:%b}"
         yield text(x, _BOTTOM + 18, name, kind="pale", anchor="middle")
         time += step
+
+
+def _levels(levels: Sequence[Level], upwards: Axis) -> Iterator[str]:
+    """Names stand above their lines, at the right; one that is too near to the one below it, further left."""
+    right, below = _RIGHT, math.inf
+    for level in sorted(levels, key=lambda each: each.value):
+        y = upwards.at(level.value)
+        right = right - 110 if below - y < 13 else _RIGHT
+        below = y
+        yield marked([(_LEFT, y), (_RIGHT, y)])
+        yield text(right, y - 4, level.name, kind="pale", anchor="end", size=10)
 
 
 def _drawn(line: Line, number: int, across: Axis, upwards: Axis, said: Said) -> Iterator[str]:

@@ -242,8 +242,7 @@ def test_pages_say_what_the_status_command_says(stack: Stack, page: dict[str, An
             shown = visitor.page.locator("table.budgets tbody tr").evaluate_all(
                 "rows => rows.map(row => [row.querySelector('th').innerText, row.querySelector('td.left').innerText])"
             )
-            assert len(shown) == len(told)
-            found = []
+            found = [] if len(shown) == len(told) else [f"{len(shown)} rows for {len(told)} groups"]
             for key, left in told.items():
                 words = "no data" if left is None else amounts.percent(abs(left))
                 rows = [cell for name, cell in shown if all(part in name for part in key)]

@@ -55,6 +55,7 @@ def sample(folder: Path, token: str) -> Site:
             rows = list(_past(each, now))
             made.database.write(lambda found, rows=rows: history.append(found, rows))  # type: ignore[misc]
     made.board.trends.refresh(datetime.now(UTC))
+    made.board._evaluated_at = datetime.now(UTC)
     labels = {"slo_service": "agents", "slo": "success", **SUPPORT}
     payload = notification(labels=labels)
     payload["alerts"][0]["startsAt"] = datetime.fromtimestamp(now - 4000, UTC).isoformat()
