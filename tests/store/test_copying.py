@@ -58,6 +58,7 @@ OTHERS: dict[Any, dict[str, Any]] = {
     tables.budget_states: {"service": "s", "slo": "o", "group_labels": "{}", "evaluated_at": 1.0, "state": "{}"},
     tables.crossings: {"at": 1.0, "service": "s", "slo": "o", "group_labels": "{}", "kind": "k", "crossing": "{}"},
     tables.post_runs: {"name": "digest", "due_at": 0.3},
+    tables.incident_notes: {"incident": "k", "thread": "t0", "at": 0.3, "author": "a", "kind": "note", "text": "x"},
     tables.reconciled_alerts: {"alert": "a", "told_at": 0.3, "payload": "{}"},
 }
 
