@@ -14,24 +14,24 @@ from typing import Any, Self
 from slo_engine.errors import SloEngineError
 from slo_engine.notifications.outline import clean, is_address, one_line
 from slo_engine.scrub.outgoing import outgoing, outgoing_text
+from slo_engine.web.assistants.tokens import tokens
 
 MAX_TOKENS = 1500
+"""Of an answer."""
 
-BYTES_PER_TOKEN = 2.5
-"""Of UTF-8. Prose has four to a token; trace ids, times and PromQL have fewer than three."""
-
-MAX_BYTES = int(MAX_TOKENS * BYTES_PER_TOKEN)
-
-LONGEST_NAME = 80
-LONGEST_QUOTE = 300
-LONGEST_LINK = 240
-LONGEST_QUERY = 360
-"""Bytes of JSON."""
+LONGEST_NAME = 30
+LONGEST_QUOTE = 110
+LONGEST_LINK = 110
+LONGEST_QUERY = 130
+"""Tokens."""
 
 MOST_LABELS = 6
 
-_FOR_LEFT_OUT = 240
-"""Bytes that are kept free to say what did not fit."""
+_FOR_LEFT_OUT = 60
+"""Tokens that are kept free to say what did not fit."""
+
+_CHARACTERS = 6
+"""To a token, at most: a text is not looked at further than it can be shown."""
 
 _LONGEST_SECRET = 200
 """Characters at the end of the beginning of a text, in which half a secret would not be found."""
@@ -45,10 +45,11 @@ class AskedWronglyError(SloEngineError):
 
 
 class Packed:
-    """A JSON object that takes what fits into ``room`` bytes."""
+    """A JSON object that takes what fits into ``room`` tokens."""
 
-    def __init__(self, room: int = MAX_BYTES) -> None:
-        self._left = room - _FOR_LEFT_OUT - len("{}")
+    def __init__(self, room: int = MAX_TOKENS) -> None:
+        self._room = room
+        self._left = room - _FOR_LEFT_OUT
         self._found: dict[str, Any] = {}
         self._left_out: dict[str, int] = {}
 
@@ -57,7 +58,7 @@ class Packed:
         if value is None or value in ("", [], {}):
             return self
         value = _leaving(value)
-        if self._takes(_size(name) + _size(value) + len(":,")):
+        if self._takes(_size({name: value})):
             self._found[name] = value
         else:
             self._left_out[name] = 1
@@ -66,10 +67,10 @@ class Packed:
     def put_each(self, name: str, values: Iterable[Any], *, more: int = 0) -> Self:
         """Add a list with as many of the first values as fit. ``more``: how many others there are."""
         listed: list[Any] = []
-        is_full = not self._takes(_size(name) + len(":[],"))
+        is_full = not self._takes(_size({name: []}))
         for value in values:
             leaving = _leaving(value)
-            is_full = is_full or not self._takes(_size(leaving) + len(","))
+            is_full = is_full or not self._takes(_size(leaving) + 1)
             if is_full:
                 more += 1
             else:
@@ -83,12 +84,25 @@ class Packed:
     @property
     def found(self) -> Mapping[str, Any]:
         """What was put, and how much of it was left out."""
-        return {**self._found, "left_out": self._left_out} if self._left_out else self._found
+        # Side by side, some pieces have a token more than one by one.
+        while _size(self._whole) > self._room and self._found:
+            last = next(reversed(self._found))
+            listed = self._found[last]
+            self._left_out[last] = self._left_out.get(last, 0) + 1
+            if isinstance(listed, list) and len(listed) > 1:
+                listed.pop()
+            else:
+                del self._found[last]
+        return self._whole
 
     @property
     def text(self) -> str:
         """As JSON."""
         return _json(self.found)
+
+    @property
+    def _whole(self) -> Mapping[str, Any]:
+        return {**self._found, "left_out": self._left_out} if self._left_out else self._found
 
     def _takes(self, size: int) -> bool:
         if size > self._left:
@@ -104,12 +118,12 @@ def quoted(text: Any, most: int = LONGEST_QUOTE) -> Mapping[str, str] | None:
 
 
 def cut(text: str, most: int) -> str:
-    """The beginning of a text in one line, of no more than so many bytes of JSON, without what must not leave."""
-    known = text[: 4 * most]
-    known = outgoing_text(known)
-    if len(text) > 4 * most:
+    """The beginning of a text in one line, of no more than so many tokens, without what must not leave."""
+    longest = _CHARACTERS * most + _LONGEST_SECRET
+    known = outgoing_text(text[:longest])
+    if len(text) > longest:
         known = known[:-_LONGEST_SECRET]
-    found = one_line(known, most)
+    found = one_line(known, _CHARACTERS * most)
     while (size := _size(found)) > most:
         found = f"{found[: int(len(found) * most / size) - 1].rstrip()}…"
     return found
@@ -146,7 +160,7 @@ def _leaving(value: Any) -> Any:
 
 def _cleaned(value: Any) -> Any:
     if isinstance(value, str):
-        return clean(value, MAX_BYTES)
+        return clean(value, _CHARACTERS * MAX_TOKENS)
     if isinstance(value, Mapping):
         return {_cleaned(key): _cleaned(each) for key, each in value.items() if each is not None}
     if isinstance(value, list | tuple):
@@ -155,7 +169,7 @@ def _cleaned(value: Any) -> Any:
 
 
 def _size(value: Any) -> int:
-    return len(_json(value).encode())
+    return tokens(_json(value))
 
 
 def _json(value: Any) -> str:

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Connection
 
 from slo_engine import amounts
+from slo_engine.definitions.labels import BURN_RATE, LONG_WINDOW, SHORT_WINDOW
 from slo_engine.store import messages
 from slo_engine.store.causes import SILENT_SECONDS
 from slo_engine.store.messages import DeliveryState, MessageHead, StoredMessage
@@ -27,23 +28,24 @@ from slo_engine.web.assistants.answers import (
     query,
     quoted,
 )
-from slo_engine.web.incidents import Entry, Incident, Told, incidents, told
+from slo_engine.web.incidents import Entry, FiringAlert, Incident, Told, incidents, told
 from slo_engine.web.services import Services
 
 READ_HEADS = 2000
 """Messages that are looked through for incidents, as for the page."""
 
-READ_CHARACTERS = 8_000_000
-"""Of contents, for one answer: an alert group of a thousand alerts has five million."""
+READ_CHARACTERS = 20_000_000
+"""Of contents, for one answer, as for the page: an alert group of a thousand alerts has five million."""
 
+MOST_ALERTS = 3
 MOST_CAUSES = 4
 MOST_TRACES = 2
 MOST_SINKS = 4
 MOST_OTHERS = 3
 
-FIRST_SUBJECT = 2200
-OTHER_SUBJECT = 900
-"""Bytes of an answer for what was found out about one SLO group."""
+FIRST_SUBJECT = 850
+OTHER_SUBJECT = 350
+"""Tokens of an answer for what was found out about one SLO group."""
 
 _TOLD_ELSEWHERE = frozenset({"answer", "budget", "causes"})
 """Sources whose findings stand in the answer as figures."""
@@ -73,6 +75,8 @@ class IncidentArguments(BaseModel):
 class _Found:
     told: Told
     deliveries: Mapping[int, Sequence[DeliveryState]]
+    is_read: bool
+    """Whether the contents of any of its notifications were."""
     others: Sequence[Incident]
     """That page, and are not resolved."""
 
@@ -84,15 +88,17 @@ def why_did_it_page(asked: WhyDidItPageArguments, services: Services) -> Packed:
         return Packed().put(
             "note", f"no incident that pages among the newest {READ_HEADS:,} notifications: slo_status says what burns"
         )
-    answer = _head(found.told)
+    answer = _head(found.told).put_each(
+        "alerts", _alerts(found.told.firing), more=max(0, len(found.told.firing) - MOST_ALERTS)
+    )
     subjects = list(_subjects(found.told))
     packed = [_subject(each, FIRST_SUBJECT if index == 0 else OTHER_SUBJECT) for index, each in enumerate(subjects[:5])]
     answer.put_each("subjects", packed, more=max(0, len(subjects) - 5))
-    answer.put("evidence", None if subjects else _without_evidence(found.told))
+    answer.put("evidence", None if subjects else _without_evidence(found))
     answer.put_each(
         "also_paging",
         (
-            {"incident": each.messages[0].key, "title": quoted(each.newest.title, 100)}
+            {"incident": each.messages[0].key, "title": quoted(each.newest.title, 40)}
             for each in found.others[:MOST_OTHERS]
         ),
         more=max(0, len(found.others) - MOST_OTHERS),
@@ -108,9 +114,9 @@ def incident(asked: IncidentArguments, services: Services) -> Packed:
     answer.put_each("timeline", (_entry(each, found.deliveries) for each in found.told.timeline))
     subjects = list(_subjects(found.told))
     for number, subject in enumerate(subjects[:5]):
-        texts = {source: quoted(text, 240) for source, text in subject["texts"].items()}
+        texts = {source: quoted(text, 100) for source, text in subject["texts"].items()}
         answer.put("evidence" if not number else f"evidence_{number + 1}", {**_name_of(subject), **texts})
-    answer.put("evidence", None if subjects else _without_evidence(found.told))
+    answer.put("evidence", None if subjects else _without_evidence(found))
     return answer.put_each("missing", _missing(found.told)).put_each("links", _links(found.told))
 
 
@@ -134,7 +140,7 @@ def _found(services: Services, wanted: str | None) -> _Found | None:
         chosen = pages[0]
     contents, deliveries = services.database.read(lambda connection: _read(connection, chosen.shown))
     others = [each for each in pages if each is not chosen and _is_open(each, now)]
-    return _Found(told(chosen, contents, now), deliveries, others)
+    return _Found(told(chosen, contents, now), deliveries, bool(contents), others)
 
 
 def _is_open(each: Incident, now: float) -> bool:
@@ -154,13 +160,24 @@ def _head(found: Told) -> Packed:
         Packed()
         .put("about_quotes", QUOTED)
         .put("incident", found.anchor)
-        .put("title", quoted(newest.title, 160))
+        .put("title", quoted(newest.title, 60))
         .put("state", found.state)
         .put("severity", name(found.incident.severity))
         .put("since", found.since and amounts.second(found.since))
         .put("ended_at", found.ended_at and amounts.second(found.ended_at))
         .put("notifications", len(found.incident.messages))
     )
+
+
+def _alerts(firing: Sequence[FiringAlert]) -> Iterator[Mapping[str, Any]]:
+    for each in firing[:MOST_ALERTS]:
+        windows = [each.labels[key] for key in (LONG_WINDOW, SHORT_WINDOW) if each.labels.get(key)]
+        yield {
+            "alert": name(each.labels.get("alertname")),
+            "burn_rate_above": name(each.labels.get(BURN_RATE)),
+            "over": name("/".join(windows)) or None,
+            "since": each.starts_at and amounts.second(each.starts_at),
+        }
 
 
 def _subjects(found: Told) -> Iterator[Mapping[str, Any]]:
@@ -191,14 +208,14 @@ def _subject(subject: Mapping[str, Any], room: int) -> Mapping[str, Any]:
     packed.put("traces_url", link(traces.get("url")))
     for source, text in subject["texts"].items():
         if source not in _TOLD_ELSEWHERE:
-            packed.put(cut(source, 40), quoted(text, 200))
+            packed.put(cut(source, 20), quoted(text, 80))
     return packed.found
 
 
 def _cause(cause: Mapping[str, Any]) -> Mapping[str, Any]:
     links = [link(each.get("url")) for each in cause.get("traces") or ()]
     return {
-        "cause": quoted(f"{cause.get('what')}: {cause.get('message')}", 180),
+        "cause": quoted(f"{cause.get('what')}: {cause.get('message')}", 70),
         "count": cause.get("count"),
         "share": digits(cause.get("share")),
         "first_seen": _minute(cause.get("first_seen")),
@@ -211,7 +228,7 @@ def _read_traces(traces: Mapping[str, Any]) -> str:
     in_all = (
         f", the newest of {traces['failed_in_all']:,}" if traces.get("partial") and traces.get("failed_in_all") else ""
     )
-    return f"{traces.get('failed'):,} {cut(str(traces.get('of')), 40)}{in_all}"
+    return f"{traces.get('failed'):,} {cut(str(traces.get('of')), 20)}{in_all}"
 
 
 def _budget(status: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -234,15 +251,17 @@ def _minute(at: Any) -> str | None:
     return amounts.minute(at) if isinstance(at, str) else None
 
 
-def _without_evidence(found: Told) -> str:
-    if any(head.state != "ready" for head in found.incident.messages):
+def _without_evidence(found: _Found) -> str:
+    if not found.is_read:
+        return "its notifications are too large to be read here: GET /api/v1/alerts has them"
+    if any(head.state != "ready" for head in found.told.incident.messages):
         return "still being gathered: ask again in some seconds"
     return "none was found"
 
 
 def _missing(found: Told) -> Iterator[Mapping[str, Any]]:
     for each in (found.enrichment.get("missing") or ())[:4]:
-        yield {"source": name(each.get("source")), "reason": quoted(each.get("reason"), 160)}
+        yield {"source": name(each.get("source")), "reason": quoted(each.get("reason"), 60)}
 
 
 def _links(found: Told) -> Iterator[Mapping[str, Any]]:
@@ -269,5 +288,5 @@ def _delivery(state: DeliveryState) -> Mapping[str, Any]:
         "sink": name(state.sink),
         "state": state.state,
         "attempts": state.attempts if state.attempts > 1 else None,
-        "error": quoted(state.last_error, 120),
+        "error": quoted(state.last_error, 50),
     }

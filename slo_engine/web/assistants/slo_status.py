@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from slo_engine import amounts
 from slo_engine.status.model import SloStatus
 from slo_engine.web.assistants import queries
-from slo_engine.web.assistants.answers import AskedWronglyError, Packed, cut, digits, labels, name, query
+from slo_engine.web.assistants.answers import AskedWronglyError, Packed, cut, digits, labels, name, query, quoted
 from slo_engine.web.budgets import rows
 from slo_engine.web.services import Services
 
@@ -50,7 +50,7 @@ def slo_status(asked: SloStatusArguments, services: Services) -> Packed:
     return (
         Packed()
         .put("evaluated_at", board.evaluated_at and amounts.second(board.evaluated_at))
-        .put("failure", board.failure and cut(board.failure, 300))
+        .put("failure", quoted(board.failure))
         .put("note", None if statuses else "no status yet: the engine evaluates all SLOs once a minute")
         .put("groups", {"in_all": len(chosen), "firing": sum(bool(each.firing) for each in chosen)})
         .put("firing_query", queries.FIRING)
@@ -63,7 +63,7 @@ def _row(status: SloStatus) -> dict[str, object]:
     left = status.error_budget_remaining
     windows = [window for window in WINDOWS if window in status.burn_rate]
     target = f"objective {status.objective:g} %" if status.objective is not None else f"budget {status.budget}"
-    firing = [cut(each.remark, 60) for each in status.firing[:MOST_FIRING]]
+    firing = [cut(each.remark, 30) for each in status.firing[:MOST_FIRING]]
     budget = queries.budget_left(data)
     return {
         "service": name(status.service),

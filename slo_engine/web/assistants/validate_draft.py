@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from slo_engine.definitions import Problem, Slo, SloSet, examine
+from slo_engine.definitions import Problem, Slo, SloSet, Threshold, examine
+from slo_engine.definitions.labels import BURN_RATE, LONG_WINDOW, SEVERITY, SHORT_WINDOW
 from slo_engine.rules import AlertRule, RecordingRule, RuleGroup, build
 from slo_engine.web.assistants.answers import Packed, cut, name, query
 from slo_engine.web.services import Services
@@ -50,16 +51,17 @@ def validate_draft(asked: ValidateDraftArguments, services: Services) -> Packed:
     )
     shown = loaded.slos.slos[:MOST_SLOS]
     active = services.slos.active.slos
-    groups = [group for found in build(SloSet(shown, loaded.slos.thresholds)).values() for group in found]
+    groups = [group for found in build(SloSet(shown)).values() for group in found]
+    packed.put("records", Counter(rule.record for rule in _rules(groups) if isinstance(rule, RecordingRule)))
     packed.put_each("slos", (_slo(each, active, groups) for each in shown), more=len(loaded.slos.slos) - len(shown))
-    return packed.put_each("thresholds", map(_alert, _plain(groups)))
+    return packed.put_each("thresholds", map(_threshold, loaded.slos.thresholds))
 
 
 def _problem(problem: Problem) -> Mapping[str, Any]:
     return {
         "at": f"{problem.line}:{problem.column}",
-        "path": cut(problem.path, 100) or None,
-        "problem": cut(problem.message, 400),
+        "path": cut(problem.path, 40) or None,
+        "problem": cut(problem.message, 160),
     }
 
 
@@ -69,13 +71,13 @@ def _without_traces(slos: SloSet) -> str | None:
         return None
     return cut(
         f"{', '.join(names)}: notifications cannot say why, for no label names an agent, tool or model; add `traces`",
-        300,
+        110,
     )
 
 
 def _slo(slo: Slo, active: SloSet, groups: list[RuleGroup]) -> Mapping[str, Any]:
     own = f"slo-engine:{slo.service}:{slo.name}"
-    rules = [rule for group in groups if group.name in (own, f"{own}:long") for rule in group.rules]
+    rules = list(_rules([group for group in groups if group.name in (own, f"{own}:long")]))
     known = active.find(*slo.key)
     in_use = "new" if known is None else "as it is in use" if known == slo else "changes the one in use"
     target = (
@@ -88,26 +90,27 @@ def _slo(slo: Slo, active: SloSet, groups: list[RuleGroup]) -> Mapping[str, Any]
         "target": f"{target} over {slo.window_name}",
         "by": [name(label) for label in slo.by[:6]] or None,
         "policy": name(slo.policy.name),
-        "records": Counter(rule.record for rule in rules if isinstance(rule, RecordingRule)),
-        "alerts": [_alert(rule) for rule in rules if isinstance(rule, AlertRule)][:8],
+        "recording_rules": sum(isinstance(rule, RecordingRule) for rule in rules),
+        "alerts": [_named(rule) for rule in rules if isinstance(rule, AlertRule)][:10],
     }
 
 
-def _plain(groups: list[RuleGroup]) -> Iterator[AlertRule]:
-    for group in groups:
-        if group.name.endswith(":thresholds"):
-            yield from (rule for rule in group.rules if isinstance(rule, AlertRule))
+def _rules(groups: Sequence[RuleGroup]) -> Iterator[RecordingRule | AlertRule]:
+    return (rule for group in groups for rule in group.rules)
 
 
-def _alert(rule: AlertRule) -> Mapping[str, Any]:
+def _named(rule: AlertRule) -> str:
+    """``SLOErrorBudgetBurn page 1h/5m x14.4``."""
     labels = rule.labels
-    windows = "/".join(labels[key] for key in ("long_window", "short_window") if labels.get(key))
-    is_short = len(rule.expr) <= 120
+    windows = "/".join(labels[key] for key in (LONG_WINDOW, SHORT_WINDOW) if labels.get(key))
+    factor = f"x{labels[BURN_RATE]}" if labels.get(BURN_RATE) else ""
+    return cut(" ".join(part for part in (rule.alert, labels.get(SEVERITY, ""), windows, factor) if part), 50)
+
+
+def _threshold(each: Threshold) -> Mapping[str, Any]:
     return {
-        "alert": name(rule.alert),
-        "severity": name(labels.get("severity")),
-        "windows": windows or None,
-        "burn_rate": labels.get("burn_rate"),
-        "for": str(rule.duration) if rule.duration else None,
-        "query": query(rule.expr) if is_short else None,
+        "alert": name(each.alert),
+        "severity": name(each.severity),
+        "for": str(each.duration) if each.duration else None,
+        "query": query(each.expr),
     }
