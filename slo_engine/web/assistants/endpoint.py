@@ -19,12 +19,13 @@ from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 from starlette.types import Message, Receive, Scope, Send
 
-from slo_engine.web.assistants.tools import Reply, reply
 from slo_engine.web.authorization import is_from_a_page
 from slo_engine.web.services import Services
 
 if TYPE_CHECKING:
     from mcp.server.lowlevel import Server
+
+    from slo_engine.web.assistants.tools import Reply
 
 PATH = "/mcp"
 
@@ -55,7 +56,7 @@ class AssistantsEndpoint:
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         if self._server is None:
-            # In a thread: the SDK takes half a second to load, for which the webhook cannot wait.
+            # In a thread, and not before somebody asks: the SDK takes half a second to load.
             self._server = await to_thread.run_sync(self._loaded)
         from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 
@@ -70,6 +71,8 @@ class AssistantsEndpoint:
         return server(self._ask)
 
     async def _ask(self, name: str, arguments: Mapping[str, Any]) -> Reply:
+        from slo_engine.web.assistants.tools import reply
+
         return await to_thread.run_sync(partial(reply, name, arguments, self._services))
 
 

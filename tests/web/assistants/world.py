@@ -63,7 +63,7 @@ def evidence(
 
 
 def payload(alerts: int = 1, key: str = "a", status: str = "firing", **annotations: str) -> dict[str, Any]:
-    found = json.loads(json.dumps(notification(status=status, group_key=key)))
+    found: dict[str, Any] = json.loads(json.dumps(notification(status=status, group_key=key)))
     first = found["alerts"][0]
     first |= {"startsAt": "2026-11-27T09:00:00Z", "annotations": {**first["annotations"], **annotations}}
     found["alerts"] = [
