@@ -237,13 +237,13 @@ def _budget(status: Mapping[str, Any]) -> Mapping[str, Any] | None:
     if left is None:
         return None
     burn = (status.get("burn_rate") or {}).get("1h")
-    asked = queries.budget_left(status)
+    asked = queries.budget_left(status, then=True)
     return {
         "at": _minute(status.get("evaluated_at")),
         "left": amounts.budget_left(left),
         "query": asked and query(asked),
         "burn_rate_1h": digits(burn),
-        "burn_rate_query": query(queries.burn_rate(status, ["1h"])) if burn is not None else None,
+        "burn_rate_query": query(queries.burn_rate(status, ["1h"], then=True)) if burn is not None else None,
     }
 
 

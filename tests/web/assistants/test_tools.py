@@ -129,7 +129,8 @@ def test_the_newest_incident_that_pages_is_explained_with_causes_traces_and_budg
     assert (first["count"], first["share"]) == (31, 0.62)
     assert first["traces"] == [trace(1).url, trace(2).url]
     assert subject["budget"]["left"] == "exhausted, overspent by 20.0 %"
-    assert subject["budget"]["query"].startswith("slo:error_budget_remaining:ratio{")
+    of = "slo_service='agents',slo='success',agent_type='support_agent'"
+    assert subject["budget"]["query"] == f"slo:error_budget_remaining:ratio{{{of}}} @ {NOW:.0f}"
     assert subject["contrast"] == {"quoted": "model=gpt-5 in 90 %"}
     assert found["missing"] == [{"source": "scores", "reason": {"quoted": "LangFuse answered too late"}}]
     assert {"Prometheus": "http://prometheus/graph?g0.expr=1"} in found["links"]
