@@ -91,7 +91,7 @@ def test_an_assistant_is_told_what_the_page_says_and_its_queries_give_its_figure
 
 
 def query(stack: Stack, expr: str) -> list[dict[str, Any]]:
-    answer = get(f"{stack.prometheus_url}/api/v1/query?{urllib.parse.urlencode({'query': expr})}")
+    answer = get(f"{stack.prometheus.url}/api/v1/query?{urllib.parse.urlencode({'query': expr})}")
     found: list[dict[str, Any]] = answer["data"]["result"]
     return found
 

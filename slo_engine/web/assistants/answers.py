@@ -19,6 +19,9 @@ from slo_engine.web.assistants.tokens import tokens
 MAX_TOKENS = 1500
 """Of an answer."""
 
+ROOM = 1450
+"""That are filled: every tokenizer counts in another way."""
+
 LONGEST_NAME = 30
 LONGEST_QUOTE = 110
 LONGEST_LINK = 110
@@ -47,7 +50,7 @@ class AskedWronglyError(SloEngineError):
 class Packed:
     """A JSON object that takes what fits into ``room`` tokens."""
 
-    def __init__(self, room: int = MAX_TOKENS) -> None:
+    def __init__(self, room: int = ROOM) -> None:
         self._room = room
         self._left = room - _FOR_LEFT_OUT
         self._found: dict[str, Any] = {}

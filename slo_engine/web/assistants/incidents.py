@@ -38,6 +38,7 @@ READ_CHARACTERS = 20_000_000
 """Of contents, for one answer, as for the page: an alert group of a thousand alerts has five million."""
 
 MOST_ALERTS = 3
+MOST_SUBJECTS = 5
 MOST_CAUSES = 4
 MOST_TRACES = 2
 MOST_SINKS = 4
@@ -45,6 +46,7 @@ MOST_OTHERS = 3
 
 FIRST_SUBJECT = 850
 OTHER_SUBJECT = 350
+SOURCES = 700
 """Tokens of an answer for what was found out about one SLO group."""
 
 _TOLD_ELSEWHERE = frozenset({"answer", "budget", "causes"})
@@ -92,9 +94,12 @@ def why_did_it_page(asked: WhyDidItPageArguments, services: Services) -> Packed:
         "alerts", _alerts(found.told.firing), more=max(0, len(found.told.firing) - MOST_ALERTS)
     )
     subjects = list(_subjects(found.told))
-    packed = [_subject(each, FIRST_SUBJECT if index == 0 else OTHER_SUBJECT) for index, each in enumerate(subjects[:5])]
-    answer.put_each("subjects", packed, more=max(0, len(subjects) - 5))
-    answer.put("evidence", None if subjects else _without_evidence(found))
+    packed = [
+        _subject(each, FIRST_SUBJECT if index == 0 else OTHER_SUBJECT)
+        for index, each in enumerate(subjects[:MOST_SUBJECTS])
+    ]
+    answer.put_each("subjects", packed, more=max(0, len(subjects) - MOST_SUBJECTS))
+    answer.put("without_evidence", None if subjects else _without_evidence(found))
     answer.put_each(
         "also_paging",
         (
@@ -111,12 +116,12 @@ def incident(asked: IncidentArguments, services: Services) -> Packed:
     found = _found(services, asked.incident)
     assert found is not None  # one that is named is found, or refused
     answer = _head(found.told)
-    answer.put_each("timeline", (_entry(each, found.deliveries) for each in found.told.timeline))
     subjects = list(_subjects(found.told))
-    for number, subject in enumerate(subjects[:5]):
-        texts = {source: quoted(text, 100) for source, text in subject["texts"].items()}
-        answer.put("evidence" if not number else f"evidence_{number + 1}", {**_name_of(subject), **texts})
-    answer.put("evidence", None if subjects else _without_evidence(found))
+    packed = [_sources(each, SOURCES) for each in subjects[:MOST_SUBJECTS]]
+    answer.put_each("evidence", packed[:1])
+    answer.put("without_evidence", None if subjects else _without_evidence(found))
+    answer.put_each("timeline", (_entry(each, found.deliveries) for each in found.told.timeline))
+    answer.put_each("evidence_on_others", packed[1:], more=max(0, len(subjects) - MOST_SUBJECTS))
     return answer.put_each("missing", _missing(found.told)).put_each("links", _links(found.told))
 
 
@@ -212,14 +217,31 @@ def _subject(subject: Mapping[str, Any], room: int) -> Mapping[str, Any]:
     return packed.found
 
 
-def _cause(cause: Mapping[str, Any]) -> Mapping[str, Any]:
+def _sources(subject: Mapping[str, Any], room: int) -> Mapping[str, Any]:
+    """What each source says, in its own words, and what that can be checked with."""
+    packed = Packed(room)
+    for key, value in _name_of(subject).items():
+        packed.put(key, value)
+    for source, text in subject["texts"].items():
+        packed.put(cut(source, 20), quoted(text, 100))
+    budget = _budget(subject.get("status") or {}) or {}
+    packed.put("queries", [each for each in (budget.get("query"), budget.get("burn_rate_query")) if each])
+    causes = (subject.get("traces") or {}).get("causes") or ()
+    return packed.put_each("traces", (url for each in causes for url in _traces(each))).found
+
+
+def _traces(cause: Mapping[str, Any]) -> list[str]:
     links = [link(each.get("url")) for each in cause.get("traces") or ()]
+    return [each for each in links if each][:MOST_TRACES]
+
+
+def _cause(cause: Mapping[str, Any]) -> Mapping[str, Any]:
     return {
         "cause": quoted(f"{cause.get('what')}: {cause.get('message')}", 70),
         "count": cause.get("count"),
         "share": digits(cause.get("share")),
         "first_seen": _minute(cause.get("first_seen")),
-        "traces": [each for each in links if each][:MOST_TRACES] or None,
+        "traces": _traces(cause) or None,
     }
 
 

@@ -74,6 +74,7 @@ def simulate(asked: SimulateArguments, services: Services) -> Packed:
         .put("window", str(slo.window))
         .put("policy", name(policy.name))
         .put("computed_by", f"formulas: {FORMULAS}; with_rules: slo-engine's rules, evaluated step by step")
+        .put("command", f"slo-engine simulate -p {policy.name} --objective {objective:g} --window {slo.window}")
         .put("for", "an outage of one error ratio in steady traffic, after a healthy long window")
         .put_each("outages", map(_outage, found))
     )

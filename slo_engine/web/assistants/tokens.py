@@ -25,7 +25,7 @@ def _of_piece(found: re.Match[str]) -> int:
     length = len(found[0])
     match found.lastindex:
         case 1:
-            return ceil(length * 0.75)
+            return ceil(length * 0.8)
         case 2:
             return ceil(length / 5)
         case 3:

@@ -158,7 +158,7 @@ def test_what_is_over_is_explained_too(site: Site) -> None:
 def test_evidence_that_is_still_gathered_is_not_told_but_said_to_come(site: Site) -> None:
     site.add(payload(summary=f"key {KEY}"), NOW - 1, finished=False)
     found = ask(site, "why_did_it_page")
-    assert json.loads(found.text)["evidence"] == "still being gathered: ask again in some seconds"
+    assert json.loads(found.text)["without_evidence"] == "still being gathered: ask again in some seconds"
     assert KEY[:16] not in found.text
 
 
@@ -177,7 +177,10 @@ def test_an_incident_has_its_timeline_with_deliveries_and_what_each_source_says(
     assert [entry["what"] for entry in found["timeline"]] == ["first notification: 1 alert", "repeat"]
     sent = found["timeline"][0]["deliveries"]
     assert sent == [{"sink": "pager", "state": "pending"}, {"sink": "chat", "state": "pending"}]
-    assert found["evidence"]["memory"] == {"quoted": "new"}
+    (evidence_of_slo,) = found["evidence"]
+    assert evidence_of_slo["memory"] == {"quoted": "new"}
+    assert evidence_of_slo["traces"] == [trace(1).url, trace(2).url]
+    assert len(evidence_of_slo["queries"]) == 2
 
 
 def test_an_incident_that_there_is_not_is_refused_with_those_there_are(site: Site) -> None:
@@ -243,6 +246,7 @@ def test_an_incident_of_huge_texts_fits(site: Site, text: str) -> None:
         answer = ask(site, tool, **arguments)
         assert tokens(answer.text) <= MAX_TOKENS
         assert json.loads(answer.text)["incident"] == key
+    assert asked(site, "incident", incident=key)["evidence"][0]["answer"]
     why = asked(site, "why_did_it_page")["subjects"][0]
     assert why["answer"]["quoted"]
     assert why["causes"][0]["traces"] == [trace(0).url, trace(1).url]
@@ -299,6 +303,7 @@ def test_a_simulation_says_how_soon_and_at_what_cost_the_slos_own_policy_fires(s
     outage, nothing = found["outages"]
     assert (outage["fires"], outage["after"]) == ("page 10m/3m x25", "5 min")
     assert nothing["fires"] == "nothing"
+    assert found["command"] == "slo-engine simulate -p agent --objective 98 --window 30d"
     assert "traffic" not in found
     assert asked(site, "simulate", service="agents", slo="success", policy="google")["policy"] == "google"
 
