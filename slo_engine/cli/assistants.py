@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from slo_engine.cli import output
 from slo_engine.cli.arguments import ConfigFile, settings_here
 from slo_engine.cli.connections import (
     CaFile,
@@ -55,6 +57,8 @@ def mcp(
     )
     with usage_errors():
         connection = options.connection("--url", url or _here(config))
+    if sys.stdin.isatty():
+        output.note(f"asking {connection.address}; this speaks MCP with the assistant that starts it: Ctrl-C ends it")
     with failures(), suppress(KeyboardInterrupt):
         _serve(connection)
 

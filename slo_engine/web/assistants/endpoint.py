@@ -42,6 +42,7 @@ class AssistantsEndpoint:
     def __init__(self, services: Services) -> None:
         self._services = services
         self._server: Server[Any] | None = None
+        self._turn: asyncio.Semaphore | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI."""
@@ -73,7 +74,10 @@ class AssistantsEndpoint:
     async def _ask(self, name: str, arguments: Mapping[str, Any]) -> Reply:
         from slo_engine.web.assistants.tools import reply
 
-        return await to_thread.run_sync(partial(reply, name, arguments, self._services))
+        if self._turn is None:
+            self._turn = asyncio.Semaphore(1)
+        async with self._turn:  # an answer is computed, and each that is competes for the interpreter with the webhook
+            return await to_thread.run_sync(partial(reply, name, arguments, self._services))
 
 
 async def _body(scope: Scope, receive: Receive) -> bytes:
