@@ -27,6 +27,13 @@ def test_whatever_is_put_into_an_answer_it_fits(values: list[object], one: objec
     json.loads(packed.text)
 
 
+def test_an_answer_fits_whose_values_have_more_tokens_side_by_side_than_one_by_one() -> None:
+    packed = Packed(1000).put_each("rows", ["&&"] * 2000)
+    found = packed.found
+    assert estimated(packed.text) <= 1000
+    assert found["left_out"] == {"rows": 2000 - len(found["rows"])}
+
+
 def test_an_answer_says_how_much_it_left_out() -> None:
     packed = Packed(400).put("short", "x").put("long", "x y " * 2000).put_each("rows", ["y z " * 20] * 50, more=7)
     found = json.loads(packed.text)
