@@ -10,6 +10,7 @@ import typer
 
 from slo_engine.cli import dashboards, deliveries, doctor, exchange, notify, output, policy, rules, store, templates
 from slo_engine.cli.arguments import AsJson, ConfigFile, SloPaths, SloPathsHere, settings_here
+from slo_engine.cli.assistants import mcp
 from slo_engine.cli.exits import failures, usage_errors
 from slo_engine.cli.replay import replay
 from slo_engine.cli.report import report
@@ -37,6 +38,7 @@ app.add_typer(store.app, name="store")
 app.command()(simulate)
 app.command()(replay)
 app.command()(report)
+app.command()(mcp)
 exchange.add_to(app)
 app.command()(doctor.doctor)
 app.command()(templates.templates)

@@ -32,6 +32,9 @@ NAMELESS: Final = "somebody with the token"
 _OPEN: Final = ("/healthz", "/readyz", "/metrics", "/static/", LOGIN, "/webhooks/", "/-/reload")
 """What is asked by machines, or has a door of its own."""
 
+_FOR_MACHINES: Final = ("/api/", "/mcp")
+"""Where nobody sees a login page."""
+
 _LONGEST_NAME: Final = 200
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -130,7 +133,7 @@ class AccessDoor:
         who = None if self._access.is_open else self._access.who(scope["headers"], client[0] if client else None)
         scope.setdefault("state", {})["who"] = who
         path = scope["path"]
-        is_of_api = path.startswith("/api/")
+        is_of_api = path.startswith(_FOR_MACHINES)
         is_machine = is_of_api and not self._machines.is_open and self._machines.open_to(scope["headers"])
         if self._access.is_open or who is not None or is_machine or path.startswith(_OPEN):
             await self._app(scope, receive, send)

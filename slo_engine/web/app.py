@@ -13,12 +13,14 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.responses import JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
+from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from slo_engine import __version__
 from slo_engine.errors import SloEngineError
 from slo_engine.web import api, deliveries, health, pages, reload
 from slo_engine.web.access import AccessDoor
+from slo_engine.web.assistants.endpoint import PATH, AssistantsEndpoint
 from slo_engine.web.readers import FewReaders
 from slo_engine.web.services import Services
 from slo_engine.web.webhook import OPENAPI, WebhookDoor
@@ -49,6 +51,7 @@ def create_app(
     app.state.services = services
     for part in (api, deliveries, health, reload, pages):
         app.include_router(part.router)
+    app.routes.append(Route(PATH, AssistantsEndpoint(services), include_in_schema=False))
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
 
     @app.exception_handler(SloEngineError)

@@ -28,6 +28,7 @@ from slo_engine.logs import JsonFormatter
 from slo_engine.notifications.routes import Routes
 from slo_engine.store import inbox, outbox
 from slo_engine.traces import TraceScore
+from slo_engine.web.assistants.tools import reply
 from tests.alerts.payloads import SUCCESS_LABELS, notification
 from tests.evidence.world import NoStatuses, RowTraces, observation, step
 from tests.scrub.pii import KEYS
@@ -101,7 +102,8 @@ def log() -> Iterator[io.StringIO]:
 
 
 def everything_shown(tmp_path: Path, text: str) -> str:
-    """What leaves when two notifications and a body that is none come in: sinks, API, page, readiness, metrics."""
+    """What leaves when two notifications and a body that is none come in: sinks, API, page, readiness, metrics,
+    assistants."""
     site = Site(tmp_path)
     received: list[str] = []
 
@@ -135,6 +137,11 @@ def everything_shown(tmp_path: Path, text: str) -> str:
     asyncio.run(run())
     assert len(received) == 5
     pages = [site.ask("GET", path).text for path in ("/", "/api/v1/alerts", "/readyz", "/metrics")]
+    for each in site.ask("GET", "/api/v1/alerts").json()["notifications"]:
+        for tool in ("why_did_it_page", "incident"):
+            told = reply(tool, {"incident": each["key"]}, site.app.state.services)
+            assert not told.is_error or each["kind"] not in ("firing", "resolved"), told.text
+            pages.append(told.text)
     site.database.close()
     return "\n".join([*received, console.getvalue(), *pages])
 

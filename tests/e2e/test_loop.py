@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from deploy.stack.stack import REPOSITORY, Options, Stack
@@ -65,6 +66,36 @@ def ledger(stack: Stack) -> dict[str, dict[str, Any]]:
     """How each run really ended, by trace id, from the agents themselves."""
     runs = [json.loads(line) for line in stack.ledger.read_text().splitlines()]
     return {run["trace_id"]: run for run in runs}
+
+
+def ask(stack: Stack, tool: str, **arguments: Any) -> Any:
+    """What a tool tells an assistant, as one POST."""
+    call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": tool, "arguments": arguments}}
+    accept = {"accept": "application/json, text/event-stream"}
+    answer = httpx.post(f"{stack.engine_url}/mcp", json=call, headers=accept, timeout=30).json()
+    return json.loads(answer["result"]["content"][0]["text"])
+
+
+def test_an_assistant_is_told_what_the_page_says_and_its_queries_give_its_figures(
+    stack: Stack, page: dict[str, Any]
+) -> None:
+    why = ask(stack, "why_did_it_page")
+    assert (why["state"], why["severity"]) == ("firing", "page")
+    runs = ledger(stack)
+    traces = [url for cause in why["subjects"][0]["causes"] for url in cause["traces"]]
+    assert traces
+    assert {runs[url.rpartition("/")[2].partition("?")[0]]["outcome"] for url in traces} == {"error"}
+    for row in ask(stack, "slo_status", service="agents", slo="success")["slos"]:
+        samples = query(stack, row["budget_query"])
+        assert [sample["metric"]["agent_type"] for sample in samples] == [row["group"]["agent_type"]]
+        windows = {sample["metric"]["slo_window"] for sample in query(stack, row["burn_rate_query"])}
+        assert windows >= row["burn_rate"].keys() - {"5m"}  # an agent that has just gone idle has none
+
+
+def query(stack: Stack, expr: str) -> list[dict[str, Any]]:
+    answer = get(f"{stack.prometheus.url}/api/v1/query?{urllib.parse.urlencode({'query': expr})}")
+    found: list[dict[str, Any]] = answer["data"]["result"]
+    return found
 
 
 def test_traces_in_the_page_are_those_of_runs_that_failed_and_of_none_that_succeeded(
