@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slo_engine.cli import dashboards, deliveries, doctor, exchange, notify, output, policy, rules, store, templates
+from slo_engine.cli import (
+    dashboards,
+    deliveries,
+    doctor,
+    exchange,
+    notify,
+    output,
+    policy,
+    rules,
+    schema,
+    store,
+    templates,
+)
 from slo_engine.cli.arguments import AsJson, ConfigFile, SloPaths, SloPathsHere, settings_here
 from slo_engine.cli.exits import failures, usage_errors
 from slo_engine.cli.replay import replay
@@ -41,6 +53,7 @@ exchange.add_to(app)
 app.command()(doctor.doctor)
 app.command()(templates.templates)
 app.command()(dashboards.dashboards)
+app.command()(schema.schema)
 
 
 @app.callback(invoke_without_command=True)
