@@ -8,23 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slo_engine.cli import (
-    dashboards,
-    deliveries,
-    doctor,
-    exchange,
-    notify,
-    output,
-    policy,
-    rules,
-    schema,
-    store,
-    templates,
-)
+from slo_engine.cli import dashboards, deliveries, doctor, exchange, notify, output, policy, rules, store, templates
 from slo_engine.cli.arguments import AsJson, ConfigFile, SloPaths, SloPathsHere, settings_here
 from slo_engine.cli.exits import failures, usage_errors
+from slo_engine.cli.github import AsGithub, of_problem
 from slo_engine.cli.replay import replay
 from slo_engine.cli.report import report
+from slo_engine.cli.schema import schema
 from slo_engine.cli.simulate import simulate
 
 if TYPE_CHECKING:
@@ -53,7 +43,7 @@ exchange.add_to(app)
 app.command()(doctor.doctor)
 app.command()(templates.templates)
 app.command()(dashboards.dashboards)
-app.command()(schema.schema)
+app.command()(schema)
 
 
 @app.callback(invoke_without_command=True)
@@ -66,7 +56,7 @@ def _options(version: Annotated[bool, typer.Option("--version", help="Print the 
 
 
 @app.command()
-def validate(paths: SloPathsHere = None, as_json: AsJson = False) -> None:
+def validate(paths: SloPathsHere = None, as_json: AsJson = False, as_github: AsGithub = False) -> None:
     """Check SLO files, and explain every mistake at file:line:column."""
     from slo_engine.definitions import examine
 
@@ -92,7 +82,7 @@ def validate(paths: SloPathsHere = None, as_json: AsJson = False) -> None:
         )
     else:
         for problem in loaded.problems:
-            output.line(str(problem))
+            output.line(of_problem(problem) if as_github else str(problem))
         found = f"{len(loaded.slos.slos)} SLOs and {len(loaded.slos.thresholds)} thresholds"
         output.note(f"{found} are fine; {len(loaded.problems)} mistakes" if loaded.problems else f"{found}, all fine")
         if without_traces:
