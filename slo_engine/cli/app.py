@@ -12,6 +12,7 @@ from slo_engine.cli import dashboards, deliveries, doctor, exchange, notify, out
 from slo_engine.cli.arguments import AsJson, ConfigFile, SloPaths, SloPathsHere, settings_here
 from slo_engine.cli.exits import failures, usage_errors
 from slo_engine.cli.github import AsGithub, of_problem
+from slo_engine.cli.init import init
 from slo_engine.cli.replay import replay
 from slo_engine.cli.report import report
 from slo_engine.cli.schema import schema
@@ -44,6 +45,7 @@ app.command()(doctor.doctor)
 app.command()(templates.templates)
 app.command()(dashboards.dashboards)
 app.command()(schema)
+app.command()(init)
 
 
 @app.callback(invoke_without_command=True)
