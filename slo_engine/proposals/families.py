@@ -96,7 +96,7 @@ def _budget(scout: Scout, spend: Selector, by: Sequence[str]) -> tuple[str, str]
     groups = scout.growth(spend, (label,) if label else (), span) if span else {}
     most = max(groups.values(), default=0.0)
     if not span or most <= 0:
-        return "100 USD", "Nothing was spent yet that could be gone by: write what may be spent."
+        return "100 USD", "Too little was spent yet to go by: write what may be spent."
     month = most / span.seconds * Duration.parse("30d").seconds
     who = f"For each {label}: the one that spends most" if label else "All together"
     said = f"{who} would spend {month:,.2f} USD in 30 days, by the last {span}; the budget is a quarter more."

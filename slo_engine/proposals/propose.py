@@ -127,9 +127,8 @@ def _met(slo: Slo, scout: Scout) -> tuple[dict[Group, float], str]:
     """The percentage of good events of each group, and how to say it."""
     sums: dict[str, dict[Group, float]] = {}
     span = scout.span(counters(slo)[0].selector)
-    for counter in counters(slo) if span else ():
+    for counter in counters(slo):
         grown = sums.setdefault("total" if counter.is_main else counter.role, {})
-        assert span is not None
         for group, value in scout.growth(counter.selector, slo.by, span).items():
             grown[group] = grown.get(group, 0.0) + value
     met = {group: _percent(group, total, sums) for group, total in sums.get("total", {}).items() if total >= 1}
@@ -138,7 +137,8 @@ def _met(slo: Slo, scout: Scout) -> tuple[dict[Group, float], str]:
     shown = sorted(met.items(), key=lambda each: each[1])
     named = [f"{', '.join(group) or 'all'} {percent:.2f} %" for group, percent in shown[:MOST_GROUPS]]
     more = f", and {len(shown) - MOST_GROUPS} groups that met more" if len(shown) > MOST_GROUPS else ""
-    return met, f"Met in the last {span}: {', '.join(named)}{more}."
+    since = f"in the last {span}" if span else "since the counters began"
+    return met, f"Met {since}: {', '.join(named)}{more}."
 
 
 def _percent(group: Group, total: float, sums: Mapping[str, Mapping[Group, float]]) -> float:

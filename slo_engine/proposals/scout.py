@@ -52,9 +52,9 @@ class Scout:
         found = ask_all(self._source, {span: f"count({selector} offset {span})" for span in SPANS}, self._at)
         return next((span for span in SPANS if span in found), None)
 
-    def growth(self, selector: Selector, by: Sequence[str], span: Duration) -> Mapping[Group, float]:
-        """What a counter grew by, for each group."""
-        found = ask(self._source, f"sum by ({', '.join(by)}) (increase({selector}[{span}]))", self._at)
+    def growth(self, selector: Selector, by: Sequence[str], span: Duration | None) -> Mapping[Group, float]:
+        """What a counter grew by, for each group; without a span: since it began."""
+        found = ask(self._source, f"sum by ({', '.join(by)}) ({_grown(selector, span)})", self._at)
         return {tuple(labels.get(label, "") for label in by): value for labels, value in found}
 
     def bucket(self, buckets: Selector, share: float) -> Bucket | None:
@@ -78,10 +78,12 @@ class Scout:
 
     def _within(self, buckets: Selector) -> dict[float, float]:
         """Observations up to each bound: of the past that there is, or since the targets began."""
-        span = self.span(buckets)
-        counts = f"increase({buckets}[{span}])" if span else str(buckets)
-        found = ask(self._source, f"sum by (le) ({counts})", self._at)
+        found = ask(self._source, f"sum by (le) ({_grown(buckets, self.span(buckets))})", self._at)
         return {float(labels.get("le", "nan")): value for labels, value in found}
+
+
+def _grown(selector: Selector, span: Duration | None) -> str:
+    return f"increase({selector}[{span}])" if span else str(selector)
 
 
 def _is_threshold(bound: float) -> bool:

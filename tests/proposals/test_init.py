@@ -348,3 +348,27 @@ def test_options_of_a_connection_go_with_a_prometheus(folder: Path) -> None:
 
     assert done.exit_code == 2
     assert "go with --from-prometheus" in done.stderr
+
+
+def test_of_counters_that_are_minutes_old_all_that_they_counted_is_gone_by(
+    tmp_path_factory: pytest.TempPathFactory, folder: Path
+) -> None:
+    database = tmp_path_factory.mktemp("young")
+    samples = {at: float((at - NOW + 120) * 10) for at in range(NOW - 120, NOW + 60, 30)}
+    backfill(
+        database,
+        {
+            'agent_requests_total{agent_type="a",status="success"}': {at: 0.6 * each for at, each in samples.items()},
+            'agent_requests_total{agent_type="a",status="error"}': {at: 0.4 * each for at, each in samples.items()},
+            'llm_cost_usd_total{agent_type="a"}': samples,
+        },
+    )
+    with RealPrometheus(database) as server:
+        done = CliRunner().invoke(app, ["init", "--from-prometheus", server.url, "--out", "-"])
+
+    assert done.exit_code == 0, done.stderr
+    success, spend = load(done.stdout).slos
+    assert success.target.objective == 50
+    assert "# Met since the counters began: a 60.00 %." in done.stdout
+    assert spend.sli.written()["cost"]["budget"] == "100 USD"
+    assert "# Too little was spent yet to go by: write what may be spent." in done.stdout
