@@ -12,8 +12,9 @@ from slo_engine.checks.diagnosis import diagnose
 from slo_engine.checks.finding import FindingKind
 from slo_engine.definitions import Slo, load
 from slo_engine.definitions.yaml_text import mapping
+from slo_engine.prometheus import PrometheusError
 from slo_engine.proposals.families import FAMILIES, Draft, Family
-from slo_engine.proposals.scout import Group, Scout
+from slo_engine.proposals.scout import SHORT_SPANS, SPANS, Group, Scout
 from slo_engine.status.evaluate import QuerySource
 
 LADDER = (99.9, 99.5, 99.0, 98.0, 97.0, 95.0, 90.0, 80.0, 70.0, 50.0, 20.0, 10.0, 5.0, 2.0)
@@ -27,6 +28,10 @@ MOST_GROUPS = 5
 
 _LATER: frozenset[FindingKind] = frozenset(("no-rules", "late-samples", "slow-scrapes", "miscounted"))
 """What doctor finds that another objective would not change: the rules are not loaded yet, or scrapes are rare."""
+
+
+_TOO_MUCH = ("timeout", "bad_query")
+"""How Prometheus answers where a query reads more series or samples than it will."""
 
 
 @dataclass(frozen=True)
@@ -64,27 +69,41 @@ class Proposed:
 
 
 def propose(source: QuerySource, at: datetime) -> Proposed:
-    """Look for the metrics of every family. Raises what ``source`` raises."""
-    scout = Scout(source, at)
-    names = scout.names(family.metric for family in FAMILIES)
+    """Look for the metrics of every family. Raises what ``source`` raises, but where a query
+    is too much for it: then less is looked at, or the family is left out."""
+    names = Scout(source, at).names(family.metric for family in FAMILIES)
     proposals: dict[str, Proposal] = {}
     left_out: dict[str, LeftOut] = {}
     for family in FAMILIES:
         if family.metric not in names or family.name in proposals:
             continue
-        draft = family.draft(scout)
-        found = _proposal(family, draft, scout, source, at) if draft else None
+        found = _of_family(family, source, at)
         if isinstance(found, Proposal):
             proposals[family.name] = found
         else:
-            nothing = f"{family.metric} has no label that tells what failed, or no bucket that a threshold could name"
-            left_out[family.name] = LeftOut(family.name, found or nothing)
+            left_out.setdefault(family.name, LeftOut(family.name, found))
     reasons = (each for name, each in left_out.items() if name not in proposals)
     return Proposed(tuple(proposals.values()), tuple(reasons))
 
 
-def _proposal(family: Family, draft: Draft, scout: Scout, source: QuerySource, at: datetime) -> Proposal | str:
+def _of_family(family: Family, source: QuerySource, at: datetime) -> Proposal | str:
     """The proposal; or why there is none."""
+    failed = ""
+    for spans in (SPANS, SHORT_SPANS):
+        scout = Scout(source, at, spans)
+        try:
+            draft = family.draft(scout)
+            if draft is None:
+                return f"{family.metric} has no label that tells what failed, or no bucket that a threshold could name"
+            return _proposal(family, draft, scout, source, at)
+        except PrometheusError as error:
+            if error.kind not in _TOO_MUCH:
+                raise
+            failed = str(error)
+    return failed
+
+
+def _proposal(family: Family, draft: Draft, scout: Scout, source: QuerySource, at: datetime) -> Proposal | str:
     slo = _loaded(family, draft, ())
     selector = counters(slo)[0].selector
     label = scout.label_of(selector, family.by)

@@ -15,6 +15,9 @@ from slo_engine.status.evaluate import QuerySource
 SPANS = tuple(Duration.parse(text) for text in ("7d", "3d", "1d", "6h", "1h", "10m"))
 """How far back is looked: as far as there are samples, and a week at most, whose days differ."""
 
+SHORT_SPANS = SPANS[-2:]
+"""What is looked at of metrics that are too much for Prometheus over days."""
+
 Group = tuple[str, ...]
 """The values of the labels that an SLO is divided by."""
 
@@ -30,9 +33,10 @@ class Bucket:
 class Scout:
     """Asks one Prometheus, at one point in time. Its methods raise what ``source`` raises."""
 
-    def __init__(self, source: QuerySource, at: datetime) -> None:
+    def __init__(self, source: QuerySource, at: datetime, spans: Sequence[Duration] = SPANS) -> None:
         self._source = source
         self._at = at
+        self._spans = spans
 
     def names(self, wanted: Iterable[str]) -> frozenset[str]:
         """Which of these metrics have series."""
@@ -49,8 +53,8 @@ class Scout:
 
     def span(self, selector: Selector) -> Duration | None:
         """How far back there are samples; None: hardly any."""
-        found = ask_all(self._source, {span: f"count({selector} offset {span})" for span in SPANS}, self._at)
-        return next((span for span in SPANS if span in found), None)
+        found = ask_all(self._source, {span: f"count({selector} offset {span})" for span in self._spans}, self._at)
+        return next((span for span in self._spans if span in found), None)
 
     def growth(self, selector: Selector, by: Sequence[str], span: Duration | None) -> Mapping[Group, float]:
         """What a counter grew by, for each group; without a span: since it began."""

@@ -6,7 +6,9 @@ import json
 import re
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -17,9 +19,13 @@ from deploy.stack.servers import Prometheus as RealPrometheus
 from slo_engine.cli import init
 from slo_engine.cli.app import app
 from slo_engine.cli.schema import Described, schema_text
+from slo_engine.connect import Connection
 from slo_engine.definitions import Slo, load
 from slo_engine.definitions.document import read_document
 from slo_engine.definitions.targets import Override
+from slo_engine.prometheus import Prometheus, PrometheusError
+from slo_engine.prometheus.client import Result as Answer
+from slo_engine.proposals import LeftOut, Proposed, propose
 from tests.rules.backfilled import backfill
 
 pytestmark = [pytest.mark.stack, pytest.mark.takes(seconds=60)]
@@ -214,6 +220,39 @@ def test_the_schema_stands_beside_the_file_which_names_it(written: Written) -> N
 
     assert schema.read_text() == schema_text(Described.SLOS) + "\n"
     assert Draft202012Validator(json.loads(schema.read_text())).is_valid(read_document(Path("x"), written.text).data)
+
+
+class Overloaded:
+    """A Prometheus that gives up on what reads a metric over these spans."""
+
+    def __init__(self, door: Prometheus, pattern: str) -> None:
+        self._door = door
+        self._pattern = pattern
+
+    def query(self, expr: str, at: datetime) -> Answer:
+        if re.search(self._pattern, expr):
+            raise PrometheusError("timeout", "Prometheus did not answer within 10 s")
+        return self._door.query(expr, at)
+
+
+def proposed_by_an_overloaded(url: str, pattern: str) -> Proposed:
+    with closing(Prometheus(Connection(url))) as door:
+        return propose(Overloaded(door, pattern), datetime.fromtimestamp(NOW, UTC))
+
+
+def test_of_what_is_too_much_for_prometheus_over_days_hours_are_looked_at(prometheus: str) -> None:
+    found = proposed_by_an_overloaded(prometheus, r"http_requests_total.*\[1d\]")
+
+    remarks = {each.name: each.remarks.get("objective") for each in found.proposals}
+    assert remarks["http-success"] == "Met in the last 1h: shop 99.09 %."
+    assert remarks["http-latency"] == "Met in the last 1d: shop 96.00 %."
+
+
+def test_what_is_too_much_for_prometheus_is_left_out_and_the_rest_is_not(prometheus: str) -> None:
+    found = proposed_by_an_overloaded(prometheus, r"increase\(http_requests_total")
+
+    assert LeftOut("http-success", "Prometheus did not answer within 10 s") in found.left_out
+    assert "http-latency" in {each.name for each in found.proposals}
 
 
 @pytest.fixture
