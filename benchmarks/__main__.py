@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 
-from benchmarks import monitoring, startup, status_cycle, thousand_slos
+from benchmarks import monitoring, pages, startup, status_cycle, thousand_slos
 
 
 def main() -> int:
@@ -15,7 +15,7 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print JSON for scripts")
     as_json = parser.parse_args().json
     found = []
-    for part in (startup, thousand_slos, status_cycle, monitoring):
+    for part in (startup, thousand_slos, status_cycle, pages, monitoring):
         for figure in part.figures():
             found.append(figure)
             print(figure, file=sys.stderr if as_json else sys.stdout, flush=True)

@@ -42,6 +42,7 @@ from slo_engine.rollout.rollout import Destination, Rollout, RolloutStatus, Rule
 from slo_engine.rollout.ruler import Ruler
 from slo_engine.settings import (
     PREFIX,
+    AccessSettings,
     ListenSettings,
     Settings,
     SettingsError,
@@ -57,7 +58,7 @@ from slo_engine.watch import Heartbeat, Reconciliation, Teller, Watchdog
 from slo_engine.watch.alertmanager import Alertmanager
 from slo_engine.watch.reconciliation import TICK_SECONDS as RECONCILIATION_SECONDS
 from slo_engine.watch.watchdog import TICK_SECONDS as WATCHDOG_SECONDS
-from slo_engine.web import Credentials, Doors, Reloaded, Services, create_app, guarded_protocol
+from slo_engine.web import Access, Credentials, Doors, Reloaded, Services, create_app, guarded_protocol
 
 logger = logging.getLogger(__name__)
 
@@ -179,6 +180,9 @@ class Engine:
                 precedence=precedence,
                 clock_is_running=lambda: self._clock.is_running,
                 workers_are_running=self._workers_are_running,
+                prometheus=self._prometheus,
+                addresses=_addresses(settings),
+                access=access_of(settings.access),
                 watching=self._watching,
             ),
             self._running,
@@ -370,6 +374,22 @@ def _age(since: float | None, now: float) -> float:
     return 0.0 if since is None else max(0.0, now - since)
 
 
+def access_of(access: AccessSettings) -> Access:
+    """Who may read, and act on the pages."""
+    token = None if access.token is None else access.token.get_secret_value()
+    if access.proxy is None:
+        return Access(token)
+    return Access(token, access.proxy.header, access.proxy.networks)
+
+
+def _addresses(settings: Settings) -> dict[str, str]:
+    """Where a browser finds what the engine asks: at the same place, as far as anybody knows."""
+    found = {"prometheus": str(settings.prometheus.url)}
+    if settings.alertmanager is not None:
+        found["alertmanager"] = str(settings.alertmanager.url)
+    return found
+
+
 def doors_of(webhook: WebhookSettings) -> Doors:
     """Who may post. Once anything must be shown, a door without credentials opens to nobody: forgotten ones must not
     be a way around the others."""
@@ -496,7 +516,7 @@ def _remembered(earlier: causes.EarlierIncidents) -> Remembered:
         datetime.fromtimestamp(each, UTC) for each in (earlier.back_since, earlier.first_seen, earlier.last_seen)
     )
     ended_at = None if earlier.ended_at is None else datetime.fromtimestamp(earlier.ended_at, UTC)
-    return Remembered(back_since, first_seen, last_seen, earlier.count, earlier.last_title, ended_at)
+    return Remembered(back_since, first_seen, last_seen, earlier.count, earlier.last_title, ended_at, earlier.caused_by)
 
 
 def _langfuse(settings: Settings) -> LangFuse | None:

@@ -19,7 +19,9 @@ from pydantic import (
     BeforeValidator,
     Field,
     GetJsonSchemaHandler,
+    IPvAnyNetwork,
     SecretStr,
+    StringConstraints,
     ValidationError,
     field_validator,
     model_validator,
@@ -176,6 +178,26 @@ class WebhookSettings(DoorSettings):
         return self
 
 
+class ProxySettings(SettingsSection):
+    """``access.proxy``: a proxy in front that knows who people are, such as oauth2-proxy."""
+
+    header: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,100}$")] = "X-Forwarded-User"
+    """The header in which the proxy says who somebody is."""
+    networks: tuple[IPvAnyNetwork, ...] = Field(min_length=1)
+    """Where the proxy is: from elsewhere its header counts for nothing."""
+
+
+class AccessSettings(SettingsSection):
+    """``access``: who may read the pages and the API, and act on the pages. Without it everybody may read."""
+
+    token: SecretStr | None = None
+    """What the login page asks for, and scripts send as a bearer token."""
+    proxy: ProxySettings | None = None
+    """A proxy in front that knows who people are, such as oauth2-proxy."""
+
+    _token_fits_into_a_header = field_validator("token")(fits_into_a_header)
+
+
 class StatusSettings(SettingsSection):
     """``status``"""
 
@@ -297,6 +319,8 @@ class Settings(BaseSettings):
     """Where the engine listens."""
     webhook: WebhookSettings = WebhookSettings()
     """What must be shown to post to the engine."""
+    access: AccessSettings = AccessSettings()
+    """Who may read the pages and the API, and act on the pages; without it everybody may read."""
     status: StatusSettings = StatusSettings()
     """How often SLOs are evaluated."""
     evidence: EvidenceSettings = EvidenceSettings()

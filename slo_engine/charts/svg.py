@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from html import escape
+from zlib import crc32
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#b58900", "#56b4e9")
 """Okabe and Ito's colours, which colour-blind readers can tell apart; yellow darkened for white paper."""
@@ -48,12 +49,19 @@ class Axis:
 def picture(width: int, height: int, title: str, description: str, parts: Iterable[str]) -> str:
     """A whole SVG file. ``title`` and ``description`` are what a screen reader says."""
     inside = "\n".join(parts)
+    # Of its own in a page with several pictures.
+    name = f"{crc32(f'{title}{description}'.encode(errors='replace')):08x}"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" width="{width}" height="{height}" '
-        f'role="img" aria-labelledby="title desc">\n<title id="title">{escape(title)}</title>\n'
-        f'<desc id="desc">{escape(description)}</desc>\n<style>{_STYLE}</style>\n'
+        f'role="img" aria-labelledby="title-{name} desc-{name}">\n<title id="title-{name}">{escape(title)}</title>\n'
+        f'<desc id="desc-{name}">{escape(description)}</desc>\n<style>{_STYLE}</style>\n'
         f'<rect class="paper" width="{width}" height="{height}"/>\n{inside}\n</svg>\n'
     )
+
+
+def without_style(drawn: str) -> str:
+    """A picture for a page that has the style in its own sheet, as its policy allows no other."""
+    return drawn.replace(f"<style>{_STYLE}</style>\n", "", 1)
 
 
 def text(x: float, y: float, content: str, *, kind: str = "ink", anchor: str = "start", size: int = 12) -> str:

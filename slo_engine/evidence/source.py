@@ -71,6 +71,8 @@ class Remembered:
     """The title of the last of them."""
     ended_at: datetime | None
     """When that was resolved; None: it was not, as far as is known."""
+    caused_by: str | None = None
+    """What people wrote of why it happened."""
 
 
 class Memory(Protocol):

@@ -14,6 +14,7 @@ from slo_engine.prometheus import PrometheusError
 from slo_engine.status.beginnings import Beginnings
 from slo_engine.status.evaluate import RecordSource, evaluate
 from slo_engine.status.model import SloStatus
+from slo_engine.status.trends import Trends
 from slo_engine.store import Database, StoreError, history
 
 logger = logging.getLogger(__name__)
@@ -48,6 +49,8 @@ class StatusBoard:
         self._kept_at: datetime | None = None
         self._failure: str | None = None
         self._beginnings = Beginnings()
+        self.trends = Trends(database)
+        """How the budgets went."""
 
     @property
     def statuses(self) -> Sequence[SloStatus]:
@@ -91,6 +94,7 @@ class StatusBoard:
         try:
             statuses = self.refresh()
             at = self._now()
+            self.trends.refresh(at)
             if not self._keeps():
                 return
             if self._kept_at is None or not timedelta(0) <= at - self._kept_at < HISTORY_INTERVAL:

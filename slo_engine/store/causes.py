@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, or_, select, update
 
+from slo_engine.store import notes
 from slo_engine.store.tables import causes, messages
 
 TWINS_SECONDS = 60.0
@@ -40,6 +41,8 @@ class EarlierIncidents:
     """Of the last of them."""
     ended_at: float | None
     """When the last of them was resolved; None: nobody said so."""
+    caused_by: str | None = None
+    """What people wrote of why the last of them happened; None: nothing."""
 
 
 def note(
@@ -105,7 +108,8 @@ def _earlier(connection: Connection, key: str, began: float) -> EarlierIncidents
         return None
     last = rows[0]
     first_seen = min(row.first_seen for row in rows)
-    return EarlierIncidents(began, first_seen, last.last_seen, len(rows), last.title, last.ended_at)
+    said = notes.caused_by(connection, last.thread, last.first_seen, began)
+    return EarlierIncidents(began, first_seen, last.last_seen, len(rows), last.title, last.ended_at, said)
 
 
 def _key(about: str, cause: str) -> str:

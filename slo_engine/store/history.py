@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from slo_engine.store.tables import status_history
 
@@ -31,7 +31,7 @@ def append(connection: Connection, rows: Iterable[StatusRow]) -> None:
             "evaluated_at": row.evaluated_at,
             "service": row.service,
             "slo": row.slo,
-            "group_labels": _group(row.group),
+            "group_labels": group_key(row.group),
             "error_budget_remaining": row.error_budget_remaining,
             "status": json.dumps(row.status, separators=(",", ":")),
         }
@@ -52,17 +52,7 @@ def of_slo(connection: Connection, service: str, slo: str, since: float) -> list
         )
         .order_by(status_history.c.evaluated_at, status_history.c.id)
     )
-    return [
-        StatusRow(
-            row.evaluated_at,
-            row.service,
-            row.slo,
-            json.loads(row.group_labels),
-            row.error_budget_remaining,
-            json.loads(row.status),
-        )
-        for row in connection.execute(rows)
-    ]
+    return [_row(row) for row in connection.execute(rows)]
 
 
 def forget_before(connection: Connection, time: float) -> int:
@@ -70,5 +60,61 @@ def forget_before(connection: Connection, time: float) -> int:
     return connection.execute(delete(status_history).where(status_history.c.evaluated_at < time)).rowcount
 
 
-def _group(group: Mapping[str, str]) -> str:
+def group_key(group: Mapping[str, str]) -> str:
+    """The labels of a group as one text, whatever their order."""
     return json.dumps(dict(sorted(group.items())), separators=(",", ":"))
+
+
+def _row(row: Any) -> StatusRow:
+    return StatusRow(
+        row.evaluated_at,
+        row.service,
+        row.slo,
+        json.loads(row.group_labels),
+        row.error_budget_remaining,
+        json.loads(row.status),
+    )
+
+
+def of_group(
+    connection: Connection,
+    service: str,
+    slo: str,
+    group: Mapping[str, str],
+    since: float,
+    every: int,
+    *,
+    until: float | None = None,
+) -> list[StatusRow]:
+    """What was recorded for one group since a time, and ``until`` another one, oldest first: one row of each ``every``
+    seconds."""
+    bucket = func.floor(status_history.c.evaluated_at / every)
+    newest = (
+        select(func.max(status_history.c.id))
+        .where(
+            status_history.c.service == service,
+            status_history.c.slo == slo,
+            status_history.c.group_labels == group_key(group),
+            status_history.c.evaluated_at >= since,
+            *([] if until is None else [status_history.c.evaluated_at <= until]),
+        )
+        .group_by(bucket)
+    )
+    rows = select(status_history).where(status_history.c.id.in_(newest)).order_by(status_history.c.evaluated_at)
+    return [_row(row) for row in connection.execute(rows)]
+
+
+def remaining_between(connection: Connection, since: float, until: float) -> dict[tuple[str, str, str], float | None]:
+    """What was left of every budget, as the newest record of a span of time has it: by service, SLO and group (as
+    `group_key` writes it)."""
+    rows = (
+        select(
+            status_history.c.service,
+            status_history.c.slo,
+            status_history.c.group_labels,
+            status_history.c.error_budget_remaining,
+        )
+        .where(status_history.c.evaluated_at >= since, status_history.c.evaluated_at < until)
+        .order_by(status_history.c.evaluated_at)
+    )
+    return {(row[0], row[1], row[2]): row[3] for row in connection.execute(rows)}

@@ -276,6 +276,15 @@ def newest_heads(connection: Connection, limit: int) -> list[MessageHead]:
     return [MessageHead(*row) for row in connection.execute(rows)]
 
 
+def incident_heads(connection: Connection, key: str, limit: int) -> list[MessageHead]:
+    """The messages of the thread of the one with this key, from it on, oldest first; empty: there is none."""
+    first = connection.execute(select(messages.c.id, messages.c.thread).where(messages.c.key == key)).first()
+    if first is None:
+        return []
+    of_thread = select(*_HEAD).where(messages.c.thread == first.thread, messages.c.id >= first.id)
+    return [MessageHead(*row) for row in connection.execute(of_thread.order_by(messages.c.id).limit(limit))]
+
+
 def that_fit(connection: Connection, message_ids: Sequence[int], characters: int) -> dict[int, StoredMessage]:
     """Messages by their ids: of the first ones as many as have contents of no more than this length together."""
     sizes = select(messages.c.id, func.length(messages.c.content)).where(messages.c.id.in_(message_ids))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection, delete, select
 
-from slo_engine.store.tables import alert_states, causes, inbox, message_order, messages, outbox
+from slo_engine.store.tables import alert_states, causes, inbox, incident_notes, message_order, messages, outbox
 
 
 def forget_messages_before(connection: Connection, time: float) -> int:
@@ -24,5 +24,7 @@ def forget_messages_before(connection: Connection, time: float) -> int:
 
 
 def forget_causes_before(connection: Connection, time: float) -> int:
-    """Remove causes that were last seen before ``time``. Returns how many rows went."""
-    return connection.execute(delete(causes).where(causes.c.last_seen < time)).rowcount
+    """Remove causes that were last seen before ``time``, and what people wrote to incidents before it. Returns how many
+    rows went."""
+    gone = connection.execute(delete(incident_notes).where(incident_notes.c.at < time)).rowcount
+    return gone + connection.execute(delete(causes).where(causes.c.last_seen < time)).rowcount

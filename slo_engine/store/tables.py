@@ -151,6 +151,20 @@ status_history = Table(
 )
 
 # One row for each cause and incident: the notifications of one thread, from the first to the one that resolves it.
+incident_notes = Table(
+    "incident_notes",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("incident", Words(100), nullable=False),  # the key of its first message
+    Column("thread", Words(64), nullable=False),
+    Column("at", Double, nullable=False),
+    Column("author", Words(200), nullable=False),
+    Column("kind", Words(20), nullable=False),  # "note" or "cause"
+    Column("text", Words(), nullable=False),
+    Index("ix_incident_notes_incident", "incident"),
+    Index("ix_incident_notes_thread", "thread", "at"),
+)
+
 causes = Table(
     "causes",
     metadata,

@@ -1,40 +1,93 @@
-"""``/api/v1``: SLO status and notifications as JSON."""
+"""``/api/v1``: what the pages show, as JSON."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, Depends, HTTPException, Query
 
 from slo_engine.notifications import as_payload, restored
 from slo_engine.posts.release import may_release
 from slo_engine.scrub.outgoing import outgoing, outgoing_text
-from slo_engine.store import StoredMessage, budgets, history, inbox, messages
+from slo_engine.store import StoredMessage, budgets, history, inbox, messages, notes
+from slo_engine.store.messages import DeliveryState
+from slo_engine.web import models
+from slo_engine.web.budgets import rows
+from slo_engine.web.incidents import Told
+from slo_engine.web.pages.deliveries import sinks_of
+from slo_engine.web.pages.incident import budgets_of, incident_of
+from slo_engine.web.pages.overview import contents, order, read_incidents
+from slo_engine.web.pages.slo import definition_of, rules_of
+from slo_engine.web.pages.spend import budgets_of_money, spenders
+from slo_engine.web.selection import Wanted, chosen, wanted
 from slo_engine.web.services import NeedsServices
 
-router = APIRouter(prefix="/api/v1", responses={503: {"description": "The store cannot be read."}})
+router = APIRouter(
+    prefix="/api/v1",
+    responses={
+        401: {"model": models.Refusal, "description": "The token of access is missing or wrong."},
+        503: {"model": models.Refusal, "description": "The store cannot be read, or too many ask at once."},
+    },
+)
 
-_UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"description": "There is nothing of this name."}}
+_UNKNOWN: dict[int | str, dict[str, Any]] = {
+    404: {"model": models.Refusal, "description": "There is nothing of this name."}
+}
 
 Limit = Annotated[int, Query(ge=1, le=500)]
+Offset = Annotated[int, Query(ge=0, le=1_000_000)]
 
 
-@router.get("/slos")
-def slos(services: NeedsServices) -> dict[str, Any]:
-    """The newest status of every SLO group."""
-    board = services.board
+@router.get("/slos", response_model=models.Statuses)
+def slos(
+    services: NeedsServices,
+    want: Annotated[Wanted, Depends(wanted)],
+    limit: Annotated[int, Query(ge=1, le=10_000)] = 10_000,
+    offset: Offset = 0,
+) -> dict[str, Any]:
+    """The newest status of the SLO groups that are asked for: all of them if nothing is."""
+    board, active = services.board, services.slos.active.slos
+    statuses: Sequence[Any] = board.statuses
+    if want != Wanted():
+        statuses = [row.status for row in chosen(rows(statuses, active, ()), active, want)]
     return {
         "evaluated_at": board.evaluated_at.isoformat() if board.evaluated_at else None,
         "failure": board.failure,
-        "slos": [status.as_json() for status in board.statuses],
+        "total": len(statuses),
+        "slos": [status.as_json() for status in statuses[offset : offset + limit]],
         "policies": services.policies_in_force(),
     }
 
 
-@router.get("/slos/{service}/{slo}/history", responses=_UNKNOWN)
+@router.get("/slos/{service}/{slo}", responses=_UNKNOWN, response_model=models.SloDetails)
+def slo_details(services: NeedsServices, service: str, slo: str) -> dict[str, Any]:
+    """What is behind an SLO, and the status of its groups."""
+    found = services.slos.active.slos.find(service, slo)
+    if found is None:
+        raise HTTPException(404, f"there is no SLO {slo!r} of {service!r}")
+    return {
+        "service": found.service,
+        "slo": found.name,
+        "description": found.description,
+        "owner": found.owner,
+        "labels": dict(found.labels),
+        "policy": found.policy.name,
+        "definition": definition_of(found),
+        "rules": rules_of(found),
+        "status": [each.as_json() for each in services.board.statuses if (each.service, each.slo) == found.key],
+    }
+
+
+@router.get(
+    "/slos/{service}/{slo}/history",
+    responses=_UNKNOWN,
+    response_model=models.History,
+    response_model_exclude_unset=True,
+)
 def slo_history(
     services: NeedsServices, service: str, slo: str, hours: Annotated[float, Query(gt=0, le=960)] = 24
 ) -> dict[str, Any]:
@@ -42,11 +95,11 @@ def slo_history(
     if services.slos.active.slos.find(service, slo) is None:
         raise HTTPException(404, f"there is no SLO {slo!r} of {service!r}")
     since = datetime.now(UTC).timestamp() - hours * 3600
-    rows = services.database.read(lambda connection: history.of_slo(connection, service, slo, since))
-    return {"history": [row.status for row in rows]}
+    found = services.database.read(lambda connection: history.of_slo(connection, service, slo, since))
+    return {"history": [row.status for row in found]}
 
 
-@router.get("/budget-policy/{service}", responses=_UNKNOWN)
+@router.get("/budget-policy/{service}", responses=_UNKNOWN, response_model=models.Release)
 def budget_policy(services: NeedsServices, service: str) -> dict[str, Any]:
     """Whether a service may release, and which steps of its budget policies are in force."""
     slos = services.slos.active.slos
@@ -59,7 +112,7 @@ def budget_policy(services: NeedsServices, service: str) -> dict[str, Any]:
     return may_release(service, services.policies, slos, statuses, known, board.evaluated_at, now).as_json()
 
 
-@router.get("/crossings")
+@router.get("/crossings", response_model=models.Crossings)
 def crossings(services: NeedsServices, hours: Annotated[float, Query(gt=0, le=960)] = 168) -> dict[str, Any]:
     """What happened to budgets, newest first."""
     now = datetime.now(UTC).timestamp()
@@ -67,7 +120,7 @@ def crossings(services: NeedsServices, hours: Annotated[float, Query(gt=0, le=96
     return {"crossings": [each.crossing for each in reversed(found)]}
 
 
-@router.get("/alerts")
+@router.get("/alerts", response_model=models.Notifications)
 def alerts(services: NeedsServices, limit: Limit = 50) -> dict[str, Any]:
     """The newest notifications with their evidence and deliveries, and what could not be understood."""
     newest = services.database.read(lambda connection: messages.newest(connection, limit))
@@ -85,6 +138,98 @@ def alerts(services: NeedsServices, limit: Limit = 50) -> dict[str, Any]:
             }
             for each in bad
         ],
+    }
+
+
+@router.get("/incidents", response_model=models.Incidents)
+def incidents(services: NeedsServices, limit: Annotated[int, Query(ge=1, le=100)] = 20, offset: Offset = 0) -> Any:
+    """What is open first, and pages before tickets; then the newest."""
+    now = time.time()
+    known = read_incidents(services)
+    paging = services.slos.active.slos.paging_severities
+    wanted_now = sorted(known, key=lambda each: order(each, paging, now))[offset : offset + limit]
+    read = services.database.read(lambda found: contents(found, wanted_now, ()))
+    shown = [read.told(each, now) for each in wanted_now]
+    return {"total": len(known), "incidents": [_incident(each, read.deliveries) for each in shown]}
+
+
+@router.get("/incidents/{key}", responses=_UNKNOWN, response_model=models.IncidentDetails)
+def incident(services: NeedsServices, key: str) -> dict[str, Any]:
+    """One incident, by the key of its first message."""
+    now = time.time()
+    shown, read = incident_of(services, key, now)
+    return {
+        **_incident(shown, read.deliveries),
+        "evidence": dict(shown.enrichment),
+        "budgets": [asdict(each) for each in budgets_of(services, shown, now)],
+        "notes": [
+            {**asdict(each), "at": _time(each.at)}
+            for each in services.database.read(lambda found: notes.of_incident(found, key))
+        ],
+    }
+
+
+@router.get("/spend", response_model=models.Spend)
+def spend(services: NeedsServices) -> dict[str, Any]:
+    """Budgets of money, and who spends."""
+    at = datetime.now(UTC)
+    found = spenders(services, at)
+    return {
+        "budgets": [
+            {
+                **{key: each.status.as_json()[key] for key in ("service", "slo", "group", "window", "budget")},
+                "spent": each.spent,
+                "forecast": each.forecast,
+                "forecast_for": each.forecast_for,
+                "in_the_last_hour": each.hour,
+            }
+            for each in budgets_of_money(services, at)
+        ],
+        "models": [asdict(each) for each in found.spenders],
+        "query": found.query,
+        "failure": found.failure,
+    }
+
+
+@router.get("/sinks", response_model=models.Sinks)
+def sinks(services: NeedsServices) -> dict[str, Any]:
+    """How the sinks of the settings are doing."""
+    return {
+        "sinks": [
+            {
+                "sink": each.name,
+                "breaker": "closed" if each.state is None else "open" if each.state.failures else "held",
+                "reason": each.state.reason if each.state is not None else None,
+                "held_for_seconds": each.state.held_for if each.state is not None else 0.0,
+                "waiting": each.waiting,
+                "delivered": each.delivered,
+                "dead": each.dead,
+            }
+            for each in sinks_of(services)
+        ]
+    }
+
+
+def _incident(shown: Told, sent: Mapping[int, Sequence[DeliveryState]]) -> dict[str, Any]:
+    subjects = shown.enrichment.get("subjects") or ()
+    return {
+        "key": shown.anchor,
+        "title": shown.incident.newest.title,
+        "state": shown.state,
+        "severity": shown.incident.severity,
+        "since": None if shown.since is None else _time(shown.since),
+        "ended_at": None if shown.ended_at is None else _time(shown.ended_at),
+        "about": [dict(outgoing(labels)) for labels in shown.labels],
+        "answers": [each["answer"] for each in subjects if each.get("answer")],
+        "timeline": [
+            {
+                "at": _time(entry.message.received_at) if entry.message else None,
+                "what": entry.what,
+                "deliveries": [asdict(each) for each in sent.get(entry.message.id, ())] if entry.message else [],
+            }
+            for entry in shown.timeline
+        ],
+        "links": {link.title: link.url for link in shown.links},
     }
 
 

@@ -18,15 +18,17 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from slo_engine import __version__
 from slo_engine.errors import SloEngineError
 from slo_engine.web import api, deliveries, health, pages, reload
+from slo_engine.web.access import AccessDoor
 from slo_engine.web.readers import FewReaders
 from slo_engine.web.services import Services
 from slo_engine.web.webhook import OPENAPI, WebhookDoor
 
 _SECURITY_HEADERS = {
-    "content-security-policy": "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; "
-    "base-uri 'none'; form-action 'none'",
+    "content-security-policy": "default-src 'none'; style-src 'self'; img-src 'self'; script-src 'self'; "
+    "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
+    # Without any referrer a browser does not say of its own forms where they come from.
+    "referrer-policy": "same-origin",
     "cache-control": "no-store",
 }
 
@@ -55,6 +57,7 @@ def create_app(
 
     app.openapi = partial(_description, app)  # type: ignore[method-assign]  # FastAPI's documented way
     app.add_middleware(FewReaders)
+    app.add_middleware(AccessDoor, access=services.access, machines=services.doors.unnamed)
     app.add_middleware(_SecurityHeaders)
     # Added last, so that it comes first.
     app.add_middleware(

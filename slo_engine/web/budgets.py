@@ -46,9 +46,19 @@ class Row:
     """Why there are none."""
     exhausts: str
     """When the budget is exhausted, or that it is not; empty: nothing can be said."""
+    now: str
+    """The share of good events of late, or the money spent; empty: not known."""
+    now_over: str
+    """The window that this is measured over."""
+    spent: str
+    """Events that failed, may fail and have been, over the SLO window."""
 
 
-def rows(statuses: Iterable[SloStatus], slos: SloSet, incidents: Sequence[Told]) -> list[Row]:
+def rows(
+    statuses: Iterable[SloStatus],
+    slos: SloSet,
+    incidents: Sequence[Told],
+) -> list[Row]:
     """Rows of all statuses: those that page first, then those of which another alert fires, those that burn, and the
     rest by what is left; those without data are the last."""
     paging = slos.paging_severities
@@ -56,7 +66,17 @@ def rows(statuses: Iterable[SloStatus], slos: SloSet, incidents: Sequence[Told])
     return sorted(found, key=_order)
 
 
-def _row(status: SloStatus, slos: SloSet, incidents: Sequence[Told], paging: frozenset[str]) -> Row:
+def rate_now(status: SloStatus) -> float:
+    """The burn rate that says how fast it burns; 0 where none is known."""
+    return next((status.burn_rate[window] for window in _RATES_NOW if window in status.burn_rate), 0.0)
+
+
+def _row(
+    status: SloStatus,
+    slos: SloSet,
+    incidents: Sequence[Told],
+    paging: frozenset[str],
+) -> Row:
     badges = [_badge(status, firing, incidents, paging) for firing in status.firing]
     is_absent = any(each.alert == ABSENT_ALERT for each in status.firing) and "5m" not in status.burn_rate
     # Where data are absent, long windows are as they were last recorded, which says nothing of now.
@@ -68,7 +88,36 @@ def _row(status: SloStatus, slos: SloSet, incidents: Sequence[Told], paging: fro
         rates=tuple(rates) if is_known else (),
         without_rates=_without_rates(status, is_absent=is_absent) if not (is_known and rates) else "",
         exhausts=_exhausts(status, slos, is_known=is_known),
+        now=_now(status)[0],
+        now_over=_now(status)[1],
+        spent=_spent(status),
     )
+
+
+def _now(status: SloStatus) -> tuple[str, str]:
+    if status.budget is not None:
+        return "", ""
+    window = next((each for each in _RATES_NOW if each in status.error_ratio), None)
+    return ("", "") if window is None else (amounts.significant(1 - status.error_ratio[window]), window)
+
+
+def _spent(status: SloStatus) -> str:
+    if status.events is None:
+        return ""
+    if status.budget is not None:
+        return f"{money(status.events.errors, status.budget.currency)} of {status.budget}"
+    allowed = status.events.total * (1 - (status.objective or 0.0) / 100)
+    return f"{number(status.events.errors)} of {number(allowed)} allowed, {number(status.events.total)} in all"
+
+
+def money(amount: float, currency: str) -> str:
+    """12.3 -> ``12.30 USD``; 0.0042 -> ``0.0042 USD``."""
+    return f"{amount:,.2f} {currency}" if amount >= 0.1 or amount == 0 else f"{amount:.2g} {currency}"
+
+
+def number(value: float) -> str:
+    """Of events, which rates make no whole ones."""
+    return f"{value:,.0f}" if value >= 10 or value == round(value) else f"{value:.2g}"
 
 
 def _without_rates(status: SloStatus, *, is_absent: bool) -> str:
@@ -114,8 +163,7 @@ def _is_of(alert: FiringAlert, firing: Firing, status: SloStatus) -> bool:
 def _order(row: Row) -> tuple[int, float, float, str, str, tuple[str, ...]]:
     status = row.status
     left = status.error_budget_remaining
-    rate = next((status.burn_rate[window] for window in _RATES_NOW if window in status.burn_rate), 0.0)
-    burns = rate if row.rates else 0.0
+    burns = rate_now(status) if row.rates else 0.0
     if row.badges:
         rank = 0 if row.badges[0].is_page else 1
     elif burns >= BURNS:

@@ -14,6 +14,7 @@ from slo_engine.notifications import as_payload, restored
 from slo_engine.store import deliveries, messages
 from slo_engine.store.deliveries import STATES, Selection, State
 from slo_engine.web.authorization import is_from_a_page
+from slo_engine.web.models import Refusal
 from slo_engine.web.services import NeedsServices
 
 router = APIRouter(prefix="/api/v1/deliveries")
@@ -109,12 +110,6 @@ class Resent(BaseModel):
     resent: int
     ids: list[int]
     skipped: list[SkippedDelivery]
-
-
-class Refusal(BaseModel):
-    """Why nothing was done."""
-
-    detail: str
 
 
 _REFUSED: dict[int | str, dict[str, Any]] = {

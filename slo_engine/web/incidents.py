@@ -101,10 +101,12 @@ class Told:
     links: tuple[Link, ...]
     firing: tuple[FiringAlert, ...]
     timeline: tuple[Entry, ...]
+    labels: tuple[Mapping[str, str], ...] = ()
+    """Of all alerts that it was about, as far as its messages were read."""
 
     @property
     def anchor(self) -> str:
-        """What identifies it on the page as long as it is read from its beginning."""
+        """What identifies it, on the page and in its address, as long as it is read from its beginning."""
         return self.incident.messages[0].key
 
 
@@ -144,6 +146,7 @@ def told(incident: Incident, read: Mapping[int, StoredMessage], now: float) -> T
         links=_links(incident, read),
         firing=_firing(incident, alerts, since) if state == "firing" else (),
         timeline=tuple(_timeline(incident, alerts, late)),
+        labels=tuple({each.fingerprint: each.labels for those in alerts.values() for each in those}.values()),
     )
 
 

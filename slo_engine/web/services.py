@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -12,10 +12,12 @@ from slo_engine.definitions.live import ActiveSlos, LiveSlos
 from slo_engine.posts.in_force import lines_in_force
 from slo_engine.posts.policies import Policy
 from slo_engine.precedence import Precedence
+from slo_engine.prometheus import Prometheus
 from slo_engine.rollout.rollout import Rollout, RolloutStatus
 from slo_engine.status.board import StatusBoard
 from slo_engine.store import Database, budgets
 from slo_engine.store.deliveries import Orphans
+from slo_engine.web.access import Access
 from slo_engine.web.authorization import Doors
 
 
@@ -51,6 +53,12 @@ class Services:
     """On the budgets."""
     clock_is_running: Callable[[], bool]
     workers_are_running: Callable[[], bool]
+    prometheus: Prometheus | None = None
+    """Answers what pages ask beyond the status."""
+    addresses: Mapping[str, str] = field(default_factory=dict)
+    """Where a browser finds ``prometheus`` and ``alertmanager``, as far as the settings say."""
+    access: Access = field(default_factory=Access)
+    """Who may read, and act on the pages."""
     watching: Callable[[], Mapping[str, str]] = dict
     """What watches the engine, and how that stands: ``ok``, or what is wrong."""
 

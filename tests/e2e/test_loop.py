@@ -15,11 +15,13 @@ from typing import Any
 import pytest
 
 from deploy.stack.stack import REPOSITORY, Options, Stack
+from slo_engine import amounts
 from slo_engine.definitions import load
 from tests.dashboards.queries import dashboards, panel_queries
 from tests.e2e.browser import screenshot, visit
 from tests.e2e.engine import get
 from tests.waiting import wait_for
+from tests.web.visitor import Visitor, chromium
 
 # The rules are evaluated once a minute, whatever the test would like: the loop takes two to three.
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(480), pytest.mark.takes(seconds=300)]
@@ -224,6 +226,46 @@ def test_browser_shows_budgets_and_the_page_with_its_evidence(
     picture = tmp_path / "page.png"
     screenshot(f"{stack.engine_url}/", tmp_path / "profile", picture)
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_pages_say_what_the_status_command_says(stack: Stack, page: dict[str, Any]) -> None:
+    with chromium() as browser:
+        visitor = Visitor(browser.new_page(viewport={"width": 1280, "height": 900}), stack.engine_url)
+
+        def differences() -> list[str] | None:
+            """The engine evaluates once a minute; the command does when it is asked."""
+            told = {
+                (each["service"], each["slo"], *each["group"].values()): each["error_budget_remaining"]
+                for each in status_command(stack)
+            }
+            visitor.open("/")
+            shown = visitor.page.locator("table.budgets tbody tr").evaluate_all(
+                "rows => rows.map(row => [row.querySelector('th').innerText, row.querySelector('td.left').innerText])"
+            )
+            found = [] if len(shown) == len(told) else [f"{len(shown)} rows for {len(told)} groups"]
+            for key, left in told.items():
+                words = "no data" if left is None else amounts.percent(abs(left))
+                rows = [cell for name, cell in shown if all(part in name for part in key)]
+                if not any(words in cell for cell in rows):
+                    found.append(f"{key}: {words} is not in {rows}")
+            return None if found else []
+
+        assert wait_for("the page to say what the command says", lambda: differences() == [] or None, within=150)
+        group = urllib.parse.quote("agent_type=support_agent")
+        key = get(f"{stack.engine_url}/api/v1/incidents")["incidents"][0]["key"]
+        paths = [
+            "/",
+            f"/slos/agents/success?label={group}&span=6h",
+            f"/incidents/{key}",
+            "/spend",
+            "/deliveries",
+            "/lab",
+        ]
+        for path in [*paths, "/lab/replay?slo=agents/success&policy=agent&days=1"]:
+            visitor.open(path)
+            assert visitor.faults() == [], path
+        assert "precision" in visitor.page.content()
+        assert (visitor.console, visitor.foreign) == ([], [])
 
 
 def test_prometheus_scrapes_the_engine_and_keeps_exemplars_of_failing_runs(stack: Stack, page: dict[str, Any]) -> None:

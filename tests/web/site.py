@@ -21,12 +21,12 @@ from slo_engine.delivery.orphans import OrphanWatch
 from slo_engine.notifications import Evidence, Message
 from slo_engine.posts.policies import Policy
 from slo_engine.precedence import Precedence
-from slo_engine.prometheus import PrometheusError, RangeResult, Result
+from slo_engine.prometheus import Prometheus, PrometheusError, RangeResult, Result
 from slo_engine.status.board import StatusBoard
 from slo_engine.status.evaluate import RecordSource
 from slo_engine.status.model import Firing, SloStatus
 from slo_engine.store import Database, inbox, messages
-from slo_engine.web import Doors, Reloaded, Services, create_app, guarded_protocol
+from slo_engine.web import Access, Doors, Reloaded, Services, create_app, guarded_protocol
 from tests.alerts.payloads import body
 from tests.waiting import wait_for
 
@@ -63,6 +63,8 @@ class Site:
         slos: Path = SLOS,
         prometheus: RecordSource | None = None,
         policies: Sequence[Policy] = (),
+        access: Access = Access(),  # noqa: B008 - it does not change
+        prometheus_door: Prometheus | None = None,
     ) -> None:
         self.database = Database(f"sqlite:///{folder / 'store.db'}")
         self.slos = LiveSlos([slos])
@@ -83,6 +85,8 @@ class Site:
                 reload=self._reload,
                 rollout=None,
                 policies=policies,
+                access=access,
+                prometheus=prometheus_door,
                 clock_is_running=lambda: self.clock_runs,
                 workers_are_running=lambda: True,
             )

@@ -85,7 +85,8 @@ def test_on_a_phone_each_cell_has_its_name_and_a_card_its_place_in_the_first_scr
         "[...document.querySelectorAll('tbody tr:first-child td')]"
         ".map(each => getComputedStyle(each, '::before').content)"
     )
-    assert names == ['"Alerts"', '"Error budget left"', '"Burn rate"', '"Exhausts at"', '"Objective"']
+    named = ("Alerts", "SLI now", "Error budget left", "30 days", "Burn rate", "Exhausts at", "Objective")
+    assert names == [f'"{each}"' for each in named]
 
 
 def test_the_page_follows_the_colours_that_the_system_asks_for(url: str, browser: Tab) -> None:

@@ -13,6 +13,7 @@ from slo_engine.evidence.model import Cause
 from slo_engine.evidence.source import Backends, Remembered
 from slo_engine.evidence.subject import Subject
 from slo_engine.notifications import Section
+from slo_engine.scrub.outgoing import outgoing_text
 from slo_engine.traces import TracesError
 
 State = Literal["new", "recurring", "regressed"]
@@ -20,6 +21,9 @@ State = Literal["new", "recurring", "regressed"]
 MOST = 3
 SMALLEST_SHARE = 0.05
 """Of the failing runs. What fails now and then is in every incident, and is why none happened."""
+
+LONGEST_NOTE = 300
+"""Characters of what people wrote."""
 
 OVER_FOR = timedelta(hours=1)
 """How long the last incident with a cause must have been resolved for the cause to be back, and not still there."""
@@ -82,7 +86,7 @@ def _told(cause: Cause, known: Remembered | None) -> Mapping[str, Any]:
     return {
         "cause": cause.identity,
         "state": state,
-        "text": _text(state, known),
+        "text": _text(state, known) + _caused_by(known),
         "count": cause.count,
         "share": round(cause.share, 4),
         "incidents_before": known.incidents if known else 0,
@@ -90,6 +94,7 @@ def _told(cause: Cause, known: Remembered | None) -> Mapping[str, Any]:
         "last_seen": known.last_seen.isoformat() if known else None,
         "last_incident": known.last_incident if known else None,
         "last_incident_ended": known.ended_at.isoformat() if known and known.ended_at else None,
+        "caused_by": outgoing_text(known.caused_by) if known and known.caused_by else None,
     }
 
 
@@ -100,6 +105,12 @@ def _state(cause: Cause, known: Remembered | None) -> State:
     # A long window may show the failures of the last incident once more: then nothing is back.
     is_back = ended is not None and known.back_since - ended >= OVER_FOR and cause.last_seen > ended
     return "regressed" if is_back else "recurring"
+
+
+def _caused_by(known: Remembered | None) -> str:
+    if known is None or not known.caused_by:
+        return ""
+    return f". Then it was caused by: “{outgoing_text(known.caused_by)[:LONGEST_NOTE]}”"
 
 
 def _text(state: State, known: Remembered | None) -> str:

@@ -1,0 +1,37 @@
+"""What a browser posts to the pages: small forms, from our own pages, by somebody who may act."""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import parse_qs
+
+from fastapi import HTTPException, Request
+
+from slo_engine.web.access import is_of_our_page
+
+MAX_BYTES: Final = 32 * 1024
+
+Form = dict[str, str]
+
+
+async def read(request: Request) -> Form:
+    """The fields of a form, of each the last value. Raises HTTPException: 403 from another page, 413, 415."""
+    if not is_of_our_page(request.scope["headers"]):
+        raise HTTPException(403, "only pages of the engine itself may post here")
+    if request.headers.get("content-type", "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
+        raise HTTPException(415, "send a form")
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BYTES:
+            raise HTTPException(413, f"the form is larger than {MAX_BYTES} bytes")
+    fields = parse_qs(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=50)
+    return {name: values[-1] for name, values in fields.items()}
+
+
+def actor(request: Request) -> str:
+    """Who acts. Raises HTTPException 403 where nobody is known."""
+    who: str | None = getattr(request.state, "who", None)
+    if who is None:
+        raise HTTPException(403, "nobody is logged in: set access in the settings, and log in")
+    return who

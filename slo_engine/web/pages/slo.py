@@ -1,0 +1,241 @@
+"""``/slos/{service}/{slo}``: one SLO, or one of its groups: how its budget went, and what is behind it."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Annotated, Any, Final, get_args
+from urllib.parse import quote, urlencode
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.responses import Response
+from markupsafe import Markup
+
+from slo_engine import amounts
+from slo_engine.charts.lines import Band, Level, Line, over_time
+from slo_engine.definitions.labels import SERVICE
+from slo_engine.definitions.labels import SLO as SLO_LABEL
+from slo_engine.definitions.policies import Severity
+from slo_engine.definitions.slo import Slo, SloSet
+from slo_engine.definitions.writing import write_out
+from slo_engine.recording.names import ERROR_RATIO
+from slo_engine.rules import build
+from slo_engine.rules.yaml_text import as_yaml
+from slo_engine.status.model import SloStatus
+from slo_engine.store import budgets as crossing_store
+from slo_engine.store import history
+from slo_engine.store.history import StatusRow
+from slo_engine.web.budgets import rows
+from slo_engine.web.incidents import Told, is_link
+from slo_engine.web.pages.overview import newest_told, read_incidents
+from slo_engine.web.pages.rendering import drawn, page, trend_of
+from slo_engine.web.services import NeedsServices, Services
+
+router = APIRouter()
+
+SPANS: Final[Mapping[str, int]] = {"6h": 6 * 3600, "1d": 86_400, "7d": 7 * 86_400, "30d": 30 * 86_400}
+"""What the pictures show."""
+
+_POINTS: Final = 700
+"""Rows of the history that are read for them."""
+
+_RECORDED_EVERY: Final = 300
+
+MOST_INCIDENTS: Final = 10
+MOST_CROSSINGS: Final = 20
+MOST_GROUPS: Final = 200
+
+
+@router.get("/slos/{service}/{slo}", include_in_schema=False)
+def slo_page(
+    request: Request,
+    services: NeedsServices,
+    service: str,
+    slo: str,
+    label: Annotated[list[str], Query(max_length=20)] = [],  # noqa: B006 - FastAPI's way
+    span: str = "30d",
+) -> Response:
+    """Of one group where there is but one, or where ``label`` says which; else of all."""
+    definition = services.slos.active.slos.find(service, slo)
+    if definition is None:
+        raise HTTPException(404, f"there is no SLO {slo!r} of {service!r}")
+    span = span if span in SPANS else "30d"
+    now = time.time()
+    wanted = dict(each.partition("=")[::2] for each in label)
+    of_slo = [each for each in services.board.statuses if (each.service, each.slo) == definition.key]
+    statuses = [each for each in of_slo if wanted.items() <= each.group.items()]
+    found = _incidents(services, definition, wanted, now)
+    shown = rows(statuses, services.slos.active.slos, found)
+    pictures = _pictures(services, definition, statuses[0], found, now, span) if len(statuses) == 1 else ()
+    return page(
+        request,
+        services,
+        "slo.html.j2",
+        now=now,
+        slo=definition,
+        group=wanted,
+        row=shown[0] if len(shown) == 1 else None,
+        rows=shown[:MOST_GROUPS],
+        left_out=max(0, len(shown) - MOST_GROUPS),
+        trend=partial(trend_of, services.board.trends),
+        pictures=pictures,
+        span=span,
+        spans=list(SPANS),
+        incidents=found[:MOST_INCIDENTS],
+        crossings=_crossings(services, definition, now),
+        definition=definition_of(definition),
+        recorded=rules_of(definition),
+        links=_links(services, definition, wanted),
+        runbook=_runbook(definition),
+    )
+
+
+def _incidents(services: Services, slo: Slo, group: Mapping[str, str], now: float) -> list[Told]:
+    """The newest that are about the SLO and group."""
+    shown = newest_told(services, read_incidents(services), 5 * MOST_INCIDENTS, now)
+    return [each for each in shown if _is_about(each, slo, group)]
+
+
+def _is_about(incident: Told, slo: Slo, group: Mapping[str, str]) -> bool:
+    for labels in incident.labels:
+        if (labels.get(SERVICE), labels.get(SLO_LABEL)) == slo.key and all(
+            labels.get(name) in (None, "", value) for name, value in group.items()
+        ):
+            return True
+    return False
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One of the page."""
+
+    name: str
+    drawn: Markup
+
+
+def _pictures(
+    services: Services, slo: Slo, status: SloStatus, found: Sequence[Told], now: float, span: str
+) -> list[Picture]:
+    since = now - SPANS[span]
+    every = max(_RECORDED_EVERY, SPANS[span] // _POINTS)
+    past = services.database.read(
+        lambda connection: history.of_group(connection, status.service, status.slo, status.group, since, every)
+    )
+    past = [*past, StatusRow(now, status.service, status.slo, status.group, None, status.as_json())]
+    bands = [
+        Band(
+            each.since, each.ended_at or now, f"{each.incident.severity or 'alert'}: {each.incident.newest.title}"[:200]
+        )
+        for each in found
+        if each.since is not None and (each.ended_at or now) > since
+    ]
+    made = [
+        over_time(
+            f"Error budget left of {status.window}",
+            [Line("budget left", _values(past, lambda row: row.get("error_budget_remaining")))],
+            since,
+            now,
+            amounts.share,
+            bands=bands,
+        ),
+        _burn_rates(slo, past, since, now, bands),
+    ]
+    if status.budget is None:
+        made.append(_sli(status, past, since, now, bands))
+    else:
+        currency = status.budget.currency
+        spent = Line("spent", _values(past, lambda row: (row.get("events") or {}).get("errors")))
+        budget = Level(status.budget.amount, f"budget {status.budget}")
+        made.append(
+            over_time(
+                f"Spent in {status.window}, {currency}",
+                [spent],
+                since,
+                now,
+                lambda value: f"{value:,.4g}",
+                bands=bands,
+                levels=[budget],
+            )
+        )
+    return [Picture(name, drawn(svg)) for name, svg in zip(("budget", "burn", "sli"), made, strict=True)]
+
+
+def _burn_rates(slo: Slo, past: Sequence[StatusRow], since: float, until: float, bands: Sequence[Band]) -> str:
+    windows = [name for name in ("5m", "1h", "6h") if any(name in (row.status.get("burn_rate") or {}) for row in past)]
+    lines = [Line(name, _values(past, partial(_rate, name))) for name in windows]
+    peak = max((value for line in lines for _, value in line.points if value is not None), default=0.0)
+    factors = {slo.target.factor(slo.policy, tier): tier for tier in slo.tiers if slo.target.factor(slo.policy, tier)}
+    # A threshold far above everything would press the lines flat; the lowest one is always worth to be seen.
+    near = sorted(factors)[:1] + [each for each in sorted(factors)[1:] if each <= 2 * peak]
+    levels = [Level(each, f"{factors[each].severity} {factors[each].long}: {each:.3g} x") for each in near]
+    return over_time("Burn rate", lines, since, until, lambda value: f"{value:.3g} x", bands=bands, levels=levels)
+
+
+def _sli(status: SloStatus, past: Sequence[StatusRow], since: float, until: float, bands: Sequence[Band]) -> str:
+    line = Line("SLI over 1h", _values(past, lambda row: _good((row.get("error_ratio") or {}).get("1h"))))
+    level = [Level(status.objective / 100, f"objective {status.objective:g} %")] if status.objective else []
+    return over_time(
+        "SLI over the last hour",
+        [line],
+        since,
+        until,
+        lambda value: f"{value * 100:.5g} %",
+        bands=bands,
+        levels=level,
+        from_zero=False,
+    )
+
+
+def _rate(window: str, status: Mapping[str, Any]) -> float | None:
+    found: float | None = (status.get("burn_rate") or {}).get(window)
+    return found
+
+
+def _good(ratio: float | None) -> float | None:
+    return None if ratio is None else 1 - ratio
+
+
+def _values(
+    past: Sequence[StatusRow], of: Callable[[Mapping[str, Any]], float | None]
+) -> list[tuple[float, float | None]]:
+    return [(row.evaluated_at, of(row.status)) for row in past]
+
+
+def _crossings(services: Services, slo: Slo, now: float) -> list[Any]:
+    since = now - SPANS["30d"]
+    found = services.database.read(lambda connection: crossing_store.crossings_between(connection, since, now))
+    of_slo = [each for each in found if (each.service, each.slo) == slo.key]
+    return of_slo[::-1][:MOST_CROSSINGS]
+
+
+def definition_of(slo: Slo) -> str:
+    """As its file has it, with everything written out."""
+    return "".join(write_out(SloSet((slo,))).values())
+
+
+def rules_of(slo: Slo) -> str:
+    """The rules that it makes, as YAML."""
+    (groups,) = build(SloSet((slo,))).values()
+    return as_yaml({"groups": [group.as_data() for group in groups]})
+
+
+def _runbook(slo: Slo) -> str | None:
+    found = (slo.alerting[severity].annotations.get("runbook_url") for severity in get_args(Severity))
+    return next((url for url in found if is_link(url)), None)
+
+
+def _links(services: Services, slo: Slo, group: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Where else to look."""
+    labels = {SERVICE: slo.service, SLO_LABEL: slo.name, **group}
+    selector = "{" + ",".join(f"{name}={json.dumps(value)}" for name, value in labels.items()) + "}"
+    found = []
+    if address := services.addresses.get("prometheus"):
+        query = urlencode({"g0.expr": f"{ERROR_RATIO}{selector}", "g0.tab": "0", "g0.range_input": "1d"})
+        found.append(("Prometheus", f"{address.rstrip('/')}/graph?{query}"))
+    if address := services.addresses.get("alertmanager"):
+        found.append(("Alertmanager", f"{address.rstrip('/')}/#/alerts?filter={quote(selector)}"))
+        found.append(("Silence", f"{address.rstrip('/')}/#/silences/new?filter={quote(selector)}"))
+    return [(title, url) for title, url in found if is_link(url)]

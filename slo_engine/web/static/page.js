@@ -1,0 +1,141 @@
+// The page without this script is whole: it is read again every 15 seconds by the browser. With it, what has changed is
+// put into its place without losing the reader's own, filters act as one types, charts tell their values, and times can
+// be shown in the reader's zone.
+"use strict";
+(() => {
+  const EVERY = 15_000;
+  let etag = null;
+  let isLocal = localStorage.getItem("zone") === "local";
+
+  // Times.
+  const zone = document.getElementById("zone");
+  const shown = new WeakMap();
+  function times() {
+    for (const each of document.querySelectorAll("time[datetime]")) {
+      if (!shown.has(each)) shown.set(each, each.textContent);
+      const at = new Date(Number(each.getAttribute("datetime")) * 1000);
+      each.textContent = isLocal ? at.toLocaleString(undefined, { dateStyle: "medium", timeStyle: "short" }) : shown.get(each);
+      each.title = isLocal ? shown.get(each) : at.toLocaleString();
+    }
+    if (zone) {
+      zone.hidden = false;
+      zone.textContent = isLocal ? "Times here" : "Times in UTC";
+      zone.title = isLocal ? "Show times in UTC" : "Show times in your own zone";
+    }
+  }
+  zone?.addEventListener("click", () => {
+    isLocal = !isLocal;
+    localStorage.setItem("zone", isLocal ? "local" : "utc");
+    times();
+  });
+
+  // What has changed.
+  function isBusy() {
+    const active = document.activeElement;
+    return document.hidden || (active && active.closest("main form") && active.matches("textarea, select, input"));
+  }
+  let asked = 0;
+  async function refresh(address = location.href, { force = false } = {}) {
+    const number = ++asked;
+    try {
+      const headers = etag && !force ? { "if-none-match": etag } : {};
+      const answer = await fetch(address, { headers, redirect: "manual", cache: "no-store" });
+      if (number !== asked || !answer.ok) return;
+      const next = new DOMParser().parseFromString(await answer.text(), "text/html");
+      etag = answer.headers.get("etag");
+      swap(next, force);
+    } catch (_) {
+      // The engine is away: what is shown says as of when.
+    }
+  }
+  function swap(next, isFiltered) {
+    const open = [...document.querySelectorAll("main details")].map((each) => each.open);
+    for (const part of ["header .state-of", "main"]) {
+      const old = document.querySelector(part), fresh = next.querySelector(part);
+      if (!old || !fresh) continue;
+      const form = old.querySelector("form.filter"), other = fresh.querySelector("form.filter");
+      if (isFiltered && form && other) replaceAround(old, form, fresh, other);
+      else old.replaceChildren(...fresh.childNodes);
+    }
+    document.querySelectorAll("main details").forEach((each, index) => { each.open = open[index] ?? each.open; });
+    times();
+  }
+  // All but the form, in which somebody is typing: an element that is moved loses the focus.
+  function replaceAround(old, form, fresh, other) {
+    const kept = form.parentElement, given = other.parentElement;
+    const after = (each) => { const found = []; while ((each = each.nextSibling)) found.push(each); return found; };
+    after(form).forEach((each) => each.remove());
+    form.after(...after(other));
+    const counted = form.querySelector("span.quiet"), now = other.querySelector("span.quiet");
+    if (counted) counted.textContent = now?.textContent ?? "";
+    else if (now) form.append(now);
+    const nodes = [...fresh.childNodes], at = nodes.indexOf(given);
+    for (const each of [...old.childNodes]) if (each !== kept) each.remove();
+    kept.before(...nodes.slice(0, at));
+    kept.after(...nodes.slice(at + 1));
+  }
+  setInterval(() => { if (!isBusy()) refresh(); }, EVERY);
+
+  // Filters.
+  let waiting = null;
+  function filtered(form) {
+    const query = new URLSearchParams();
+    for (const [name, value] of new FormData(form)) if (value !== "" && !(name === "sort" && value === "worst")) query.append(name, value);
+    const address = `${location.pathname}${query.size ? "?" : ""}${query}`;
+    history.replaceState(null, "", address);
+    refresh(address, { force: true });
+  }
+  document.addEventListener("input", (event) => {
+    const form = event.target.closest('form.filter[role="search"]');
+    if (!form) return;
+    clearTimeout(waiting);
+    waiting = setTimeout(() => filtered(form), event.target.type === "search" ? 200 : 0);
+  });
+  document.addEventListener("submit", (event) => {
+    if (!event.target.matches('form.filter[role="search"]')) return;
+    event.preventDefault();
+    filtered(event.target);
+  });
+
+  // Values of charts.
+  const SVG = "http://www.w3.org/2000/svg";
+  function tip(svg) {
+    let found = svg.querySelector("g.tip");
+    if (!found) {
+      found = document.createElementNS(SVG, "g");
+      found.setAttribute("class", "tip");
+      svg.append(found);
+    }
+    return found;
+  }
+  function point(svg, event) {
+    const place = new DOMPoint(event.clientX, event.clientY).matrixTransform(svg.getScreenCTM().inverse());
+    const series = [...svg.querySelectorAll("g.series[data-hover]")].map((each) => JSON.parse(each.dataset.hover));
+    const near = series.map((points) => points.reduce((best, each) => (!best || Math.abs(each[0] - place.x) < Math.abs(best[0] - place.x) ? each : best), null)).filter(Boolean);
+    const group = tip(svg);
+    group.replaceChildren();
+    if (!near.length) return;
+    const at = new Date(near[0][2] * 1000);
+    const when = isLocal ? at.toLocaleString() : `${at.toISOString().slice(0, 16).replace("T", " ")} UTC`;
+    const lines = [when, ...near.map((each) => each[3])];
+    const width = Math.max(...lines.map((each) => each.length)) * 6.4 + 14;
+    const x = Math.min(Math.max(near[0][0] + 10, 2), svg.viewBox.baseVal.width - width - 4);
+    const add = (name, attributes, text) => {
+      const each = document.createElementNS(SVG, name);
+      for (const [key, value] of Object.entries(attributes)) each.setAttribute(key, value);
+      if (text) each.textContent = text;
+      group.append(each);
+    };
+    add("line", { class: "mark", x1: near[0][0], x2: near[0][0], y1: 34, y2: 196 });
+    for (const each of near) add("circle", { class: "at", cx: each[0], cy: each[1], r: 3.5 });
+    add("rect", { class: "paper", x, y: 36, width, height: lines.length * 16 + 8, rx: 4 });
+    lines.forEach((each, index) => add("text", { class: index ? "ink" : "pale", x: x + 7, y: 52 + index * 16, "font-size": 11 }, each));
+  }
+  document.addEventListener("pointermove", (event) => {
+    const svg = event.target.closest?.("figure.chart svg");
+    document.querySelectorAll("g.tip").forEach((each) => { if (each.ownerSVGElement !== svg) each.remove(); });
+    if (svg) point(svg, event);
+  });
+
+  times();
+})();

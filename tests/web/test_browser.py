@@ -1,0 +1,170 @@
+"""What a person does with the pages in a real browser: look, filter, write a note, send a dead letter again."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from slo_engine.store import deliveries, messages
+from tests.web.sample import sample
+from tests.web.site import Site, status
+from tests.web.visitor import Visitor, chromium
+
+pytestmark = [pytest.mark.stack, pytest.mark.takes(seconds=40)]
+
+TOKEN = "a token of the pages"
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    return sample(tmp_path_factory.mktemp("site"), TOKEN)
+
+
+@pytest.fixture(scope="module")
+def url(site: Site) -> Iterator[str]:
+    with site.served() as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as opened:
+        yield opened
+
+
+@contextmanager
+def visiting(browser: Browser, url: str, *, width: int = 1280, dark: bool = False) -> Iterator[Visitor]:
+    """Somebody who has logged in."""
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme="dark" if dark else "light", timezone_id="Asia/Tokyo"
+    )
+    visitor = Visitor(context.new_page(), url)
+    visitor.open("/")
+    visitor.page.get_by_label("Token").fill(TOKEN)
+    visitor.page.get_by_role("button", name="Log in").click()
+    visitor.page.wait_for_url(f"{url}/")
+    yield visitor
+    assert (visitor.console, visitor.foreign) == ([], [])
+    context.close()
+
+
+@pytest.fixture
+def visitor(browser: Browser, url: str) -> Iterator[Visitor]:
+    with visiting(browser, url) as found:
+        yield found
+
+
+def paths(site: Site) -> list[str]:
+    key = site.database.read(lambda found: messages.newest_heads(found, 50))[-1].key
+    slo = "/slos/agents/success"
+    group = f"{slo}?label=agent_type%3Dsupport_agent"
+    return ["/", slo, group, f"/incidents/{key}", "/spend", "/deliveries", "/lab", "/lab?policy=agent&events=60"]
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (390, False)])
+def test_every_page_is_without_faults(browser: Browser, site: Site, url: str, width: int, dark: bool) -> None:
+    with visiting(browser, url, width=width, dark=dark) as visitor:
+        for path in paths(site):
+            visitor.open(path)
+            assert visitor.faults() == [], path
+            assert visitor.page.evaluate("document.documentElement.scrollWidth") <= width, path
+            assert visitor.page.locator("h1").count() == 1, path
+
+
+def test_the_login_page_is_without_faults(browser: Browser, url: str) -> None:
+    visitor = Visitor(browser.new_page(), url)
+    visitor.open("/spend")
+    assert visitor.page.url.endswith("/login?next=%2Fspend")
+    assert visitor.faults() == []
+    visitor.page.get_by_label("Token").fill("a guess")
+    visitor.page.get_by_role("button", name="Log in").click()
+    expect(visitor.page.get_by_role("alert")).to_have_text("This is not the token.")
+    visitor.page.close()
+
+
+def test_what_one_types_is_found_at_once_and_stands_in_the_address(visitor: Visitor) -> None:
+    page = visitor.page
+    rows = page.locator("table.budgets tbody tr")
+    expect(rows).to_have_count(5)
+    page.get_by_role("searchbox").press_sequentially("research")
+    expect(rows).to_have_count(1)
+    assert page.url.endswith("/?q=research")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+    expect(page.get_by_role("searchbox")).to_have_value("research")
+    page.reload()
+    expect(rows).to_have_count(1)
+    page.get_by_role("searchbox").fill("")
+    expect(rows).to_have_count(5)
+    page.get_by_label("State").select_option("exhausted")
+    expect(rows).to_have_count(1)
+    expect(rows.first).to_contain_text("overspent by 20.0 %")
+
+
+def test_a_page_that_is_open_shows_what_is_new(visitor: Visitor, site: Site) -> None:
+    page = visitor.page
+    page.clock.install()
+    visitor.open("/")
+    before = site.board.shown
+    try:
+        site.board.shown = [*before, status("brand-new", left=0.5)]
+        page.clock.fast_forward(16_000)
+        expect(page.get_by_text("brand-new")).to_be_visible()
+    finally:
+        site.board.shown = before
+
+
+def test_a_note_is_kept_with_who_wrote_it(visitor: Visitor, site: Site) -> None:
+    page = visitor.page
+    visitor.open(paths(site)[3])
+    page.get_by_label("Note").fill("the proxy was full")
+    page.get_by_label(re.compile("what caused it")).check()
+    page.get_by_role("button", name="Add").click()
+    expect(page.locator("article.note")).to_contain_text("Caused by: the proxy was full")
+    expect(page.locator("article.note")).to_contain_text("somebody with the token")
+
+
+def test_a_dead_letter_is_sent_again(visitor: Visitor, site: Site) -> None:
+    page = visitor.page
+    visitor.open("/deliveries")
+    page.get_by_role("button", name="Send again").click()
+    expect(page.get_by_role("status")).to_have_text("1 sent again")
+    found = site.database.read(lambda found: deliveries.find(found, deliveries.Selection(["waiting"], sink="other"), 9))
+    assert len(found) == 1
+
+
+def test_times_are_those_of_the_reader_where_that_is_wanted(visitor: Visitor, site: Site) -> None:
+    page = visitor.page
+    visitor.open(paths(site)[3])
+    first = page.locator("time").first
+    utc = first.inner_text()
+    assert utc.endswith("UTC")
+    page.get_by_role("button", name="Times in UTC").click()
+    at = int(first.get_attribute("datetime") or 0)
+    assert f"{datetime.fromtimestamp(at + 9 * 3600, UTC):%-I:%M}" in first.inner_text()  # in Tokyo
+    page.reload()
+    assert not page.locator("time").first.inner_text().endswith("UTC")
+    page.get_by_role("button", name="Times here").click()
+    assert page.locator("time").first.inner_text() == utc
+
+
+def test_a_chart_tells_its_values_where_the_pointer_is(visitor: Visitor, site: Site) -> None:
+    page = visitor.page
+    visitor.open(paths(site)[2])
+    page.locator("#burn svg").hover()
+    expect(page.locator("#burn g.tip")).to_contain_text("1h: ")
+    page.locator("h1").hover()
+    expect(page.locator("g.tip")).to_have_count(0)
+
+
+def test_the_keyboard_reaches_the_content_first(visitor: Visitor) -> None:
+    visitor.open("/")
+    visitor.page.keyboard.press("Tab")
+    skip = visitor.page.locator("a.skip")
+    expect(skip).to_be_focused()
+    visitor.page.keyboard.press("Enter")
+    expect(visitor.page.locator("main")).to_be_focused()
