@@ -15,7 +15,7 @@ RS ?= ../shared/data/rs
 # FAULT_SEED="--seed 4711" replays the runs of test-faults that print it; another one each time where it is not given.
 FAULT_SEED ?=
 
-.PHONY: run test test-base test-faults lint rules rules-check dashboards dashboards-check bench bench-rules bench-policies bench-causes bench-peers bench-webhook prices lock clean
+.PHONY: run test test-base test-faults lint rules rules-check dashboards dashboards-check schemas bench bench-rules bench-policies bench-causes bench-peers bench-webhook prices lock clean
 
 run: .venv/.run.ok ## The whole loop on this machine, until Ctrl-C
 	@deploy/install-packages prometheus prometheus-alertmanager
@@ -55,6 +55,11 @@ dashboards: .venv/.dev.ok ## Write deploy/grafana/ from slos/
 
 dashboards-check: .venv/.dev.ok ## Fail when deploy/grafana/ is not what slos/ says
 	@$(BIN)/slo-engine dashboards --check
+
+schemas: .venv/.run.ok ## Write docs/schemas/ from the models that read the files
+	@mkdir -p docs/schemas
+	@$(BIN)/slo-engine schema slos --out docs/schemas/slo-file.json
+	@$(BIN)/slo-engine schema settings --out docs/schemas/settings.json
 
 bench: .venv/.dev.ok ## The figures of docs/benchmarks.md
 	@deploy/install-packages prometheus prometheus-alertmanager

@@ -7,7 +7,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, SecretStr, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    GetJsonSchemaHandler,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core.core_schema import CoreSchema
 
 from slo_engine.connect import PUBLIC_HEADERS, AddressError, Connection, TlsError, check_address
 from slo_engine.connect.address import BASIC_AUTH
@@ -51,8 +62,29 @@ class SettingsSection(BaseModel):
     def _secrets_from_files(cls, data: Any) -> Any:
         if not isinstance(data, dict):
             return data
-        names = {name for name, field in cls.model_fields.items() if _is_secret(field.annotation)}
-        return _from_files(data, names)
+        return _from_files(data, cls._secrets())
+
+    @classmethod
+    def _secrets(cls) -> set[str]:
+        return {name for name, field in cls.model_fields.items() if _is_secret(field.annotation)}
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        made = handler(schema)
+        section = handler.resolve_ref_schema(made)
+        for name in sorted(cls._secrets()):
+            file = f"{name}_file"
+            description = f"The file from which `{name}` is read."
+            section["properties"][file] = {"type": ["string", "null"], "description": description}
+            if name in section.get("required", ()):
+                section["required"] = [key for key in section["required"] if key != name]
+                section.setdefault("allOf", []).append(one_of_keys(name, file))
+        return made
+
+
+def one_of_keys(*keys: str) -> JsonSchemaValue:
+    """A JSON Schema of mappings that have at least one of these keys."""
+    return {"anyOf": [{"required": [key]} for key in keys]}
 
 
 def _is_secret(annotation: Any) -> bool:
@@ -90,7 +122,9 @@ class BasicAuth(SettingsSection):
     """``basic_auth`` and ``proxy_auth``"""
 
     username: str
+    """Without a colon."""
     password: SecretStr
+    """Of this user."""
 
     @field_validator("username")
     @classmethod
@@ -129,20 +163,30 @@ def _as_secret(name: str, text: Any) -> SecretStr | str:
     return text if isinstance(text, SecretStr) else SecretStr(str(text))
 
 
-Headers = Annotated[Mapping[str, str | SecretStr], BeforeValidator(_headers)]
+Headers = Annotated[
+    Mapping[str, str | SecretStr], BeforeValidator(_headers, json_schema_input_type=Mapping[str, str | int])
+]
 
 
 class TransportSettings(SettingsSection):
     """How a server is reached: what every connection takes beside its address and credentials."""
 
     headers: Headers = {}
+    """Sent with every request. ``<name>_file`` names a file to read one from."""
     ca_file: str | None = None
+    """PEM: the CAs to trust instead of those of this machine."""
     client_cert: str | None = None
+    """PEM: the certificate to show; it may hold the key, too."""
     client_key: str | None = None
+    """PEM: its key, not encrypted."""
     insecure_skip_verify: bool = False
+    """Do not check the server's certificate: for experiments."""
     proxy: ProxyUrl | None = None
+    """An HTTP proxy; HTTP_PROXY is not read."""
     proxy_auth: BasicAuth | None = None
+    """User and password for the proxy."""
     timeout: Duration = Duration.parse("10s")
+    """For a whole request."""
 
     @model_validator(mode="after")
     def _can_be_used(self) -> Self:
@@ -196,6 +240,7 @@ class WebhookUrlSettings(TransportSettings):
     """A connection whose address is its key: whoever knows it may post there."""
 
     url: SecretStr
+    """The address: whoever knows it may post there."""
 
     @field_validator("url")
     @classmethod
@@ -215,8 +260,11 @@ class ConnectionSettings(TransportSettings):
     """A connection, whole: the block that Prometheus, a ruler and sinks take."""
 
     url: HttpUrl
+    """http:// or https://; a path in front of the API is kept."""
     token: SecretStr | None = None
+    """A bearer token."""
     basic_auth: BasicAuth | None = None
+    """User and password, instead of a token."""
 
     _token_fits_into_a_header = field_validator("token")(fits_into_a_header)
 

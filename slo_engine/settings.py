@@ -18,6 +18,7 @@ from pydantic import (
     BaseModel,
     BeforeValidator,
     Field,
+    GetJsonSchemaHandler,
     IPvAnyNetwork,
     SecretStr,
     StringConstraints,
@@ -26,7 +27,9 @@ from pydantic import (
     model_validator,
 )
 from pydantic.fields import FieldInfo
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import ErrorDetails
+from pydantic_core.core_schema import CoreSchema
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -71,15 +74,20 @@ class PrometheusSettings(ConnectionSettings):
     """``prometheus``"""
 
     url: HttpUrl = "http://127.0.0.1:9090"
+    """Prometheus, or anything with its query API; a path in front of the API is kept."""
 
 
 class LangFuseSettings(TransportSettings):
     """``langfuse``: all three of ``url``, ``public_key`` and ``secret_key``, or nothing."""
 
     url: LangFuseUrl | None = None
+    """The server that the agents write their traces to."""
     public_key: str | None = None
+    """Of the project that the agents write to."""
     secret_key: SecretStr | None = None
+    """Of the same project."""
     public_url: LangFuseUrl | None = None
+    """Where people open LangFuse, for links; else ``url``."""
 
     @property
     def missing(self) -> list[str]:
@@ -97,13 +105,16 @@ class ListenSettings(SettingsSection):
     """``listen``"""
 
     host: str = "127.0.0.1"
+    """The address that the engine listens on."""
     port: Annotated[int, Field(ge=0, le=65535)] = 8090
+    """The port that the engine listens on."""
 
 
 class SenderAuth(BasicAuth):
     """``basic_auth`` of who posts: one user, with up to two passwords that are valid."""
 
     next_password: SecretStr | None = None
+    """A second one that is valid, too, while they are exchanged."""
 
 
 class DoorSettings(SettingsSection):
@@ -111,8 +122,11 @@ class DoorSettings(SettingsSection):
     hour in which neither fits."""
 
     token: SecretStr | None = None
+    """The bearer token that must be shown to post."""
     next_token: SecretStr | None = None
+    """A second one that is valid, too, while they are exchanged."""
     basic_auth: SenderAuth | None = None
+    """User and password, instead of tokens or beside them."""
 
     _tokens_fit_into_a_header = field_validator("token", "next_token")(fits_into_a_header)
 
@@ -143,12 +157,14 @@ class SourceSettings(DoorSettings):
     """One of ``webhook.sources``: an Alertmanager, or a pair of them, with an address and credentials of its own."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,62}$")]
+    """It posts to /webhooks/alertmanager/<name>."""
 
 
 class WebhookSettings(DoorSettings):
     """``webhook``: what Alertmanager must show to post."""
 
     sources: tuple[SourceSettings, ...] = ()
+    """Alertmanagers that post to an address of their own, with credentials of their own."""
 
     @model_validator(mode="after")
     def _no_source_is_open_beside_others_that_are_not(self) -> Self:
@@ -166,6 +182,7 @@ class ProxySettings(SettingsSection):
     """``access.proxy``: a proxy in front that knows who people are, such as oauth2-proxy."""
 
     header: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{1,100}$")] = "X-Forwarded-User"
+    """The header in which the proxy says who somebody is."""
     networks: tuple[IPvAnyNetwork, ...] = Field(min_length=1)
     """Where the proxy is: from elsewhere its header counts for nothing."""
 
@@ -174,7 +191,9 @@ class AccessSettings(SettingsSection):
     """``access``: who may read the pages and the API, and act on the pages. Without it everybody may read."""
 
     token: SecretStr | None = None
+    """What the login page asks for, and scripts send as a bearer token."""
     proxy: ProxySettings | None = None
+    """A proxy in front that knows who people are, such as oauth2-proxy."""
 
     _token_fits_into_a_header = field_validator("token")(fits_into_a_header)
 
@@ -183,19 +202,23 @@ class StatusSettings(SettingsSection):
     """``status``"""
 
     interval: Duration = Duration.parse("60s")
+    """How often all SLOs are evaluated."""
 
 
 class EvidenceSettings(SettingsSection):
     """``evidence``"""
 
     budget: Duration = Duration.parse("5s")
+    """After this a notification leaves with the evidence there is."""
 
 
 class StoreSettings(SettingsSection):
     """``store``"""
 
     url: str = "sqlite:///slo-engine.db"
+    """sqlite:///<file>, where four slashes make the path absolute; or postgresql://<user>@<host>/<database>."""
     password: SecretStr | None = None
+    """Of the user in ``url``."""
 
     @field_validator("url")
     @classmethod
@@ -224,16 +247,22 @@ class RulerSettings(ConnectionSettings):
     """``rules.ruler``: the ruler API of Mimir or Cortex."""
 
     api: Literal["mimir", "cortex"] = "mimir"
+    """Whose ruler it is."""
     api_path: str | None = None
+    """Where the API of the ruler begins, if not where it usually does."""
     namespace: str | None = None
+    """The namespace of all rule groups, instead of one for each service."""
 
 
 class RulesSettings(SettingsSection):
     """``rules``: where the engine rolls out the generated rules; with neither key it does not."""
 
     write_to: Path | None = None
+    """The folder to which the engine writes the generated rules; it belongs to the engine."""
     reload: bool = True
+    """Whether it reloads Prometheus after a change."""
     ruler: RulerSettings | None = None
+    """The ruler of Mimir or Cortex that gets them instead."""
 
     @field_validator("write_to", mode="before")
     @classmethod
@@ -276,24 +305,44 @@ class Settings(BaseSettings):
         env_prefix=PREFIX, env_nested_delimiter="__", extra="forbid", frozen=True, hide_input_in_errors=True
     )
 
-    slos: Annotated[list[Path], NoDecode, BeforeValidator(_as_paths)] = [Path("slos")]
+    slos: Annotated[list[Path], NoDecode, BeforeValidator(_as_paths, json_schema_input_type=str | list[str])] = [
+        Path("slos")
+    ]
+    """SLO files, and folders of them; read again when they change."""
     prometheus: PrometheusSettings = PrometheusSettings()
+    """Where the metrics are."""
     langfuse: LangFuseSettings = LangFuseSettings()
+    """Where the traces are; without it notifications come without traces."""
     store: StoreSettings = StoreSettings()
+    """Where the engine keeps what it has taken and not yet delivered."""
     listen: ListenSettings = ListenSettings()
+    """Where the engine listens."""
     webhook: WebhookSettings = WebhookSettings()
+    """What must be shown to post to the engine."""
     access: AccessSettings = AccessSettings()
+    """Who may read the pages and the API, and act on the pages; without it everybody may read."""
     status: StatusSettings = StatusSettings()
+    """How often SLOs are evaluated."""
     evidence: EvidenceSettings = EvidenceSettings()
+    """How long a notification waits for its evidence."""
     rules: RulesSettings = RulesSettings()
+    """Where the engine rolls out the generated rules; with neither key it does not."""
     sinks: list[AnySinkSettings] = []
+    """Where notifications go. See docs/sinks.md."""
     routes: list[RouteSettings] = []
+    """Which sinks get what; without routes every sink gets every notification."""
     posts: PostsSettings = PostsSettings()
+    """Digests, reports, and what the engine says about budgets by itself. See docs/posts.md."""
     budget_policies: list[BudgetPolicySettings] = []
+    """What holds while little of a budget is left."""
     public_url: HttpUrl | None = None
+    """Where people open the engine, for links."""
     watchdog: WatchdogSettings = WatchdogSettings()
+    """The alert that always fires: its silence is told."""
     heartbeat: HeartbeatSettings | None = None
+    """The service outside that raises an alarm when it hears nothing."""
     alertmanager: AlertmanagerSettings | None = None
+    """The Alertmanager before the engine, to compare what it has with what arrived."""
 
     @model_validator(mode="after")
     def _sinks_that_are_named_are_there(self) -> Self:
@@ -335,6 +384,12 @@ class Settings(BaseSettings):
                 yield from ((f"budget_policies.{number}: tell", sink) for sink in step.tell)
 
     @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        made = handler(schema)
+        _leave_to_the_environment(made, handler)
+        return made
+
+    @classmethod
     def settings_customise_sources(  # the signature is pydantic-settings'
         cls,
         settings_cls: type[BaseSettings],
@@ -345,6 +400,17 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment goes over the file, which is handed in as the initial values."""
         return _Environment(settings_cls), init_settings
+
+
+def _leave_to_the_environment(place: JsonSchemaValue, handler: GetJsonSchemaHandler) -> None:
+    """Require no key of a section: the environment may have what the file leaves out, but for what stands in a list."""
+    section = handler.resolve_ref_schema(place)
+    section.pop("required", None)
+    section.pop("allOf", None)
+    for key in section["properties"].values():
+        for each in (key, *key.get("anyOf", ())):
+            if "$ref" in each:
+                _leave_to_the_environment(each, handler)
 
 
 class _TwiceError(Exception):

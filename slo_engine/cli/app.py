@@ -12,8 +12,11 @@ from slo_engine.cli import dashboards, deliveries, doctor, exchange, notify, out
 from slo_engine.cli.arguments import AsJson, ConfigFile, SloPaths, SloPathsHere, settings_here
 from slo_engine.cli.assistants import mcp
 from slo_engine.cli.exits import failures, usage_errors
+from slo_engine.cli.github import AsGithub, of_problem
+from slo_engine.cli.init import init
 from slo_engine.cli.replay import replay
 from slo_engine.cli.report import report
+from slo_engine.cli.schema import schema
 from slo_engine.cli.simulate import simulate
 
 if TYPE_CHECKING:
@@ -43,6 +46,8 @@ exchange.add_to(app)
 app.command()(doctor.doctor)
 app.command()(templates.templates)
 app.command()(dashboards.dashboards)
+app.command()(schema)
+app.command()(init)
 
 
 @app.callback(invoke_without_command=True)
@@ -55,7 +60,7 @@ def _options(version: Annotated[bool, typer.Option("--version", help="Print the 
 
 
 @app.command()
-def validate(paths: SloPathsHere = None, as_json: AsJson = False) -> None:
+def validate(paths: SloPathsHere = None, as_json: AsJson = False, as_github: AsGithub = False) -> None:
     """Check SLO files, and explain every mistake at file:line:column."""
     from slo_engine.definitions import examine
 
@@ -81,7 +86,7 @@ def validate(paths: SloPathsHere = None, as_json: AsJson = False) -> None:
         )
     else:
         for problem in loaded.problems:
-            output.line(str(problem))
+            output.line(of_problem(problem) if as_github else str(problem))
         found = f"{len(loaded.slos.slos)} SLOs and {len(loaded.slos.thresholds)} thresholds"
         output.note(f"{found} are fine; {len(loaded.problems)} mistakes" if loaded.problems else f"{found}, all fine")
         if without_traces:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slo_engine.cli import diff, output, rules_push
+from slo_engine.cli import diff, github, output, rules_push
 from slo_engine.cli.arguments import AsJson, ConfigFile, SloPathsHere, settings_here
 from slo_engine.cli.connections import (
     CaFile,
@@ -26,6 +27,7 @@ from slo_engine.cli.connections import (
     UserFile,
 )
 from slo_engine.cli.exits import failures, usage_errors
+from slo_engine.cli.github import AsGithub
 from slo_engine.errors import SloEngineError
 
 if TYPE_CHECKING:
@@ -162,6 +164,7 @@ def check(
     config: ConfigFile = None,
     tests: WithTests = False,
     as_json: AsJson = False,
+    as_github: AsGithub = False,
 ) -> None:
     """Compare the generated files, manifests of a cluster or a running Prometheus with the SLO files; exit 1 with a
     diff or the findings where they differ.
@@ -182,14 +185,23 @@ def check(
             raise SloEngineError("--token-file and the other options of a connection go with --prometheus")
         connection = _connection(prometheus, config, options) if prometheus else None
         texts = {_shown(path): _text(path) for path in manifest or ()}
-    with failures():
+    form = _Form(as_json, as_github)
+    with github.failures(as_github=as_github):
         slos = load(paths or [Path("slos")])
         if connection:
-            _report(_in_prometheus(slos, connection), "the loaded rules are what the SLO files say", as_json)
+            _report(_in_prometheus(slos, connection), "the loaded rules are what the SLO files say", form)
         elif texts:
-            _report(_in_manifests(slos, texts), "the manifests are what the SLO files say", as_json)
+            _report(_in_manifests(slos, texts), "the manifests are what the SLO files say", form)
         else:
-            _check_folder(slos, out, layout, tests=tests, as_json=as_json)
+            _check_folder(slos, out, layout, form, tests=tests)
+
+
+@dataclass(frozen=True)
+class _Form:
+    """How findings are printed; neither: for people."""
+
+    as_json: bool
+    as_github: bool
 
 
 def _refuse_tests_of_other_files(layout: Layout, *, tests: bool) -> None:
@@ -197,7 +209,7 @@ def _refuse_tests_of_other_files(layout: Layout, *, tests: bool) -> None:
         raise SloEngineError("--tests is for rule files, one for each service: leave out --format and --one-file")
 
 
-def _check_folder(slos: SloSet, out: Path, layout: Layout, *, tests: bool, as_json: bool) -> None:
+def _check_folder(slos: SloSet, out: Path, layout: Layout, form: _Form, *, tests: bool) -> None:
     from slo_engine.rollout.files import check as find_drift
     from slo_engine.rollout.files import check_files
     from slo_engine.rules.unit_tests import unit_tests
@@ -205,11 +217,13 @@ def _check_folder(slos: SloSet, out: Path, layout: Layout, *, tests: bool, as_js
     drifts = find_drift(slos, out, layout)
     if tests:
         drifts += check_files(unit_tests(slos), out / TESTS)
-    if as_json:
+    if form.as_json:
         findings = [{"problem": "drift", "where": str(drift.file), "diff": drift.diff} for drift in drifts]
         output.json_document({"findings": findings})
-    else:
-        for drift in drifts:
+    for drift in [] if form.as_json else drifts:
+        if form.as_github:
+            output.line(github.of_drift(drift))
+        else:
             diff.show(drift.diff)
     if drifts:
         output.complain(f"{len(drifts)} rule files are not what the SLO files say: run `slo-engine rules generate`")
@@ -247,12 +261,13 @@ def _advice(load: str) -> Advice:
     return Advice(f"run `slo-engine rules generate`, and {load}", load)
 
 
-def _report(findings: Sequence[RuleDifference], fine: str, as_json: bool) -> None:
-    if as_json:
+def _report(findings: Sequence[RuleDifference], fine: str, form: _Form) -> None:
+    if form.as_json:
         output.json_document({"findings": [finding.as_json() for finding in findings]})
     else:
         for finding in findings:
-            output.line(f"{finding.problem}: {finding}")
+            said = f"{finding.problem}: {finding}"
+            output.line(github.of_finding(said) if form.as_github else said)
     if findings:
         output.complain(f"{len(findings)} findings")
         raise typer.Exit(1)

@@ -6,7 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from pydantic import GetCoreSchemaHandler
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import PydanticCustomError, core_schema
 
 _UNITS_MS = {"w": 604_800_000, "d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1_000, "ms": 1}
@@ -56,3 +57,8 @@ class Duration:
                 ) from None
 
         return core_schema.no_info_plain_validator_function(validate, serialization=core_schema.to_string_ser_schema())
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: Any, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        pattern = _PATTERN.pattern.replace("(?:", "(").removesuffix(r"\Z")
+        return {"type": "string", "pattern": f"^(?=.*[1-9]){pattern}$", "examples": ["30d", "1h30m", "15s"]}

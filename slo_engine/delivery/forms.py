@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from jinja2 import StrictUndefined, Template
 from jinja2.sandbox import ImmutableSandboxedEnvironment
@@ -45,7 +45,7 @@ def _read(value: Any) -> Any:
         raise ValueError(f"the template {value['file']} cannot be read: {why}") from None
 
 
-TemplateText = Annotated[str, BeforeValidator(_read)]
+TemplateText = Annotated[str, BeforeValidator(_read, json_schema_input_type=str | dict[Literal["file"], str])]
 """A template: its text, or ``{file: path}``."""
 
 

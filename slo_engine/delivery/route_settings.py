@@ -70,18 +70,24 @@ def _texts(value: Any) -> Any:
 
 ZoneName = Annotated[str, AfterValidator(_zone)]
 TimeOfDay = Annotated[str, AfterValidator(_time)]
-Pattern = Annotated[str, BeforeValidator(_texts), AfterValidator(_pattern)]
+Pattern = Annotated[
+    str, BeforeValidator(_texts, json_schema_input_type=str | list[str | int | float | bool]), AfterValidator(_pattern)
+]
 """One value, a regular expression that matches all of it, or a list of values."""
-SinkNames = Annotated[tuple[SinkName, ...], BeforeValidator(_as_list)]
+SinkNames = Annotated[tuple[SinkName, ...], BeforeValidator(_as_list, json_schema_input_type=SinkName | list[SinkName])]
 
 
 class HoursSettings(SettingsSection):
     """Times of the week: ``{days: mon-fri, from: "08:00", to: "18:00", zone: Europe/Berlin}``."""
 
     days: Annotated[str, AfterValidator(_days)] = "mon-sun"
+    """Such as mon-fri or sat,sun."""
     begin: TimeOfDay = "00:00"
+    """The time of day, such as 08:00."""
     end: TimeOfDay = "00:00"
+    """The time of day; one before ``begin`` is that of the next day."""
     zone: ZoneName = "UTC"
+    """A time zone, such as Europe/Berlin."""
 
     def hours(self) -> Hours:
         """As routes and posts ask it."""
@@ -93,12 +99,19 @@ class MatchSettings(SettingsSection):
     """``match``: what a route, a post or a budget policy is about; nothing: everything."""
 
     severity: Pattern | None = None
+    """The severity: a value, a regular expression that matches all of it, or a list of values."""
     service: Pattern | None = None
+    """The service, likewise."""
     slo: Pattern | None = None
+    """The name of the SLO, likewise."""
     owner: Pattern | None = None
+    """The owner that the SLO file names, else the label ``owner``; likewise."""
     labels: Mapping[str, Pattern] = {}
-    kind: Annotated[tuple[Kind, ...], BeforeValidator(_as_list)] = ()
+    """Labels by name, each likewise."""
+    kind: Annotated[tuple[Kind, ...], BeforeValidator(_as_list, json_schema_input_type=Kind | list[Kind])] = ()
+    """One kind of message, or several."""
     hours: HoursSettings | None = None
+    """Times of the week."""
 
     @cached_property
     def match(self) -> Match:
@@ -116,8 +129,11 @@ class RouteSettings(SettingsSection):
     """One item of ``routes``."""
 
     match: MatchSettings = MatchSettings()
+    """What goes this way; nothing: everything."""
     sinks: SinkNames
+    """The names of one sink, or of several."""
     go_on: bool = False
+    """true: the routes below are asked, too."""
 
     def route(self) -> Route:
         """As it is asked."""

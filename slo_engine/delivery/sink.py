@@ -31,6 +31,7 @@ class SinkSettings(SettingsSection):
     """Whether it takes what the engine says by itself, and not alerts alone."""
 
     name: SinkName
+    """By which routes, posts and the command line name it."""
     updates: bool = False
     """Whether it takes a second message about a notification whose evidence came late. Whoever pages for each message
     that comes does not want it."""

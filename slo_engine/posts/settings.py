@@ -48,11 +48,17 @@ class ScheduleSettings(SettingsSection):
     """One item of ``posts.schedules``."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9][-a-z0-9_]{0,80}$")]
+    """What it is remembered by: of one name each post is made once."""
     kind: Literal["digest", "report"] = "digest"
+    """digest, or report: the report of the month before."""
     cron: str
+    """Minute, hour, day, month, and day of the week by its name: 0 9 * * mon-fri."""
     zone: ZoneName = "UTC"
+    """The time zone of the wall clock."""
     match: BudgetMatchSettings = BudgetMatchSettings()
+    """The SLOs that it is about; nothing: all."""
     sinks: SinkNames
+    """The names of one sink, or of several."""
 
     @field_validator("cron")
     @classmethod
@@ -74,15 +80,26 @@ class CrossingSettings(SettingsSection):
     """``posts.crossings``"""
 
     sinks: SinkNames
+    """The names of one sink, or of several."""
     match: CrossingMatchSettings = CrossingMatchSettings()
+    """The SLOs that it is about; nothing: all."""
     levels: tuple[Percent, ...] = (50, 25, 10, 0)
+    """Percent of the error budget left."""
     recovery: Annotated[float, Field(gt=0, le=50)] = 5
+    """How many points above a level the budget must be for the level to be left."""
     hold: Duration = Duration.parse("10m")
-    forecast: Annotated[Duration | None, BeforeValidator(lambda value: None if value is False else value)] = (
-        Duration.parse("3d")
-    )
+    """How long something must be so before it is told."""
+    forecast: Annotated[
+        Duration | None,
+        BeforeValidator(
+            lambda value: None if value is False else value, json_schema_input_type=Duration | Literal[False] | None
+        ),
+    ] = Duration.parse("3d")
+    """An exhaustion that is nearer than this is told; false: none is."""
     min_data: Duration = Duration.parse("1h")
+    """A budget that is measured over less is not told."""
     quiet: HoursSettings | None = None
+    """Times of the week at which nothing is told; what is true then follows."""
 
     @field_validator("levels")
     @classmethod
@@ -106,7 +123,9 @@ class PostsSettings(SettingsSection):
     """``posts``: what the engine says by itself."""
 
     schedules: tuple[ScheduleSettings, ...] = ()
+    """Digests and reports by schedule."""
     crossings: CrossingSettings | None = None
+    """Tells that a budget passed a level, will be exhausted, or lost its data."""
 
     @model_validator(mode="after")
     def _names_differ(self) -> Self:
@@ -138,10 +157,15 @@ class StepSettings(SettingsSection):
     """One step of a budget policy."""
 
     at: Percent
+    """Percent of the error budget left under which it begins; 0: when the budget is exhausted."""
     text: Annotated[str, Field(min_length=1, max_length=500)]
+    """What was agreed."""
     freeze: bool = False
+    """true: releases wait."""
     tell: SinkNames = ()
+    """Sinks that are told when it begins and ends, beside those of ``posts.crossings``."""
     until: Annotated[float, Field(gt=0, le=100)] | None = None
+    """Where it ends; else 5 points above ``at``."""
 
     @model_validator(mode="after")
     def _ends_above(self) -> Self:
@@ -159,7 +183,9 @@ class BudgetPolicySettings(SettingsSection):
     """One item of ``budget_policies``."""
 
     match: BudgetMatchSettings = BudgetMatchSettings()
+    """The SLOs that it is about; the first policy that is about an SLO counts."""
     steps: tuple[StepSettings, ...]
+    """What holds from which level on."""
 
     @field_validator("steps")
     @classmethod

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, SecretStr, field_validator, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core.core_schema import CoreSchema
 
 from slo_engine.connect import Connection
 from slo_engine.connection_settings import (
@@ -13,6 +15,7 @@ from slo_engine.connection_settings import (
     SettingsSection,
     WebhookUrlSettings,
     fits_into_a_header,
+    one_of_keys,
 )
 from slo_engine.definitions.duration import Duration
 
@@ -31,8 +34,11 @@ class WatchdogSettings(SettingsSection):
     """``watchdog``: the alert that always fires."""
 
     alert: Annotated[str, Field(min_length=1, max_length=200)] = "Watchdog"
+    """The alert that always fires."""
     silent_after: Duration = Duration.parse("5m")
+    """How long it may stay away; a minute or more."""
     expect: Literal["auto", "always", "never"] = "auto"
+    """From when on it is expected: its first arrival (auto), the start of the engine (always), or never."""
 
     @field_validator("silent_after")
     @classmethod
@@ -45,7 +51,9 @@ class HeartbeatSettings(WebhookUrlSettings):
     silence that."""
 
     interval: Duration = Duration.parse("60s")
+    """How often it is sent; 10s or more."""
     token: SecretStr | None = None
+    """A bearer token."""
 
     @field_validator("interval")
     @classmethod
@@ -64,8 +72,11 @@ class AlertmanagerSettings(ConnectionSettings):
     """``alertmanager``: the one before the engine, or each of a cluster, all with the same credentials."""
 
     urls: tuple[HttpUrl, ...] = ()
-    receivers: Annotated[tuple[str, ...], BeforeValidator(_as_list)] = ()
+    """Each of a cluster, instead of ``url``."""
+    receivers: Annotated[tuple[str, ...], BeforeValidator(_as_list, json_schema_input_type=str | list[str])] = ()
+    """The receivers that post to this engine; name them where Alertmanager hides addresses (0.26 and later)."""
     source: str | None = None
+    """The source of ``webhook.sources`` under which they post."""
 
     @model_validator(mode="before")
     @classmethod
@@ -73,6 +84,14 @@ class AlertmanagerSettings(ConnectionSettings):
         if isinstance(data, dict) and "url" not in data and isinstance(data.get("urls"), list) and data["urls"]:
             return {**data, "url": data["urls"][0]}
         return data
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        made = super().__get_pydantic_json_schema__(schema, handler)
+        section = handler.resolve_ref_schema(made)
+        section["required"] = [key for key in section["required"] if key != "url"]
+        section.setdefault("allOf", []).append(one_of_keys("url", "urls"))
+        return made
 
     def connections(self) -> tuple[Connection, ...]:
         """How each of them is reached."""

@@ -114,22 +114,27 @@ def _zone(name: Any) -> ZoneInfo:
     return ZoneInfo(name)
 
 
-Month = Annotated[ZoneInfo, BeforeValidator(_zone)]
+Month = Annotated[ZoneInfo, BeforeValidator(_zone, json_schema_input_type=str)]
 
 
 class SpikeFormat(Strict):
     """``sli.cost.limits.spike``"""
 
     factor: Annotated[float, Field(gt=1, allow_inf_nan=False, strict=True)]
+    """Times the mean of the same hour one, two, three and four weeks ago."""
     above: Money
+    """And more than this, so that little money wakes nobody."""
 
 
 class LimitsFormat(Strict):
     """``sli.cost.limits``"""
 
     hour: Money | None = None
+    """A ticket while more than this was spent within the last hour."""
     request: Money | None = None
+    """A ticket while a request of the last hour cost more than this, on average; needs ``requests``."""
     spike: SpikeFormat | None = None
+    """A ticket while an hour costs far more than usual."""
 
     def limits(self) -> SpendLimits:
         """What the rules are made of."""
@@ -149,12 +154,19 @@ class CostFormat(KindFormat):
     """``sli.cost``"""
 
     spend: SelectorField
+    """A counter of money."""
     budget: Money
+    """Of each group, for the SLO window or for the month."""
     month: Month | None = None
+    """A time zone, such as Europe/Berlin: the budget is for its calendar month, not for a rolling window."""
     requests: SelectorField | None = None
+    """The counter that ``limits.request`` divides by."""
     unpriced: SelectorField | None = None
+    """A counter of calls whose price nobody knows, with the label ``model``: a ticket when it grows."""
     limits: LimitsFormat = LimitsFormat()
+    """Tickets beside the budget."""
     exporter_labels: list[Label] = []
+    """All labels that the exporter itself sets, so that a new series is known to begin at 0."""
 
     def mistakes(self) -> Iterator[tuple[tuple[str, ...], str]]:
         """Amounts in different currencies, and a limit on requests that are not counted."""

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from slo_engine.definitions.counts import Count
-from slo_engine.definitions.fields import Label, SelectorField, SelectorsField, refuse
+from slo_engine.definitions.fields import Label, SelectorField, SelectorsField, refuse, schema_of_set
 from slo_engine.definitions.kinds.counter import Counter, beside, grouped, numbers
 from slo_engine.definitions.kinds.error_series import ErrorSeries, lacking
 from slo_engine.definitions.kinds.kind import KindFormat
@@ -184,11 +184,18 @@ def _added_up(by: Sequence[str], counters: Sequence[Counter], earlier: Earlier) 
 class EventsFormat(KindFormat):
     """``sli.events``"""
 
+    model_config = ConfigDict(json_schema_extra={"oneOf": [schema_of_set("errors"), schema_of_set("good")]})
+
     total: SelectorsField
+    """A counter of all events; of a list of counters each event is in one, and they are added up."""
     errors: SelectorField | None = None
+    """A counter of the bad ones; this or ``good``."""
     good: SelectorField | None = None
+    """A counter of the good ones; this or ``errors``."""
     series_expire: bool = Field(default=False, strict=True)
+    """true: the exporter drops series that were idle, and shows them again later with all they had counted."""
     exporter_labels: list[Label] = []
+    """All labels that the exporter itself sets, so that a new series is known to begin at 0."""
 
     @model_validator(mode="after")
     def _one_side(self) -> Self:

@@ -105,9 +105,13 @@ class LatencyFormat(KindFormat):
     """``sli.latency``"""
 
     histogram: HistogramField
+    """The base name of a histogram, without _bucket or _count."""
     threshold: Duration
+    """An event is good that took this long or less; a classic histogram must have a bucket that ends here."""
     native: bool = Field(default=False, strict=True)
+    """true: a native histogram, of which any threshold can be asked."""
     exporter_labels: list[Label] = []
+    """All labels that the exporter itself sets, so that a new series is known to begin at 0."""
 
     def sli(self) -> LatencySli:
         """What the rules are made of."""

@@ -76,7 +76,9 @@ class ScoreFormat(KindFormat):
     """``sli.score``"""
 
     histogram: HistogramField
+    """The base name of a classic histogram of scores, without _bucket or _count."""
     above: Annotated[float, Field(allow_inf_nan=False, strict=True)]
+    """A score is good that is higher; a bucket must end here."""
 
     def sli(self) -> ScoreSli:
         """What the rules are made of."""

@@ -96,6 +96,8 @@ class SlicesFormat(KindFormat):
     """``sli.slices``"""
 
     good: Annotated[ExpressionField, AfterValidator(_condition)]
+    """PromQL that is 1 when the minute is good, and 0 when it is bad: a comparison with ``bool``, or a gauge of 0 and
+    1."""
 
     def sli(self) -> SlicesSli:
         """What the rules are made of."""

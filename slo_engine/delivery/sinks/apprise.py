@@ -68,8 +68,11 @@ class AppriseSinkSettings(SinkSettings):
 
     type: Literal["apprise"]
     url: SecretStr
+    """The address as Apprise writes it, which holds the token; several with commas between them."""
     format: Literal["text", "markdown"] = "text"
+    """markdown for services that show it."""
     timeout: SinkTimeout = SINK_TIMEOUT
+    """For a whole delivery; at most 30s."""
 
     @field_validator("url")
     @classmethod

@@ -68,16 +68,29 @@ class EmailSinkSettings(SinkSettings):
 
     type: Literal["email"]
     host: Annotated[str, Field(min_length=1)]
+    """The SMTP server."""
     port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """587; 465 with ``tls: implicit``, 25 with ``none``, unless it is set."""
     tls: Literal["starttls", "implicit", "none"] = "starttls"
+    """starttls; implicit: TLS from the first byte; none: no TLS, and no login either."""
     ca_file: str | None = None
+    """PEM: the CAs to trust instead of those of this machine."""
     username: str | None = None
+    """For the login; goes with ``password``."""
     password: SecretStr | None = None
+    """Of this user."""
     sender: Address = Field(alias="from")
+    """An address: a@example.com or Name <a@example.com>."""
     to: Annotated[
-        list[Address], BeforeValidator(lambda value: [value] if isinstance(value, str) else value), Field(min_length=1)
+        list[Address],
+        BeforeValidator(
+            lambda value: [value] if isinstance(value, str) else value, json_schema_input_type=Address | list[Address]
+        ),
+        Field(min_length=1),
     ]
+    """One address, or several."""
     timeout: SinkTimeout = SINK_TIMEOUT
+    """For a whole delivery; at most 30s."""
 
     @model_validator(mode="after")
     def _can_be_used(self) -> Self:

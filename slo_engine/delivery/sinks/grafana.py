@@ -59,8 +59,11 @@ class GrafanaSinkSettings(SinkSettings, ConnectionSettings):
 
     type: Literal["grafana"]
     dashboard_uid: str | None = None
+    """The dashboard that shows the annotations; without it all may, by their tags."""
     panel_id: int | None = None
+    """The panel of this dashboard that shows them."""
     tags: Annotated[tuple[Tag, ...], Field(max_length=5)] = ("slo-engine",)
+    """The tags of the annotations."""
     timeout: SinkTimeout = SINK_TIMEOUT
 
 

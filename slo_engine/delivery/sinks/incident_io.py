@@ -71,6 +71,7 @@ class IncidentIoSinkSettings(SinkSettings, ConnectionSettings):
     url: HttpUrl = "https://api.incident.io"
     token: SecretStr
     alert_source: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,100}$")]
+    """The ID of the alert source, which stands at the end of its address."""
     timeout: SinkTimeout = SINK_TIMEOUT
 
 

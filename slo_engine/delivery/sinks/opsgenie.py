@@ -77,8 +77,12 @@ class OpsgenieSinkSettings(SinkSettings, TransportSettings):
 
     type: Literal["opsgenie"]
     url: HttpUrl = "https://api.opsgenie.com"
+    """https://api.eu.opsgenie.com for accounts in the EU; https://api.atlassian.com/jsm/ops/integration for Jira
+    Service Management."""
     token: SecretStr
+    """The key of the integration."""
     priorities: Mapping[str, Priority] = {}
+    """Severity -> P1 to P5."""
     updates: bool = True
     timeout: SinkTimeout = SINK_TIMEOUT
 

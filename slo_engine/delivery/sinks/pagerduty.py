@@ -69,8 +69,11 @@ class PagerDutySinkSettings(SinkSettings, TransportSettings):
 
     type: Literal["pagerduty"]
     url: HttpUrl = "https://events.pagerduty.com"
+    """https://events.eu.pagerduty.com for accounts in the EU."""
     routing_key: SecretStr
+    """The integration key of Events API v2."""
     severities: Mapping[str, Severity] = {}
+    """Severity -> critical, error, warning or info."""
     timeout: SinkTimeout = SINK_TIMEOUT
 
     def connection(self) -> Connection:

@@ -56,7 +56,9 @@ class SlackSinkSettings(SinkSettings, ConnectionSettings):
     url: HttpUrl = "https://slack.com/api"
     token: SecretStr
     channel: Annotated[str, Field(min_length=1, max_length=200)]
+    """The ID of the channel, which survives a new name, or #name."""
     mention: Mention = ""
+    """Written as it stands into the message of a page that fires, such as <!subteam^S...>."""
     updates: bool = True
     timeout: SinkTimeout = SINK_TIMEOUT
 

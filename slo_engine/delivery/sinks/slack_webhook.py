@@ -33,6 +33,7 @@ class SlackWebhookSinkSettings(SinkSettings, WebhookUrlSettings):
 
     type: Literal["slack_webhook"]
     mention: Mention = ""
+    """Written as it stands into the message of a page that fires, such as <!subteam^S...>."""
     timeout: SinkTimeout = SINK_TIMEOUT
 
 

@@ -34,6 +34,7 @@ class WebhookSinkSettings(SinkSettings, ConnectionSettings):
 
     type: Literal["webhook"]
     secret: SecretStr | None = None
+    """Signs each request as Standard Webhooks has it."""
     timeout: SinkTimeout = SINK_TIMEOUT
 
     @model_validator(mode="after")
