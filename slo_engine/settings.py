@@ -45,6 +45,7 @@ from slo_engine.connection_settings import (
     fits_into_a_header,
 )
 from slo_engine.definitions.duration import Duration
+from slo_engine.definitions.files import Stream
 from slo_engine.delivery.route_settings import MatchSettings, RouteSettings
 from slo_engine.delivery.sink import SinkSettings
 from slo_engine.delivery.sinks import SINKS
@@ -443,6 +444,6 @@ def routes_of(settings: Settings) -> Routes:
     return Routes(tuple(each.route() for each in settings.routes), tuple(sink.name for sink in settings.sinks))
 
 
-def paths_in(settings: Settings, given: Sequence[Path] | None) -> list[Path]:
+def paths_in(settings: Settings, given: Sequence[Path | Stream] | None) -> list[Path | Stream]:
     """The SLO files named on the command line, else those of the settings."""
     return list(given) if given else list(settings.slos)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from slo_engine.cli import dashboards, deliveries, doctor, exchange, notify, output, policy, rules, store, templates
 from slo_engine.cli.arguments import AsJson, ConfigFile, SloPaths, SloPathsHere, settings_here
@@ -22,12 +23,28 @@ if TYPE_CHECKING:
     from slo_engine.settings import Settings
     from slo_engine.status.model import SloStatus
 
+ORDER = (
+    *("validate", "rules", "serve", "status", "doctor"),
+    *("simulate", "replay", "report", "dashboards"),
+    *("notify", "policy", "deliveries", "store"),
+    *("templates", "expand", "import", "export"),
+)
+"""The commands in the order of use, which ``--help`` shows: from the SLO file to the running engine, then what looks
+at history, then what the engine sends and keeps, then the forms of SLO files."""
+
+
+class _InOrder(TyperGroup):
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the signature is typer's
+        return sorted(self.commands, key=ORDER.index)
+
+
 app = typer.Typer(
     name="slo-engine",
     help="SLOs for AI agents, as code.",
+    cls=_InOrder,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},  # commands and groups below inherit it
 )
 app.add_typer(rules.app, name="rules")
 app.add_typer(notify.app, name="notify")
@@ -44,7 +61,7 @@ app.command()(dashboards.dashboards)
 
 
 @app.callback(invoke_without_command=True)
-def _options(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+def _options(version: Annotated[bool, typer.Option("--version", "-V", help="Print the version.")] = False) -> None:
     if version:
         from slo_engine import __version__
 

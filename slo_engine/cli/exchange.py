@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slo_engine.cli import output
-from slo_engine.cli.arguments import SloPathsHere
+from slo_engine.cli.arguments import STANDARD, SloPathsHere
 from slo_engine.cli.exits import failures
 from slo_engine.errors import SloEngineError
 
@@ -34,7 +34,12 @@ From = Annotated[
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", "-o", help="A file (.yaml), or a folder for one file a service; else standard output."),
+    typer.Option(
+        "--out",
+        "-o",
+        callback=lambda out: None if out == STANDARD else out,
+        help="A file (.yaml), or a folder for one file a service; - or none: standard output.",
+    ),
 ]
 Service = Annotated[str | None, typer.Option("--service", help="The service of SLOs whose format has none (Pyrra).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a report in JSON, with the texts that are not written.")]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from slo_engine.cli import output
-from slo_engine.cli.arguments import AsJson, ConfigFile, settings_here
+from slo_engine.cli.arguments import STANDARD, AsJson, ConfigFile, settings_here
 from slo_engine.cli.exits import failures, usage_errors
 from slo_engine.errors import SloEngineError
 
@@ -156,7 +156,7 @@ def _time(text: str | None) -> datetime:
 
 def _read(file: Path) -> bytes:
     try:
-        body = sys.stdin.buffer.read(LONGEST_PAYLOAD + 1) if str(file) == "-" else file.read_bytes()
+        body = sys.stdin.buffer.read(LONGEST_PAYLOAD + 1) if file == STANDARD else file.read_bytes()
     except OSError as error:
         raise SloEngineError(f"{file} cannot be read: {error.strerror}") from None
     return body

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slo_engine.cli import diff, output, rules_push
-from slo_engine.cli.arguments import AsJson, ConfigFile, SloPathsHere, settings_here
+from slo_engine.cli.arguments import STANDARD, AsJson, ConfigFile, SloPathsHere, settings_here
 from slo_engine.cli.connections import (
     CaFile,
     ClientCert,
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from slo_engine.rollout.in_use import Advice, RuleDifference
 
 app = typer.Typer(help="Rules for Prometheus: written, checked and pushed.", no_args_is_help=True)
-app.command("push")(rules_push.push)
-
 
 TESTS = "tests"
 """The folder of the unit tests, in that of the rule files: they name them as ../SERVICE.yaml."""
@@ -51,6 +49,9 @@ class OutputFormat(StrEnum):
 
 
 OutFolder = Annotated[Path, typer.Option("--out", "-o", help="The folder of the generated files.")]
+OutFolderOrStandard = Annotated[
+    Path, typer.Option("--out", "-o", help="The folder to write to; - prints everything on standard output.")
+]
 ChosenFormat = Annotated[
     OutputFormat,
     typer.Option("--format", "-f", help="Rule files, or manifests for the Prometheus operator or any Kubernetes."),
@@ -80,7 +81,7 @@ WithTests = Annotated[
 @app.command()
 def generate(
     paths: SloPathsHere = None,
-    out: OutFolder = Path("rules"),
+    out: OutFolderOrStandard = Path("rules"),
     format_: ChosenFormat = OutputFormat.FILES,
     one_file: OneFile = None,
     namespace: Namespace = None,
@@ -98,8 +99,13 @@ def generate(
     with usage_errors():
         layout = _layout(format_, one_file, namespace, label)
         _refuse_tests_of_other_files(layout, tests=tests)
+        if tests and out == STANDARD:
+            raise SloEngineError("--tests are files that name the rule files: name a folder with --out")
     with failures():
         slos = load(paths or [Path("slos")])
+        if out == STANDARD:
+            output.line(_in_one(slos, layout))
+            return
         written = [write(slos, out, layout)]
         if tests:
             written.append(write_files(unit_tests(slos), out / TESTS))
@@ -107,37 +113,6 @@ def generate(
         output.line(str(file))
     for file in (file for each in written for file in each.removed):
         output.note(f"removed {file}: it holds nothing of these SLO files in this layout")
-
-
-@app.command("test")
-def run_unit_tests(out: OutFolder = Path("rules")) -> None:
-    """Run the unit tests of the rule files with promtool, which must be installed; exit 1 where one fails."""
-    from slo_engine.rollout.promtool import run_tests
-
-    with usage_errors():
-        files = sorted((out / TESTS).glob("*.yaml"))
-        if not files:
-            raise SloEngineError(f"no tests in {out / TESTS}: write them with `slo-engine rules generate --tests`")
-    failed = 0
-    with failures(), output.progress("testing", files) as remaining:
-        for file in remaining:
-            result = run_tests(file)
-            failed += not result.passed
-            output.line(f"{file}: {'passed' if result.passed else 'FAILED'}")
-            if not result.passed:
-                output.line(result.said)
-    if failed:
-        raise typer.Exit(1)
-
-
-@app.command()
-def inhibitions(paths: SloPathsHere = None) -> None:
-    """Print inhibition rules for Alertmanager: a ticket is quiet while the page of the same SLO and group fires."""
-    from slo_engine.definitions import load
-    from slo_engine.rules.inhibitions import inhibitions as written
-
-    with failures():
-        output.line(written(load(paths or [Path("slos")])).rstrip("\n"))
 
 
 @app.command()
@@ -190,6 +165,52 @@ def check(
             _report(_in_manifests(slos, texts), "the manifests are what the SLO files say", as_json)
         else:
             _check_folder(slos, out, layout, tests=tests, as_json=as_json)
+
+
+@app.command("test")
+def run_unit_tests(out: OutFolder = Path("rules")) -> None:
+    """Run the unit tests of the rule files with promtool, which must be installed; exit 1 where one fails."""
+    from slo_engine.rollout.promtool import run_tests
+
+    with usage_errors():
+        files = sorted((out / TESTS).glob("*.yaml"))
+        if not files:
+            raise SloEngineError(f"no tests in {out / TESTS}: write them with `slo-engine rules generate --tests`")
+    failed = 0
+    with failures(), output.progress("testing", files) as remaining:
+        for file in remaining:
+            result = run_tests(file)
+            failed += not result.passed
+            output.line(f"{file}: {'passed' if result.passed else 'FAILED'}")
+            if not result.passed:
+                output.line(result.said)
+    if failed:
+        raise typer.Exit(1)
+
+
+app.command("push")(rules_push.push)
+
+
+@app.command()
+def inhibitions(paths: SloPathsHere = None) -> None:
+    """Print inhibition rules for Alertmanager: a ticket is quiet while the page of the same SLO and group fires."""
+    from slo_engine.definitions import load
+    from slo_engine.rules.inhibitions import inhibitions as written
+
+    with failures():
+        output.line(written(load(paths or [Path("slos")])).rstrip("\n"))
+
+
+def _in_one(slos: SloSet, layout: Layout) -> str:
+    """Everything that is generated, as one text. Rule files become one, for Prometheus reads no second document of a
+    file; manifests become a stream of documents, as kubectl reads it."""
+    from dataclasses import replace
+
+    from slo_engine.rollout import render
+
+    if layout.format == OutputFormat.FILES:
+        layout = replace(layout, one_file=layout.one_file or "slo-engine")
+    return "---\n".join(render(slos, layout).values()).rstrip("\n")
 
 
 def _refuse_tests_of_other_files(layout: Layout, *, tests: bool) -> None:
@@ -276,12 +297,12 @@ def _pairs(labels: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _shown(path: Path) -> str:
-    return "standard input" if str(path) == "-" else str(path)
+    return "standard input" if path == STANDARD else str(path)
 
 
 def _text(path: Path) -> str:
     try:
-        content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+        content = sys.stdin.buffer.read() if path == STANDARD else path.read_bytes()
         return content.decode()
     except OSError as error:
         raise SloEngineError(f"{path} cannot be read: {error.strerror}") from None

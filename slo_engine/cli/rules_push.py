@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from slo_engine.cli import diff, output
+from slo_engine.cli.arguments import AsJson, SloPathsHere
 from slo_engine.cli.connections import (
     CaFile,
     ClientCert,
@@ -85,9 +86,7 @@ class _Push:
 
 
 def push(
-    paths: Annotated[
-        list[Path] | None, typer.Argument(help="SLO files, or folders of them; ./slos if none is named.")
-    ] = None,
+    paths: SloPathsHere = None,
     address: Annotated[
         str, typer.Option("--address", "-a", envvar="MIMIR_ADDRESS", help="Where Mimir or Cortex is.")
     ] = "",
@@ -128,7 +127,7 @@ def push(
     insecure_skip_verify: InsecureSkipVerify = False,
     proxy: Proxy = None,
     proxy_user_file: ProxyUserFile = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Send the groups that have changed to the ruler of Mimir or Cortex, and delete those of ours that are gone.
 

@@ -11,7 +11,7 @@ import typer
 from slo_engine.amounts import length, share
 from slo_engine.cli import output, pictures, policies
 from slo_engine.cli.amounts import duration, objective, percent
-from slo_engine.cli.arguments import AsJson
+from slo_engine.cli.arguments import AsJson, SloFiles, slo_file
 from slo_engine.cli.exits import failures
 from slo_engine.definitions.duration import Duration
 
@@ -21,7 +21,12 @@ if TYPE_CHECKING:
     from slo_engine.definitions import Policy
 
 SloPaths = Annotated[
-    list[Path] | None, typer.Argument(help="SLO files, or folders of them, whose policies can be named; ./slos if any.")
+    SloFiles,
+    typer.Argument(
+        parser=slo_file,
+        metavar="FILES",
+        help="SLO files, or folders of them, whose policies can be named; - is standard input; ./slos if any.",
+    ),
 ]
 Policies = Annotated[list[str] | None, typer.Option("--policy", "-p", help="A policy by its name; repeatable.")]
 Objectives = Annotated[
@@ -89,7 +94,7 @@ def simulate(
             pictures.save(svg, draw(found))
 
 
-def _known(paths: Sequence[Path] | None) -> Mapping[str, Policy]:
+def _known(paths: SloFiles) -> Mapping[str, Policy]:
     from slo_engine.definitions import SloFileError, examine
 
     here = Path("slos")

@@ -17,10 +17,11 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def run(
-    *arguments: str, cwd: Path = ROOT, env: dict[str, str] | None = None, **environment: str
+    *arguments: str, cwd: Path = ROOT, stdin: bytes = b"", env: dict[str, str] | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("SLO_ENGINE_", "LANGFUSE_"))}
-    done = warm.run(arguments, cwd=cwd, environment={**clean, **(env or {}), **environment}, timeout=60)
+    everything = {**clean, **(env or {}), **environment}
+    done = warm.run(arguments, cwd=cwd, environment=everything, timeout=60, stdin=stdin)
     text = subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
     assert "Traceback" not in text.stderr
     return text
@@ -38,6 +39,7 @@ def test_a_command_loads_what_it_needs(arguments: tuple[str, ...]) -> None:
 def test_help_and_version() -> None:
     assert "validate" in run("--help").stdout
     assert run("--version").stdout.startswith("slo-engine 0.")
+    assert run("-V").stdout == run("--version").stdout
 
 
 def test_validate_says_that_all_is_fine() -> None:
