@@ -176,7 +176,6 @@ def _as_json(way: Way) -> dict[str, Any]:
 
 
 def _table(ways: Sequence[Way], *, has_routes: bool) -> None:
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -189,5 +188,4 @@ def _table(ways: Sequence[Way], *, has_routes: bool) -> None:
         by = numbers or ("none matches: all sinks" if has_routes else "no routes: all sinks")
         row = (about.kind, about.severity, about.service, about.slo, about.owner)
         table.add_row(*(escape(text) or "-" for text in row), by, ", ".join(way.sinks) or "nobody")
-    console = Console()
-    (console if console.is_terminal else Console(width=200)).print(table)
+    output.console().print(table)

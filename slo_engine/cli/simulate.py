@@ -10,10 +10,9 @@ import typer
 
 from slo_engine.amounts import length, share
 from slo_engine.cli import output, pictures, policies
-from slo_engine.cli.amounts import duration, objective, percent
+from slo_engine.cli.amounts import Duration, duration, objective, percent
 from slo_engine.cli.arguments import AsJson, SloFiles, slo_file
 from slo_engine.cli.exits import failures
-from slo_engine.definitions.duration import Duration
 
 if TYPE_CHECKING:
     from slo_engine.backtest.detection import Traffic
@@ -80,7 +79,7 @@ def simulate(
     if paths and not objectives:
         shown = ", ".join(f"{each:g}" for each in OBJECTIVES)
         output.note(f"of SLO files the policies are read; the objectives here are {shown}: name yours with --objective")
-    over = window or Duration.parse("30d")
+    over = window or duration("30d")
     waits = held.seconds if held else 0.0
     found = list(run(chosen, objectives or OBJECTIVES, error_ratios or ERROR_RATIOS, over, held=waits))
     if as_json:
@@ -156,12 +155,9 @@ def _as_data(outcome: Simulated, events_per_hour: float | None) -> dict[str, Any
 
 
 def _show(found: Sequence[Simulated], *, every_tier: bool, events_per_hour: float | None) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    # A pipe has no width: nothing is cut there.
-    console = Console()
-    console = console if console.is_terminal else Console(width=200)
+    console = output.console()
     tables: dict[tuple[str, float], list[Simulated]] = {}
     for each in found:
         tables.setdefault((each.policy.name, each.objective), []).append(each)

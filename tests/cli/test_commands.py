@@ -196,7 +196,7 @@ def test_a_duration_and_a_name_in_the_environment_need_no_quotes_for_json(tmp_pa
 
 
 def test_paths_of_slo_files_in_the_environment_are_paths(tmp_path: Path) -> None:
-    done = run("status", cwd=tmp_path, SLO_ENGINE_SLOS=f"{ROOT / 'slos'},{tmp_path / 'nowhere'}")
+    done = run("report", cwd=tmp_path, SLO_ENGINE_SLOS=f"{ROOT / 'slos'},{tmp_path / 'nowhere'}")
     assert done.returncode == 1
     assert done.stderr.strip() == (
         f"{tmp_path / 'nowhere'}:1:1: this path does not exist: name a .yaml file, or a folder that holds some"

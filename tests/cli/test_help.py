@@ -84,3 +84,13 @@ def test_completion_does_not_read_standard_input() -> None:
     words = {"COMP_WORDS": "slo-engine validate - --js", "COMP_CWORD": "3"}
     done = run(env=words, _SLO_ENGINE_COMPLETE="complete_bash", stdin=b"\0")
     assert done.stdout.split() == ["--json"]
+
+
+def test_help_does_not_pay_for_the_service() -> None:
+    """What only commands need is loaded when they run."""
+    asked = (
+        "import sys, slo_engine.cli.app; "
+        "print(*sorted({name.partition('.')[0] for name in sys.modules} & {'pydantic', 'yaml', 'sqlalchemy', 'httpx'}))"
+    )
+    done = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "\n"), done.stderr
