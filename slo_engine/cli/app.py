@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from slo_engine.amounts import count
 from slo_engine.cli import (
     dashboards,
     deliveries,
@@ -102,8 +103,10 @@ def validate(paths: SloPathsHere = None, as_json: AsJson = False) -> None:
     else:
         for problem in loaded.problems:
             output.line(str(problem))
-        found = f"{len(loaded.slos.slos)} SLOs and {len(loaded.slos.thresholds)} thresholds"
-        output.note(f"{found} are fine; {len(loaded.problems)} mistakes" if loaded.problems else f"{found}, all fine")
+        found = f"{count(len(loaded.slos.slos), 'SLO')} and {count(len(loaded.slos.thresholds), 'threshold')}"
+        output.note(
+            f"{found} are fine; {count(len(loaded.problems), 'mistake')}" if loaded.problems else f"{found}, all fine"
+        )
         if without_traces:
             output.note(
                 f"{', '.join(without_traces)}: notifications cannot say why: no label names an agent, tool or model of "

@@ -79,7 +79,7 @@ def list_(
         return
     if found:
         _table(found, {each.name for each in settings.sinks})
-    left_out = f"; the newest {len(found)} are shown, see --limit" if len(found) < total else ""
+    left_out = f"; the newest {len(found)} shown, see --limit" if len(found) < total else ""
     output.note(f"{_counted(total, state)}{left_out}")
 
 
@@ -202,7 +202,7 @@ def _moment(text: str | None, option: str) -> float | None:
 
 
 def _ask(number: int, chosen: Selection, to: str | None) -> None:
-    what = f"{number:,} {'notification' if number == 1 else 'notifications'}"
+    what = amounts.count(number, "notification")
     where = f" to {to}" if to else f" to {chosen.sink}" if chosen.sink else ""
     if not sys.stdin.isatty():
         raise SloEngineError(f"{what} would be sent again{where}: add --yes, for there is nobody to ask")
@@ -262,6 +262,7 @@ def _table(found: Sequence[Delivery], known: Collection[str]) -> None:
 
 
 def _counted(total: int, state: Shown) -> str:
-    what = {Shown.DEAD: ("dead letter", "dead letters")}.get(state, ("delivery", "deliveries"))
-    said = "" if state in (Shown.DEAD, Shown.ALL) else f" {state.value}"
-    return f"{total:,} {what[total != 1]}{said}"
+    if state is Shown.DEAD:
+        return amounts.count(total, "dead letter")
+    said = "" if state is Shown.ALL else f" {state.value}"
+    return f"{amounts.count(total, 'delivery', 'deliveries')}{said}"

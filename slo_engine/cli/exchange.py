@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from slo_engine.amounts import count
 from slo_engine.cli import output
 from slo_engine.cli.arguments import STANDARD, SloPathsHere
 from slo_engine.cli.exits import failures
@@ -80,7 +81,7 @@ def import_(
     for refused in imported.refused:
         output.complain(f"{refused.where}: {refused.name} is a comment in the file: {refused.reason}")
     slos = sum(len(file.slos) for file in imported.files)
-    output.note(f"{slos} SLOs imported; {len(imported.refused)} not; {len(imported.notes)} notes")
+    output.note(f"{count(slos, 'SLO')} imported; {len(imported.refused)} not; {count(len(imported.notes), 'note')}")
     raise typer.Exit(1 if imported.refused else 0)
 
 
@@ -167,7 +168,7 @@ def _also(note: Note) -> str:
         if (each.file, each.line) != (here.file, here.line)
     }
     shown = [*lines][:MAX_LINES]
-    more = [f"{len(lines) - MAX_LINES} more places"] if len(lines) > MAX_LINES else []
+    more = [count(len(lines) - MAX_LINES, "more place")] if len(lines) > MAX_LINES else []
     return f" (also in {', '.join([*shown, *more])})" if shown else ""
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from slo_engine import amounts
 from slo_engine.cli import diff, output, rules_push
 from slo_engine.cli.arguments import STANDARD, AsJson, ConfigFile, SloPathsHere, settings_here
 from slo_engine.cli.connections import (
@@ -233,7 +234,8 @@ def _check_folder(slos: SloSet, out: Path, layout: Layout, *, tests: bool, as_js
         for drift in drifts:
             diff.show(drift.diff)
     if drifts:
-        output.complain(f"{len(drifts)} rule files are not what the SLO files say: run `slo-engine rules generate`")
+        differing = amounts.count(len(drifts), "rule file is", "rule files are")
+        output.complain(f"{differing} not what the SLO files say: run `slo-engine rules generate`")
         raise typer.Exit(1)
     output.note("the rule files are what the SLO files say")
 
@@ -251,7 +253,8 @@ def _in_prometheus(slos: SloSet, connection: Connection) -> list[RuleDifference]
     with closing(Prometheus(connection)) as door:
         loaded = read_loaded(door.rule_groups())
     if loaded.pending:
-        output.note(f"{loaded.pending} rules have not been evaluated yet: look again after their interval")
+        pending = amounts.count(loaded.pending, "rule has", "rules have")
+        output.note(f"{pending} not been evaluated yet: look again after the interval")
     return [*compared(wanted_groups(slos), loaded.groups, _advice("reload Prometheus")), *loaded.failures]
 
 
@@ -275,7 +278,7 @@ def _report(findings: Sequence[RuleDifference], fine: str, as_json: bool) -> Non
         for finding in findings:
             output.line(f"{finding.problem}: {finding}")
     if findings:
-        output.complain(f"{len(findings)} findings")
+        output.complain(amounts.count(len(findings), "finding"))
         raise typer.Exit(1)
     output.note(fine)
 

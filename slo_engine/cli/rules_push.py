@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from slo_engine.amounts import count
 from slo_engine.cli import diff, output
 from slo_engine.cli.arguments import AsJson, SloPathsHere
 from slo_engine.cli.connections import (
@@ -200,16 +201,20 @@ def _report(pushes: Sequence[_Push], *, dry_run: bool, as_json: bool) -> None:
             _show(push, push.plan, dry_run=dry_run)
         for name, number in push.plan.left_over.items():
             output.note(
-                f"{push.title}: the namespace {name} holds {number} groups of ours that these SLO files do not give "
+                f"{push.title}: the namespace {name} holds {count(number, 'group')} of ours that these SLO files do not give "
                 "there: delete them with --prune, if no other SLO files give them"
             )
         if push.failed:
             sent = len(push.outcomes) - len(push.failed)
-            output.complain(f"{push.title}: {sent} of {len(push.outcomes)} changes went; push again for the others")
+            output.complain(
+                f"{push.title}: {sent} of {count(len(push.outcomes), 'change')} went; push again for the others"
+            )
         elif dry_run and push.plan.changes:
-            output.complain(f"{push.title}: {_counted(push.plan.changes)}, {push.plan.unchanged} groups unchanged")
+            output.complain(
+                f"{push.title}: {_counted(push.plan.changes)}, {count(push.plan.unchanged, 'group')} unchanged"
+            )
         else:
-            output.note(f"{push.title}: {_counted(push.plan.changes)}, {push.plan.unchanged} groups unchanged")
+            output.note(f"{push.title}: {_counted(push.plan.changes)}, {count(push.plan.unchanged, 'group')} unchanged")
 
 
 def _show(push: _Push, plan: Plan, *, dry_run: bool) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slo_engine.amounts import length, share
+from slo_engine.amounts import length, noun, share
 from slo_engine.cli import output, pictures, policies
 from slo_engine.cli.amounts import Duration, duration, objective, percent
 from slo_engine.cli.arguments import AsJson, SloFiles, slo_file
@@ -209,7 +209,7 @@ def _show_traffic(tell: Any, outcome: Simulated, events_per_hour: float) -> None
 
     traffic = _traffic(outcome, events_per_hour)
     tell(
-        f"At {events_per_hour:g} events an hour {traffic.errors_allowed} may fail in {outcome.window}, and each "
+        f"At {events_per_hour:g} {noun(events_per_hour, 'event')} an hour {traffic.errors_allowed} may fail in {outcome.window}, and each "
         f"failure spends {share(traffic.share_of_one_error)} of the budget."
     )
     for each in outcome.tiers:

@@ -56,6 +56,18 @@ def test_validate_as_json_for_scripts(tmp_path: Path) -> None:
     assert (problem["line"], problem["column"], problem["path"]) == (2, 10, "service")
 
 
+def test_one_is_not_written_as_many(tmp_path: Path) -> None:
+    (tmp_path / "good.yaml").write_text(
+        "version: slo-engine/v1\nservice: shop\nslos:\n"
+        "  - {name: runs, objective: 99, sli: {events: {total: a_total, errors: b_total}}}\n"
+    )
+    assert run("validate", "good.yaml", cwd=tmp_path).stderr.startswith("1 SLO and 0 thresholds, all fine\n")
+    (tmp_path / "bad.yaml").write_text("version: slo-engine/v1\nservice: Agents\n")
+    assert "1 SLO and 0 thresholds are fine; 1 mistake\n" in run("validate", ".", cwd=tmp_path).stderr
+    drift = run("rules", "check", "good.yaml", "--out", "rules", cwd=tmp_path)
+    assert drift.stderr.startswith("1 rule file is not what the SLO files say")
+
+
 def test_rules_check_fails_after_a_hand_edit_and_shows_it(tmp_path: Path) -> None:
     written = run("rules", "generate", "slos", "--out", str(tmp_path))
     assert written.stdout.splitlines() == [str(tmp_path / "agents.yaml"), str(tmp_path / "slo-engine.yaml")]
