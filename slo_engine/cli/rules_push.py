@@ -201,20 +201,15 @@ def _report(pushes: Sequence[_Push], *, dry_run: bool, as_json: bool) -> None:
             _show(push, push.plan, dry_run=dry_run)
         for name, number in push.plan.left_over.items():
             output.note(
-                f"{push.title}: the namespace {name} holds {count(number, 'group')} of ours that these SLO files do not give "
-                "there: delete them with --prune, if no other SLO files give them"
+                f"{push.title}: the namespace {name} holds {count(number, 'group')} of ours that these SLO files do "
+                "not give there: delete them with --prune, if no other SLO files give them"
             )
         if push.failed:
-            sent = len(push.outcomes) - len(push.failed)
-            output.complain(
-                f"{push.title}: {sent} of {count(len(push.outcomes), 'change')} went; push again for the others"
-            )
-        elif dry_run and push.plan.changes:
-            output.complain(
-                f"{push.title}: {_counted(push.plan.changes)}, {count(push.plan.unchanged, 'group')} unchanged"
-            )
+            went = f"{len(push.outcomes) - len(push.failed)} of {count(len(push.outcomes), 'change')} went"
+            output.complain(f"{push.title}: {went}; push again for the others")
         else:
-            output.note(f"{push.title}: {_counted(push.plan.changes)}, {count(push.plan.unchanged, 'group')} unchanged")
+            tell = output.complain if dry_run and push.plan.changes else output.note
+            tell(f"{push.title}: {_counted(push.plan.changes)}, {count(push.plan.unchanged, 'group')} unchanged")
 
 
 def _show(push: _Push, plan: Plan, *, dry_run: bool) -> None:

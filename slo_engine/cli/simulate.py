@@ -209,8 +209,8 @@ def _show_traffic(tell: Any, outcome: Simulated, events_per_hour: float) -> None
 
     traffic = _traffic(outcome, events_per_hour)
     tell(
-        f"At {events_per_hour:g} {noun(events_per_hour, 'event')} an hour {traffic.errors_allowed} may fail in {outcome.window}, and each "
-        f"failure spends {share(traffic.share_of_one_error)} of the budget."
+        f"At {events_per_hour:g} {noun(events_per_hour, 'event')} an hour {traffic.errors_allowed} may fail in "
+        f"{outcome.window}, and each failure spends {share(traffic.share_of_one_error)} of the budget."
     )
     for each in outcome.tiers:
         limit = threshold(each.ideal.factor, error_budget(outcome.objective))
