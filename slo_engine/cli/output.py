@@ -6,14 +6,14 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from pathlib import Path
 
-ITEM = TypeVar("ITEM")
+    from rich.console import Console
 
 PIPE_WIDTH = 1000
 """Characters of a line that is not on a terminal; no table is as wide."""
@@ -34,21 +34,30 @@ def complain(text: str) -> None:
     typer.secho(text, fg="red", err=True)
 
 
-def progress(what: str, items: Sequence[ITEM]) -> AbstractContextManager[Iterable[ITEM]]:
-    """The items, with a bar on standard error while they are worked on, when that is a terminal."""
+def progress(what: str, files: Sequence[Path], *, quiet: bool) -> AbstractContextManager[Iterable[Path]]:
+    """The files, with a bar on standard error that names the one that is worked on, when that is a terminal
+    and it is not to be ``quiet``."""
     from rich.console import Console
     from rich.progress import Progress
 
     @contextmanager
-    def shown() -> Iterator[Iterable[ITEM]]:
+    def shown() -> Iterator[Iterable[Path]]:
         console = Console(stderr=True)
         with Progress(
             console=console,
             transient=True,
-            disable=not console.is_terminal,
+            disable=quiet or not console.is_terminal,
             redirect_stdout=sys.stdout.isatty(),  # else what goes into a file would be drawn above the bar
         ) as bar:
-            yield bar.track(items, description=what)
+            task = bar.add_task(what, total=len(files))
+
+            def each() -> Iterator[Path]:
+                for file in files:
+                    bar.update(task, description=f"{what} {file.name}")
+                    yield file
+                    bar.advance(task)
+
+            yield each()
 
     return shown()
 

@@ -169,7 +169,7 @@ def check(
 
 
 @app.command("test")
-def run_unit_tests(out: OutFolder = Path("rules")) -> None:
+def run_unit_tests(out: OutFolder = Path("rules"), as_json: AsJson = False) -> None:
     """Run the unit tests of the rule files with promtool, which must be installed; exit 1 where one fails."""
     from slo_engine.rollout.promtool import run_tests
 
@@ -177,15 +177,18 @@ def run_unit_tests(out: OutFolder = Path("rules")) -> None:
         files = sorted((out / TESTS).glob("*.yaml"))
         if not files:
             raise SloEngineError(f"no tests in {out / TESTS}: write them with `slo-engine rules generate --tests`")
-    failed = 0
-    with failures(), output.progress("testing", files) as remaining:
+    verdicts = {}
+    with failures(), output.progress("testing", files, quiet=as_json) as remaining:
         for file in remaining:
-            result = run_tests(file)
-            failed += not result.passed
-            output.line(f"{file}: {'passed' if result.passed else 'FAILED'}")
-            if not result.passed:
-                output.line(result.said)
-    if failed:
+            verdicts[file] = result = run_tests(file)
+            if not as_json:
+                output.line(f"{file}: {'passed' if result.passed else 'FAILED'}")
+                if not result.passed:
+                    output.line(result.said)
+    if as_json:
+        tests = [{"file": str(file), "passed": each.passed, "said": each.said} for file, each in verdicts.items()]
+        output.json_document({"tests": tests})
+    if not all(each.passed for each in verdicts.values()):
         raise typer.Exit(1)
 
 
