@@ -50,6 +50,7 @@ from slo_engine.delivery.route_settings import MatchSettings, RouteSettings
 from slo_engine.delivery.sink import SinkSettings
 from slo_engine.delivery.sinks import SINKS
 from slo_engine.errors import SloEngineError
+from slo_engine.logs import Form, Level
 from slo_engine.notifications.routes import Routes
 from slo_engine.posts.settings import BudgetPolicySettings, PostsSettings
 from slo_engine.watch.settings import AlertmanagerSettings, HeartbeatSettings, WatchdogSettings
@@ -167,6 +168,18 @@ class StatusSettings(SettingsSection):
     interval: Duration = Duration.parse("60s")
 
 
+class LogSettings(SettingsSection):
+    """``log``"""
+
+    level: Level = "info"
+    format: Form = "auto"
+
+    @field_validator("level", mode="before")
+    @classmethod
+    def _as_others_write_it(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+
 class EvidenceSettings(SettingsSection):
     """``evidence``"""
 
@@ -263,6 +276,7 @@ class Settings(BaseSettings):
     langfuse: LangFuseSettings = LangFuseSettings()
     store: StoreSettings = StoreSettings()
     listen: ListenSettings = ListenSettings()
+    log: LogSettings = LogSettings()
     webhook: WebhookSettings = WebhookSettings()
     status: StatusSettings = StatusSettings()
     evidence: EvidenceSettings = EvidenceSettings()
