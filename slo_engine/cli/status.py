@@ -249,6 +249,7 @@ def _watch(look: Callable[[], RenderableType], seconds: int) -> None:
                 seen = look()
                 heading = Text(f"{amounts.second(datetime.now(UTC))}, {at}\n", style="dim")
             except SloEngineError as error:
-                heading = Text(f"{error}\nas it was before; {at}\n", style="red")
+                before = "below is the last look; " if seen else ""
+                heading = Text(f"{error}\n{before}{at}\n", style="red")
             screen.update(Group(heading, seen), refresh=True)
             time.sleep(seconds)

@@ -8,8 +8,10 @@ import pty
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -197,12 +199,14 @@ def test_without_an_slo_that_is_right_prometheus_is_not_asked(slos: Path) -> Non
     assert "127.0.0.1" not in done.stderr
 
 
-@pytest.mark.parametrize("option", [("--watch", "1"), ("-w", "1"), ("--watch",)])
-def test_watching_draws_again_until_ctrl_c(prometheus: str, slos: Path, option: tuple[str, ...]) -> None:
+@contextmanager
+def watching(prometheus: str, slos: Path, *options: str) -> Iterator[Callable[[Callable[[bytes], bool]], None]]:
+    """`status` with these options on a terminal; yields what reads on until that looks as it should. Ends with Ctrl-C,
+    and sees that this is no failure."""
     terminal, side = pty.openpty()
     environment = {**os.environ, "SLO_ENGINE_PROMETHEUS__URL": prometheus, "TERM": "xterm", "COLUMNS": "200"}
     process = subprocess.Popen(
-        [sys.executable, "-m", "slo_engine", "status", *option, str(slos)],
+        [sys.executable, "-m", "slo_engine", "status", *options, str(slos)],
         stdin=side,
         stdout=side,
         stderr=side,
@@ -211,14 +215,43 @@ def test_watching_draws_again_until_ctrl_c(prometheus: str, slos: Path, option: 
     )
     os.close(side)
     drawn = b""
-    looks = 2 if "1" in option else 1
-    try:
-        while drawn.count(b"Ctrl-C ends it") < looks or b"3,000.00 USD" not in drawn.rpartition(b"Ctrl-C")[2]:
+
+    def read_until(is_seen: Callable[[bytes], bool]) -> None:
+        nonlocal drawn
+        while not is_seen(drawn):
             drawn += os.read(terminal, 65536)
+
+    try:
+        yield read_until
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=20) == 0
     finally:
         process.kill()
         process.wait()
         os.close(terminal)
-    assert f"every {'1' if looks == 2 else '10'} s".encode() in drawn
+
+
+@pytest.mark.parametrize(
+    ("options", "looks", "seconds"), [(["--watch", "1"], 2, 1), (["-w", "1"], 2, 1), (["--watch"], 1, 10)]
+)
+def test_watching_draws_again_until_ctrl_c(
+    prometheus: str, slos: Path, options: list[str], looks: int, seconds: int
+) -> None:
+    with watching(prometheus, slos, *options) as read_until:
+        heading = f"every {seconds} s; Ctrl-C ends it".encode()
+        read_until(lambda drawn: drawn.count(heading) == looks and b"3,000.00 USD" in drawn.rpartition(heading)[2])
+
+
+def test_watching_goes_on_while_prometheus_is_away_and_keeps_the_last_look(slos: Path) -> None:
+    is_away = threading.Event()
+
+    def sometimes(handler: BaseHTTPRequestHandler, body: bytes) -> None:
+        (saying(503, b"") if is_away.is_set() else answer)(handler, body)
+
+    with serving(sometimes) as url, watching(url, slos, "--watch", "1") as read_until:
+        read_until(lambda drawn: b"3,000.00 USD" in drawn)
+        is_away.set()
+        kept = b"below is the last look; every 1 s"
+        read_until(lambda drawn: b"HTTP 503" in drawn and b"3,000.00 USD" in drawn.rpartition(kept)[2])
+        is_away.clear()
+        read_until(lambda drawn: b"UTC, every 1 s" in drawn.rpartition(kept)[2])
