@@ -34,6 +34,16 @@ def budget_left(remaining: float) -> str:
     return f"exhausted, overspent by {percent(-remaining)}" if remaining < 0 else "exhausted"
 
 
+def noun(number: float, one: str, many: str = "") -> str:
+    """``one`` for exactly one, else ``many``, or ``one`` with an s."""
+    return one if number == 1 else many or f"{one}s"
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """``1 mistake``; ``2,030 mistakes``."""
+    return f"{number:,} {noun(number, one, many)}"
+
+
 def length(seconds: float | None, otherwise: str = "never") -> str:
     """52 -> ``52 s``; 345.6 -> ``5.76 min``; 74052 -> ``20.6 h``; 864000 -> ``10 d``."""
     if seconds is None:

@@ -403,7 +403,7 @@ def doors_of(webhook: WebhookSettings) -> Doors:
 
 def serve(settings: Settings) -> None:
     """Run the engine until it is told to stop (SIGTERM, Ctrl-C). Raises SloEngineError when it cannot start."""
-    configure_logging(secrets_of(settings))
+    configure_logging(secrets_of(settings), level=settings.log.level, form=settings.log.format)
     if hasattr(signal, "SIGHUP"):
         # Until the engine is ready to reload, it must not end for it either.
         signal.signal(signal.SIGHUP, signal.SIG_IGN)

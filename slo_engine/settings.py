@@ -50,10 +50,12 @@ from slo_engine.connection_settings import (
     fits_into_a_header,
 )
 from slo_engine.definitions.duration import Duration
+from slo_engine.definitions.files import Stream
 from slo_engine.delivery.route_settings import MatchSettings, RouteSettings
 from slo_engine.delivery.sink import SinkSettings
 from slo_engine.delivery.sinks import SINKS
 from slo_engine.errors import SloEngineError
+from slo_engine.logs import Form, Level
 from slo_engine.notifications.routes import Routes
 from slo_engine.posts.settings import BudgetPolicySettings, PostsSettings
 from slo_engine.watch.settings import AlertmanagerSettings, HeartbeatSettings, WatchdogSettings
@@ -205,6 +207,18 @@ class StatusSettings(SettingsSection):
     """How often all SLOs are evaluated."""
 
 
+class LogSettings(SettingsSection):
+    """``log``"""
+
+    level: Level = "info"
+    format: Form = "auto"
+
+    @field_validator("level", mode="before")
+    @classmethod
+    def _as_others_write_it(cls, value: Any) -> Any:
+        return value.lower() if isinstance(value, str) else value
+
+
 class EvidenceSettings(SettingsSection):
     """``evidence``"""
 
@@ -317,6 +331,8 @@ class Settings(BaseSettings):
     """Where the engine keeps what it has taken and not yet delivered."""
     listen: ListenSettings = ListenSettings()
     """Where the engine listens."""
+    log: LogSettings = LogSettings()
+    """How much the engine logs, and as what."""
     webhook: WebhookSettings = WebhookSettings()
     """What must be shown to post to the engine."""
     access: AccessSettings = AccessSettings()
@@ -529,6 +545,6 @@ def routes_of(settings: Settings) -> Routes:
     return Routes(tuple(each.route() for each in settings.routes), tuple(sink.name for sink in settings.sinks))
 
 
-def paths_in(settings: Settings, given: Sequence[Path] | None) -> list[Path]:
+def paths_in(settings: Settings, given: Sequence[Path | Stream] | None) -> list[Path | Stream]:
     """The SLO files named on the command line, else those of the settings."""
     return list(given) if given else list(settings.slos)

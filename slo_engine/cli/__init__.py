@@ -19,4 +19,5 @@ def main() -> None:
             file=sys.stderr,
         )
         sys.exit(2)
-    app()
+    # Under `python -m slo_engine`, too, help and completion name the program that people type.
+    app(prog_name="slo-engine")

@@ -9,7 +9,10 @@ from typing import TYPE_CHECKING
 import typer
 
 if TYPE_CHECKING:
-    from slo_engine.definitions.duration import Duration
+    from slo_engine.definitions.duration import Duration as Duration
+else:
+    Duration = str
+    """What typer sees of an option that :func:`duration` reads: the class itself would load pydantic for ``--help``."""
 
 
 def percent(text: str) -> float:

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from slo_engine.cli import dashboards, deliveries, doctor, exchange, notify, output, policy, rules, store, templates
-from slo_engine.cli.arguments import AsJson, ConfigFile, SloPaths, SloPathsHere, settings_here
+from slo_engine.amounts import count
+from slo_engine.cli import (
+    dashboards,
+    deliveries,
+    doctor,
+    exchange,
+    notify,
+    output,
+    policy,
+    rules,
+    status,
+    store,
+    templates,
+)
+from slo_engine.cli.arguments import AsJson, ConfigFile, SloPathsHere, settings_here
 from slo_engine.cli.assistants import mcp
 from slo_engine.cli.exits import failures, usage_errors
 from slo_engine.cli.github import AsGithub, of_problem
@@ -19,25 +32,35 @@ from slo_engine.cli.report import report
 from slo_engine.cli.schema import schema
 from slo_engine.cli.simulate import simulate
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
+ORDER = (
+    *("init", "validate", "rules", "serve", "status", "doctor"),
+    *("simulate", "replay", "report", "dashboards"),
+    *("notify", "policy", "deliveries", "store"),
+    *("mcp", "templates", "expand", "import", "export", "schema"),
+)
+"""The commands in the order of use, which ``--help`` shows: from the SLO file to the running engine, then what looks
+at history, then what the engine sends and keeps, then the forms of SLO files."""
 
-    from slo_engine.definitions import SloSet
-    from slo_engine.settings import Settings
-    from slo_engine.status.model import SloStatus
+
+class _InOrder(TyperGroup):
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - the signature is typer's
+        return sorted(self.commands, key=ORDER.index)
+
 
 app = typer.Typer(
     name="slo-engine",
     help="SLOs for AI agents, as code.",
+    cls=_InOrder,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},  # commands and groups below inherit it
 )
 app.add_typer(rules.app, name="rules")
 app.add_typer(notify.app, name="notify")
 app.add_typer(policy.app, name="policy")
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(store.app, name="store")
+app.command(cls=status.StatusCommand)(status.status)
 app.command()(simulate)
 app.command()(replay)
 app.command()(report)
@@ -51,7 +74,7 @@ app.command()(init)
 
 
 @app.callback(invoke_without_command=True)
-def _options(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+def _options(version: Annotated[bool, typer.Option("--version", "-V", help="Print the version.")] = False) -> None:
     if version:
         from slo_engine import __version__
 
@@ -87,54 +110,16 @@ def validate(paths: SloPathsHere = None, as_json: AsJson = False, as_github: AsG
     else:
         for problem in loaded.problems:
             output.line(of_problem(problem) if as_github else str(problem))
-        found = f"{len(loaded.slos.slos)} SLOs and {len(loaded.slos.thresholds)} thresholds"
-        output.note(f"{found} are fine; {len(loaded.problems)} mistakes" if loaded.problems else f"{found}, all fine")
+        found = f"{count(len(loaded.slos.slos), 'SLO')} and {count(len(loaded.slos.thresholds), 'threshold')}"
+        output.note(
+            f"{found} are fine; {count(len(loaded.problems), 'mistake')}" if loaded.problems else f"{found}, all fine"
+        )
         if without_traces:
             output.note(
                 f"{', '.join(without_traces)}: notifications cannot say why: no label names an agent, tool or model of "
                 "slo_engine.monitoring; write `traces:` to say which traces these are about, or `traces: false`"
             )
     raise typer.Exit(1 if loaded.problems else 0)
-
-
-@app.command()
-def status(paths: SloPaths = None, config: ConfigFile = None, as_json: AsJson = False) -> None:
-    """Ask Prometheus for the error budget, burn rates and alerts of every SLO."""
-    from datetime import UTC, datetime
-
-    from slo_engine.definitions import load
-    from slo_engine.prometheus import Prometheus
-    from slo_engine.settings import load_settings, paths_in
-    from slo_engine.status.evaluate import evaluate
-
-    with usage_errors():
-        settings = load_settings(config or settings_here())
-    with failures():
-        slos = load(paths_in(settings, paths))
-        with closing(Prometheus(settings.prometheus.connection())) as source:
-            statuses = evaluate(slos, source, datetime.now(UTC))
-    if as_json:
-        output.json_document([each.as_json() for each in statuses])
-    else:
-        output.status_table(statuses)
-        for line in _in_force(settings, slos, statuses):
-            output.line(f"budget policy in force: {line}")
-
-
-def _in_force(settings: Settings, slos: SloSet, statuses: Sequence[SloStatus]) -> list[str]:
-    """The steps of budget policies in force, as the store of the engine has them; none where it cannot be read."""
-    from slo_engine.posts.in_force import lines_in_force
-    from slo_engine.store import StoreError, budgets
-    from slo_engine.store.reading import StoreReader
-
-    policies = [each.policy() for each in settings.budget_policies]
-    if not policies:
-        return []
-    try:
-        return lines_in_force(policies, slos, StoreReader(settings.store.address).read(budgets.states), statuses)
-    except StoreError as error:
-        output.note(f"without budget policies: {error}")
-        return []
 
 
 @app.command()

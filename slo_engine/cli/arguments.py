@@ -2,16 +2,46 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from slo_engine.definitions import Stream
+
+    SloFiles = Sequence[Path | Stream] | None
+else:
+    SloFiles = list[Path] | None
+    """What typer reads of it; :func:`slo_file` makes each value."""
+
+STANDARD = Path("-")
+"""Standard input where something is read, standard output where something is written."""
+
+
+def slo_file(text: str) -> Path | Stream:
+    """A path, or standard input, which is not read before it is loaded: completion parses arguments, too."""
+    from slo_engine.definitions.files import Stream  # which loads the YAML parser
+
+    return Stream("<stdin>", 0) if text == "-" else Path(text)
+
+
 SloPaths = Annotated[
-    list[Path] | None, typer.Argument(help="SLO files, or folders of them; else those of the settings.")
+    SloFiles,
+    typer.Argument(
+        parser=slo_file,
+        metavar="FILES",
+        help="SLO files, or folders of them; - is standard input. Else those of the settings.",
+    ),
 ]
 SloPathsHere = Annotated[
-    list[Path] | None, typer.Argument(help="SLO files, or folders of them; ./slos if none is named.")
+    SloFiles,
+    typer.Argument(
+        parser=slo_file,
+        metavar="FILES",
+        help="SLO files, or folders of them; - is standard input; ./slos if none is named.",
+    ),
 ]
 ConfigFile = Annotated[
     Path | None,

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from slo_engine.amounts import count
 from slo_engine.cli import diff, output
 from slo_engine.cli.arguments import SloPathsHere, settings_here
 from slo_engine.cli.exits import failures, usage_errors
@@ -107,6 +108,7 @@ def _report(out: Path, found: Mapping[str, str], files: Mapping[str, str], diffe
         names = (f"{out / name} (on disk)", f"{out / name} (from the SLO files)")
         diff.show("".join(difflib.unified_diff(*sides, *names)))
     if differing:
-        output.complain(f"{len(differing)} files of the dashboards are not up to date: run `slo-engine dashboards`")
+        stale = count(len(differing), "file of the dashboards is", "files of the dashboards are")
+        output.complain(f"{stale} not up to date: run `slo-engine dashboards`")
         raise typer.Exit(1)
     output.note("the dashboards are up to date")

@@ -79,7 +79,7 @@ def list_(
         return
     if found:
         _table(found, {each.name for each in settings.sinks})
-    left_out = f"; the newest {len(found)} are shown, see --limit" if len(found) < total else ""
+    left_out = f"; the newest {len(found)} shown, see --limit" if len(found) < total else ""
     output.note(f"{_counted(total, state)}{left_out}")
 
 
@@ -111,10 +111,10 @@ def show(
         output.json_document({**found[0].as_json(), "message": as_payload(message)})
         return
     for name, value in _details(found[0]):
-        output.line(f"{name:<12} {_printable(value)}")
+        output.line(f"{name:<12} {output.printable(value)}")
     output.line("")
     for line in ConsoleSink().preview(message).splitlines():
-        output.line(_printable(line))
+        output.line(output.printable(line))
 
 
 @app.command()
@@ -202,7 +202,7 @@ def _moment(text: str | None, option: str) -> float | None:
 
 
 def _ask(number: int, chosen: Selection, to: str | None) -> None:
-    what = f"{number:,} {'notification' if number == 1 else 'notifications'}"
+    what = amounts.count(number, "notification")
     where = f" to {to}" if to else f" to {chosen.sink}" if chosen.sink else ""
     if not sys.stdin.isatty():
         raise SloEngineError(f"{what} would be sent again{where}: add --yes, for there is nobody to ask")
@@ -217,7 +217,7 @@ def _tell(done: Resent, *, as_json: bool) -> None:
         output.json_document({"resent": len(done.ids), "ids": list(done.ids), "skipped": skipped})
         return
     for each in done.skipped:
-        output.note(f"{each.id}: not sent again: {_printable(each.reason)}")
+        output.note(f"{each.id}: not sent again: {output.printable(each.reason)}")
     if any("newer message" in each.reason for each in done.skipped):
         output.note("an old notification may open again what is over; --outdated sends it all the same")
     output.line(f"{len(done.ids):,} sent again" + (f", {len(done.skipped):,} not" if done.skipped else ""))
@@ -242,7 +242,6 @@ def _details(found: Delivery) -> Sequence[tuple[str, str]]:
 
 
 def _table(found: Sequence[Delivery], known: Collection[str]) -> None:
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -258,18 +257,12 @@ def _table(found: Sequence[Delivery], known: Collection[str]) -> None:
         missing = "" if each.sink in known else " (not in the settings)"
         texts = (each.state, each.sink + missing, each.kind, each.severity or "-", each.title)
         last = (f"{age} ago", str(each.attempts), each.last_error or "-")
-        table.add_row(str(each.id), *(escape(_printable(text)) for text in (*texts, *last)))
-    # A pipe has no width: nothing is cut there.
-    console = Console()
-    (console if console.is_terminal else Console(width=240)).print(table)
+        table.add_row(str(each.id), *(escape(output.printable(text)) for text in (*texts, *last)))
+    output.console().print(table)
 
 
 def _counted(total: int, state: Shown) -> str:
-    what = {Shown.DEAD: ("dead letter", "dead letters")}.get(state, ("delivery", "deliveries"))
-    said = "" if state in (Shown.DEAD, Shown.ALL) else f" {state.value}"
-    return f"{total:,} {what[total != 1]}{said}"
-
-
-def _printable(text: str) -> str:
-    """Labels and answers of servers may hold what a terminal obeys."""
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
+    if state is Shown.DEAD:
+        return amounts.count(total, "dead letter")
+    said = "" if state is Shown.ALL else f" {state.value}"
+    return f"{amounts.count(total, 'delivery', 'deliveries')}{said}"

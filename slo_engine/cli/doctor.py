@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import typer
 
+from slo_engine import amounts
 from slo_engine.cli import output
 from slo_engine.cli.arguments import AsJson, ConfigFile, SloPaths, settings_here
 from slo_engine.cli.exits import failures, usage_errors
@@ -33,6 +34,6 @@ def doctor(paths: SloPaths = None, config: ConfigFile = None, as_json: AsJson = 
     for finding in [] if as_json else findings:
         output.line(f"{finding.problem}: {finding}")
     if findings:
-        output.complain(f"{len(findings)} findings")
+        output.complain(amounts.count(len(findings), "finding"))
         raise typer.Exit(1)
-    output.note(f"{len(slos.slos)} SLOs have data, rules and traffic enough")
+    output.note(f"{amounts.count(len(slos.slos), 'SLO has', 'SLOs have')} data, rules and traffic enough")

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from slo_engine.amounts import count
 from slo_engine.cli import output
-from slo_engine.cli.arguments import SloPathsHere
+from slo_engine.cli.arguments import STANDARD, SloPathsHere
 from slo_engine.cli.exits import failures
 from slo_engine.errors import SloEngineError
 
@@ -34,7 +35,12 @@ From = Annotated[
 ]
 Out = Annotated[
     Path | None,
-    typer.Option("--out", "-o", help="A file (.yaml), or a folder for one file a service; else standard output."),
+    typer.Option(
+        "--out",
+        "-o",
+        callback=lambda out: None if out == STANDARD else out,
+        help="A file (.yaml), or a folder for one file a service; - or none: standard output.",
+    ),
 ]
 Service = Annotated[str | None, typer.Option("--service", help="The service of SLOs whose format has none (Pyrra).")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print a report in JSON, with the texts that are not written.")]
@@ -75,7 +81,7 @@ def import_(
     for refused in imported.refused:
         output.complain(f"{refused.where}: {refused.name} is a comment in the file: {refused.reason}")
     slos = sum(len(file.slos) for file in imported.files)
-    output.note(f"{slos} SLOs imported; {len(imported.refused)} not; {len(imported.notes)} notes")
+    output.note(f"{count(slos, 'SLO')} imported; {len(imported.refused)} not; {count(len(imported.notes), 'note')}")
     raise typer.Exit(1 if imported.refused else 0)
 
 
@@ -162,7 +168,7 @@ def _also(note: Note) -> str:
         if (each.file, each.line) != (here.file, here.line)
     }
     shown = [*lines][:MAX_LINES]
-    more = [f"{len(lines) - MAX_LINES} more places"] if len(lines) > MAX_LINES else []
+    more = [count(len(lines) - MAX_LINES, "more place")] if len(lines) > MAX_LINES else []
     return f" (also in {', '.join([*shown, *more])})" if shown else ""
 
 

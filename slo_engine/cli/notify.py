@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from slo_engine.cli import output
-from slo_engine.cli.arguments import AsJson, ConfigFile, settings_here
+from slo_engine.cli.arguments import STANDARD, AsJson, ConfigFile, settings_here
 from slo_engine.cli.exits import failures, usage_errors
 from slo_engine.errors import SloEngineError
 
@@ -156,7 +156,7 @@ def _time(text: str | None) -> datetime:
 
 def _read(file: Path) -> bytes:
     try:
-        body = sys.stdin.buffer.read(LONGEST_PAYLOAD + 1) if str(file) == "-" else file.read_bytes()
+        body = sys.stdin.buffer.read(LONGEST_PAYLOAD + 1) if file == STANDARD else file.read_bytes()
     except OSError as error:
         raise SloEngineError(f"{file} cannot be read: {error.strerror}") from None
     return body
@@ -176,7 +176,6 @@ def _as_json(way: Way) -> dict[str, Any]:
 
 
 def _table(ways: Sequence[Way], *, has_routes: bool) -> None:
-    from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
 
@@ -189,5 +188,4 @@ def _table(ways: Sequence[Way], *, has_routes: bool) -> None:
         by = numbers or ("none matches: all sinks" if has_routes else "no routes: all sinks")
         row = (about.kind, about.severity, about.service, about.slo, about.owner)
         table.add_row(*(escape(text) or "-" for text in row), by, ", ".join(way.sinks) or "nobody")
-    console = Console()
-    (console if console.is_terminal else Console(width=200)).print(table)
+    output.console().print(table)

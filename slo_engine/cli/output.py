@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from slo_engine import amounts
-
 if TYPE_CHECKING:
-    from slo_engine.status.model import SloStatus
+    from pathlib import Path
 
+    from rich.console import Console
 
-ITEM = TypeVar("ITEM")
+PIPE_WIDTH = 1000
+"""Characters of a line that is not on a terminal; no table is as wide."""
 
 
 def line(text: str) -> None:
@@ -33,16 +34,30 @@ def complain(text: str) -> None:
     typer.secho(text, fg="red", err=True)
 
 
-def progress(what: str, items: Sequence[ITEM]) -> AbstractContextManager[Iterable[ITEM]]:
-    """The items, with a bar on standard error while they are worked on, when that is a terminal."""
+def progress(what: str, files: Sequence[Path], *, quiet: bool) -> AbstractContextManager[Iterable[Path]]:
+    """The files, with a bar on standard error that names the one that is worked on, when that is a terminal
+    and it is not to be ``quiet``."""
     from rich.console import Console
     from rich.progress import Progress
 
     @contextmanager
-    def shown() -> Iterator[Iterable[ITEM]]:
+    def shown() -> Iterator[Iterable[Path]]:
         console = Console(stderr=True)
-        with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-            yield bar.track(items, description=what)
+        with Progress(
+            console=console,
+            transient=True,
+            disable=quiet or not console.is_terminal,
+            redirect_stdout=sys.stdout.isatty(),  # else what goes into a file would be drawn above the bar
+        ) as bar:
+            task = bar.add_task(what, total=len(files))
+
+            def each() -> Iterator[Path]:
+                for file in files:
+                    bar.update(task, description=f"{what} {file.name}")
+                    yield file
+                    bar.advance(task)
+
+            yield each()
 
     return shown()
 
@@ -52,48 +67,14 @@ def json_document(data: Any) -> None:
     typer.echo(json.dumps(data, indent=2, allow_nan=False))
 
 
-def status_table(statuses: Sequence[SloStatus]) -> None:
-    """The status of all SLOs, for a person."""
+def console() -> Console:
+    """Where tables are printed. A pipe has no width: nothing is cut there."""
     from rich.console import Console
-    from rich.table import Table
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for heading in ("service", "slo", "group", "objective"):
-        table.add_column(heading)
-    table.add_column("budget left", justify="right")
-    table.add_column("measured")
-    for heading in ("burn 1h", "exhausts at"):
-        table.add_column(heading, justify="right")
-    table.add_column("firing")
-    for status in statuses:
-        left, burn = status.error_budget_remaining, status.burn_rate.get("1h")
-        table.add_row(
-            status.service,
-            status.slo,
-            status.group_text or "all",
-            "-" if status.objective is None else f"{status.objective:g} %",
-            "no data" if left is None else amounts.budget_left(left).removesuffix(" left"),
-            "-" if left is None else status.measured or f"over {status.window}",
-            "-" if burn is None else f"{burn:.2f}",
-            _exhausts_at(status),
-            ", ".join(_remarks(status)) or "-",
-            style="red" if left is not None and left <= 0 else None,
-        )
-    # A pipe has no width: nothing is cut there.
-    console = Console()
-    (console if console.is_terminal else Console(width=200)).print(table)
+    found = Console()
+    return found if found.is_terminal else Console(width=PIPE_WIDTH)
 
 
-def _remarks(status: SloStatus) -> Iterator[str]:
-    for each in status.firing:
-        yield each.remark
-    if status.unpriced_models:
-        yield f"no price for {', '.join(status.unpriced_models)}"
-
-
-def _exhausts_at(status: SloStatus) -> str:
-    if status.error_budget_remaining is None:
-        return "-"
-    if status.error_budget_remaining <= 0:
-        return "exhausted"
-    return amounts.date_and_time(status.exhausted_at, "not at this rate")
+def printable(text: str) -> str:
+    """Labels and answers of servers may hold what a terminal obeys."""
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)

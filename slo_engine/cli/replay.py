@@ -10,18 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from slo_engine.cli import output, pictures, policies
-from slo_engine.cli.amounts import duration, objective, percent, time
+from slo_engine.cli import choosing, output, pictures, policies
+from slo_engine.cli.amounts import Duration, duration, objective, percent, time
 from slo_engine.cli.arguments import AsJson, ConfigFile, SloPaths, settings_here
 from slo_engine.cli.exits import failures, usage_errors
-from slo_engine.definitions.duration import Duration
 
 if TYPE_CHECKING:
     from slo_engine.backtest.incidents import Incident
     from slo_engine.backtest.raw_history import Values
     from slo_engine.backtest.replay import Backtest, ReplayPlan
     from slo_engine.backtest.windows import History
-    from slo_engine.definitions import Policy, Slo, SloSet
+    from slo_engine.definitions import Policy, Slo
     from slo_engine.prometheus import Prometheus
 
 Names = Annotated[
@@ -100,20 +99,21 @@ def replay(
         loaded = examine(paths_in(settings, paths))
         if loaded.problems:
             raise SloFileError(loaded.problems)
-    chosen = _chosen(loaded.slos, names)
+    chosen = choosing.named(loaded.slos.slos, names)
     tried = policies.named(policy or [], loaded.policies)
     if svg is not None and len(chosen) > 1:
         raise typer.BadParameter("a picture shows one SLO: choose it with --slo")
     if svg is not None and not svg.parent.is_dir():
         raise typer.BadParameter(f"the folder {svg.parent} does not exist", param_hint="--svg")
     span = _span(last, begin, end)
+    group = dict(choosing.label_values(groups, "--group"))
     found = []
     with failures(), closing(Prometheus(settings.prometheus.connection())) as source:
         for slo in chosen:
             plan = _plan(
                 slo, tried, objectives, span, marked, SIGNIFICANT if significant is None else significant, kept
             )
-            found.append(_replayed(source, slo, plan, _group(groups)))
+            found.append(_replayed(source, slo, plan, group))
         if svg is not None:
             from slo_engine.charts.replay import draw
 
@@ -134,28 +134,12 @@ def _incidents(file: Path | None) -> tuple[Incident, ...] | None:
     return None if file is None else read_incidents(file)
 
 
-def _chosen(slos: SloSet, names: Sequence[str] | None) -> list[Slo]:
-    known = [*slos.slos]
-    for name in names or ():
-        if not any(name in (slo.name, "/".join(slo.key)) for slo in known):
-            offered = ", ".join("/".join(slo.key) for slo in known)
-            raise typer.BadParameter(f"there is no SLO {name!r}; there are: {offered}")
-    return [slo for slo in known if not names or slo.name in names or "/".join(slo.key) in names]
-
-
-def _group(pairs: Sequence[str] | None) -> Mapping[str, str]:
-    for pair in pairs or ():
-        if not pair.partition("=")[0].isidentifier() or "=" not in pair:
-            raise typer.BadParameter(f"{pair!r} is not a label and value: write --group agent_type=support_agent")
-    return {label: value for label, _, value in (pair.partition("=") for pair in pairs or ())}
-
-
 def _span(last: Duration | None, begin: datetime | None, end: datetime | None) -> tuple[int, int]:
     """Whole minutes, in Unix seconds."""
     if last is not None and begin is not None:
         raise typer.BadParameter("--last and --from: give one of them")
     over = end or datetime.now(UTC)
-    start = begin or over - timedelta(seconds=(last or Duration.parse("30d")).seconds)
+    start = begin or over - timedelta(seconds=(last or duration("30d")).seconds)
     if start >= over:
         raise typer.BadParameter("the history must begin before it ends: look at --from and --to")
     return int(start.timestamp() // 60 * 60), int(over.timestamp() // 60 * 60)

@@ -7,12 +7,12 @@ from datetime import UTC, datetime
 from statistics import median
 from typing import Any
 
-from rich.console import Console
 from rich.table import Table
 
 from slo_engine.amounts import budget_left, date_and_time, length, share, significant
 from slo_engine.backtest.replay import Backtest, Candidate, Event, FiredAlert, GroupHistory, Replay
 from slo_engine.backtest.standing import Standing
+from slo_engine.cli import output
 from slo_engine.status.model import measured
 
 FULL = 0.9
@@ -42,9 +42,7 @@ def as_data(found: Backtest) -> dict[str, Any]:
 
 def show(results: Sequence[Backtest]) -> None:
     """For a person."""
-    console = Console()
-    # A pipe has no width: nothing is cut there.
-    console = console if console.is_terminal else Console(width=200)
+    console = output.console()
     for found in results:
         plan = found.plan
         console.print(f"[bold]{found.slo.service} {found.slo.name}[/]", highlight=False, end="")

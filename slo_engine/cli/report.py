@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from slo_engine.cli import output
-from slo_engine.cli.arguments import ConfigFile, SloPaths, settings_here
+from slo_engine.cli.arguments import STANDARD, ConfigFile, SloPaths, settings_here
 from slo_engine.cli.exits import failures, usage_errors
 
 if TYPE_CHECKING:
@@ -45,8 +45,6 @@ Formats = Annotated[
 ]
 AsJsonHere = Annotated[bool, typer.Option("--json", help="Short for --format json --out -.")]
 
-STANDARD_OUTPUT = Path("-")
-
 
 def report(
     paths: SloPaths = None,
@@ -67,10 +65,10 @@ def report(
     from slo_engine.settings import load_settings, paths_in
 
     wanted = list(dict.fromkeys(formats or ([Format.JSON] if as_json else [Format.HTML, Format.MARKDOWN])))
-    target = out or (STANDARD_OUTPUT if as_json else Path())
+    target = out or (STANDARD if as_json else Path())
     if as_json and wanted != [Format.JSON]:
         raise typer.BadParameter("give --json or --format")
-    if target == STANDARD_OUTPUT and len(wanted) > 1:
+    if target == STANDARD and len(wanted) > 1:
         raise typer.BadParameter("standard output takes one format: name it with --format", param_hint="--out")
     now = datetime.now(UTC)
     with usage_errors():
@@ -111,7 +109,7 @@ def _store(url: str) -> StoreReader | None:
 def _write(made: Report, formats: list[Format], target: Path) -> None:
     for each in formats:
         text = _rendered(made, each)
-        if target == STANDARD_OUTPUT:
+        if target == STANDARD:
             output.line(text.removesuffix("\n"))
             continue
         file = target / f"slo-report-{made.month.name}.{_ENDINGS[each]}"

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from slo_engine import amounts
 from slo_engine.cli import diff, github, output, rules_push
-from slo_engine.cli.arguments import AsJson, ConfigFile, SloPathsHere, settings_here
+from slo_engine.cli.arguments import STANDARD, AsJson, ConfigFile, SloPathsHere, settings_here
 from slo_engine.cli.connections import (
     CaFile,
     ClientCert,
@@ -37,8 +38,6 @@ if TYPE_CHECKING:
     from slo_engine.rollout.in_use import Advice, RuleDifference
 
 app = typer.Typer(help="Rules for Prometheus: written, checked and pushed.", no_args_is_help=True)
-app.command("push")(rules_push.push)
-
 
 TESTS = "tests"
 """The folder of the unit tests, in that of the rule files: they name them as ../SERVICE.yaml."""
@@ -53,6 +52,9 @@ class OutputFormat(StrEnum):
 
 
 OutFolder = Annotated[Path, typer.Option("--out", "-o", help="The folder of the generated files.")]
+OutFolderOrStandard = Annotated[
+    Path, typer.Option("--out", "-o", help="The folder to write to; - prints everything on standard output.")
+]
 ChosenFormat = Annotated[
     OutputFormat,
     typer.Option("--format", "-f", help="Rule files, or manifests for the Prometheus operator or any Kubernetes."),
@@ -82,7 +84,7 @@ WithTests = Annotated[
 @app.command()
 def generate(
     paths: SloPathsHere = None,
-    out: OutFolder = Path("rules"),
+    out: OutFolderOrStandard = Path("rules"),
     format_: ChosenFormat = OutputFormat.FILES,
     one_file: OneFile = None,
     namespace: Namespace = None,
@@ -100,8 +102,13 @@ def generate(
     with usage_errors():
         layout = _layout(format_, one_file, namespace, label)
         _refuse_tests_of_other_files(layout, tests=tests)
+        if tests and out == STANDARD:
+            raise SloEngineError("--tests are files that name the rule files: name a folder with --out")
     with failures():
         slos = load(paths or [Path("slos")])
+        if out == STANDARD:
+            output.line(_in_one(slos, layout))
+            return
         written = [write(slos, out, layout)]
         if tests:
             written.append(write_files(unit_tests(slos), out / TESTS))
@@ -109,37 +116,6 @@ def generate(
         output.line(str(file))
     for file in (file for each in written for file in each.removed):
         output.note(f"removed {file}: it holds nothing of these SLO files in this layout")
-
-
-@app.command("test")
-def run_unit_tests(out: OutFolder = Path("rules")) -> None:
-    """Run the unit tests of the rule files with promtool, which must be installed; exit 1 where one fails."""
-    from slo_engine.rollout.promtool import run_tests
-
-    with usage_errors():
-        files = sorted((out / TESTS).glob("*.yaml"))
-        if not files:
-            raise SloEngineError(f"no tests in {out / TESTS}: write them with `slo-engine rules generate --tests`")
-    failed = 0
-    with failures(), output.progress("testing", files) as remaining:
-        for file in remaining:
-            result = run_tests(file)
-            failed += not result.passed
-            output.line(f"{file}: {'passed' if result.passed else 'FAILED'}")
-            if not result.passed:
-                output.line(result.said)
-    if failed:
-        raise typer.Exit(1)
-
-
-@app.command()
-def inhibitions(paths: SloPathsHere = None) -> None:
-    """Print inhibition rules for Alertmanager: a ticket is quiet while the page of the same SLO and group fires."""
-    from slo_engine.definitions import load
-    from slo_engine.rules.inhibitions import inhibitions as written
-
-    with failures():
-        output.line(written(load(paths or [Path("slos")])).rstrip("\n"))
 
 
 @app.command()
@@ -204,6 +180,55 @@ class _Form:
     as_github: bool
 
 
+@app.command("test")
+def run_unit_tests(out: OutFolder = Path("rules"), as_json: AsJson = False) -> None:
+    """Run the unit tests of the rule files with promtool, which must be installed; exit 1 where one fails."""
+    from slo_engine.rollout.promtool import run_tests
+
+    with usage_errors():
+        files = sorted((out / TESTS).glob("*.yaml"))
+        if not files:
+            raise SloEngineError(f"no tests in {out / TESTS}: write them with `slo-engine rules generate --tests`")
+    verdicts = {}
+    with failures(), output.progress("testing", files, quiet=as_json) as remaining:
+        for file in remaining:
+            verdicts[file] = result = run_tests(file)
+            if not as_json:
+                output.line(f"{file}: {'passed' if result.passed else 'FAILED'}")
+                if not result.passed:
+                    output.line(result.said)
+    if as_json:
+        tests = [{"file": str(file), "passed": each.passed, "said": each.said} for file, each in verdicts.items()]
+        output.json_document({"tests": tests})
+    if not all(each.passed for each in verdicts.values()):
+        raise typer.Exit(1)
+
+
+app.command("push")(rules_push.push)
+
+
+@app.command()
+def inhibitions(paths: SloPathsHere = None) -> None:
+    """Print inhibition rules for Alertmanager: a ticket is quiet while the page of the same SLO and group fires."""
+    from slo_engine.definitions import load
+    from slo_engine.rules.inhibitions import inhibitions as written
+
+    with failures():
+        output.line(written(load(paths or [Path("slos")])).rstrip("\n"))
+
+
+def _in_one(slos: SloSet, layout: Layout) -> str:
+    """Everything that is generated, as one text. Rule files become one, for Prometheus reads no second document of a
+    file; manifests become a stream of documents, as kubectl reads it."""
+    from dataclasses import replace
+
+    from slo_engine.rollout import render
+
+    if layout.format == OutputFormat.FILES:
+        layout = replace(layout, one_file=layout.one_file or "slo-engine")
+    return "---\n".join(render(slos, layout).values()).rstrip("\n")
+
+
 def _refuse_tests_of_other_files(layout: Layout, *, tests: bool) -> None:
     if tests and (layout.format != "files" or layout.one_file):
         raise SloEngineError("--tests is for rule files, one for each service: leave out --format and --one-file")
@@ -226,7 +251,8 @@ def _check_folder(slos: SloSet, out: Path, layout: Layout, form: _Form, *, tests
         else:
             diff.show(drift.diff)
     if drifts:
-        output.complain(f"{len(drifts)} rule files are not what the SLO files say: run `slo-engine rules generate`")
+        differing = amounts.count(len(drifts), "rule file is", "rule files are")
+        output.complain(f"{differing} not what the SLO files say: run `slo-engine rules generate`")
         raise typer.Exit(1)
     output.note("the rule files are what the SLO files say")
 
@@ -244,7 +270,8 @@ def _in_prometheus(slos: SloSet, connection: Connection) -> list[RuleDifference]
     with closing(Prometheus(connection)) as door:
         loaded = read_loaded(door.rule_groups())
     if loaded.pending:
-        output.note(f"{loaded.pending} rules have not been evaluated yet: look again after their interval")
+        pending = amounts.count(loaded.pending, "rule has", "rules have")
+        output.note(f"{pending} not been evaluated yet: look again after the interval")
     return [*compared(wanted_groups(slos), loaded.groups, _advice("reload Prometheus")), *loaded.failures]
 
 
@@ -269,7 +296,7 @@ def _report(findings: Sequence[RuleDifference], fine: str, form: _Form) -> None:
             said = f"{finding.problem}: {finding}"
             output.line(github.of_finding(said) if form.as_github else said)
     if findings:
-        output.complain(f"{len(findings)} findings")
+        output.complain(amounts.count(len(findings), "finding"))
         raise typer.Exit(1)
     output.note(fine)
 
@@ -291,12 +318,12 @@ def _pairs(labels: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def _shown(path: Path) -> str:
-    return "standard input" if str(path) == "-" else str(path)
+    return "standard input" if path == STANDARD else str(path)
 
 
 def _text(path: Path) -> str:
     try:
-        content = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+        content = sys.stdin.buffer.read() if path == STANDARD else path.read_bytes()
         return content.decode()
     except OSError as error:
         raise SloEngineError(f"{path} cannot be read: {error.strerror}") from None

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from slo_engine.amounts import count
 from slo_engine.cli import diff, output
+from slo_engine.cli.arguments import AsJson, SloPathsHere
 from slo_engine.cli.connections import (
     CaFile,
     ClientCert,
@@ -85,9 +87,7 @@ class _Push:
 
 
 def push(
-    paths: Annotated[
-        list[Path] | None, typer.Argument(help="SLO files, or folders of them; ./slos if none is named.")
-    ] = None,
+    paths: SloPathsHere = None,
     address: Annotated[
         str, typer.Option("--address", "-a", envvar="MIMIR_ADDRESS", help="Where Mimir or Cortex is.")
     ] = "",
@@ -128,7 +128,7 @@ def push(
     insecure_skip_verify: InsecureSkipVerify = False,
     proxy: Proxy = None,
     proxy_user_file: ProxyUserFile = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Send the groups that have changed to the ruler of Mimir or Cortex, and delete those of ours that are gone.
 
@@ -201,16 +201,15 @@ def _report(pushes: Sequence[_Push], *, dry_run: bool, as_json: bool) -> None:
             _show(push, push.plan, dry_run=dry_run)
         for name, number in push.plan.left_over.items():
             output.note(
-                f"{push.title}: the namespace {name} holds {number} groups of ours that these SLO files do not give "
-                "there: delete them with --prune, if no other SLO files give them"
+                f"{push.title}: the namespace {name} holds {count(number, 'group')} of ours that these SLO files do "
+                "not give there: delete them with --prune, if no other SLO files give them"
             )
         if push.failed:
-            sent = len(push.outcomes) - len(push.failed)
-            output.complain(f"{push.title}: {sent} of {len(push.outcomes)} changes went; push again for the others")
-        elif dry_run and push.plan.changes:
-            output.complain(f"{push.title}: {_counted(push.plan.changes)}, {push.plan.unchanged} groups unchanged")
+            went = f"{len(push.outcomes) - len(push.failed)} of {count(len(push.outcomes), 'change')} went"
+            output.complain(f"{push.title}: {went}; push again for the others")
         else:
-            output.note(f"{push.title}: {_counted(push.plan.changes)}, {push.plan.unchanged} groups unchanged")
+            tell = output.complain if dry_run and push.plan.changes else output.note
+            tell(f"{push.title}: {_counted(push.plan.changes)}, {count(push.plan.unchanged, 'group')} unchanged")
 
 
 def _show(push: _Push, plan: Plan, *, dry_run: bool) -> None:

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from slo_engine.amounts import length, share
+from slo_engine.amounts import length, noun, share
 from slo_engine.cli import output, pictures, policies
-from slo_engine.cli.amounts import duration, objective, percent
-from slo_engine.cli.arguments import AsJson
+from slo_engine.cli.amounts import Duration, duration, objective, percent
+from slo_engine.cli.arguments import AsJson, SloFiles, slo_file
 from slo_engine.cli.exits import failures
-from slo_engine.definitions.duration import Duration
 
 if TYPE_CHECKING:
     from slo_engine.backtest.detection import Traffic
@@ -21,7 +20,12 @@ if TYPE_CHECKING:
     from slo_engine.definitions import Policy
 
 SloPaths = Annotated[
-    list[Path] | None, typer.Argument(help="SLO files, or folders of them, whose policies can be named; ./slos if any.")
+    SloFiles,
+    typer.Argument(
+        parser=slo_file,
+        metavar="FILES",
+        help="SLO files, or folders of them, whose policies can be named; - is standard input; ./slos if any.",
+    ),
 ]
 Policies = Annotated[list[str] | None, typer.Option("--policy", "-p", help="A policy by its name; repeatable.")]
 Objectives = Annotated[
@@ -75,7 +79,7 @@ def simulate(
     if paths and not objectives:
         shown = ", ".join(f"{each:g}" for each in OBJECTIVES)
         output.note(f"of SLO files the policies are read; the objectives here are {shown}: name yours with --objective")
-    over = window or Duration.parse("30d")
+    over = window or duration("30d")
     waits = held.seconds if held else 0.0
     found = list(run(chosen, objectives or OBJECTIVES, error_ratios or ERROR_RATIOS, over, held=waits))
     if as_json:
@@ -89,7 +93,7 @@ def simulate(
             pictures.save(svg, draw(found))
 
 
-def _known(paths: Sequence[Path] | None) -> Mapping[str, Policy]:
+def _known(paths: SloFiles) -> Mapping[str, Policy]:
     from slo_engine.definitions import SloFileError, examine
 
     here = Path("slos")
@@ -151,12 +155,9 @@ def _as_data(outcome: Simulated, events_per_hour: float | None) -> dict[str, Any
 
 
 def _show(found: Sequence[Simulated], *, every_tier: bool, events_per_hour: float | None) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    # A pipe has no width: nothing is cut there.
-    console = Console()
-    console = console if console.is_terminal else Console(width=200)
+    console = output.console()
     tables: dict[tuple[str, float], list[Simulated]] = {}
     for each in found:
         tables.setdefault((each.policy.name, each.objective), []).append(each)
@@ -208,8 +209,8 @@ def _show_traffic(tell: Any, outcome: Simulated, events_per_hour: float) -> None
 
     traffic = _traffic(outcome, events_per_hour)
     tell(
-        f"At {events_per_hour:g} events an hour {traffic.errors_allowed} may fail in {outcome.window}, and each "
-        f"failure spends {share(traffic.share_of_one_error)} of the budget."
+        f"At {events_per_hour:g} {noun(events_per_hour, 'event')} an hour {traffic.errors_allowed} may fail in "
+        f"{outcome.window}, and each failure spends {share(traffic.share_of_one_error)} of the budget."
     )
     for each in outcome.tiers:
         limit = threshold(each.ideal.factor, error_budget(outcome.objective))

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from slo_engine.amounts import noun
 from slo_engine.cli import output
 from slo_engine.cli.arguments import AsJson, ConfigFile, settings_here
 from slo_engine.cli.exits import failures, usage_errors
@@ -41,7 +42,7 @@ def copy(
         output.json_document({"tables": rows})
         return
     for each in tables:
-        output.line(f"{each.name:<16} {each.rows:>10,} rows, sha256 {each.checksum[:16]}")
+        output.line(f"{each.name:<16} {each.rows:>10,} {noun(each.rows, 'row')}, sha256 {each.checksum[:16]}")
     output.note("both stores hold the same; set store.url to the new one, and start the engine")
 
 
@@ -66,7 +67,7 @@ def check(
         )
     else:
         for table, rows in found.rows.items():
-            output.line(f"{table:<16} {rows:>10,} rows")
+            output.line(f"{table:<16} {rows:>10,} {noun(rows, 'row')}")
         for each in found.problems:
             output.complain(each)
         output.note(f"{found.name}, version {found.version}: " + ("damaged" if found.problems else "no damage found"))

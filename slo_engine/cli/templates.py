@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-import typer
-
 from slo_engine.cli import output
+from slo_engine.cli.arguments import AsJson
 
 
-def templates(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False) -> None:
+def templates(as_json: AsJson = False) -> None:
     """List the templates: SLIs for LiteLLM, vLLM and OpenTelemetry, used as `sli: {template: NAME, ...}`."""
     from slo_engine.definitions.templates import TEMPLATES
 

@@ -1,7 +1,7 @@
 """SLO files -> SLO objects. Pure but for reading the files."""
 
 from slo_engine.definitions.duration import Duration
-from slo_engine.definitions.files import find_files
+from slo_engine.definitions.files import Stream, find_files
 from slo_engine.definitions.kinds import CostSli, EventsSli, LatencySli, ScoreSli, Sli, SlicesSli
 from slo_engine.definitions.loading import Loaded, examine, load
 from slo_engine.definitions.money import Budget
@@ -28,6 +28,7 @@ __all__ = [
     "Slo",
     "SloFileError",
     "SloSet",
+    "Stream",
     "Threshold",
     "Tier",
     "TierAlerting",

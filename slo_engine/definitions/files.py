@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from slo_engine.definitions.document import Document, read_document
@@ -17,8 +18,19 @@ MAX_FILE_BYTES = 2 * 1024 * 1024
 GENERATED = "# Written by slo-engine from SLO files."
 """How every file begins that is made from SLO files."""
 
-Sources = str | Mapping[str, str] | Iterable[Path]
-"""The text of an SLO file; or several, by the name under which their mistakes are reported; or files and folders."""
+
+@dataclass(frozen=True)
+class Stream:
+    """An SLO file that is read from an open descriptor when it is loaded. ``name``: under which its mistakes are
+    reported."""
+
+    name: str
+    descriptor: int
+
+
+Sources = str | Mapping[str, str] | Iterable[Path | Stream]
+"""The text of an SLO file; or several, by the name under which their mistakes are reported; or files, folders and
+streams."""
 
 
 def documents(sources: Sources) -> tuple[list[Document], list[Problem]]:
@@ -27,8 +39,10 @@ def documents(sources: Sources) -> tuple[list[Document], list[Problem]]:
         sources = {"<text>": sources}
     if isinstance(sources, Mapping):
         return [_document(Path(name), text.encode(errors="surrogatepass")) for name, text in sources.items()], []
-    files, problems = find_files(sources)
-    return [_read(file) for file in files], problems
+    given = list(sources)
+    streams = dict.fromkeys(each for each in given if isinstance(each, Stream))
+    files, problems = find_files(each for each in given if not isinstance(each, Stream))
+    return [*map(_read_stream, streams), *map(_read, files)], problems
 
 
 def find_files(paths: Iterable[Path]) -> tuple[list[Path], list[Problem]]:
@@ -60,6 +74,15 @@ def _read(file: Path) -> Document:
     except OSError as error:
         return _failed(file, f"cannot be read: {error.strerror}")
     return _failed(file, "is not a regular file: remove it") if content is None else _document(file, content)
+
+
+def _read_stream(stream: Stream) -> Document:
+    file = Path(stream.name)
+    try:
+        with open(stream.descriptor, "rb", closefd=False) as opened:
+            return _document(file, opened.read(MAX_FILE_BYTES + 1))
+    except OSError as error:
+        return _failed(file, f"cannot be read: {error.strerror}")
 
 
 def _document(file: Path, content: bytes) -> Document:

@@ -17,10 +17,11 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def run(
-    *arguments: str, cwd: Path = ROOT, env: dict[str, str] | None = None, **environment: str
+    *arguments: str, cwd: Path = ROOT, stdin: bytes = b"", env: dict[str, str] | None = None, **environment: str
 ) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("SLO_ENGINE_", "LANGFUSE_"))}
-    done = warm.run(arguments, cwd=cwd, environment={**clean, **(env or {}), **environment}, timeout=60)
+    everything = {**clean, **(env or {}), **environment}
+    done = warm.run(arguments, cwd=cwd, environment=everything, timeout=60, stdin=stdin)
     text = subprocess.CompletedProcess(done.args, done.returncode, done.stdout.decode(), done.stderr.decode())
     assert "Traceback" not in text.stderr
     return text
@@ -38,6 +39,7 @@ def test_a_command_loads_what_it_needs(arguments: tuple[str, ...]) -> None:
 def test_help_and_version() -> None:
     assert "validate" in run("--help").stdout
     assert run("--version").stdout.startswith("slo-engine 0.")
+    assert run("-V").stdout == run("--version").stdout
 
 
 def test_validate_says_that_all_is_fine() -> None:
@@ -52,6 +54,18 @@ def test_validate_as_json_for_scripts(tmp_path: Path) -> None:
     assert done.returncode == 1
     (problem,) = json.loads(done.stdout)["problems"]
     assert (problem["line"], problem["column"], problem["path"]) == (2, 10, "service")
+
+
+def test_one_is_not_written_as_many(tmp_path: Path) -> None:
+    (tmp_path / "good.yaml").write_text(
+        "version: slo-engine/v1\nservice: shop\nslos:\n"
+        "  - {name: runs, objective: 99, sli: {events: {total: a_total, errors: b_total}}}\n"
+    )
+    assert run("validate", "good.yaml", cwd=tmp_path).stderr.startswith("1 SLO and 0 thresholds, all fine\n")
+    (tmp_path / "bad.yaml").write_text("version: slo-engine/v1\nservice: Agents\n")
+    assert "1 SLO and 0 thresholds are fine; 1 mistake\n" in run("validate", ".", cwd=tmp_path).stderr
+    drift = run("rules", "check", "good.yaml", "--out", "rules", cwd=tmp_path)
+    assert drift.stderr.startswith("1 rule file is not what the SLO files say")
 
 
 def test_rules_check_fails_after_a_hand_edit_and_shows_it(tmp_path: Path) -> None:
@@ -194,7 +208,7 @@ def test_a_duration_and_a_name_in_the_environment_need_no_quotes_for_json(tmp_pa
 
 
 def test_paths_of_slo_files_in_the_environment_are_paths(tmp_path: Path) -> None:
-    done = run("status", cwd=tmp_path, SLO_ENGINE_SLOS=f"{ROOT / 'slos'},{tmp_path / 'nowhere'}")
+    done = run("report", cwd=tmp_path, SLO_ENGINE_SLOS=f"{ROOT / 'slos'},{tmp_path / 'nowhere'}")
     assert done.returncode == 1
     assert done.stderr.strip() == (
         f"{tmp_path / 'nowhere'}:1:1: this path does not exist: name a .yaml file, or a folder that holds some"

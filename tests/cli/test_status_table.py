@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from slo_engine.cli.output import status_table
+from slo_engine.cli import output
+from slo_engine.cli.status_table import status_table
 from slo_engine.definitions import load
 from slo_engine.status.evaluate import GroupRecords, status_of
 
@@ -29,5 +30,5 @@ def test_budget_is_shown_with_what_it_is_measured_over(
 ) -> None:
     slo = SLOS.find("agents", "success")
     assert slo is not None
-    status_table([status_of(slo, {"agent_type": "support_agent"}, recorded, NOW)])
+    output.console().print(status_table([status_of(slo, {"agent_type": "support_agent"}, recorded, NOW)]))
     assert said in capsys.readouterr().out

@@ -25,7 +25,7 @@ def test_store_is_copied_and_both_are_found_whole(tmp_path: Path, url: str) -> N
     copy = f"sqlite:///{tmp_path / 'copy.db'}"
     done = run("store", "copy", url, copy)
     assert done.returncode == 0, done.stderr
-    assert "inbox                     1 rows, sha256 " in done.stdout
+    assert "inbox                     1 row, sha256 " in done.stdout
     assert "both stores hold the same" in done.stderr
     checked = run("store", "check", copy, "--json")
     found = json.loads(checked.stdout)

@@ -37,23 +37,25 @@ else:
 os.environ.clear()
 os.environ.update(run["environment"])
 os.chdir(run["cwd"])
-for number, name in ((0, os.devnull), (1, run["stdout"]), (2, run["stderr"])):
-    os.dup2(os.open(name, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600), number)
+for number, name in ((0, run["stdin"]), (1, run["stdout"]), (2, run["stderr"])):
+    os.dup2(os.open(name, os.O_RDWR | os.O_CREAT | (os.O_TRUNC if number else 0), 0o600), number)
 sys.argv = ["slo_engine", *run["arguments"]]
 runpy.run_module("slo_engine", run_name="__main__", alter_sys=True)
 """
 
 
 def run(
-    arguments: Sequence[str], *, cwd: Path, environment: Mapping[str, str], timeout: float
+    arguments: Sequence[str], *, cwd: Path, environment: Mapping[str, str], timeout: float, stdin: bytes = b""
 ) -> subprocess.CompletedProcess[bytes]:
     """Run a command. Raises TimeoutExpired."""
     process, folder = _warm(os.getpid())
     stdout, stderr = folder / "stdout", folder / "stderr"
+    (folder / "stdin").write_bytes(stdin)
     wanted = {
         "arguments": list(arguments),
         "cwd": str(cwd),
         "environment": dict(environment),
+        "stdin": str(folder / "stdin"),
         "stdout": str(stdout),
         "stderr": str(stderr),
     }

@@ -46,7 +46,7 @@ def test_a_hand_edit_is_shown_and_fails(tmp_path: Path) -> None:
     done = run("dashboards", "--check", "--out", str(tmp_path))
     assert done.returncode == 1
     assert '-  "title": "My agents",\n+  "title": "AI agents",' in done.stdout
-    assert "1 files of the dashboards are not up to date: run `slo-engine dashboards`" in done.stderr
+    assert "1 file of the dashboards is not up to date: run `slo-engine dashboards`" in done.stderr
     assert '"My agents"' in file.read_text()
 
 
