@@ -416,6 +416,7 @@ def serve(settings: Settings) -> None:
         log_config=None,
         access_log=False,
         server_header=False,
+        proxy_headers=False,  # who asks is whoever is connected: see web.access
         http=guarded_protocol(),
         timeout_keep_alive=3600,  # the protocol's own is shorter, and looks for what has come before it hangs up
         ws="none",  # nothing here speaks it

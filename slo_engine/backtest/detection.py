@@ -8,6 +8,7 @@ history before is shorter than the long window, an alert fires sooner: the error
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -129,12 +130,13 @@ class Traffic:
         if alpha is None:
             return least
         known = math.log(1 / alpha)
-        enough = (
-            errors
-            for errors in range(least, math.floor(events + 1e-9) + 1)
-            if improbability(events, errors / events, self.error_budget) > known
-        )
-        return next(enough, None)
+        candidates = range(least, math.floor(events + 1e-9) + 1)
+
+        def surprise(errors: int) -> float:  # which grows with the errors
+            return improbability(events, errors / events, self.error_budget)
+
+        found = bisect_right(candidates, known, key=surprise)
+        return candidates[found] if found < len(candidates) else None
 
     @property
     def _allowed(self) -> float:

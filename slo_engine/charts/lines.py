@@ -24,6 +24,7 @@ GAP = 3.0
 """A line is broken where its points are so many times further apart than most of them are."""
 
 _TICKS = 4
+_LARGEST = 1e100
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def over_time(
 ) -> str:
     """Lines from ``since`` to ``until`` (Unix seconds). ``said``: a value as people read it. ``from_zero``: the axis
     begins there; else where the lines do."""
-    lines = [Line(line.name, thinned(line.points)) for line in lines]
+    lines = [Line(line.name, thinned(_finite(line.points))) for line in lines]
     known = [value for line in lines for _, value in line.points if value is not None and math.isfinite(value)]
     known += [level.value for level in levels]
     upwards, across = _scale(known, from_zero=from_zero), Axis(since, until, _LEFT, _RIGHT)
@@ -107,25 +108,32 @@ def spark(values: Sequence[float | None], said: str) -> str:
 
 
 def thinned(points: Sequence[tuple[float, float | None]]) -> list[tuple[float, float | None]]:
-    """As many points as a picture has room for: of neighbours the one that is furthest from the middle of all, so that
-    no peak is lost."""
-    size = math.ceil(len(points) / MOST_POINTS)
-    if size <= 1:
+    """As many points as a picture has room for: the first and the last one, and of neighbours the lowest and the
+    highest, so that no peak is lost."""
+    size = math.ceil(2 * len(points) / MOST_POINTS)
+    if size <= 2:
         return list(points)
-    known = sorted(value for _, value in points if value is not None)
-    middle = known[len(known) // 2] if known else 0.0
-    chosen = []
+    kept = {0, len(points) - 1}
     for start in range(0, len(points), size):
-        some = points[start : start + size]
-        chosen.append(max(some, key=lambda each: -1.0 if each[1] is None else abs(each[1] - middle)))
-    return chosen
+        known = [
+            (value, index)
+            for index in range(start, min(start + size, len(points)))
+            if (value := points[index][1]) is not None
+        ]
+        kept |= {min(known)[1], max(known)[1]} if known else {start}
+    return [points[index] for index in sorted(kept)]
+
+
+def _finite(points: Sequence[tuple[float, float | None]]) -> list[tuple[float, float | None]]:
+    """What no picture has room for is not known."""
+    return [(time, value if value is not None and abs(value) < _LARGEST else None) for time, value in points]
 
 
 def _scale(known: Sequence[float], *, from_zero: bool) -> Axis:
     low, high = (min(known), max(known)) if known else (0.0, 1.0)
     if from_zero:
         low, high = min(0.0, low), max(0.0, high)
-    if high - low < 1e-12:
+    if high - low <= 1e-9 * max(abs(low), abs(high), 1e-12):
         low, high = low - (abs(low) or 1.0) / 100, high + (abs(high) or 1.0) / 100
     return Axis(low, high, _BOTTOM, _TOP)
 
@@ -133,11 +141,12 @@ def _scale(known: Sequence[float], *, from_zero: bool) -> Axis:
 def _ticks(axis: Axis) -> Iterator[float]:
     rough = (axis.high - axis.low) / _TICKS
     size = 10.0 ** math.floor(math.log10(rough))
-    step = next(size * factor for factor in (1, 2, 2.5, 5, 10) if size * factor >= rough * 0.999)
-    tick = math.ceil(axis.low / step - 1e-9) * step
-    while tick <= axis.high + step * 1e-9:
-        yield 0.0 if abs(tick) < step * 1e-9 else tick
-        tick += step
+    step = next(size * factor for factor in (1, 2, 2.5, 5, 10, 20) if size * factor >= rough * 0.999)
+    first = math.ceil(axis.low / step - 1e-9)
+    for number in range(2 * _TICKS + 2):
+        tick = (first + number) * step
+        if tick <= axis.high + step * 1e-9:
+            yield tick
 
 
 def _days(across: Axis) -> Iterator[str]:

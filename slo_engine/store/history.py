@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from slo_engine.store.tables import status_history
 
@@ -77,30 +77,18 @@ def _row(row: Any) -> StatusRow:
 
 
 def of_group(
-    connection: Connection,
-    service: str,
-    slo: str,
-    group: Mapping[str, str],
-    since: float,
-    every: int,
-    *,
-    until: float | None = None,
+    connection: Connection, service: str, slo: str, group: Mapping[str, str], since: float, until: float | None = None
 ) -> list[StatusRow]:
-    """What was recorded for one group since a time, and ``until`` another one, oldest first: one row of each ``every``
-    seconds."""
-    bucket = func.floor(status_history.c.evaluated_at / every)
-    newest = (
-        select(func.max(status_history.c.id))
-        .where(
-            status_history.c.service == service,
-            status_history.c.slo == slo,
-            status_history.c.group_labels == group_key(group),
-            status_history.c.evaluated_at >= since,
-            *([] if until is None else [status_history.c.evaluated_at <= until]),
-        )
-        .group_by(bucket)
-    )
-    rows = select(status_history).where(status_history.c.id.in_(newest)).order_by(status_history.c.evaluated_at)
+    """What was recorded for one group since a time, and ``until`` another one, oldest first."""
+    wanted = [
+        status_history.c.service == service,
+        status_history.c.slo == slo,
+        status_history.c.group_labels == group_key(group),
+        status_history.c.evaluated_at >= since,
+    ]
+    if until is not None:
+        wanted.append(status_history.c.evaluated_at <= until)
+    rows = select(status_history).where(*wanted).order_by(status_history.c.evaluated_at, status_history.c.id)
     return [_row(row) for row in connection.execute(rows)]
 
 

@@ -276,13 +276,11 @@ def newest_heads(connection: Connection, limit: int) -> list[MessageHead]:
     return [MessageHead(*row) for row in connection.execute(rows)]
 
 
-def incident_heads(connection: Connection, key: str, limit: int) -> list[MessageHead]:
-    """The messages of the thread of the one with this key, from it on, oldest first; empty: there is none."""
-    first = connection.execute(select(messages.c.id, messages.c.thread).where(messages.c.key == key)).first()
-    if first is None:
-        return []
-    of_thread = select(*_HEAD).where(messages.c.thread == first.thread, messages.c.id >= first.id)
-    return [MessageHead(*row) for row in connection.execute(of_thread.order_by(messages.c.id).limit(limit))]
+def thread_of(connection: Connection, key: str, limit: int) -> list[MessageHead]:
+    """The newest messages of the thread of the one with this key; empty: there is none."""
+    thread = connection.execute(select(messages.c.thread).where(messages.c.key == key)).scalar()
+    of_thread = select(*_HEAD).where(messages.c.thread == thread).order_by(messages.c.id.desc()).limit(limit)
+    return [MessageHead(*row) for row in connection.execute(of_thread)]
 
 
 def that_fit(connection: Connection, message_ids: Sequence[int], characters: int) -> dict[int, StoredMessage]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -36,10 +37,10 @@ def add(connection: Connection, incident: str, author: str, kind: Kind, text: st
     return True
 
 
-def of_incident(connection: Connection, incident: str) -> list[Note]:
-    """The oldest first."""
+def of_incident(connection: Connection, keys: Collection[str]) -> list[Note]:
+    """Those to any of the messages of an incident, the oldest first."""
     columns = (incident_notes.c.at, incident_notes.c.author, incident_notes.c.kind, incident_notes.c.text)
-    rows = select(*columns).where(incident_notes.c.incident == incident).order_by(incident_notes.c.id)
+    rows = select(*columns).where(incident_notes.c.incident.in_(keys)).order_by(incident_notes.c.id)
     return [Note(*row) for row in connection.execute(rows)]
 
 

@@ -13,7 +13,6 @@ import ipaddress
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from http.cookies import CookieError, SimpleCookie
 from typing import Final
 from urllib.parse import quote, urlsplit
 
@@ -78,16 +77,13 @@ class Access:
         return f"{until}.{self._signature(until)}"
 
     def _is_session(self, headers: Iterable[Header]) -> bool:
-        cookies: SimpleCookie = SimpleCookie()
-        try:
-            for name, value in headers:
-                if name == b"cookie":
-                    cookies.load(value.decode("latin-1"))
-        except CookieError:
-            return False
-        if COOKIE not in cookies:
-            return False
-        until, _, signature = cookies[COOKIE].value.partition(".")
+        # By hand: a browser sends what others have set for this host as well, of whatever form.
+        pairs = (each for name, value in headers if name == b"cookie" for each in value.split(b";"))
+        sent = (value for name, _, value in (each.strip().partition(b"=") for each in pairs) if name == COOKIE.encode())
+        return any(self._is_signed(each.decode("latin-1")) for each in sent)
+
+    def _is_signed(self, session: str) -> bool:
+        until, _, signature = session.partition(".")
         if not (until.isascii() and until.isdigit() and len(until) <= 12):
             return False
         is_signed = hmac.compare_digest(signature.encode(), self._signature(int(until)).encode())
@@ -102,6 +98,8 @@ class Access:
             found = ipaddress.ip_address(address or "")
         except ValueError:
             return False
+        if isinstance(found, ipaddress.IPv6Address) and found.ipv4_mapped is not None:
+            found = found.ipv4_mapped  # as a socket for both kinds has it
         return any(found in network for network in self.proxy_networks)
 
 
@@ -109,8 +107,8 @@ def is_of_our_page(headers: Iterable[Header]) -> bool:
     """Whether a form was sent by a page of the engine itself, as browsers say: they do not let a page of another origin
     say so."""
     found = {name: value for name, value in headers if name in (b"origin", b"host", b"sec-fetch-site")}
-    if found.get(b"sec-fetch-site", b"same-origin") != b"same-origin":
-        return False
+    if b"sec-fetch-site" in found:  # which no script can set, and no proxy changes as it may change the host
+        return found[b"sec-fetch-site"] == b"same-origin"
     origin, host = found.get(b"origin", b"").decode("latin-1"), found.get(b"host", b"").decode("latin-1")
     return bool(host) and urlsplit(origin).netloc == host
 
@@ -142,6 +140,8 @@ class AccessDoor:
             refused.headers["www-authenticate"] = "Bearer"
             await refused(scope, receive, send)
         else:
+            # What was posted is lost: back to the page that it was posted from, and not to where a form goes.
+            path = path if scope["method"] in ("GET", "HEAD") else path.rpartition("/")[0] or "/"
             target = quote(f"{path}?{scope['query_string'].decode('latin-1')}".rstrip("?"), safe="")
             await RedirectResponse(f"{LOGIN}?next={target}", status_code=303)(scope, receive, send)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -88,8 +89,8 @@ def _row(
         rates=tuple(rates) if is_known else (),
         without_rates=_without_rates(status, is_absent=is_absent) if not (is_known and rates) else "",
         exhausts=_exhausts(status, slos, is_known=is_known),
-        now=_now(status)[0],
-        now_over=_now(status)[1],
+        now=_now(status)[0] if is_known else "",
+        now_over=_now(status)[1] if is_known else "",
         spent=_spent(status),
     )
 
@@ -98,7 +99,15 @@ def _now(status: SloStatus) -> tuple[str, str]:
     if status.budget is not None:
         return "", ""
     window = next((each for each in _RATES_NOW if each in status.error_ratio), None)
-    return ("", "") if window is None else (amounts.significant(1 - status.error_ratio[window]), window)
+    return ("", "") if window is None else (sli(1 - status.error_ratio[window], status.objective), window)
+
+
+def sli(good: float, objective: float | None) -> str:
+    """A share of good events, with as many digits as its objective needs, and never rounded up to it."""
+    allowed = 1 - (objective or 99.0) / 100
+    digits = max(1, min(8, 1 - math.floor(math.log10(allowed)) - 2 + 1)) if allowed > 0 else 8
+    size = 10.0**digits
+    return f"{math.floor(good * 100 * size + 1e-6) / size:.{digits}f}".rstrip("0").rstrip(".") + " %"
 
 
 def _spent(status: SloStatus) -> str:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from slo_engine.notifications import as_payload, restored
 from slo_engine.store import deliveries, messages
 from slo_engine.store.deliveries import STATES, Selection, State
+from slo_engine.web import bodies
 from slo_engine.web.authorization import is_from_a_page
 from slo_engine.web.models import Refusal
 from slo_engine.web.services import NeedsServices
@@ -115,6 +116,7 @@ class Resent(BaseModel):
 _REFUSED: dict[int | str, dict[str, Any]] = {
     401: {"model": Refusal, "description": "The token is missing or wrong."},
     403: {"model": Refusal, "description": "A page of another origin asks."},
+    408: {"model": Refusal, "description": "The body does not arrive."},
     413: {"model": Refusal, "description": "The body is too large."},
     415: {"model": Refusal, "description": "The body is not application/json."},
     422: {"model": Refusal, "description": "The body does not say what to send again."},
@@ -179,13 +181,9 @@ async def resend(request: Request, services: NeedsServices) -> Resent:
 
 
 async def _read(request: Request) -> Resend:
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise HTTPException(413, f"the body is larger than {MAX_BODY_BYTES} bytes")
+    body = await bodies.read(request, MAX_BODY_BYTES)
     try:
-        return Resend.model_validate_json(bytes(body))
+        return Resend.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "body"

@@ -249,7 +249,7 @@ def _evidence(incident: Incident, read: Mapping[int, StoredMessage]) -> tuple[Me
     found = [
         (head, enrichment)
         for head in reversed(incident.messages)
-        if head.id in read and (enrichment := _enrichment(read[head.id]))
+        if head.id in read and (enrichment := enrichment_of(read[head.id]))
     ]
     for is_enough in (_has_an_answer, _has_subjects, bool):
         for head, enrichment in found:
@@ -258,7 +258,8 @@ def _evidence(incident: Incident, read: Mapping[int, StoredMessage]) -> tuple[Me
     return None, {}
 
 
-def _enrichment(stored: StoredMessage) -> Mapping[str, Any]:
+def enrichment_of(stored: StoredMessage) -> Mapping[str, Any]:
+    """The evidence of a message, as it leaves; empty where there is none, or none that can be read."""
     # What still gathers its evidence is as it was posted, and not scrubbed yet.
     if stored.state != "ready":
         return {}

@@ -48,7 +48,11 @@ class FewReaders:
         else:
             self._readers += 1
             try:
-                await self._answer(scope, receive, send)
+                if scope["method"] == "POST":
+                    # Its body may take its time to come; and what is done with it is not to be waited for by readers.
+                    await self._app(scope, receive, send)
+                else:
+                    await self._answer(scope, receive, send)
             finally:
                 self._readers -= 1
 

@@ -166,6 +166,7 @@ class Site:
             timeout_keep_alive=3600,
             log_config=None,
             access_log=False,
+            proxy_headers=False,
         )
         server = uvicorn.Server(config)
         thread = Thread(target=server.run, daemon=True)

@@ -25,6 +25,8 @@ router = APIRouter()
 SHOWN: Final = 50
 SHOWN_QUARANTINED: Final = 20
 
+_DIGITS: Final = len(str(LARGEST_ID))
+
 
 @dataclass(frozen=True)
 class Sink:
@@ -101,6 +103,6 @@ def _selection(form: forms.Form) -> Selection:
     if form.get("all") == "1":
         return Selection(["dead"], sink=form.get("sink") or None)
     number = form.get("id", "")
-    if not (number.isascii() and number.isdigit() and 1 <= int(number) <= LARGEST_ID):
+    if not (number.isascii() and number.isdigit() and len(number) <= _DIGITS and 1 <= int(number) <= LARGEST_ID):
         raise HTTPException(422, "id: write the number of a delivery")
     return Selection(ids=[int(number)])

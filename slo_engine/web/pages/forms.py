@@ -7,6 +7,7 @@ from urllib.parse import parse_qs
 
 from fastapi import HTTPException, Request
 
+from slo_engine.web import bodies
 from slo_engine.web.access import is_of_our_page
 
 MAX_BYTES: Final = 32 * 1024
@@ -15,17 +16,16 @@ Form = dict[str, str]
 
 
 async def read(request: Request) -> Form:
-    """The fields of a form, of each the last value. Raises HTTPException: 403 from another page, 413, 415."""
+    """The fields of a form, of each the last value. Raises HTTPException: 403 from another page, 408, 413, 415, 422."""
     if not is_of_our_page(request.scope["headers"]):
         raise HTTPException(403, "only pages of the engine itself may post here")
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
         raise HTTPException(415, "send a form")
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BYTES:
-            raise HTTPException(413, f"the form is larger than {MAX_BYTES} bytes")
-    fields = parse_qs(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=50)
+    body = await bodies.read(request, MAX_BYTES)
+    try:
+        fields = parse_qs(body.decode(errors="replace"), keep_blank_values=True, max_num_fields=50)
+    except ValueError:
+        raise HTTPException(422, "the form has more than 50 fields") from None
     return {name: values[-1] for name, values in fields.items()}
 
 

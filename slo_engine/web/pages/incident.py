@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 
 from fastapi import APIRouter, HTTPException, Request
@@ -15,13 +15,17 @@ from fastapi.responses import RedirectResponse, Response
 
 from slo_engine.definitions.labels import SERVICE
 from slo_engine.definitions.labels import SLO as SLO_LABEL
+from slo_engine.definitions.slo import Slo
+from slo_engine.scrub.outgoing import outgoing_text
+from slo_engine.status.model import SloStatus
 from slo_engine.store import history, messages, notes
 from slo_engine.store.messages import MessageHead
 from slo_engine.web.budgets import money
-from slo_engine.web.incidents import Told, incidents
+from slo_engine.web.incidents import Told, enrichment_of, incidents
 from slo_engine.web.pages import forms
 from slo_engine.web.pages.overview import READ_HEADS, Contents, contents, newest_told, read_incidents
 from slo_engine.web.pages.rendering import page
+from slo_engine.web.past import number
 from slo_engine.web.services import NeedsServices, Services
 
 router = APIRouter()
@@ -46,7 +50,7 @@ class Burned:
     after: float | None
     """The same at its end, or now."""
     money: str
-    """Spent meanwhile, for a budget of money."""
+    """How much more is spent in the window of the SLO than when it began, for a budget of money."""
 
 
 @router.get("/incidents/{key}", include_in_schema=False)
@@ -63,9 +67,9 @@ def incident_page(request: Request, services: NeedsServices, key: str) -> Respon
         paging=services.slos.active.slos.paging_severities,
         deliveries=read.deliveries,
         changes=_changes(shown, read.messages),
-        slos=budgets_of(services, shown, now),
+        slos=budgets_of(services, shown),
         meanwhile=_meanwhile(services, shown, now),
-        notes=services.database.read(lambda found: notes.of_incident(found, key)),
+        notes=notes_of(services, shown),
     )
 
 
@@ -78,7 +82,7 @@ async def add_note(request: Request, services: NeedsServices, key: str) -> Respo
     kind: notes.Kind = "cause" if form.get("kind") == "cause" else "note"
     if not text:
         raise HTTPException(422, "a note without a text")
-    work = partial(notes.add, incident=key, author=author, kind=kind, text=text, at=time.time())
+    work = partial(notes.add, incident=key, author=author, kind=kind, text=outgoing_text(text), at=time.time())
     if not await asyncio.wrap_future(services.database.submit(work)):
         raise HTTPException(404, f"there is no incident {key!r}")
     return RedirectResponse(f"/incidents/{quote(key, safe='')}", status_code=303)
@@ -88,31 +92,31 @@ def _changes(shown: Told, read: Mapping[int, messages.StoredMessage]) -> Sequenc
     """What the answer was, each time it became another one."""
     found: list[tuple[MessageHead, str]] = []
     for head in shown.incident.shown:
-        stored = read.get(head.id)
-        subjects = (stored.content.get("evidence") or {}).get("topics") or () if stored is not None else ()
-        said = [
-            section.get("text", "")
-            for topic in subjects
-            for section in topic.get("sections", ())
-            if section.get("name") == "answer"
-        ]
-        answer = " ".join(each for each in said if each)
+        subjects = enrichment_of(read[head.id]).get("subjects") or () if head.id in read else ()
+        answer = " ".join(str(each["answer"]) for each in subjects if isinstance(each, dict) and each.get("answer"))
         if answer and (not found or found[-1][1] != answer):
             found.append((head, answer))
     return found[:MOST_CHANGES] if len(found) > 1 else ()
 
 
 def incident_of(services: Services, key: str, now: float) -> tuple[Told, Contents]:
-    """By the key of its first message. Raises HTTPException 404."""
-    heads = services.database.read(lambda found: messages.incident_heads(found, key, READ_HEADS))
-    known = incidents(heads, is_all=True)
-    if not known:
+    """By the key of any of its messages. Raises HTTPException 404."""
+    heads = services.database.read(lambda found: messages.thread_of(found, key, READ_HEADS))
+    known = incidents(heads, is_all=len(heads) < READ_HEADS)
+    chosen = [each for each in known if any(head.key == key for head in each.messages)]
+    if not chosen:
         raise HTTPException(404, f"there is no incident {key!r}")
-    read = services.database.read(lambda found: contents(found, known[:1], ()))
-    return read.told(known[0], now), read
+    read = services.database.read(lambda found: contents(found, chosen, ()))
+    return read.told(chosen[0], now), read
 
 
-def budgets_of(services: Services, shown: Told, now: float) -> Sequence[Burned]:
+def notes_of(services: Services, shown: Told) -> Sequence[notes.Note]:
+    """What people wrote to it, by whichever of its messages they came to it."""
+    keys = [head.key for head in shown.incident.messages]
+    return services.database.read(lambda found: notes.of_incident(found, keys))
+
+
+def budgets_of(services: Services, shown: Told) -> Sequence[Burned]:
     """What an incident cost the SLO groups that it is about."""
     slos = services.slos.active.slos
     found: dict[tuple[str, str, str], Burned] = {}
@@ -120,39 +124,47 @@ def budgets_of(services: Services, shown: Told, now: float) -> Sequence[Burned]:
         slo = slos.find(labels.get(SERVICE, ""), labels.get(SLO_LABEL, ""))
         if slo is None:
             continue
-        group = {name: labels[name] for name in slo.by if labels.get(name)}
-        key = (*slo.key, history.group_key(group))
-        if key in found or len(found) >= MOST_SLOS:
-            continue
-        before = _status_at(services, slo.key, group, shown.since)
-        after = _status_at(services, slo.key, group, shown.ended_at if shown.state == "resolved" else now)
-        found[key] = Burned(*slo.key, group, _left(before), _left(after), _money(before, after))
+        # An alert without a label of the group is about all its values.
+        told = {name: labels[name] for name in slo.by if name in labels}
+        meant = [
+            each
+            for each in services.board.statuses
+            if (each.service, each.slo) == slo.key and told.items() <= each.group.items()
+        ]
+        for group, status in [(each.group, each) for each in meant] or [(told, None)]:
+            key = (*slo.key, history.group_key(group))
+            if key not in found and len(found) < MOST_SLOS:
+                found[key] = _burned(services, shown, slo, group, status)
     return list(found.values())
 
 
-def _status_at(services: Services, slo: tuple[str, str], group: dict[str, str], at: float | None) -> dict[str, object]:
+def _burned(services: Services, shown: Told, slo: Slo, group: Mapping[str, str], status: SloStatus | None) -> Burned:
+    """``status``: that of now; None: the group is gone."""
+    before = _status_at(services, slo, group, shown.since)
+    after = _status_at(services, slo, group, shown.ended_at if shown.state == "resolved" else time.time())
+    if status is not None and shown.state != "resolved":
+        after = status.as_json()
+    left = number(before, "error_budget_remaining"), number(after, "error_budget_remaining")
+    return Burned(*slo.key, dict(group), *left, _money(slo, group, before, after))
+
+
+def _status_at(services: Services, slo: Slo, group: Mapping[str, str], at: float | None) -> Mapping[str, Any]:
     """The nearest record before a time, or soon after it."""
     if at is None:
         return {}
     rows = services.database.read(
-        lambda connection: history.of_group(connection, *slo, group, at - _NEAR, 1, until=at + _NEAR)
+        lambda connection: history.of_group(connection, *slo.key, group, at - _NEAR, at + _NEAR)
     )
     earlier = [row for row in rows if row.evaluated_at <= at]
-    chosen = earlier[-1] if earlier else rows[0] if rows else None
-    return dict(chosen.status) if chosen is not None else {}
+    return earlier[-1].status if earlier else rows[0].status if rows else {}
 
 
-def _left(status: dict[str, object]) -> float | None:
-    left = status.get("error_budget_remaining")
-    return float(left) if isinstance(left, int | float) else None
-
-
-def _money(before: dict[str, object], after: dict[str, object]) -> str:
-    budget, events, earlier = after.get("budget"), after.get("events"), before.get("events")
-    if not (isinstance(budget, dict) and isinstance(events, dict) and isinstance(earlier, dict)):
+def _money(slo: Slo, group: Mapping[str, str], before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+    budget = slo.budget_for(group)
+    earlier, later = number(before, "events", "errors"), number(after, "events", "errors")
+    if budget is None or earlier is None or later is None or later <= earlier:
         return ""
-    spent = float(events.get("errors", 0)) - float(earlier.get("errors", 0))
-    return money(spent, str(budget.get("currency", ""))) if spent > 0 else ""
+    return f"{money(later - earlier, budget.currency)} more in {slo.window_name} than before"
 
 
 def _meanwhile(services: Services, shown: Told, now: float) -> Sequence[Told]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Final
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from slo_engine.web.access import COOKIE, LOGIN, SESSION_SECONDS
@@ -18,7 +18,7 @@ _LONGEST: Final = 2000
 
 
 @router.get(LOGIN, include_in_schema=False)
-def login_page(services: NeedsServices, next: Annotated[str, Query(max_length=_LONGEST)] = "/") -> Response:  # noqa: A002 - of the URL
+def login_page(services: NeedsServices, next: str = "/") -> Response:  # noqa: A002 - of the URL
     """The form."""
     if services.access.token is None:
         return RedirectResponse("/", status_code=303)
@@ -39,7 +39,7 @@ async def login(request: Request, services: NeedsServices) -> Response:
         services.access.session(),
         max_age=SESSION_SECONDS,
         httponly=True,
-        samesite="strict",
+        samesite="lax",  # links of notifications lead here; what acts is guarded by `forms.read`
         secure=is_secure,
     )
     return done

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Final, get_args
@@ -26,25 +26,26 @@ from slo_engine.rules import build
 from slo_engine.rules.yaml_text import as_yaml
 from slo_engine.status.model import SloStatus
 from slo_engine.store import budgets as crossing_store
-from slo_engine.store import history
-from slo_engine.store.history import StatusRow
 from slo_engine.web.budgets import rows
+from slo_engine.web.budgets import sli as sli_of
 from slo_engine.web.incidents import Told, is_link
 from slo_engine.web.pages.overview import newest_told, read_incidents
 from slo_engine.web.pages.rendering import drawn, page, trend_of
+from slo_engine.web.past import WINDOWS, PastOfGroups, Points
 from slo_engine.web.services import NeedsServices, Services
 
 router = APIRouter()
 
+_PAST: Final = PastOfGroups()
+
 SPANS: Final[Mapping[str, int]] = {"6h": 6 * 3600, "1d": 86_400, "7d": 7 * 86_400, "30d": 30 * 86_400}
 """What the pictures show."""
 
-_POINTS: Final = 700
-"""Rows of the history that are read for them."""
-
-_RECORDED_EVERY: Final = 300
-
 MOST_INCIDENTS: Final = 10
+READ_AT_ONCE: Final = 50
+MOST_READ: Final = 500
+"""Incidents that are looked through for those of an SLO."""
+
 MOST_CROSSINGS: Final = 20
 MOST_GROUPS: Final = 200
 
@@ -85,7 +86,7 @@ def slo_page(
         span=span,
         spans=list(SPANS),
         incidents=found[:MOST_INCIDENTS],
-        crossings=_crossings(services, definition, now),
+        crossings=_crossings(services, definition, wanted, now),
         definition=definition_of(definition),
         recorded=rules_of(definition),
         links=_links(services, definition, wanted),
@@ -95,8 +96,16 @@ def slo_page(
 
 def _incidents(services: Services, slo: Slo, group: Mapping[str, str], now: float) -> list[Told]:
     """The newest that are about the SLO and group."""
-    shown = newest_told(services, read_incidents(services), 5 * MOST_INCIDENTS, now)
-    return [each for each in shown if _is_about(each, slo, group)]
+    known = sorted(read_incidents(services), key=lambda each: each.newest.id)
+    found: list[Told] = []
+    # Which of them are about this SLO their contents say, which are read by and by.
+    unread = min(len(known), MOST_READ)
+    while unread > 0 and len(found) < MOST_INCIDENTS:
+        unread -= READ_AT_ONCE
+        shown = newest_told(services, known[-READ_AT_ONCE:], READ_AT_ONCE, now)
+        del known[-READ_AT_ONCE:]
+        found += [each for each in shown if _is_about(each, slo, group)]
+    return found
 
 
 def _is_about(incident: Told, slo: Slo, group: Mapping[str, str]) -> bool:
@@ -120,52 +129,40 @@ def _pictures(
     services: Services, slo: Slo, status: SloStatus, found: Sequence[Told], now: float, span: str
 ) -> list[Picture]:
     since = now - SPANS[span]
-    every = max(_RECORDED_EVERY, SPANS[span] // _POINTS)
-    past = services.database.read(
-        lambda connection: history.of_group(connection, status.service, status.slo, status.group, since, every)
-    )
-    past = [*past, StatusRow(now, status.service, status.slo, status.group, None, status.as_json())]
+    past = _PAST.of(services, status, SPANS[span])
     bands = [
-        Band(
-            each.since, each.ended_at or now, f"{each.incident.severity or 'alert'}: {each.incident.newest.title}"[:200]
-        )
+        Band(each.since, _end(each, now), f"{each.incident.severity or 'alert'}: {each.incident.newest.title}"[:200])
         for each in found
-        if each.since is not None and (each.ended_at or now) > since
+        if each.since is not None and _end(each, now) > since
     ]
+    left = Line("budget left", past["left"])
     made = [
-        over_time(
-            f"Error budget left of {status.window}",
-            [Line("budget left", _values(past, lambda row: row.get("error_budget_remaining")))],
-            since,
-            now,
-            amounts.share,
-            bands=bands,
-        ),
+        over_time(f"Error budget left of {status.window}", [left], since, now, amounts.share, bands=bands),
         _burn_rates(slo, past, since, now, bands),
     ]
     if status.budget is None:
-        made.append(_sli(status, past, since, now, bands))
+        level = [Level(status.objective / 100, f"objective {status.objective:g} %")] if status.objective else []
+        sli = [Line("SLI over 1h", past["sli"])]
+        said = partial(sli_of, objective=status.objective)
+        title = "SLI over the last hour"
+        made.append(over_time(title, sli, since, now, said, bands=bands, levels=level, from_zero=False))
     else:
-        currency = status.budget.currency
-        spent = Line("spent", _values(past, lambda row: (row.get("events") or {}).get("errors")))
-        budget = Level(status.budget.amount, f"budget {status.budget}")
-        made.append(
-            over_time(
-                f"Spent in {status.window}, {currency}",
-                [spent],
-                since,
-                now,
-                lambda value: f"{value:,.4g}",
-                bands=bands,
-                levels=[budget],
-            )
-        )
+        budget = [Level(status.budget.amount, f"budget {status.budget}")]
+        spent = [Line("spent", past["spent"])]
+        title = f"Spent in {status.window}, {status.budget.currency}"
+        made.append(over_time(title, spent, since, now, lambda value: f"{value:,.4g}", bands=bands, levels=budget))
     return [Picture(name, drawn(svg)) for name, svg in zip(("budget", "burn", "sli"), made, strict=True)]
 
 
-def _burn_rates(slo: Slo, past: Sequence[StatusRow], since: float, until: float, bands: Sequence[Band]) -> str:
-    windows = [name for name in ("5m", "1h", "6h") if any(name in (row.status.get("burn_rate") or {}) for row in past)]
-    lines = [Line(name, _values(past, partial(_rate, name))) for name in windows]
+def _end(incident: Told, now: float) -> float:
+    """Of one that nobody speaks of any more: when it was last spoken of."""
+    if incident.state == "silent":
+        return incident.incident.newest.received_at
+    return incident.ended_at or now
+
+
+def _burn_rates(slo: Slo, past: Mapping[str, Points], since: float, until: float, bands: Sequence[Band]) -> str:
+    lines = [Line(name, past[name]) for name in WINDOWS if any(value is not None for _, value in past[name])]
     peak = max((value for line in lines for _, value in line.points if value is not None), default=0.0)
     factors = {slo.target.factor(slo.policy, tier): tier for tier in slo.tiers if slo.target.factor(slo.policy, tier)}
     # A threshold far above everything would press the lines flat; the lowest one is always worth to be seen.
@@ -174,40 +171,10 @@ def _burn_rates(slo: Slo, past: Sequence[StatusRow], since: float, until: float,
     return over_time("Burn rate", lines, since, until, lambda value: f"{value:.3g} x", bands=bands, levels=levels)
 
 
-def _sli(status: SloStatus, past: Sequence[StatusRow], since: float, until: float, bands: Sequence[Band]) -> str:
-    line = Line("SLI over 1h", _values(past, lambda row: _good((row.get("error_ratio") or {}).get("1h"))))
-    level = [Level(status.objective / 100, f"objective {status.objective:g} %")] if status.objective else []
-    return over_time(
-        "SLI over the last hour",
-        [line],
-        since,
-        until,
-        lambda value: f"{value * 100:.5g} %",
-        bands=bands,
-        levels=level,
-        from_zero=False,
-    )
-
-
-def _rate(window: str, status: Mapping[str, Any]) -> float | None:
-    found: float | None = (status.get("burn_rate") or {}).get(window)
-    return found
-
-
-def _good(ratio: float | None) -> float | None:
-    return None if ratio is None else 1 - ratio
-
-
-def _values(
-    past: Sequence[StatusRow], of: Callable[[Mapping[str, Any]], float | None]
-) -> list[tuple[float, float | None]]:
-    return [(row.evaluated_at, of(row.status)) for row in past]
-
-
-def _crossings(services: Services, slo: Slo, now: float) -> list[Any]:
+def _crossings(services: Services, slo: Slo, group: Mapping[str, str], now: float) -> list[Any]:
     since = now - SPANS["30d"]
     found = services.database.read(lambda connection: crossing_store.crossings_between(connection, since, now))
-    of_slo = [each for each in found if (each.service, each.slo) == slo.key]
+    of_slo = [each for each in found if (each.service, each.slo) == slo.key and group.items() <= each.group.items()]
     return of_slo[::-1][:MOST_CROSSINGS]
 
 
@@ -230,7 +197,7 @@ def _runbook(slo: Slo) -> str | None:
 def _links(services: Services, slo: Slo, group: Mapping[str, str]) -> list[tuple[str, str]]:
     """Where else to look."""
     labels = {SERVICE: slo.service, SLO_LABEL: slo.name, **group}
-    selector = "{" + ",".join(f"{name}={json.dumps(value)}" for name, value in labels.items()) + "}"
+    selector = "{" + ",".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in labels.items()) + "}"
     found = []
     if address := services.addresses.get("prometheus"):
         query = urlencode({"g0.expr": f"{ERROR_RATIO}{selector}", "g0.tab": "0", "g0.range_input": "1d"})

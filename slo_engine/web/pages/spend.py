@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ router = APIRouter()
 MOST_MODELS: Final = 50
 MOST_COSTLY: Final = 10
 
+_FRESH_SECONDS: Final = 60.0
+
 COST: Final = "llm_cost_usd_total"
 """The counter of the library that agents import."""
 
@@ -36,7 +39,7 @@ class Budgeted:
     spent: float
     budget: float
     forecast: float | None
-    """What is spent by the end of the month or, for a rolling window, in such a window, at the rate of the last day."""
+    """What is spent by the end of the month or, for a rolling window, in one, at the rate of "exhausts at"."""
     forecast_for: str
     hour: float | None
     """Spent in the last hour."""
@@ -93,11 +96,38 @@ class Spenders:
     failure: str | None
 
 
+class _Asked:
+    """What Prometheus answered last: in an outage many look at this page, and none of them shall wait for another one's
+    query. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._asking = threading.Lock()
+        self._known: dict[int, tuple[float, Spenders]] = {}
+
+    def of(self, services: Services, at: datetime) -> Spenders:
+        """Not older than a minute, where nobody is asking."""
+        key = id(services)
+        known = self._known.get(key)
+        if known is not None and 0 <= at.timestamp() - known[0] < _FRESH_SECONDS:
+            return known[1]
+        if not self._asking.acquire(blocking=False):
+            return known[1] if known is not None else Spenders((), "", "Prometheus is being asked: look again")
+        try:
+            query = f"sum by (agent_type, model) (increase({COST}[{_since_the_first(at)}]))"
+            found, failure = _models(services, query, at)
+            answer = Spenders(found, query, failure)
+            self._known = {key: (at.timestamp(), answer)}
+            return answer
+        finally:
+            self._asking.release()
+
+
+_ASKED: Final = _Asked()
+
+
 def spenders(services: Services, at: datetime) -> Spenders:
     """Who spends on which model, the most first."""
-    query = f"sum by (agent_type, model) (increase({COST}[{_since_the_first(at)}]))"
-    found, failure = _models(services, query, at)
-    return Spenders(found, query, failure)
+    return _ASKED.of(services, at)
 
 
 def _budgeted(services: Services, status: SloStatus, at: datetime) -> Budgeted:
@@ -107,8 +137,10 @@ def _budgeted(services: Services, status: SloStatus, at: datetime) -> Budgeted:
     budget, spent = status.budget.amount, status.events.errors
     anew = begins_anew(slo.target, at) if slo is not None else None
     window = slo.window.seconds if slo is not None else 30 * 86_400.0
-    # A burn rate of 1 spends the budget in a window.
-    pace = next((status.burn_rate[each] for each in ("1d", "6h", "1h") if each in status.burn_rate), None)
+    # A burn rate of 1 spends the budget in a window. The same windows as of when it exhausts: of a young budget a long
+    # one says too little.
+    windows = [str(each) for each in slo.target.forecast_windows] if slo is not None else ["1h"]
+    pace = max((status.burn_rate[each] for each in windows if each in status.burn_rate), default=None)
     hour = status.burn_rate.get("1h")
     forecast, name = None, ""
     if pace is not None and anew is not None:

@@ -5,7 +5,8 @@
 (() => {
   const EVERY = 15_000;
   let etag = null;
-  let isLocal = localStorage.getItem("zone") === "local";
+  const kept = (() => { try { return localStorage; } catch (_) { return null; } })();  // it may be forbidden
+  let isLocal = kept?.getItem("zone") === "local";
 
   // Times.
   const zone = document.getElementById("zone");
@@ -25,14 +26,18 @@
   }
   zone?.addEventListener("click", () => {
     isLocal = !isLocal;
-    localStorage.setItem("zone", isLocal ? "local" : "utc");
+    kept?.setItem("zone", isLocal ? "local" : "utc");
     times();
   });
 
   // What has changed.
-  function isBusy() {
-    const active = document.activeElement;
-    return document.hidden || (active && active.closest("main form") && active.matches("textarea, select, input"));
+  const SEARCH = 'form.filter[role="search"]';
+  // Somebody is writing something that is not for a search: a note, say.
+  function isWriting() {
+    const fields = [...document.querySelectorAll("main form :is(input, select, textarea)")].filter((each) => !each.closest(SEARCH));
+    return fields.some((each) => each === document.activeElement
+      || (each.matches("select") ? [...each.options].some((one) => one.selected !== one.defaultSelected)
+        : each.matches("[type=checkbox]") ? each.checked !== each.defaultChecked : each.value !== each.defaultValue));
   }
   let asked = 0;
   async function refresh(address = location.href, { force = false } = {}) {
@@ -40,29 +45,42 @@
     try {
       const headers = etag && !force ? { "if-none-match": etag } : {};
       const answer = await fetch(address, { headers, redirect: "manual", cache: "no-store" });
+      if (answer.type === "opaqueredirect") {
+        document.querySelector("header .state-of").textContent = "You are logged out: load the page again.";
+        return;
+      }
       if (number !== asked || !answer.ok) return;
       const next = new DOMParser().parseFromString(await answer.text(), "text/html");
+      if (number !== asked || (isWriting() && !force)) return;
       etag = answer.headers.get("etag");
-      swap(next, force);
+      swap(next);
     } catch (_) {
       // The engine is away: what is shown says as of when.
     }
   }
-  function swap(next, isFiltered) {
+  function place(each) {
+    if (!each || each === document.body) return null;
+    const href = each.getAttribute("href");
+    return each.id ? `#${CSS.escape(each.id)}` : href ? `${each.localName}[href="${CSS.escape(href)}"]` : null;
+  }
+  function swap(next) {
     const open = [...document.querySelectorAll("main details")].map((each) => each.open);
+    const focused = document.activeElement, where = place(focused);
     for (const part of ["header .state-of", "main"]) {
       const old = document.querySelector(part), fresh = next.querySelector(part);
       if (!old || !fresh) continue;
-      const form = old.querySelector("form.filter"), other = fresh.querySelector("form.filter");
-      if (isFiltered && form && other) replaceAround(old, form, fresh, other);
+      const form = old.querySelector(SEARCH), other = fresh.querySelector(SEARCH);
+      if (form && other) replaceAround(old, form, fresh, other);
       else old.replaceChildren(...fresh.childNodes);
     }
     document.querySelectorAll("main details").forEach((each, index) => { each.open = open[index] ?? each.open; });
+    if (where && !document.contains(focused)) document.querySelector(where)?.focus({ preventScroll: true });
     times();
   }
+
   // All but the form, in which somebody is typing: an element that is moved loses the focus.
   function replaceAround(old, form, fresh, other) {
-    const kept = form.parentElement, given = other.parentElement;
+    const section = form.parentElement, given = other.parentElement;
     const after = (each) => { const found = []; while ((each = each.nextSibling)) found.push(each); return found; };
     after(form).forEach((each) => each.remove());
     form.after(...after(other));
@@ -70,11 +88,11 @@
     if (counted) counted.textContent = now?.textContent ?? "";
     else if (now) form.append(now);
     const nodes = [...fresh.childNodes], at = nodes.indexOf(given);
-    for (const each of [...old.childNodes]) if (each !== kept) each.remove();
-    kept.before(...nodes.slice(0, at));
-    kept.after(...nodes.slice(at + 1));
+    for (const each of [...old.childNodes]) if (each !== section) each.remove();
+    section.before(...nodes.slice(0, at));
+    section.after(...nodes.slice(at + 1));
   }
-  setInterval(() => { if (!isBusy()) refresh(); }, EVERY);
+  if (!document.querySelector('meta[name="stays"]')) setInterval(() => { if (!document.hidden && !isWriting()) refresh(); }, EVERY);
 
   // Filters.
   let waiting = null;
@@ -86,13 +104,13 @@
     refresh(address, { force: true });
   }
   document.addEventListener("input", (event) => {
-    const form = event.target.closest('form.filter[role="search"]');
+    const form = event.target.closest(SEARCH);
     if (!form) return;
     clearTimeout(waiting);
     waiting = setTimeout(() => filtered(form), event.target.type === "search" ? 200 : 0);
   });
   document.addEventListener("submit", (event) => {
-    if (!event.target.matches('form.filter[role="search"]')) return;
+    if (!event.target.matches(SEARCH)) return;
     event.preventDefault();
     filtered(event.target);
   });
