@@ -111,10 +111,15 @@ def _from_files(data: Mapping[str, Any], names: set[str]) -> dict[str, Any]:
     return found
 
 
+_PLACEHOLDER = re.compile(r"\$\{?[A-Za-z_][A-Za-z0-9_]*\}?")
+
+
 def fits_into_a_header(token: SecretStr | None) -> SecretStr | None:
     """Check of a bearer token. Raises ValueError."""
     if token is not None and not (token.get_secret_value().isascii() and token.get_secret_value().isprintable()):
         raise ValueError("must be one line of printable ASCII")
+    if token is not None and _PLACEHOLDER.fullmatch(token.get_secret_value()):
+        raise ValueError("looks like a variable, which settings files do not have: use token_file or SLO_ENGINE_...")
     return token
 
 

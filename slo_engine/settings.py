@@ -211,7 +211,9 @@ class LogSettings(SettingsSection):
     """``log``"""
 
     level: Level = "info"
+    """What is logged: this, and what is worse."""
     format: Form = "auto"
+    """``auto``: text on a terminal, JSON elsewhere."""
 
     @field_validator("level", mode="before")
     @classmethod

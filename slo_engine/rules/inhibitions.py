@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from slo_engine.definitions.labels import SERVICE, SEVERITY, SLO
 from slo_engine.definitions.policies import Severity
 from slo_engine.definitions.slo import Slo, SloSet
 from slo_engine.recording.names import BURN_ALERT, EXHAUSTED_ALERT, SPEND_ALERT, SPEND_EXHAUSTED_ALERT
 from slo_engine.rules.yaml_text import HEADER, as_yaml
+
+_OURS: Final = f'{SERVICE}!=""'
+"""An alert of another tool may have the same name and severity; and labels that neither of two has count as equal."""
 
 
 def inhibitions(slos: SloSet) -> str:
@@ -19,8 +24,8 @@ def inhibitions(slos: SloSet) -> str:
     named = sorted({(_name(slo, "page"), _name(slo, "ticket")) for slo in slos.slos}) or [("page", "ticket")]
     rules = [
         {
-            "source_matchers": [f'alertname=~"{"|".join(burning)}"', f'{SEVERITY}="{page}"'],
-            "target_matchers": [f'alertname=~"{"|".join(explained)}"', f'{SEVERITY}="{ticket}"'],
+            "source_matchers": [f'alertname=~"{"|".join(burning)}"', f'{SEVERITY}="{page}"', _OURS],
+            "target_matchers": [f'alertname=~"{"|".join(explained)}"', f'{SEVERITY}="{ticket}"', _OURS],
             "equal": [SERVICE, SLO, *labels],
         }
         for page, ticket in named

@@ -43,7 +43,7 @@ def listed(*group: str) -> list[str]:
 
 def test_commands_are_listed_in_the_order_of_use() -> None:
     assert listed() == list(ORDER)
-    assert listed()[:4] == ["validate", "rules", "serve", "status"]
+    assert listed()[:4] == ["init", "validate", "rules", "serve"]
     assert listed("rules") == ["generate", "check", "test", "push", "inhibitions"]
 
 

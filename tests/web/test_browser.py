@@ -168,3 +168,63 @@ def test_the_keyboard_reaches_the_content_first(visitor: Visitor) -> None:
     expect(skip).to_be_focused()
     visitor.page.keyboard.press("Enter")
     expect(visitor.page.locator("main")).to_be_focused()
+
+
+def test_what_is_being_written_is_not_lost_while_the_page_is_read_again(visitor: Visitor, site: Site) -> None:
+    page = visitor.page
+    page.clock.install()
+    visitor.open(paths(site)[3])
+    page.get_by_label("Note").fill("half a sentence")
+    page.locator("h1").click()
+    before = site.board.shown
+    try:
+        site.board.shown = [*before[1:], before[0]]
+        page.clock.fast_forward(16_000)
+        page.clock.fast_forward(16_000)
+        expect(page.get_by_label("Note")).to_have_value("half a sentence")
+    finally:
+        site.board.shown = before
+
+
+def test_the_lab_is_not_read_again_by_itself(visitor: Visitor) -> None:
+    page = visitor.page
+    page.clock.install()
+    visitor.open("/lab")
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.clock.fast_forward(60_000)
+    page.wait_for_timeout(300)
+    assert [each for each in asked if "/static/" not in each] == []
+
+
+def test_a_filter_keeps_its_focus_and_what_is_new_comes_all_the_same(visitor: Visitor, site: Site) -> None:
+    page = visitor.page
+    page.clock.install()
+    visitor.open("/")
+    page.get_by_role("searchbox").focus()
+    before = site.board.shown
+    try:
+        site.board.shown = [*before, status("newer-still", left=0.5)]
+        page.clock.fast_forward(16_000)
+        expect(page.get_by_text("newer-still")).to_be_visible()
+        expect(page.get_by_role("searchbox")).to_be_focused()
+    finally:
+        site.board.shown = before
+
+
+def test_a_browser_that_keeps_nothing_shows_the_page_all_the_same(browser: Browser, url: str) -> None:
+    with visiting(browser, url) as visitor:
+        forbid = "Object.defineProperty(window, 'localStorage', {get() { throw new Error('denied'); }});"
+        visitor.page.add_init_script(forbid)
+        visitor.open("/")
+        visitor.page.get_by_role("searchbox").press_sequentially("research")
+        expect(visitor.page.locator("table.budgets tbody tr")).to_have_count(1)
+
+
+def test_who_is_logged_out_meanwhile_is_told(visitor: Visitor) -> None:
+    page = visitor.page
+    page.clock.install()
+    visitor.open("/")
+    page.context.clear_cookies()
+    page.clock.fast_forward(16_000)
+    expect(page.locator("header")).to_contain_text("You are logged out")

@@ -14,6 +14,7 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import BaseModel
 
 from slo_engine.definitions.money import Budget
 from slo_engine.notifications import Evidence, Section, Topic
@@ -437,7 +438,7 @@ def test_answers_are_as_the_description_has_them(site: Site, key: str, dead: lis
     posted = site.database.write(lambda found: inbox.accept(found, b"nonsense", time.time()))
     site.database.write(lambda found: inbox.quarantine(found, posted, "no JSON"))
     site.database.write(lambda found: notes.add(found, key, "ada", "note", "a text", time.time()))
-    for path, model in {
+    described: dict[str, type[BaseModel]] = {
         "slos": models.Statuses,
         "slos/agents/success": models.SloDetails,
         "slos/agents/success/history": models.History,
@@ -448,7 +449,8 @@ def test_answers_are_as_the_description_has_them(site: Site, key: str, dead: lis
         f"incidents/{key}": models.IncidentDetails,
         "spend": models.Spend,
         "sinks": models.Sinks,
-    }.items():
+    }
+    for path, model in described.items():
         told = site.ask("GET", f"/api/v1/{path}", headers=BEARER).json()
         assert model.model_validate(told, strict=False).model_dump(exclude_unset=True) == told, path
     assert dead

@@ -154,7 +154,7 @@ class Draft:
         same = next((known for known in BUILT_IN.values() if self._fires_like(known, tiers, window)), None)
         self.policy = same or Policy(policy.name, tuple(tiers))
         if same is None or not same.adaptive:
-            self._disable_what_never_fires(node, tiers)
+            self._disable_what_never_fires(tiers)
 
     def _fires_like(self, known: Policy, tiers: list[Tier], window: Duration) -> bool:
         """Whether a built-in policy fires at just these factors, for this window and objective."""
@@ -163,7 +163,7 @@ class Draft:
         adapted = [replace(tier, factor=factor) for tier, factor in zip(known.tiers, factors, strict=True)]
         return [_rounded(tier) for tier in adapted] == [_rounded(tier) for tier in tiers]
 
-    def _disable_what_never_fires(self, node: Node, tiers: list[Tier]) -> None:
+    def _disable_what_never_fires(self, tiers: list[Tier]) -> None:
         objective = self.fields.get("objective")
         never = [tier for tier in tiers if objective is not None and not can_fire(tier.factor, error_budget(objective))]
         for tier in tiers if never else ():
@@ -173,7 +173,8 @@ class Draft:
                 why = "another one with this long window never fires"
             else:
                 continue
-            node.changed(f"the tier {tier} x{tier.factor:g} is disabled: {why}", "alerting")
+            # It is so for this SLO: others may share the document of the windows.
+            self.place.changed(f"the tier {tier} x{tier.factor:g} is disabled: {why}", "alerting")
         if never:
             self.alerting()["disabled"] = list(dict.fromkeys(str(tier.long) for tier in never))
 

@@ -43,7 +43,13 @@ def drafts(objects: Iterable[Node], service: str | None) -> Iterator[Draft]:  # 
                 raise MalformedError(node.problem("is a second catalogue of alert windows: import with one at a time"))
             catalogue = _catalogue(node)
         elif node.value.get("apiVersion") == _KUBERNETES:
-            node.leave_key("metadata", "it names the Kubernetes object: nothing here needs it")
+            node.leave_key(
+                "metadata",
+                (
+                    "it names the Kubernetes object: `rules generate --format prometheusrule --namespace ... --label "
+                    "name=value` gives its namespace, and the labels that a ruleSelector asks for"
+                ),
+            )
             node.leave_key("status", "the state of Sloth's controller")
             specs.append((node.at("spec"), _IN_KUBERNETES))
         else:
@@ -81,7 +87,13 @@ class _Catalogue:
 
 
 def _catalogue(node: Node) -> _Catalogue:
-    node.leave_key("metadata", "it names the Kubernetes object: nothing here needs it")
+    node.leave_key(
+        "metadata",
+        (
+            "it names the Kubernetes object: `rules generate --format prometheusrule --namespace ... --label "
+            "name=value` gives its namespace, and the labels that a ruleSelector asks for"
+        ),
+    )
     spec = node.at("spec")
     period = _duration(spec.at("sloPeriod"))
     tiers = []

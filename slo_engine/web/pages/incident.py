@@ -131,7 +131,8 @@ def budgets_of(services: Services, shown: Told) -> Sequence[Burned]:
             for each in services.board.statuses
             if (each.service, each.slo) == slo.key and told.items() <= each.group.items()
         ]
-        for group, status in [(each.group, each) for each in meant] or [(told, None)]:
+        groups: list[tuple[Mapping[str, str], SloStatus | None]] = [(each.group, each) for each in meant]
+        for group, status in groups or [(told, None)]:
             key = (*slo.key, history.group_key(group))
             if key not in found and len(found) < MOST_SLOS:
                 found[key] = _burned(services, shown, slo, group, status)
