@@ -38,7 +38,7 @@ def build() -> Any:
     return graph.compile()
 
 
-@monitor_agent("support_agent", tools=["search"], models=["gpt-5-mini"])
+@monitor_agent("support_agent", tools=["search"], models=["gpt-5-mini-2025-08-07"])
 def answer(question: str) -> str:
     """Answer a question."""
     state = build().invoke({"messages": [HumanMessage(question)]}, {"callbacks": [LangChainMonitor()]})

@@ -21,7 +21,7 @@ def search(query: str) -> str:
     return f"3 documents about {query}"
 
 
-@monitor_agent("support_agent", tools=["search"], models=["gpt-5-mini"])
+@monitor_agent("support_agent", tools=["search"], models=["gpt-5-mini-2025-08-07"])
 async def answer(question: str) -> str:
     """Answer a question."""
     agent = Agent(name="support", instructions="Help the customer.", model="gpt-5-mini", tools=[search])

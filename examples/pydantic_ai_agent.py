@@ -20,7 +20,7 @@ def search(query: str) -> str:
     return f"3 documents about {query}"
 
 
-@monitor_agent("support_agent", tools=["search"], models=["gpt-5-mini"])
+@monitor_agent("support_agent", tools=["search"], models=["gpt-5-mini-2025-08-07"])
 async def answer(question: str) -> str:
     """Answer a question."""
     result = await agent.run(question)

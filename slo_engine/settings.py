@@ -213,7 +213,7 @@ class LogSettings(SettingsSection):
     level: Level = "info"
     """What is logged: this, and what is worse."""
     format: Form = "auto"
-    """``auto``: text on a terminal, JSON elsewhere."""
+    """As what: text on a terminal and JSON elsewhere (``auto``), or one of the two."""
 
     @field_validator("level", mode="before")
     @classmethod

@@ -59,6 +59,8 @@ def monitor_tool(
 
     ``metrics``: where it is counted outside of any run; in one it is counted with the run.
     """
+    if not isinstance(tool_name, str):
+        raise TypeError('write @monitor_tool("name of the tool"), with parentheses and a name')
     (metrics or default_metrics()).declare_tool(tool_name)
 
     return decorator(

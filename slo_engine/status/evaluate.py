@@ -31,8 +31,6 @@ from slo_engine.status.model import Events, Firing, SloStatus
 _LOOK_BACK = "10m"
 """Long windows are recorded every five minutes: two intervals, so that one late evaluation does not blank them."""
 
-_LONGEST_FORECAST_DAYS = 3650
-
 _FULL = 0.99
 """The share of a window from which on its records are taken for all of it: beginnings are known to some hours."""
 
@@ -156,7 +154,7 @@ def _events(recorded: GroupRecords, budget: Budget | None) -> Events | None:
 
 def exhausted_at(remaining: float | None, burn_rate: float | None, window: Duration, at: datetime) -> datetime | None:
     """When a budget is exhausted if it goes on burning at ``burn_rate``: a rate of 1 uses a whole budget in a window.
-    ``at`` when nothing is left; None when it does not burn, or would last ten years."""
+    ``at`` when nothing is left; None when it does not burn, or would last for longer than a window."""
     if remaining is None:
         return None
     if remaining <= 0:
@@ -164,7 +162,8 @@ def exhausted_at(remaining: float | None, burn_rate: float | None, window: Durat
     if not burn_rate or burn_rate <= 0:
         return None
     left = remaining * window.seconds / burn_rate
-    return at + timedelta(seconds=left) if left < _LONGEST_FORECAST_DAYS * 86_400 else None
+    # What burns more slowly never runs out: by then what has been spent first is out of the window.
+    return at + timedelta(seconds=left) if left < window.seconds else None
 
 
 def _values(item: tuple[tuple[str, ...], GroupRecords]) -> tuple[str, ...]:

@@ -560,3 +560,10 @@ def test_a_head_request_has_no_body() -> None:
     asked = {"type": "http", "path": "/healthz", "headers": [], "method": "HEAD"}
     asyncio.run(metrics_app(registry=World().registry)(asked, None, send))
     assert [message["body"] for message in sent if message["type"] == "http.response.body"] == [b""]
+
+
+def test_a_decorator_without_its_parentheses_says_so_where_it_stands() -> None:
+    for decorate in (monitor_agent, monitor_tool):
+        with pytest.raises(TypeError, match="with parentheses and a name"):
+            decorate(lambda: None)  # type: ignore[arg-type]
+

@@ -142,6 +142,8 @@ def test_no_data_is_no_number() -> None:
         (0.5, None, None),
         (None, 1.0, None),
         (1.0, 0.0001, None),
+        (0.7, 0.6, None),  # what was spent first is out of the window before the rest is spent
+        (0.7, 0.8, NOW + timedelta(days=30) * 0.7 / 0.8),
     ],
 )
 def test_forecast_continues_the_burn_rate(
