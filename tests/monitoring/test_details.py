@@ -566,4 +566,3 @@ def test_a_decorator_without_its_parentheses_says_so_where_it_stands() -> None:
     for decorate in (monitor_agent, monitor_tool):
         with pytest.raises(TypeError, match="with parentheses and a name"):
             decorate(lambda: None)  # type: ignore[arg-type]
-
