@@ -30,13 +30,16 @@ from tests.rules.backfilled import backfill
 
 pytestmark = [pytest.mark.stack, pytest.mark.takes(seconds=60)]
 
-NOW = int(time.time()) // 60 * 60
-BEGAN = NOW - 26 * 3600
+
+def minute() -> int:
+    """The one that has begun: when a test runs, which may be long after this module was read."""
+    return int(time.time()) // 60 * 60
 
 
 def growing(per_minute: float) -> dict[int, float]:
-    """A sample each minute, since some hours more than a day."""
-    return {at: (at - BEGAN) / 60 * per_minute for at in range(BEGAN, NOW + 60, 60)}
+    """A sample each minute, since some hours more than a day, and for as long as the tests may take."""
+    began = minute() - 26 * 3600
+    return {at: (at - began) / 60 * per_minute for at in range(began, minute() + 3600, 60)}
 
 
 def histogram(name: str, labels: str, buckets: Mapping[str, float]) -> dict[str, dict[int, float]]:
@@ -48,41 +51,46 @@ def histogram(name: str, labels: str, buckets: Mapping[str, float]) -> dict[str,
 
 GEN_AI = 'gen_ai_operation_name="chat",gen_ai_request_model="m",job="otel"'
 
-SERIES: dict[str, dict[int, float]] = {
-    'agent_requests_total{agent_type="support",status="success",job="a"}': growing(99.95),
-    'agent_requests_total{agent_type="support",status="error",job="a"}': growing(0.05),
-    'agent_requests_total{agent_type="batch",status="success",job="a"}': growing(94),
-    'agent_requests_total{agent_type="batch",status="error",job="a"}': growing(6),
-    'agent_tool_calls_total{tool_name="web_search",status="success",job="a"}': growing(10),
-    'llm_cost_usd_total{agent_type="support",model="m",job="a"}': growing(0.01),
-    'llm_cost_usd_total{agent_type="batch",model="m",job="a"}': growing(0.002),
-    'llm_unpriced_calls_total{model="m",job="a"}': growing(0),
-    **histogram("agent_request_duration_seconds", 'agent_type="support",job="a"', {"5": 60, "15": 96, "30": 100}),
-    **histogram("gen_ai_client_operation_duration_seconds", GEN_AI, {"1": 40, "2.5": 99, "10": 100}),
-    **histogram(
-        "gen_ai_client_operation_duration_seconds", f'error_type="timeout",{GEN_AI}', {"1": 0, "2.5": 0, "10": 1}
-    ),
-    'http_requests_total{code="200",job="shop"}': growing(99),
-    'http_requests_total{code="404",job="shop"}': growing(10),
-    'http_requests_total{code="500",job="shop"}': growing(1),
-    **histogram("http_request_duration_seconds", 'job="shop"', {"0.1": 50, "0.3": 96, "1": 100}),
-    # Nobody calls it.
-    'grpc_server_handled_total{grpc_code="OK",job="quiet"}': growing(0),
-    **histogram("grpc_server_handling_seconds", 'job="quiet"', {"0.1": 0, "1": 0}),
-    **histogram("grpc_server_handling_seconds", 'job="other"', {"1": 0, "5": 0, "9": 0}),
-    # Many agents met less than the best one; of the calls of tools nearly all failed.
-    **{f'gen_ai_invoke_agent_duration_seconds_count{{gen_ai_agent_name="a{n}"}}': growing(100 - n) for n in range(8)},
-    **{
-        f'gen_ai_invoke_agent_duration_seconds_count{{gen_ai_agent_name="a{n}",error_type="x"}}': growing(n)
-        for n in range(8)
-    },
-    'gen_ai_execute_tool_duration_seconds_count{gen_ai_tool_name="t"}': growing(0.1),
-    'gen_ai_execute_tool_duration_seconds_count{gen_ai_tool_name="t",error_type="x"}': growing(20),
-    # Its counter of successes is missing.
-    'litellm_deployment_total_requests_total{litellm_model_name="m",job="l"}': growing(1),
-    # No status, no bucket that all targets have.
-    'http_server_requests_seconds_count{job="b"}': growing(1),
-}
+
+def series() -> dict[str, dict[int, float]]:
+    return {
+        'agent_requests_total{agent_type="support",status="success",job="a"}': growing(99.95),
+        'agent_requests_total{agent_type="support",status="error",job="a"}': growing(0.05),
+        'agent_requests_total{agent_type="batch",status="success",job="a"}': growing(94),
+        'agent_requests_total{agent_type="batch",status="error",job="a"}': growing(6),
+        'agent_tool_calls_total{tool_name="web_search",status="success",job="a"}': growing(10),
+        'llm_cost_usd_total{agent_type="support",model="m",job="a"}': growing(0.01),
+        'llm_cost_usd_total{agent_type="batch",model="m",job="a"}': growing(0.002),
+        'llm_unpriced_calls_total{model="m",job="a"}': growing(0),
+        **histogram("agent_request_duration_seconds", 'agent_type="support",job="a"', {"5": 60, "15": 96, "30": 100}),
+        **histogram("gen_ai_client_operation_duration_seconds", GEN_AI, {"1": 40, "2.5": 99, "10": 100}),
+        **histogram(
+            "gen_ai_client_operation_duration_seconds", f'error_type="timeout",{GEN_AI}', {"1": 0, "2.5": 0, "10": 1}
+        ),
+        'http_requests_total{code="200",job="shop"}': growing(99),
+        'http_requests_total{code="404",job="shop"}': growing(10),
+        'http_requests_total{code="500",job="shop"}': growing(1),
+        **histogram("http_request_duration_seconds", 'job="shop"', {"0.1": 50, "0.3": 96, "1": 100}),
+        # Nobody calls it.
+        'grpc_server_handled_total{grpc_code="OK",job="quiet"}': growing(0),
+        **histogram("grpc_server_handling_seconds", 'job="quiet"', {"0.1": 0, "1": 0}),
+        **histogram("grpc_server_handling_seconds", 'job="other"', {"1": 0, "5": 0, "9": 0}),
+        # Many agents met less than the best one; of the calls of tools nearly all failed.
+        **{
+            f'gen_ai_invoke_agent_duration_seconds_count{{gen_ai_agent_name="a{n}"}}': growing(100 - n)
+            for n in range(8)
+        },
+        **{
+            f'gen_ai_invoke_agent_duration_seconds_count{{gen_ai_agent_name="a{n}",error_type="x"}}': growing(n)
+            for n in range(8)
+        },
+        'gen_ai_execute_tool_duration_seconds_count{gen_ai_tool_name="t"}': growing(0.1),
+        'gen_ai_execute_tool_duration_seconds_count{gen_ai_tool_name="t",error_type="x"}': growing(20),
+        # Its counter of successes is missing.
+        'litellm_deployment_total_requests_total{litellm_model_name="m",job="l"}': growing(1),
+        # No status, no bucket that all targets have.
+        'http_server_requests_seconds_count{job="b"}': growing(1),
+    }
 
 
 @dataclass(frozen=True)
@@ -102,7 +110,7 @@ class Written:
 @pytest.fixture(scope="module")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("prometheus")
-    backfill(folder, SERIES)
+    backfill(folder, series())
     with RealPrometheus(folder) as server:
         yield server.url
 
@@ -237,7 +245,7 @@ class Overloaded:
 
 def proposed_by_an_overloaded(url: str, pattern: str) -> Proposed:
     with closing(Prometheus(Connection(url))) as door:
-        return propose(Overloaded(door, pattern), datetime.fromtimestamp(NOW, UTC))
+        return propose(Overloaded(door, pattern), datetime.fromtimestamp(minute(), UTC))
 
 
 def test_of_what_is_too_much_for_prometheus_over_days_hours_are_looked_at(prometheus: str) -> None:
@@ -393,7 +401,8 @@ def test_of_counters_that_are_minutes_old_all_that_they_counted_is_gone_by(
     tmp_path_factory: pytest.TempPathFactory, folder: Path
 ) -> None:
     database = tmp_path_factory.mktemp("young")
-    samples = {at: float((at - NOW + 120) * 10) for at in range(NOW - 120, NOW + 60, 30)}
+    now = minute()
+    samples = {at: float((at - now + 120) * 10) for at in range(now - 120, now + 60, 30)}
     backfill(
         database,
         {
