@@ -9,10 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.exception_handlers import http_exception_handler, request_validation_exception_handler
+from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException as StarletteHTTPException
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -21,6 +25,7 @@ from slo_engine.errors import SloEngineError
 from slo_engine.web import api, deliveries, health, pages, reload
 from slo_engine.web.access import AccessDoor
 from slo_engine.web.assistants.endpoint import PATH, AssistantsEndpoint
+from slo_engine.web.pages.rendering import error_page, wants_a_page
 from slo_engine.web.readers import FewReaders
 from slo_engine.web.services import Services
 from slo_engine.web.webhook import OPENAPI, WebhookDoor
@@ -57,6 +62,20 @@ def create_app(
     @app.exception_handler(SloEngineError)
     async def _failed(_: Request, error: SloEngineError) -> JSONResponse:
         return JSONResponse({"detail": str(error)}, status_code=503)
+
+    @app.exception_handler(StarletteHTTPException)
+    async def _refused(request: Request, error: StarletteHTTPException) -> Response:
+        if not wants_a_page(request, services):
+            return await http_exception_handler(request, error)
+        return await run_in_threadpool(error_page, request, services, error.status_code, str(error.detail))
+
+    @app.exception_handler(RequestValidationError)
+    async def _not_understood(request: Request, error: RequestValidationError) -> Response:
+        if not wants_a_page(request, services):
+            return await request_validation_exception_handler(request, error)
+        first = error.errors()[0]
+        what = f"{first['loc'][1]}: {first['msg']}"  # behind the word "query"
+        return await run_in_threadpool(error_page, request, services, 422, what)
 
     app.openapi = partial(_description, app)  # type: ignore[method-assign]  # FastAPI's documented way
     app.add_middleware(FewReaders)

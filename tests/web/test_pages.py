@@ -579,3 +579,36 @@ def test_notes_are_found_by_whichever_message_one_came(site: Site, key: str) -> 
         page = site.ask("GET", f"/incidents/{each.key}", headers=BEARER).text
         assert 'class="note"' in page
         assert "hunter2x" not in page
+
+
+def test_who_logs_out_is_out(site: Site) -> None:
+    right = site.ask("POST", "/login", data={"token": TOKEN}, headers=OURS)
+    cookie = {"cookie": right.headers["set-cookie"].split(";")[0]}
+    assert "Log out" in site.ask("GET", "/", headers=cookie).text
+    assert site.ask("POST", "/logout", headers={**cookie, "origin": "http://evil", "host": "engine"}).status_code == 403
+    done = site.ask("POST", "/logout", data={"x": "y"}, headers={**cookie, **OURS})
+    assert (done.status_code, done.headers["location"]) == (303, "/")
+    assert f'{COOKIE}=""' in done.headers["set-cookie"]
+    assert "Max-Age=0" in done.headers["set-cookie"]
+
+
+@pytest.mark.parametrize(
+    ("path", "status_code", "what"),
+    [
+        ("/nothing", 404, "Not Found"),
+        ("/slos/agents/<b>nothing", 404, "there is no SLO '<b>nothing' of 'agents'"),
+        ("/?state=sleepy", 422, "state: Input should be"),
+    ],
+)
+def test_a_browser_is_told_on_a_page_what_is_wrong(open_site: Site, path: str, status_code: int, what: str) -> None:
+    seen = open_site.ask("GET", path, headers={"accept": "text/html,*/*"})
+    assert (seen.status_code, seen.headers["content-type"]) == (status_code, "text/html; charset=utf-8")
+    assert what in text(seen.text)
+    assert "<b>nothing" not in seen.text
+    assert open_site.ask("GET", path).headers["content-type"] == "application/json"
+    assert open_site.ask("GET", "/api/v1/nothing", headers={"accept": "text/html"}).json() == {"detail": "Not Found"}
+
+
+def test_who_may_not_read_is_told_nothing_by_a_mistake(site: Site) -> None:
+    seen = site.ask("GET", "/static/nothing", headers={"accept": "text/html"})
+    assert (seen.status_code, seen.json()) == (404, {"detail": "Not Found"})

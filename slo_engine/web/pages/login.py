@@ -1,4 +1,4 @@
-"""``/login``: a cookie for who shows the token."""
+"""``/login``: a cookie for who shows the token; ``/logout`` takes it away."""
 
 from __future__ import annotations
 
@@ -42,6 +42,15 @@ async def login(request: Request, services: NeedsServices) -> Response:
         samesite="lax",  # links of notifications lead here; what acts is guarded by `forms.read`
         secure=is_secure,
     )
+    return done
+
+
+@router.post("/logout", include_in_schema=False)
+async def logout(request: Request) -> Response:
+    """Without the cookie."""
+    await forms.read(request)
+    done = RedirectResponse("/", status_code=303)
+    done.delete_cookie(COOKIE)
     return done
 
 

@@ -20,6 +20,7 @@ from slo_engine.charts.svg import without_style
 from slo_engine.scrub.outgoing import outgoing_text
 from slo_engine.status.model import SloStatus, measured
 from slo_engine.status.trends import Trends
+from slo_engine.web.access import NAMELESS
 from slo_engine.web.budgets import money, number
 from slo_engine.web.incidents import is_link
 from slo_engine.web.services import Services
@@ -43,11 +44,13 @@ ENVIRONMENT: Final = Environment(
 def page(request: Request, services: Services, template: str, *, status_code: int = 200, **values: Any) -> Response:
     """A page as HTML: compressed where the browser takes that, and 304 where it has this very page."""
     html = ENVIRONMENT.get_template(template).render(
+        status_code=status_code,
         version=__version__,
         now=values.pop("now", time.time()),
         board=services.board,
         who=getattr(request.state, "who", None),
         may_act=getattr(request.state, "who", None) is not None,
+        can_log_out=getattr(request.state, "who", None) == NAMELESS,
         here=request.url.path,
         **values,
     )
@@ -62,6 +65,17 @@ def page(request: Request, services: Services, template: str, *, status_code: in
         body = gzip.compress(body, 3)
         headers["content-encoding"] = "gzip"
     return HTMLResponse(body, status_code=status_code, headers=headers)
+
+
+def error_page(request: Request, services: Services, status_code: int, what: str) -> Response:
+    """For who came with a browser."""
+    return page(request, services, "error.html.j2", status_code=status_code, what=what)
+
+
+def wants_a_page(request: Request, services: Services) -> bool:
+    """Whether a browser asks for something to look at, for somebody who may."""
+    may_read = services.access.is_open or getattr(request.state, "who", None) is not None
+    return may_read and "text/html" in request.headers.get("accept", "") and not request.url.path.startswith("/api/")
 
 
 def slo_path(service: str, slo: str, group: Mapping[str, str] | None = None) -> str:
