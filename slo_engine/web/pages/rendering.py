@@ -6,6 +6,7 @@ import gzip
 import hashlib
 import time
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -21,7 +22,7 @@ from slo_engine.scrub.outgoing import outgoing_text
 from slo_engine.status.model import SloStatus, measured
 from slo_engine.status.trends import Trends
 from slo_engine.web.access import NAMELESS
-from slo_engine.web.budgets import money, number
+from slo_engine.web.budgets import money
 from slo_engine.web.incidents import is_link
 from slo_engine.web.services import Services
 from slo_engine.web.texts import cut, lasting, visible
@@ -118,18 +119,13 @@ def minute(when: Any) -> Markup:
 
 
 def _seconds(when: Any) -> float:
-    from datetime import datetime
-
     if isinstance(when, str):
         when = datetime.fromisoformat(when)
     return when.timestamp() if isinstance(when, datetime) else float(when)
 
 
-ENVIRONMENT.filters |= {
-    each.__name__: each
-    for each in (amounts.budget_left, amounts.percent, amounts.significant, cut, drawn, lasting, measured)
-}
-ENVIRONMENT.filters |= {each.__name__: each for each in (minute, second, money, number, path_of)}
+ENVIRONMENT.filters |= {each.__name__: each for each in (amounts.budget_left, amounts.percent, cut, lasting, measured)}
+ENVIRONMENT.filters |= {each.__name__: each for each in (minute, second, money, path_of)}
 ENVIRONMENT.filters["outgoing"] = outgoing_text
 ENVIRONMENT.globals["slo_path"] = slo_path
 ENVIRONMENT.tests["link"] = is_link
