@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from http import HTTPStatus
 from typing import cast
@@ -115,6 +115,9 @@ class Balancer:
     def __init__(self, member: str, loop: Loop, history: History, targets: Sequence[str]) -> None:
         self.port = free_port()
         self.is_cut = False
+        self.passes: Callable[[int], bool] = lambda _: True
+        """Whether the answer of this number, counted from 1, is passed on. Asked while the sender waits for it."""
+        self._answers = itertools.count(1)
         self._member = member
         self._history = history
         self._targets = targets
@@ -125,7 +128,7 @@ class Balancer:
         loop.at_end(self._close)
 
     @property
-    def url(self) -> str:
+    def webhook(self) -> str:
         """What is posted to."""
         return f"http://127.0.0.1:{self.port}/webhooks/alertmanager"
 
@@ -144,7 +147,7 @@ class Balancer:
             with suppress(OSError, asyncio.IncompleteReadError):
                 while (request := await read_request(reader)) and not self.is_cut:
                     answer = await self._forward(request)
-                    if answer is None or self.is_cut:
+                    if answer is None or not self.passes(next(self._answers)) or self.is_cut:
                         return  # the connection ends without an answer
                     writer.write(f"HTTP/1.1 {answer} {HTTPStatus(answer).phrase}\r\ncontent-length: 0\r\n\r\n".encode())
                     await writer.drain()

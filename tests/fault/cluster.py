@@ -176,7 +176,7 @@ class _Run:
         )
         self._balancers = [Balancer(f"am-{index}", loop, self._history, self._engines.webhooks) for index in range(2)]
         self._members = [
-            AlertmanagerMember(folder, f"am-{index}", balancer.url, free_port())
+            AlertmanagerMember(folder, f"am-{index}", balancer.webhook, free_port())
             for index, balancer in enumerate(self._balancers)
         ]
         self._relays = [GossipRelay(loop, member.gossip) for member in self._members]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.fault.alertmanagers import Alert, Group, Pair, post_all
+from tests.fault.cables import Balancer
 from tests.fault.checker import Verdict, check
 from tests.fault.engines import EngineProcess, Engines
 from tests.fault.history import AlertState, History, Posted
@@ -42,7 +43,13 @@ class World:
         options = {"store": store, **options}
         return self._stack.enter_context(Engines(self.folder, self.history, sinks, **options))
 
-    def begin_posting(self, to: Engines | EngineProcess, posts: Sequence[Post], side_by_side: int = 32) -> Future[None]:
+    def balancer(self, engines: Engines) -> Balancer:
+        """What stands between a sender and them. It keeps a history of its own: the sender's is what counts."""
+        return Balancer("balancer", self.loop, History(), engines.webhooks)
+
+    def begin_posting(
+        self, to: Engines | EngineProcess | Balancer, posts: Sequence[Post], side_by_side: int = 32
+    ) -> Future[None]:
         """Send them, each until it is acknowledged; those of a group one after the other."""
         webhooks = to.webhooks if isinstance(to, Engines) else [to.webhook]
         pair = Pair(self.history, webhooks, interval=1.0, members=1)
