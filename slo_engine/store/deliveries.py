@@ -63,6 +63,9 @@ class Selection:
     """Of messages that were received at or after this time; Unix seconds."""
     until: float | None = None
     """Before this time."""
+    severity: str | None = None
+    search: str = ""
+    """Words that all stand in the title, in small letters or large ones."""
 
     def where(self) -> list[ColumnElement[bool]]:
         """As conditions on the outbox and its messages."""
@@ -75,6 +78,9 @@ class Selection:
             found.append(messages.c.received_at >= self.since)
         if self.until is not None:
             found.append(messages.c.received_at < self.until)
+        if self.severity is not None:
+            found.append(messages.c.severity == self.severity)
+        found += [messages.c.title.icontains(word, autoescape=True) for word in self.search.split()]
         return found
 
 
@@ -137,10 +143,10 @@ class Orphans:
     """When the first of them was received; Unix seconds."""
 
 
-def find(connection: Connection, selection: Selection, limit: int) -> list[Delivery]:
+def find(connection: Connection, selection: Selection, limit: int, offset: int = 0) -> list[Delivery]:
     """Deliveries, those of the newest messages first."""
-    rows = _DELIVERY.where(*selection.where()).order_by(outbox.c.message_id.desc(), outbox.c.id.desc()).limit(limit)
-    return [_delivery(row) for row in connection.execute(rows)]
+    ordered = _DELIVERY.where(*selection.where()).order_by(outbox.c.message_id.desc(), outbox.c.id.desc())
+    return [_delivery(row) for row in connection.execute(ordered.limit(limit).offset(offset))]
 
 
 def count(connection: Connection, selection: Selection) -> int:

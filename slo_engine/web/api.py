@@ -20,9 +20,9 @@ from slo_engine.store.messages import DeliveryState
 from slo_engine.web import models
 from slo_engine.web.budgets import rows
 from slo_engine.web.incidents import Told
+from slo_engine.web.known_incidents import WantedIncidents, found_incidents, wanted_incidents
 from slo_engine.web.pages.deliveries import sinks_of
-from slo_engine.web.pages.incident import budgets_of, incident_of, notes_of
-from slo_engine.web.pages.overview import contents, order, read_incidents
+from slo_engine.web.pages.incident import incident_of, notes_of
 from slo_engine.web.pages.slo import definition_of, rules_of
 from slo_engine.web.pages.spend import budgets_of_money, spenders
 from slo_engine.web.selection import Wanted, chosen, wanted
@@ -158,15 +158,15 @@ def alerts(services: NeedsServices, limit: Limit = 50) -> dict[str, Any]:
 
 @router.get("/incidents", response_model=models.Incidents)
 @in_its_thread
-def incidents(services: NeedsServices, limit: Annotated[int, Query(ge=1, le=100)] = 20, offset: Offset = 0) -> Any:
-    """What is open first, and pages before tickets; then the newest."""
-    now = time.time()
-    known = read_incidents(services)
-    paging = services.slos.active.slos.paging_severities
-    wanted_now = sorted(known, key=lambda each: order(each, paging, now))[offset : offset + limit]
-    read = services.database.read(lambda found: contents(found, wanted_now, ()))
-    shown = [read.told(each, now) for each in wanted_now]
-    return {"total": len(known), "incidents": [_incident(each, read.deliveries) for each in shown]}
+def incidents(
+    services: NeedsServices,
+    want: Annotated[WantedIncidents, Depends(wanted_incidents)],
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    offset: Offset = 0,
+) -> dict[str, Any]:
+    """Those that are asked for: what is open first, and pages before tickets; then the newest."""
+    total, shown, read = found_incidents(services, want, time.time(), offset=offset, limit=limit)
+    return {"total": total, "incidents": [_incident(each, read.deliveries) for each in shown]}
 
 
 @router.get("/incidents/{key}", responses=_UNKNOWN, response_model=models.IncidentDetails)
@@ -174,11 +174,15 @@ def incidents(services: NeedsServices, limit: Annotated[int, Query(ge=1, le=100)
 def incident(services: NeedsServices, key: str) -> dict[str, Any]:
     """One incident, by the key of its first message."""
     now = time.time()
-    shown, read = incident_of(services, key, now)
+    found = incident_of(services, key, now)
+    shown = found.told
     return {
-        **_incident(shown, read.deliveries),
+        **_incident(shown, found.read.deliveries),
         "evidence": dict(shown.enrichment),
-        "budgets": [asdict(each) for each in budgets_of(services, shown)],
+        "budgets": [
+            {**asdict(each), "burning_since": None if each.burning_since is None else _time(each.burning_since)}
+            for each in found.burned
+        ],
         "notes": [{**asdict(each), "at": _time(each.at)} for each in notes_of(services, shown)],
     }
 
@@ -239,7 +243,7 @@ def _incident(shown: Told, sent: Mapping[int, Sequence[DeliveryState]]) -> dict[
         "answers": [each["answer"] for each in subjects if each.get("answer")],
         "timeline": [
             {
-                "at": _time(entry.message.received_at) if entry.message else None,
+                "at": _time(entry.at) if entry.at is not None else None,
                 "what": entry.what,
                 "deliveries": [asdict(each) for each in sent.get(entry.message.id, ())] if entry.message else [],
             }

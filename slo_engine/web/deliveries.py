@@ -16,6 +16,7 @@ from slo_engine.store.deliveries import STATES, Selection, State
 from slo_engine.web import bodies
 from slo_engine.web.authorization import is_from_a_page
 from slo_engine.web.models import Refusal
+from slo_engine.web.selection import LONGEST
 from slo_engine.web.services import NeedsServices
 
 router = APIRouter(prefix="/api/v1/deliveries")
@@ -135,11 +136,14 @@ def listed(
     services: NeedsServices,
     state: State | Literal["all"] = "dead",
     sink: Annotated[str | None, Query(min_length=1, max_length=100)] = None,
+    severity: Annotated[str | None, Query(min_length=1, max_length=LONGEST)] = None,
+    q: Annotated[str, Query(max_length=LONGEST, description="Words of the title.")] = "",
     limit: Annotated[int, Query(ge=1, le=500)] = 50,
+    offset: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
 ) -> Deliveries:
     """Dead letters, or deliveries of another state, the newest first."""
-    chosen = Selection(STATES if state == "all" else [state], sink=sink)
-    found = services.database.read(lambda connection: deliveries.find(connection, chosen, limit))
+    chosen = Selection(STATES if state == "all" else [state], sink=sink, severity=severity, search=q)
+    found = services.database.read(lambda connection: deliveries.find(connection, chosen, limit, offset))
     total = services.database.read(lambda connection: deliveries.count(connection, chosen))
     return Deliveries(total=total, deliveries=[Delivery(**each.as_json()) for each in found])
 

@@ -78,10 +78,17 @@ class FiringAlert:
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of a timeline: a message, or how many are left out."""
+    """One line of a timeline: a message, what happened before there was one, or how many are left out."""
 
     what: str
     message: MessageHead | None = None
+    happened_at: float | None = None
+    """Of what is no message; Unix seconds."""
+
+    @property
+    def at(self) -> float | None:
+        """When it was; None for what is left out."""
+        return self.message.received_at if self.message is not None else self.happened_at
 
 
 @dataclass(frozen=True)
@@ -145,7 +152,7 @@ def told(incident: Incident, read: Mapping[int, StoredMessage], now: float) -> T
         explained_by=explaining,
         links=_links(incident, read),
         firing=_firing(incident, alerts, since) if state == "firing" else (),
-        timeline=tuple(_timeline(incident, alerts, late)),
+        timeline=tuple(_timeline(incident, alerts, late, since)),
         labels=tuple({each.fingerprint: each.labels for those in alerts.values() for each in those}.values()),
     )
 
@@ -304,9 +311,11 @@ def _links_of(title: str, urls: Iterable[Any]) -> list[Link]:
     return [Link(f"{title} {number}" if number > 1 else title, url) for number, url in enumerate(different, 1)]
 
 
-def _timeline(incident: Incident, alerts: _Alerts, late: set[int]) -> Iterator[Entry]:
+def _timeline(incident: Incident, alerts: _Alerts, late: set[int], since: float | None) -> Iterator[Entry]:
     if not incident.is_whole:
         yield Entry("earlier notifications are not shown")
+    elif since is not None and since < incident.messages[0].received_at:
+        yield Entry("the alert fires", happened_at=since)
     left_out = len(incident.messages) - len(incident.shown)
     before: MessageHead | None = None
     has_fired = not incident.is_whole

@@ -228,6 +228,7 @@ class BurnedBudget(BaseModel):
     before: float | None
     after: float | None
     money: str
+    burning_since: Time | None
 
 
 class IncidentDetails(Incident):

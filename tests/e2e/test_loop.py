@@ -287,6 +287,7 @@ def test_pages_say_what_the_status_command_says(stack: Stack, page: dict[str, An
         paths = [
             "/",
             f"/slos/agents/success?label={group}&span=6h",
+            "/incidents",
             f"/incidents/{key}",
             "/spend",
             "/deliveries",

@@ -63,7 +63,8 @@ def paths(site: Site) -> list[str]:
     key = site.database.read(lambda found: messages.newest_heads(found, 50))[-1].key
     slo = "/slos/agents/success"
     group = f"{slo}?label=agent_type%3Dsupport_agent"
-    return ["/", slo, group, f"/incidents/{key}", "/spend", "/deliveries", "/lab", "/lab?policy=agent&events=60"]
+    page = f"/incidents/{key}"
+    return ["/", slo, group, page, "/spend", "/deliveries", "/lab", "/lab?policy=agent&events=60", "/incidents"]
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (390, False)])
@@ -126,6 +127,37 @@ def test_a_note_is_kept_with_who_wrote_it(visitor: Visitor, site: Site) -> None:
     page.get_by_role("button", name="Add").click()
     expect(page.locator("article.note")).to_contain_text("Caused by: the proxy was full")
     expect(page.locator("article.note")).to_contain_text("somebody with the token")
+
+
+def test_a_note_is_not_lost_where_the_session_ends_while_it_is_written(visitor: Visitor, site: Site) -> None:
+    page, path = visitor.page, paths(site)[3]
+    visitor.open(path)
+    page.get_by_label("Note").fill("written for an hour")
+    page.context.clear_cookies()
+    page.get_by_role("button", name="Add").click()
+    page.get_by_label("Token").fill(TOKEN)
+    page.get_by_role("button", name="Log in").click()
+    page.wait_for_url(f"{visitor.url}{path}")
+    expect(page.get_by_label("Note")).to_have_value("written for an hour")
+    page.get_by_role("button", name="Add").click()
+    expect(page.locator("article.note").first).to_be_visible()
+    expect(page.locator("main")).to_contain_text("written for an hour")
+    expect(page.get_by_label("Note")).to_have_value("")
+    page.reload()
+    expect(page.get_by_label("Note")).to_have_value("")
+
+
+def test_incidents_are_found_by_what_one_types_and_chooses(visitor: Visitor) -> None:
+    page = visitor.page
+    visitor.open("/incidents")
+    lines = page.locator("main .incident-line")
+    expect(lines).not_to_have_count(0)
+    page.get_by_role("searchbox").fill("slo=success")
+    expect(page).to_have_url(re.compile(r"/incidents\?q=slo%3Dsuccess$"))
+    expect(lines).not_to_have_count(0)
+    page.get_by_role("searchbox").fill("slo=nothing")
+    expect(lines).to_have_count(0)
+    expect(page.locator("main")).to_contain_text("None of this kind.")
 
 
 def test_a_dead_letter_is_sent_again(visitor: Visitor, site: Site) -> None:

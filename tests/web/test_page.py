@@ -13,6 +13,7 @@ from sqlalchemy import Connection, event
 
 from slo_engine.notifications import Evidence, Section, Topic
 from slo_engine.store import inbox, messages
+from slo_engine.web import known_incidents
 from slo_engine.web.pages import overview
 from slo_engine.web.texts import LONGEST_TITLE
 from tests.alerts.payloads import notification
@@ -190,8 +191,8 @@ def test_an_incident_is_whole_although_its_notifications_are_many(site: Site) ->
 
 
 def test_the_page_has_a_bound_however_many_and_large_the_messages(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(overview, "READ_CHARACTERS", 200_000)
-    monkeypatch.setattr(overview, "READ_HEADS", 50)
+    monkeypatch.setattr(known_incidents, "READ_CHARACTERS", 200_000)
+    monkeypatch.setattr(known_incidents, "READ_HEADS", 50)
     for index in range(60):
         large = {**payload(key=str(index)), "filler": "x" * 50_000}
         site.add(large, NOW - 60 + index)

@@ -15,11 +15,13 @@ from typing import Any
 import httpx
 import pytest
 from pydantic import BaseModel
+from sqlalchemy import update
 
 from slo_engine.definitions.money import Budget
 from slo_engine.notifications import Evidence, Section, Topic
 from slo_engine.status.model import Events
 from slo_engine.store import budgets, causes, deliveries, history, inbox, messages, notes
+from slo_engine.store.tables import outbox
 from slo_engine.web import Access, bodies, models
 from slo_engine.web.access import COOKIE, is_of_our_page
 from slo_engine.web.budgets import sli
@@ -214,6 +216,56 @@ def test_an_incident_says_what_it_cost_how_its_evidence_changed_and_what_else_bu
     assert site.ask("GET", "/api/v1/incidents/nothing", headers=BEARER).status_code == 404
 
 
+def test_the_timeline_begins_before_the_alert_where_the_history_and_the_evidence_know_it(site: Site) -> None:
+    now = time.time()
+    first = datetime.fromtimestamp(now - 4300, UTC).isoformat()
+    cause = {"what": "tool web_search", "message": "timeout", "first_seen": first, "first_seen_is_exact": True}
+    found = Section("causes", "timeouts", data={"causes": [{**cause, "count": 3, "share": 1.0, "traces": []}]})
+    told = Evidence("2026-11-27T12:00:00+00:00", 0.5, (Topic("agents", "success", SUPPORT, ("x",), (found,)),))
+    site.add(payload(at=now - 4000), now - 3900, evidence=told)
+    for at, rate in ((now - 5000, 0.4), (now - 4700, 1.5), (now - 4400, 9.0), (now - 4100, 20.0), (now - 70, 30.0)):
+        row = status(burn={"5m": rate}).as_json()
+        kept = history.StatusRow(at, "agents", "success", SUPPORT, 0.5, row)
+        site.database.write(lambda found, kept=kept: history.append(found, [kept]))  # type: ignore[misc]
+    (head,) = site.database.read(lambda found: messages.newest_heads(found, 10))
+    shown = site.ask("GET", f"/api/v1/incidents/{head.key}", headers=BEARER).json()
+    assert [each["what"] for each in shown["timeline"]] == [
+        "burns faster than the budget lasts",
+        "first failure: tool web_search: timeout",
+        "the alert fires",
+        "first notification: 1 alert",
+    ]
+    times = [datetime.fromisoformat(each["at"]).timestamp() - now for each in shown["timeline"]]
+    assert times == pytest.approx([-4700, -4300, -4000, -3900], abs=1)
+    assert datetime.fromisoformat(shown["budgets"][0]["burning_since"]).timestamp() == pytest.approx(now - 4700)
+    page = text(site.ask("GET", f"/incidents/{head.key}", headers=BEARER).text)
+    assert page.index("burns faster") < page.index("first failure: tool web") < page.index("the alert fires")
+
+
+def test_an_incident_of_money_tells_what_was_spent_while_it_fired_and_not_how_a_rolling_sum_moved(site: Site) -> None:
+    now = time.time()
+    site.add(payload(at=now - 3600, slo="spend"), now - 3590)
+    site.add(payload("resolved", at=now - 3600, slo="spend"), now - 600)
+    resolved = site.database.read(lambda found: messages.newest_heads(found, 10))[0]
+    budget = site.slos.active.slos.find("agents", "spend")
+    assert budget is not None
+    amount = budget.budget_for(SUPPORT)
+    assert amount is not None
+    for number in range(20):
+        at = now - 4500 + 300 * number
+        # The rolling sum falls: more leaves it than comes.
+        spent = Events(amount.amount, 500 - number)
+        row = status("spend", burn={"5m": 6.0}, budget=amount, objective=None, events=spent).as_json()
+        kept = history.StatusRow(at, "agents", "spend", SUPPORT, 0.5, row)
+        site.database.write(lambda found, kept=kept: history.append(found, [kept]))  # type: ignore[misc]
+    shown = site.ask("GET", f"/api/v1/incidents/{resolved.key}", headers=BEARER).json()
+    seconds = datetime.fromisoformat(shown["ended_at"]).timestamp() - (now - 3600)
+    expected = 6.0 * amount.amount * seconds / budget.window.seconds
+    said = re.fullmatch(r"about ([0-9.,]+) USD spent meanwhile", shown["budgets"][0]["money"])
+    assert said is not None
+    assert float(said[1].replace(",", "")) == pytest.approx(expected, rel=0.01)
+
+
 def test_what_people_say_caused_an_incident_is_told_when_its_cause_comes_back(site: Site, key: str) -> None:
     now = time.time()
     thread = site.database.read(lambda found: messages.thread_of(found, key, 9))[0].thread
@@ -224,7 +276,7 @@ def test_what_people_say_caused_an_incident_is_told_when_its_cause_comes_back(si
     site.database.write(lambda found: causes.end(found, thread, now - 60))
     form = {"text": "the proxy was full <b>", "kind": "cause"}
     written = site.ask("POST", f"/incidents/{key}/notes", data=form, headers={**BEARER, **OURS})
-    assert (written.status_code, written.headers["location"]) == (303, f"/incidents/{key}")
+    assert (written.status_code, written.headers["location"]) == (303, f"/incidents/{key}#noted")
     page = site.ask("GET", f"/incidents/{key}", headers=BEARER).text
     assert "the proxy was full &lt;b&gt;" in page
     known = site.database.write(
@@ -233,6 +285,96 @@ def test_what_people_say_caused_an_incident_is_told_when_its_cause_comes_back(si
     assert known is not None
     assert known.caused_by == "the proxy was full <b>"
     assert [each.kind for each in site.database.read(lambda found: notes.of_incident(found, [key]))] == ["cause"]
+
+
+# Incidents.
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("", ["open latency", "open ticket", "over"]),
+        ("state=firing", ["open latency", "open ticket"]),
+        ("state=resolved", ["over"]),
+        ("state=silent", []),
+        ("severity=warning", ["open ticket"]),
+        ("severity=page", ["open latency", "over"]),
+        ("service=agents", ["open latency", "open ticket", "over"]),
+        ("service=other", []),
+        ("slo=latency", ["open latency"]),
+        ("service=agents&slo=success&state=resolved", ["over"]),
+        ("q=LATENCY", ["open latency"]),
+        ("q=agent_type%3Dsupport_agent", ["open latency", "open ticket", "over"]),
+        ("q=latency+nowhere", []),
+    ],
+)
+def test_incidents_are_found_by_what_they_are_about(open_site: Site, query: str, expected: list[str]) -> None:
+    now = time.time()
+    names = {}
+    for name, slo, severity, ended in (
+        ("over", "success", "page", True),
+        ("open latency", "latency", "page", False),
+        ("open ticket", "success", "warning", False),
+    ):
+        told = payload(key=name, at=now - 600, slo=slo, severity=severity)
+        names[open_site.add(told, now - 500)] = name
+        if ended:
+            over = payload("resolved", key=name, at=now - 600, slo=slo, severity=severity)
+            open_site.add(over, now - 100)
+    keys = {each.key: names.get(each.id) for each in open_site.database.read(lambda f: messages.newest_heads(f, 9))}
+    found = open_site.ask("GET", f"/api/v1/incidents?{query}").json()
+    assert [keys[each["key"]] for each in found["incidents"]] == expected
+    assert found["total"] == len(expected)
+    page = open_site.ask("GET", f"/incidents?{query}").text
+    assert [keys[each] for each in re.findall(r'class="incident-line".*?/incidents/([^"]+)"', page, re.DOTALL)] == (
+        expected
+    )
+
+
+def test_more_incidents_than_a_page_shows_come_page_by_page_with_what_was_asked_for(open_site: Site) -> None:
+    now = time.time()
+    for number in range(120):
+        open_site.add(payload(key=f"incident {number}", at=now - 4000, slo="latency"), now - 3900 + number)
+    path, seen = "/incidents?slo=latency", []
+    for _ in range(3):
+        page = unescape(open_site.ask("GET", path).text)
+        seen += re.findall(r'class="incident-line".*?/incidents/([^"]+)"', page, re.DOTALL)
+        following = re.search(r'<a href="([^"]*)" rel="next">', page)
+        path = following[1] if following else ""
+        assert not path or "slo=latency" in path
+    assert (len(seen), len(set(seen)), path) == (120, 120, "")
+
+
+# Deliveries.
+
+
+def test_deliveries_are_found_and_sent_again_by_severity_and_title(site: Site) -> None:
+    now = time.time()
+    for severity, name in (("page", "alpha"), ("page", "beta"), ("warning", "alpha")):
+        content = {"evidence": None, "payload": payload()}
+        site.add_content(content, now, f"{severity} {name}", "firing", severity, f"Agent {name}: 100 % fails")
+    site.database.write(lambda found: found.execute(update(outbox).values(state="dead")))
+    for query, expected in {
+        "": 3,
+        "severity=page": 2,
+        "q=agent+alpha": 2,
+        "q=ALPHA&severity=warning": 1,
+        "q=100+%25": 3,
+        "q=100_%25": 0,
+        "severity=nothing": 0,
+    }.items():
+        found = site.ask("GET", f"/api/v1/deliveries?{query}", headers=BEARER).json()
+        assert (found["total"], len(found["deliveries"])) == (expected, expected), query
+        page = site.ask("GET", f"/deliveries?{query}", headers=BEARER).text
+        assert len(re.findall('<article class="undelivered"', page)) == expected, query
+    rest = site.ask("GET", "/api/v1/deliveries?limit=2&offset=2", headers=BEARER).json()
+    assert (rest["total"], len(rest["deliveries"])) == (3, 1)
+    page = site.ask("GET", "/deliveries?severity=page&q=agent+alpha", headers=BEARER).text
+    form = dict(re.findall(r'<input type="hidden" name="(all|sink|severity|q)" value="([^"]*)">', page))
+    assert form == {"all": "1", "severity": "page", "q": "agent alpha"}
+    sent = site.ask("POST", "/deliveries/resend", data=form, headers={**BEARER, **OURS})
+    assert "1+sent+again" in sent.headers["location"]
+    assert site.ask("GET", "/api/v1/deliveries", headers=BEARER).json()["total"] == 2
 
 
 # Who may.
@@ -268,7 +410,7 @@ def test_without_access_everybody_reads_and_nobody_acts(open_site: Site) -> None
     now = time.time()
     open_site.add(payload(at=now - 100), now - 90)
     key = open_site.database.read(lambda found: messages.newest_heads(found, 1))[0].key
-    for path in ("/", f"/incidents/{key}", "/deliveries", "/spend", "/lab"):
+    for path in ("/", "/incidents", f"/incidents/{key}", "/deliveries", "/spend", "/lab"):
         page = open_site.ask("GET", path)
         assert page.status_code == 200
         assert 'method="post"' not in page.text

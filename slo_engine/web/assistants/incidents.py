@@ -8,13 +8,10 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import Connection
 
 from slo_engine import amounts
 from slo_engine.definitions.labels import BURN_RATE, LONG_WINDOW, SHORT_WINDOW
-from slo_engine.store import messages
-from slo_engine.store.causes import SILENT_SECONDS
-from slo_engine.store.messages import DeliveryState, MessageHead, StoredMessage
+from slo_engine.store.messages import DeliveryState
 from slo_engine.web.assistants import queries
 from slo_engine.web.assistants.answers import (
     QUOTED,
@@ -28,14 +25,9 @@ from slo_engine.web.assistants.answers import (
     query,
     quoted,
 )
-from slo_engine.web.incidents import Entry, FiringAlert, Incident, Told, incidents, told
+from slo_engine.web.incidents import Entry, FiringAlert, Incident, Told
+from slo_engine.web.known_incidents import READ_HEADS, contents, is_open, read_incidents
 from slo_engine.web.services import Services
-
-READ_HEADS = 2000
-"""Messages that are looked through for incidents, as for the page."""
-
-READ_CHARACTERS = 20_000_000
-"""Of contents, for one answer, as for the page: an alert group of a thousand alerts has five million."""
 
 MOST_ALERTS = 3
 MOST_SUBJECTS = 5
@@ -128,11 +120,10 @@ def incident(asked: IncidentArguments, services: Services) -> Packed:
 def _found(services: Services, wanted: str | None) -> _Found | None:
     now = time.time()
     paging = services.slos.active.slos.paging_severities
-    heads = services.database.read(lambda connection: messages.newest_heads(connection, READ_HEADS))
-    known = incidents(heads, is_all=len(heads) < READ_HEADS)
+    known = read_incidents(services)
     pages = sorted(
         (each for each in known if each.severity in paging),
-        key=lambda each: (not _is_open(each, now), -each.newest.id),
+        key=lambda each: (not is_open(each, now), -each.newest.id),
     )
     if wanted is not None:
         chosen = next((each for each in known if any(head.key == wanted for head in each.messages)), None)
@@ -143,20 +134,9 @@ def _found(services: Services, wanted: str | None) -> _Found | None:
         return None
     else:
         chosen = pages[0]
-    contents, deliveries = services.database.read(lambda connection: _read(connection, chosen.shown))
-    others = [each for each in pages if each is not chosen and _is_open(each, now)]
-    return _Found(told(chosen, contents, now), deliveries, bool(contents), others)
-
-
-def _is_open(each: Incident, now: float) -> bool:
-    return each.seems_open and now - each.newest.received_at <= SILENT_SECONDS
-
-
-def _read(
-    connection: Connection, shown: Sequence[MessageHead]
-) -> tuple[Mapping[int, StoredMessage], Mapping[int, Sequence[DeliveryState]]]:
-    ids = [head.id for head in reversed(shown)]
-    return messages.that_fit(connection, ids, READ_CHARACTERS), messages.deliveries(connection, ids)
+    read = services.database.read(lambda connection: contents(connection, [chosen]))
+    others = [each for each in pages if each is not chosen and is_open(each, now)]
+    return _Found(read.told(chosen, now), read.deliveries, bool(read.messages), others)
 
 
 def _head(found: Told) -> Packed:
@@ -294,7 +274,7 @@ def _links(found: Told) -> Iterator[Mapping[str, Any]]:
 
 def _entry(entry: Entry, deliveries: Mapping[int, Sequence[DeliveryState]]) -> Mapping[str, Any]:
     if entry.message is None:
-        return {"what": entry.what}
+        return {"at": None if entry.at is None else amounts.second(entry.at), "what": entry.what}
     sent = deliveries.get(entry.message.id, ())
     shown = [_delivery(each) for each in sent[:MOST_SINKS]]
     return {

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from slo_engine.web.pages import deliveries, incident, lab, login, overview, slo, spend
+from slo_engine.web.pages import deliveries, incident, incidents, lab, login, overview, slo, spend
 
 router = APIRouter()
-for each in (overview, slo, incident, spend, deliveries, lab, login):
+for each in (overview, slo, incidents, incident, spend, deliveries, lab, login):
     router.include_router(each.router)

@@ -16,8 +16,10 @@ from slo_engine.store import deliveries, inbox, sink_states
 from slo_engine.store.deliveries import STATES, Selection, State
 from slo_engine.store.sink_states import SinkState
 from slo_engine.web.deliveries import LARGEST_ID
+from slo_engine.web.known_incidents import read_heads, severities_among
 from slo_engine.web.pages import forms
 from slo_engine.web.pages.rendering import page
+from slo_engine.web.selection import LONGEST
 from slo_engine.web.services import NeedsServices, Services
 
 router = APIRouter()
@@ -45,10 +47,12 @@ def deliveries_page(
     services: NeedsServices,
     state: State | Literal["all"] = "dead",
     sink: Annotated[str, Query(max_length=100)] = "",
+    severity: Annotated[str, Query(max_length=LONGEST)] = "",
+    q: Annotated[str, Query(max_length=LONGEST)] = "",
     done: Annotated[str, Query(max_length=300)] = "",
 ) -> Response:
     """``done``: what came of the last button."""
-    chosen = Selection(STATES if state == "all" else [state], sink=sink or None)
+    chosen = Selection(STATES if state == "all" else [state], sink=sink or None, severity=severity or None, search=q)
     orphans = services.orphans()
     configured = sorted(services.sinks)
     return page(
@@ -62,6 +66,9 @@ def deliveries_page(
         states=[*STATES, "all"],
         state=state,
         sink=sink,
+        severity=severity,
+        severities=severities_among(read_heads(services), severity),
+        search=q,
         found=services.database.read(lambda found: deliveries.find(found, chosen, SHOWN)),
         total=services.database.read(lambda found: deliveries.count(found, chosen)),
         orphans=[(each, remedy(each.sink)) for each in orphans],
@@ -101,7 +108,8 @@ def sinks_of(services: Services) -> list[Sink]:
 
 def _selection(form: forms.Form) -> Selection:
     if form.get("all") == "1":
-        return Selection(["dead"], sink=form.get("sink") or None)
+        sink, severity = form.get("sink") or None, form.get("severity") or None
+        return Selection(["dead"], sink=sink, severity=severity, search=form.get("q", ""))
     number = form.get("id", "")
     if not (number.isascii() and number.isdigit() and len(number) <= _DIGITS and 1 <= int(number) <= LARGEST_ID):
         raise HTTPException(422, "id: write the number of a delivery")

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import partial
+from itertools import pairwise, takewhile
 from typing import Any, Final
 from urllib.parse import quote
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import RedirectResponse, Response
+from sqlalchemy import Connection
 
 from slo_engine.definitions.labels import SERVICE
 from slo_engine.definitions.labels import SLO as SLO_LABEL
@@ -19,13 +22,14 @@ from slo_engine.definitions.slo import Slo
 from slo_engine.scrub.outgoing import outgoing_text
 from slo_engine.status.model import SloStatus
 from slo_engine.store import history, messages, notes
+from slo_engine.store.history import StatusRow
 from slo_engine.store.messages import MessageHead
-from slo_engine.web.budgets import money
-from slo_engine.web.incidents import Told, enrichment_of, incidents
+from slo_engine.web.budgets import BURNS, money
+from slo_engine.web.incidents import Entry, Told, enrichment_of, incidents
+from slo_engine.web.known_incidents import READ_HEADS, Contents, contents, newest_told, read_incidents
 from slo_engine.web.pages import forms
-from slo_engine.web.pages.overview import READ_HEADS, Contents, contents, newest_told, read_incidents
 from slo_engine.web.pages.rendering import page
-from slo_engine.web.past import number
+from slo_engine.web.past import WINDOWS, number
 from slo_engine.web.services import NeedsServices, Services
 
 router = APIRouter()
@@ -36,6 +40,12 @@ MOST_SLOS: Final = 20
 
 _NEAR: Final = 900.0
 """Seconds around the beginning and the end in which a budget is looked up: the history has it each five minutes."""
+
+_EARLIER: Final = 6 * 3600.0
+"""Seconds before the beginning in which it is looked up since when a budget burned."""
+
+_GAP: Final = 600.0
+"""Seconds that one record of the history stands for, at most: the engine may not have been there."""
 
 
 @dataclass(frozen=True)
@@ -50,14 +60,27 @@ class Burned:
     after: float | None
     """The same at its end, or now."""
     money: str
-    """How much more is spent in the window of the SLO than when it began, for a budget of money."""
+    """What was spent while it fired, for a budget of money."""
+    burning_since: float | None
+    """The first record before it of those in a row in which the budget burned faster than it lasts; Unix seconds. None:
+    there is none, or it burns for longer than was looked up."""
+
+
+@dataclass(frozen=True)
+class Found:
+    """One incident, with all that is known of it."""
+
+    told: Told
+    read: Contents
+    burned: Sequence[Burned]
 
 
 @router.get("/incidents/{key}", include_in_schema=False)
 def incident_page(request: Request, services: NeedsServices, key: str) -> Response:
     """By the key of its first message."""
     now = time.time()
-    shown, read = incident_of(services, key, now)
+    found = incident_of(services, key, now)
+    shown = found.told
     return page(
         request,
         services,
@@ -65,9 +88,9 @@ def incident_page(request: Request, services: NeedsServices, key: str) -> Respon
         now=now,
         told=shown,
         paging=services.slos.active.slos.paging_severities,
-        deliveries=read.deliveries,
-        changes=_changes(shown, read.messages),
-        slos=budgets_of(services, shown),
+        deliveries=found.read.deliveries,
+        changes=_changes(shown, found.read.messages),
+        slos=found.burned,
         meanwhile=_meanwhile(services, shown, now),
         notes=notes_of(services, shown),
     )
@@ -85,7 +108,7 @@ async def add_note(request: Request, services: NeedsServices, key: str) -> Respo
     work = partial(notes.add, incident=key, author=author, kind=kind, text=outgoing_text(text), at=time.time())
     if not await asyncio.wrap_future(services.database.submit(work)):
         raise HTTPException(404, f"there is no incident {key!r}")
-    return RedirectResponse(f"/incidents/{quote(key, safe='')}", status_code=303)
+    return RedirectResponse(f"/incidents/{quote(key, safe='')}#noted", status_code=303)
 
 
 def _changes(shown: Told, read: Mapping[int, messages.StoredMessage]) -> Sequence[tuple[MessageHead, str]]:
@@ -99,15 +122,51 @@ def _changes(shown: Told, read: Mapping[int, messages.StoredMessage]) -> Sequenc
     return found[:MOST_CHANGES] if len(found) > 1 else ()
 
 
-def incident_of(services: Services, key: str, now: float) -> tuple[Told, Contents]:
+def incident_of(services: Services, key: str, now: float) -> Found:
     """By the key of any of its messages. Raises HTTPException 404."""
     heads = services.database.read(lambda found: messages.thread_of(found, key, READ_HEADS))
     known = incidents(heads, is_all=len(heads) < READ_HEADS)
     chosen = [each for each in known if any(head.key == key for head in each.messages)]
     if not chosen:
         raise HTTPException(404, f"there is no incident {key!r}")
-    read = services.database.read(lambda found: contents(found, chosen, ()))
-    return read.told(chosen[0], now), read
+    read = services.database.read(lambda found: contents(found, chosen))
+    shown = read.told(chosen[0], now)
+    burned = _budgets_of(services, shown)
+    return Found(_with_its_beginning(shown, read, burned), read, burned)
+
+
+def _with_its_beginning(shown: Told, read: Contents, burned: Sequence[Burned]) -> Told:
+    """The same with what was before the alert in its timeline."""
+    if shown.since is None:
+        return shown
+    burning = [each.burning_since for each in burned if each.burning_since is not None]
+    earlier = [Entry("burns faster than the budget lasts", happened_at=min(burning))] if burning else []
+    if (first := _first_failure(shown, read.messages)) is not None:
+        earlier.append(first)
+    before = sorted((each for each in earlier if (each.at or 0.0) <= shown.since), key=lambda each: each.at or 0.0)
+    return replace(shown, timeline=(*before, *shown.timeline))
+
+
+def _first_failure(shown: Told, read: Mapping[int, messages.StoredMessage]) -> Entry | None:
+    """The earliest of the most frequent causes that the evidence told."""
+    found = [
+        Entry(f"{said}: {cause.get('what')}: {cause.get('message')}", happened_at=at)
+        for head in shown.incident.shown
+        if head.id in read
+        for subject in enrichment_of(read[head.id]).get("subjects") or ()
+        for cause in ((subject.get("traces") or {}).get("causes") or ())[:1]
+        for at in [_seconds(cause.get("first_seen"))]
+        for said in ["first failure" if cause.get("first_seen_is_exact") else "a failure, maybe not the first"]
+        if at is not None
+    ]
+    return min(found, key=lambda each: each.at or 0.0, default=None)
+
+
+def _seconds(said: Any) -> float | None:
+    try:
+        return datetime.fromisoformat(said).timestamp()
+    except (TypeError, ValueError):  # written by another version
+        return None
 
 
 def notes_of(services: Services, shown: Told) -> Sequence[notes.Note]:
@@ -116,7 +175,7 @@ def notes_of(services: Services, shown: Told) -> Sequence[notes.Note]:
     return services.database.read(lambda found: notes.of_incident(found, keys))
 
 
-def budgets_of(services: Services, shown: Told) -> Sequence[Burned]:
+def _budgets_of(services: Services, shown: Told) -> Sequence[Burned]:
     """What an incident cost the SLO groups that it is about."""
     slos = services.slos.active.slos
     found: dict[tuple[str, str, str], Burned] = {}
@@ -141,31 +200,64 @@ def budgets_of(services: Services, shown: Told) -> Sequence[Burned]:
 
 def _burned(services: Services, shown: Told, slo: Slo, group: Mapping[str, str], status: SloStatus | None) -> Burned:
     """``status``: that of now; None: the group is gone."""
-    before = _status_at(services, slo, group, shown.since)
-    after = _status_at(services, slo, group, shown.ended_at if shown.state == "resolved" else time.time())
-    if status is not None and shown.state != "resolved":
-        after = status.as_json()
-    left = number(before, "error_budget_remaining"), number(after, "error_budget_remaining")
-    return Burned(*slo.key, dict(group), *left, _money(slo, group, before, after))
-
-
-def _status_at(services: Services, slo: Slo, group: Mapping[str, str], at: float | None) -> Mapping[str, Any]:
-    """The nearest record before a time, or soon after it."""
-    if at is None:
-        return {}
-    rows = services.database.read(
-        lambda connection: history.of_group(connection, *slo.key, group, at - _NEAR, at + _NEAR)
+    is_over = shown.state == "resolved"
+    until = (shown.ended_at if is_over else None) or time.time()
+    past = _records(services, slo, group, shown.since, until)
+    after: Mapping[str, Any] = status.as_json() if status is not None and not is_over else _status_at(past, until)
+    began = _status_at(past, shown.since)
+    left = number(began, "error_budget_remaining"), number(after, "error_budget_remaining")
+    return Burned(
+        *slo.key, dict(group), *left, _money(slo, group, past, shown.since, until), _burning_since(past, shown.since)
     )
-    earlier = [row for row in rows if row.evaluated_at <= at]
-    return earlier[-1].status if earlier else rows[0].status if rows else {}
 
 
-def _money(slo: Slo, group: Mapping[str, str], before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+def _records(
+    services: Services, slo: Slo, group: Mapping[str, str], since: float | None, until: float
+) -> Sequence[StatusRow]:
+    """From some time before the incident to some time after it; of a long one its beginning and its end, unless they
+    are about money."""
+    if since is None:
+        return ()
+    spans = [(since - _EARLIER, until + _NEAR)]
+    if slo.budget_for(group) is None and until - since > 2 * _NEAR:
+        spans = [(since - _EARLIER, since + _NEAR), (until - _NEAR, until + _NEAR)]
+
+    def read(connection: Connection) -> list[StatusRow]:
+        return [row for span in spans for row in history.of_group(connection, *slo.key, group, *span)]
+
+    return services.database.read(read)
+
+
+def _status_at(past: Sequence[StatusRow], at: float | None) -> Mapping[str, Any]:
+    """The nearest record before a time, or soon after it."""
+    near = [row for row in past if at is not None and abs(row.evaluated_at - at) <= _NEAR]
+    earlier = [row for row in near if at is not None and row.evaluated_at <= at]
+    return earlier[-1].status if earlier else near[0].status if near else {}
+
+
+def _burning_since(past: Sequence[StatusRow], since: float | None) -> float | None:
+    before = [row for row in past if since is not None and row.evaluated_at <= since]
+    burning = list(takewhile(_burns, reversed(before)))
+    return burning[-1].evaluated_at if 0 < len(burning) < len(before) else None
+
+
+def _burns(row: StatusRow) -> bool:
+    rates = (number(row.status, "burn_rate", window) for window in WINDOWS)
+    return next((rate for rate in rates if rate is not None), 0.0) > BURNS
+
+
+def _money(slo: Slo, group: Mapping[str, str], past: Sequence[StatusRow], since: float | None, until: float) -> str:
+    """By the burn rates: what is spent in a rolling window also falls, by what leaves it."""
     budget = slo.budget_for(group)
-    earlier, later = number(before, "events", "errors"), number(after, "events", "errors")
-    if budget is None or earlier is None or later is None or later <= earlier:
+    if budget is None or since is None:
         return ""
-    return f"{money(later - earlier, budget.currency)} more in {slo.window_name} than before"
+    spent = 0.0
+    for earlier, row in pairwise(past):
+        rate = number(row.status, "burn_rate", WINDOWS[0])
+        seconds = min(row.evaluated_at, until) - max(earlier.evaluated_at, since, row.evaluated_at - _GAP)
+        if rate is not None and seconds > 0:
+            spent += rate * budget.amount * seconds / slo.window.seconds
+    return f"about {money(spent, budget.currency)} spent meanwhile" if spent > 0 else ""
 
 
 def _meanwhile(services: Services, shown: Told, now: float) -> Sequence[Told]:

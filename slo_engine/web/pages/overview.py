@@ -5,26 +5,24 @@ from __future__ import annotations
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Container, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import Response
 from markupsafe import Markup
-from sqlalchemy import Connection
 
 from slo_engine.definitions.slo import SloSet
 from slo_engine.status.trends import Trends
-from slo_engine.store import inbox, messages
-from slo_engine.store.causes import SILENT_SECONDS
-from slo_engine.store.messages import DeliveryState, MessageHead, StoredMessage
+from slo_engine.store import inbox
+from slo_engine.store.messages import StoredMessage
 from slo_engine.web.budgets import Row, rows
-from slo_engine.web.incidents import KINDS, Incident, Told, incidents, told
+from slo_engine.web.incidents import KINDS
+from slo_engine.web.known_incidents import contents, incidents_among, order, read_heads
 from slo_engine.web.pages.rendering import ENVIRONMENT, page, trend_of
 from slo_engine.web.selection import LONGEST, SORTS, STATES, Wanted, chosen, labels_of, owner_of, wanted
-from slo_engine.web.services import NeedsServices, Services
+from slo_engine.web.services import NeedsServices
 from slo_engine.web.undelivered import undelivered
 
 router = APIRouter()
@@ -35,13 +33,6 @@ SHOWN_QUARANTINED = 5
 
 MOST_OPTIONS = 200
 """Of a field of the filter: the search finds the others."""
-
-READ_HEADS = 2000
-"""Messages that are looked through for incidents. One that is repeated every four hours begins 42 messages before a
-week has gone by; without their contents they cost little."""
-
-READ_CHARACTERS = 20_000_000
-"""Of contents, for one page. An alert group of a thousand alerts has five million."""
 
 _REMEMBERED = 16
 """Tables that are kept as HTML: a thousand rows take a tenth of a second and more, and change once a minute."""
@@ -54,7 +45,7 @@ def overview(request: Request, services: NeedsServices, want: Annotated[Wanted, 
     active = services.slos.active
     paging = active.slos.paging_severities
     heads = read_heads(services)
-    known = incidents(heads, is_all=len(heads) < READ_HEADS)
+    known = incidents_among(heads)
     first = sorted(known, key=lambda each: order(each, paging, now))[:SHOWN_INCIDENTS]
     posts = [head for head in heads if head.kind not in KINDS][:SHOWN_POSTS]
     read = services.database.read(lambda found: contents(found, first, posts))
@@ -128,51 +119,6 @@ def _choices(every: Sequence[Row], slos: SloSet, want: Wanted) -> list[tuple[str
         ("state", "State", [(each, each.replace("_", " ")) for each in STATES], want.state or ""),
         ("sort", "Order", [(each, each) for each in SORTS], want.sort),
     ]
-
-
-@dataclass(frozen=True)
-class Contents:
-    """What messages say, and where they have come to."""
-
-    messages: Mapping[int, StoredMessage]
-    deliveries: Mapping[int, Sequence[DeliveryState]]
-
-    def told(self, incident: Incident, now: float) -> Told:
-        """An incident with what its messages say."""
-        return told(incident, self.messages, now)
-
-
-def read_heads(services: Services) -> list[MessageHead]:
-    """Of the messages that are looked through."""
-    return services.database.read(lambda found: messages.newest_heads(found, READ_HEADS))
-
-
-def read_incidents(services: Services) -> list[Incident]:
-    """All that are known, in the order in which they began."""
-    heads = read_heads(services)
-    return incidents(heads, is_all=len(heads) < READ_HEADS)
-
-
-def newest_told(services: Services, of: Sequence[Incident], most: int, now: float) -> list[Told]:
-    """The newest of some incidents, with what their messages say."""
-    newest = sorted(of, key=lambda each: -each.newest.id)[:most]
-    read = services.database.read(lambda found: contents(found, newest, ()))
-    return [read.told(each, now) for each in newest]
-
-
-def contents(connection: Connection, shown: Sequence[Incident], posts: Sequence[MessageHead]) -> Contents:
-    """What the shown messages say, the newest of each incident first, and where they have come to."""
-    newest_first = [incident.shown[::-1] for incident in shown]
-    longest = max(map(len, newest_first), default=0)
-    heads = [each[index] for index in range(longest) for each in newest_first if index < len(each)]
-    ids = [head.id for head in (*posts, *heads)]
-    return Contents(messages.that_fit(connection, ids, READ_CHARACTERS), messages.deliveries(connection, ids))
-
-
-def order(incident: Incident, paging: Container[str | None], now: float) -> tuple[bool, bool, int]:
-    """What is open comes first, and pages before tickets; then the newest."""
-    is_open = incident.seems_open and now - incident.newest.received_at <= SILENT_SECONDS
-    return not is_open, is_open and incident.severity not in paging, -incident.newest.id
 
 
 def _post(stored: StoredMessage | None) -> Sequence[str]:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import Annotated, Any, Final, get_args
 from urllib.parse import quote, urlencode
 
@@ -29,7 +30,7 @@ from slo_engine.store import budgets as crossing_store
 from slo_engine.web.budgets import rows
 from slo_engine.web.budgets import sli as sli_of
 from slo_engine.web.incidents import Told, is_link
-from slo_engine.web.pages.overview import newest_told, read_incidents
+from slo_engine.web.known_incidents import read_incidents, told_in_turn
 from slo_engine.web.pages.rendering import drawn, page, trend_of
 from slo_engine.web.past import WINDOWS, PastOfGroups, Points
 from slo_engine.web.services import NeedsServices, Services
@@ -42,7 +43,6 @@ SPANS: Final[Mapping[str, int]] = {"6h": 6 * 3600, "1d": 86_400, "7d": 7 * 86_40
 """What the pictures show."""
 
 MOST_INCIDENTS: Final = 10
-READ_AT_ONCE: Final = 50
 MOST_READ: Final = 500
 """Incidents that are looked through for those of an SLO."""
 
@@ -96,16 +96,10 @@ def slo_page(
 
 def _incidents(services: Services, slo: Slo, group: Mapping[str, str], now: float) -> list[Told]:
     """The newest that are about the SLO and group."""
-    known = sorted(read_incidents(services), key=lambda each: each.newest.id)
-    found: list[Told] = []
+    newest = sorted(read_incidents(services), key=lambda each: -each.newest.id)[:MOST_READ]
     # Which of them are about this SLO their contents say, which are read by and by.
-    unread = min(len(known), MOST_READ)
-    while unread > 0 and len(found) < MOST_INCIDENTS:
-        unread -= READ_AT_ONCE
-        shown = newest_told(services, known[-READ_AT_ONCE:], READ_AT_ONCE, now)
-        del known[-READ_AT_ONCE:]
-        found += [each for each in shown if _is_about(each, slo, group)]
-    return found
+    about = (each for each in told_in_turn(services, newest, now) if _is_about(each, slo, group))
+    return list(islice(about, MOST_INCIDENTS))
 
 
 def _is_about(incident: Told, slo: Slo, group: Mapping[str, str]) -> bool:

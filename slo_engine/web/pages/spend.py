@@ -16,7 +16,7 @@ from slo_engine.definitions.targets import begins_anew
 from slo_engine.prometheus import PrometheusError, finite
 from slo_engine.status.model import SloStatus
 from slo_engine.web.incidents import Told
-from slo_engine.web.pages.overview import newest_told, read_incidents
+from slo_engine.web.known_incidents import newest_told, read_incidents
 from slo_engine.web.pages.rendering import page
 from slo_engine.web.services import NeedsServices, Services
 

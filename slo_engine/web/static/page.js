@@ -115,6 +115,20 @@
     filtered(event.target);
   });
 
+  // A note outlives the session that ends while it is written: it stays in this tab until the engine has it.
+  const drafts = (() => { try { return sessionStorage; } catch (_) { return null; } })();
+  const NOTE = "form.note-form textarea", draft = `note ${location.pathname}`;
+  if (location.hash === "#noted") {
+    drafts?.removeItem(draft);
+    history.replaceState(null, "", location.pathname);
+  }
+  document.addEventListener("input", (event) => {
+    if (!event.target.matches(NOTE)) return;
+    try { drafts?.setItem(draft, event.target.value); } catch (_) { /* no room: then it is as without a script */ }
+  });
+  const note = document.querySelector(NOTE);
+  if (note && !note.value) note.value = drafts?.getItem(draft) ?? "";
+
   // Values of charts.
   const SVG = "http://www.w3.org/2000/svg";
   function tip(svg) {

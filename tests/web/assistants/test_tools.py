@@ -174,8 +174,12 @@ def test_an_incident_has_its_timeline_with_deliveries_and_what_each_source_says(
     site.add(payload(), NOW - 600, sinks=["pager"])
     key = asked(site, "why_did_it_page")["incident"]
     found = asked(site, "incident", incident=key)
-    assert [entry["what"] for entry in found["timeline"]] == ["first notification: 1 alert", "repeat"]
-    sent = found["timeline"][0]["deliveries"]
+    assert [entry["what"] for entry in found["timeline"]] == [
+        "the alert fires",
+        "first notification: 1 alert",
+        "repeat",
+    ]
+    sent = found["timeline"][1]["deliveries"]
     assert sent == [{"sink": "pager", "state": "pending"}, {"sink": "chat", "state": "pending"}]
     (evidence_of_slo,) = found["evidence"]
     assert evidence_of_slo["memory"] == {"quoted": "new"}
