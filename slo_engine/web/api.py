@@ -24,7 +24,7 @@ from slo_engine.web.known_incidents import WantedIncidents, found_incidents, wan
 from slo_engine.web.pages.deliveries import sinks_of
 from slo_engine.web.pages.incident import incident_of, notes_of
 from slo_engine.web.pages.slo import definition_of, rules_of
-from slo_engine.web.pages.spend import budgets_of_money, spenders
+from slo_engine.web.pages.spend import By, budgets_of_money, spenders
 from slo_engine.web.selection import Wanted, chosen, wanted
 from slo_engine.web.services import NeedsServices
 
@@ -189,10 +189,10 @@ def incident(services: NeedsServices, key: str) -> dict[str, Any]:
 
 @router.get("/spend", response_model=models.Spend)
 @in_its_thread
-def spend(services: NeedsServices) -> dict[str, Any]:
+def spend(services: NeedsServices, by: By = "all") -> dict[str, Any]:
     """Budgets of money, and who spends."""
     at = datetime.now(UTC)
-    found = spenders(services, at)
+    found = spenders(services, at, by)
     return {
         "budgets": [
             {
@@ -204,7 +204,7 @@ def spend(services: NeedsServices) -> dict[str, Any]:
             }
             for each in budgets_of_money(services, at)
         ],
-        "models": [asdict(each) for each in found.spenders],
+        "spenders": [asdict(each) for each in found.spenders],
         "query": found.query,
         "failure": found.failure,
     }

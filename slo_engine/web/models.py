@@ -254,21 +254,25 @@ class Budgeted(BaseModel):
 
 
 class Spender(BaseModel):
-    """An agent, and a model that it asks, since the first of the month."""
+    """Who spends, in US dollars since the first of the month. What it is the sum over is null."""
 
-    agent: str
-    model: str
+    service: str | None
+    """The job of Prometheus."""
+    agent: str | None
+    model: str | None
     spent: float
     share: float
+    forecast: float
+    """By the end of the month, at the rate of the last day."""
 
 
 class Spend(BaseModel):
     """Budgets of money, the most used first, and who spends."""
 
     budgets: list[Budgeted]
-    models: list[Spender]
+    spenders: list[Spender]
     query: str
-    """What the models come from."""
+    """What they come from."""
     failure: str | None
 
 

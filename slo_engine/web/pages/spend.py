@@ -5,9 +5,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Literal
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -22,13 +22,16 @@ from slo_engine.web.services import NeedsServices, Services
 
 router = APIRouter()
 
-MOST_MODELS: Final = 50
+MOST_SPENDERS: Final = 50
 MOST_COSTLY: Final = 10
 
 _FRESH_SECONDS: Final = 60.0
 
 COST: Final = "llm_cost_usd_total"
 """The counter of the library that agents import."""
+
+NOT_TOLD: Final = "not told"
+"""In place of a label that is not there."""
 
 
 @dataclass(frozen=True)
@@ -52,29 +55,46 @@ class Budgeted:
 
 @dataclass(frozen=True)
 class Spender:
-    """An agent, and a model that it asks."""
+    """Who spends. What it is the sum over is None."""
 
-    agent: str
-    model: str
+    service: str | None
+    """The ``job`` of Prometheus."""
+    agent: str | None
+    model: str | None
     spent: float
     share: float
+    forecast: float
+    """What it comes to by the end of the month at the rate of the last day."""
+
+
+By = Literal["all", "service", "agent", "model"]
+
+_LABELS: Final[Mapping[str, str]] = {"service": "job", "agent": "agent_type", "model": "model"}
+
+_COLUMNS: Final[Mapping[By, tuple[str, ...]]] = {
+    "all": tuple(_LABELS),
+    **{each: (each,) for each in ("service", "agent", "model")},
+}
 
 
 @router.get("/spend", include_in_schema=False)
-def spend_page(request: Request, services: NeedsServices) -> Response:
-    """By budget, by agent and model, and what the notifications said."""
+def spend_page(request: Request, services: NeedsServices, by: By = "all") -> Response:
+    """By budget; by service, agent and model; and what the notifications said."""
     at = datetime.now(UTC)
     tables: dict[str, list[Budgeted]] = {}
     for each in budgets_of_money(services, at):
         assert each.status.budget is not None
         tables.setdefault(each.status.budget.currency, []).append(each)
-    found = spenders(services, at)
+    found = spenders(services, at, by)
     return page(
         request,
         services,
         "spend.html.j2",
         tables=tables,
-        models=found.spenders,
+        spenders=found.spenders,
+        by=by,
+        choices=list(_COLUMNS),
+        columns=_COLUMNS[by],
         query=found.query,
         failure=found.failure,
         costly=_costly(services),
@@ -96,38 +116,68 @@ class Spenders:
     failure: str | None
 
 
+@dataclass(frozen=True)
 class _Asked:
-    """What Prometheus answered last: in an outage many look at this page, and none of them shall wait for another one's
-    query. Thread-safe."""
+    """What Prometheus answered: spent since the first of the month and in the last day, by the values of all labels."""
+
+    at: float = 0.0
+    month: Mapping[tuple[str, ...], float] = field(default_factory=dict)
+    day: Mapping[tuple[str, ...], float] = field(default_factory=dict)
+    query: str = ""
+    failure: str | None = "Prometheus is being asked: look again"
+
+
+class _Asking:
+    """Keeps what Prometheus answered last: in an outage many look at this page, and none of them shall wait for another
+    one's query. Thread-safe."""
 
     def __init__(self) -> None:
         self._asking = threading.Lock()
-        self._known: dict[int, tuple[float, Spenders]] = {}
+        self._known: dict[int, _Asked] = {}
 
-    def of(self, services: Services, at: datetime) -> Spenders:
+    def of(self, services: Services, at: datetime) -> _Asked:
         """Not older than a minute, where nobody is asking."""
-        key = id(services)
-        known = self._known.get(key)
-        if known is not None and 0 <= at.timestamp() - known[0] < _FRESH_SECONDS:
-            return known[1]
-        if not self._asking.acquire(blocking=False):
-            return known[1] if known is not None else Spenders((), "", "Prometheus is being asked: look again")
+        known = self._known.get(id(services), _Asked())
+        if 0 <= at.timestamp() - known.at < _FRESH_SECONDS or not self._asking.acquire(blocking=False):
+            return known
         try:
-            query = f"sum by (agent_type, model) (increase({COST}[{_since_the_first(at)}]))"
-            found, failure = _models(services, query, at)
-            answer = Spenders(found, query, failure)
-            self._known = {key: (at.timestamp(), answer)}
+            answer = _ask(services, at)
+            self._known = {id(services): answer}
             return answer
         finally:
             self._asking.release()
 
 
-_ASKED: Final = _Asked()
+_ASKING: Final = _Asking()
 
 
-def spenders(services: Services, at: datetime) -> Spenders:
+def spenders(services: Services, at: datetime, by: By = "all") -> Spenders:
     """Who spends on which model, the most first."""
-    return _ASKED.of(services, at)
+    asked = _ASKING.of(services, at)
+    columns = _COLUMNS[by]
+    month, day = _summed(asked.month, columns), _summed(asked.day, columns)
+    total = sum(month.values()) or 1.0
+    days_left = (_end_of_month(at) - at) / timedelta(days=1)
+    found = [
+        Spender(
+            **{each: dict(zip(columns, key, strict=True)).get(each) for each in _LABELS},
+            spent=spent,
+            share=spent / total,
+            forecast=spent + day.get(key, 0.0) * days_left,
+        )
+        for key, spent in month.items()
+        if spent > 0
+    ]
+    return Spenders(sorted(found, key=lambda each: -each.spent)[:MOST_SPENDERS], asked.query, asked.failure)
+
+
+def _summed(amounts: Mapping[tuple[str, ...], float], columns: Sequence[str]) -> dict[tuple[str, ...], float]:
+    kept = [list(_LABELS).index(each) for each in columns]
+    found: dict[tuple[str, ...], float] = {}
+    for key, amount in amounts.items():
+        shown = tuple(key[index] for index in kept)
+        found[shown] = found.get(shown, 0.0) + amount
+    return found
 
 
 def _budgeted(services: Services, status: SloStatus, at: datetime) -> Budgeted:
@@ -155,24 +205,25 @@ def _since_the_first(at: datetime) -> str:
     return f"{max(60, round((at - first) / timedelta(minutes=1)) * 60)}s"
 
 
-def _models(services: Services, query: str, at: datetime) -> tuple[Sequence[Spender], str | None]:
+def _end_of_month(at: datetime) -> datetime:
+    in_the_next = at.replace(day=1, hour=0, minute=0, second=0, microsecond=0) + timedelta(days=32)
+    return in_the_next.replace(day=1)
+
+
+def _ask(services: Services, at: datetime) -> _Asked:
+    labels = ", ".join(_LABELS.values())
+    month, day = (f"sum by ({labels}) (increase({COST}[{span}]))" for span in (_since_the_first(at), "1d"))
     if services.prometheus is None:
-        return (), None
+        return _Asked(at.timestamp(), query=month, failure=None)
     try:
-        samples = finite(services.prometheus.query(query, at).samples)
+        found = [finite(services.prometheus.query(each, at).samples) for each in (month, day)]
     except PrometheusError as error:
-        return (), str(error)
-    total = sum(each.value for each in samples) or 1.0
-    found = [
-        Spender(_label(each.labels, "agent_type"), _label(each.labels, "model"), each.value, each.value / total)
-        for each in samples
-        if each.value > 0
-    ]
-    return sorted(found, key=lambda each: -each.spent)[:MOST_MODELS], None
-
-
-def _label(labels: Mapping[str, str], name: str) -> str:
-    return labels.get(name) or "not told"
+        return _Asked(at.timestamp(), query=month, failure=str(error))
+    of_month, of_day = (
+        {tuple(each.labels.get(name) or NOT_TOLD for name in _LABELS.values()): each.value for each in samples}
+        for samples in found
+    )
+    return _Asked(at.timestamp(), of_month, of_day, month, None)
 
 
 def _costly(services: Services) -> Sequence[tuple[Told, str]]:
