@@ -383,11 +383,15 @@ def access_of(access: AccessSettings) -> Access:
 
 
 def _addresses(settings: Settings) -> dict[str, str]:
-    """Where a browser finds what the engine asks: at the same place, as far as anybody knows."""
-    found = {"prometheus": str(settings.prometheus.url)}
-    if settings.alertmanager is not None:
-        found["alertmanager"] = str(settings.alertmanager.url)
-    return found
+    """Where a browser finds what the engine asks: at the same place, unless the settings say another one."""
+    parts = {
+        "prometheus": settings.prometheus,
+        "alertmanager": settings.alertmanager,
+        "grafana": settings.grafana,
+        "langfuse": settings.langfuse,
+    }
+    found = {name: part.public_url or getattr(part, "url", None) for name, part in parts.items() if part is not None}
+    return {name: str(url).rstrip("/") for name, url in found.items() if url is not None}
 
 
 def doors_of(webhook: WebhookSettings) -> Doors:

@@ -77,6 +77,15 @@ class PrometheusSettings(ConnectionSettings):
 
     url: HttpUrl = "http://127.0.0.1:9090"
     """Prometheus, or anything with its query API; a path in front of the API is kept."""
+    public_url: HttpUrl | None = None
+    """Where people open Prometheus, for links; else ``url``."""
+
+
+class GrafanaSettings(SettingsSection):
+    """``grafana``: the Grafana that has the dashboards of docs/dashboards.md."""
+
+    public_url: HttpUrl
+    """Where people open it, for links."""
 
 
 class LangFuseSettings(TransportSettings):
@@ -361,6 +370,8 @@ class Settings(BaseSettings):
     """The service outside that raises an alarm when it hears nothing."""
     alertmanager: AlertmanagerSettings | None = None
     """The Alertmanager before the engine, to compare what it has with what arrived."""
+    grafana: GrafanaSettings | None = None
+    """The Grafana that has the dashboards, for links."""
 
     @model_validator(mode="after")
     def _sinks_that_are_named_are_there(self) -> Self:

@@ -73,6 +73,8 @@ class AlertmanagerSettings(ConnectionSettings):
 
     urls: tuple[HttpUrl, ...] = ()
     """Each of a cluster, instead of ``url``."""
+    public_url: HttpUrl | None = None
+    """Where people open Alertmanager, for links; else ``url``."""
     receivers: Annotated[tuple[str, ...], BeforeValidator(_as_list, json_schema_input_type=str | list[str])] = ()
     """The receivers that post to this engine; name them where Alertmanager hides addresses (0.26 and later)."""
     source: str | None = None

@@ -56,7 +56,8 @@ class Services:
     prometheus: Prometheus | None = None
     """Answers what pages ask beyond the status."""
     addresses: Mapping[str, str] = field(default_factory=dict)
-    """Where a browser finds ``prometheus`` and ``alertmanager``, as far as the settings say."""
+    """Where a browser finds ``prometheus``, ``alertmanager``, ``grafana`` and ``langfuse``, as far as the settings say;
+    without a slash at the end."""
     access: Access = field(default_factory=Access)
     """Who may read, and act on the pages."""
     watching: Callable[[], Mapping[str, str]] = dict

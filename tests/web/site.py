@@ -65,6 +65,7 @@ class Site:
         policies: Sequence[Policy] = (),
         access: Access = Access(),  # noqa: B008 - it does not change
         prometheus_door: Prometheus | None = None,
+        addresses: Mapping[str, str] | None = None,
     ) -> None:
         self.database = Database(f"sqlite:///{folder / 'store.db'}")
         self.slos = LiveSlos([slos])
@@ -87,6 +88,7 @@ class Site:
                 policies=policies,
                 access=access,
                 prometheus=prometheus_door,
+                addresses=addresses or {},
                 clock_is_running=lambda: self.clock_runs,
                 workers_are_running=lambda: True,
             )

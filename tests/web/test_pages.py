@@ -11,6 +11,7 @@ from html import unescape
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 import httpx
 import pytest
@@ -176,6 +177,31 @@ def test_an_slo_has_its_pictures_incidents_definition_and_rules(open_site: Site)
     details = open_site.ask("GET", "/api/v1/slos/agents/success").json()
     assert [each["group"] for each in details["status"]] == [SUPPORT, {"agent_type": "other"}]
     assert "record: slo:sli_error:ratio" in details["rules"]
+
+
+def links_of(page: str) -> dict[str, str]:
+    (found,) = re.findall(r'<p class="links">(.*?)</p>', page, re.DOTALL)
+    return {title: unescape(url) for url, title in re.findall(r'<a href="([^"]*)"[^>]*>([^<]*)</a>', found)}
+
+
+def test_an_slo_leads_to_where_people_look_further(tmp_path: Path) -> None:
+    names = ("prometheus", "grafana", "alertmanager", "langfuse")
+    site = Site(tmp_path, addresses={each: f"https://{each}.example/at" for each in names})
+    site.board.shown = [status()]
+    found = links_of(site.ask("GET", "/slos/agents/success?label=agent_type%3Dsupport_agent").text)
+    assert list(found) == ["Prometheus", "Grafana", "Alertmanager", "Silence", "LangFuse"]
+    asked = dict(parse_qsl(urlsplit(found["Grafana"]).query))
+    assert urlsplit(found["Grafana"]).path == "/at/d/slo-engine-slo"
+    assert asked == {"var-service": "agents", "var-slo": "success", "var-group": 'agent_type="support_agent"'}
+    assert found["LangFuse"] == "https://langfuse.example/at"
+    every = links_of(site.ask("GET", "/slos/agents/success").text)
+    assert dict(parse_qsl(urlsplit(every["Grafana"]).query))["var-group"] == "$__all"
+    # What LangFuse was asked for last, where there was an incident.
+    url = "https://langfuse.example/project/p/observations?filter=x"
+    read = Section("causes", "timeouts", data={"causes": [], "url": url})
+    told = Evidence("2026-11-27T12:00:00+00:00", 0.5, (Topic("agents", "success", SUPPORT, ("x",), (read,)),))
+    site.add(payload(at=time.time() - 60), time.time() - 30, evidence=told)
+    assert links_of(site.ask("GET", "/slos/agents/success").text)["LangFuse"] == url
 
 
 # An incident.

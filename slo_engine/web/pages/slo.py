@@ -17,6 +17,7 @@ from markupsafe import Markup
 
 from slo_engine import amounts
 from slo_engine.charts.lines import Band, Level, Line, over_time
+from slo_engine.dashboards.detail import DETAIL_UID
 from slo_engine.definitions.labels import SERVICE
 from slo_engine.definitions.labels import SLO as SLO_LABEL
 from slo_engine.definitions.policies import Severity
@@ -89,7 +90,7 @@ def slo_page(
         crossings=_crossings(services, definition, wanted, now),
         definition=definition_of(definition),
         recorded=rules_of(definition),
-        links=_links(services, definition, wanted),
+        links=_links(services, definition, wanted, found),
         runbook=_runbook(definition),
     )
 
@@ -188,15 +189,35 @@ def _runbook(slo: Slo) -> str | None:
     return next((url for url in found if is_link(url)), None)
 
 
-def _links(services: Services, slo: Slo, group: Mapping[str, str]) -> list[tuple[str, str]]:
+def _links(services: Services, slo: Slo, group: Mapping[str, str], found: Sequence[Told]) -> Sequence[tuple[str, str]]:
     """Where else to look."""
     labels = {SERVICE: slo.service, SLO_LABEL: slo.name, **group}
-    selector = "{" + ",".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in labels.items()) + "}"
-    found = []
-    if address := services.addresses.get("prometheus"):
+    selector = _selector(labels)
+    at = services.addresses
+    links = []
+    if "prometheus" in at:
         query = urlencode({"g0.expr": f"{ERROR_RATIO}{selector}", "g0.tab": "0", "g0.range_input": "1d"})
-        found.append(("Prometheus", f"{address.rstrip('/')}/graph?{query}"))
-    if address := services.addresses.get("alertmanager"):
-        found.append(("Alertmanager", f"{address.rstrip('/')}/#/alerts?filter={quote(selector)}"))
-        found.append(("Silence", f"{address.rstrip('/')}/#/silences/new?filter={quote(selector)}"))
-    return [(title, url) for title, url in found if is_link(url)]
+        links.append(("Prometheus", f"{at['prometheus']}/graph?{query}"))
+    if "grafana" in at:
+        # Grafana writes the values of this variable so: the labels as they stand in the selector of a query.
+        shown = _selector(dict(sorted(group.items())))[1:-1] or "$__all"
+        query = urlencode({"var-service": slo.service, "var-slo": slo.name, "var-group": shown})
+        links.append(("Grafana", f"{at['grafana']}/d/{DETAIL_UID}?{query}"))
+    if "alertmanager" in at:
+        links.append(("Alertmanager", f"{at['alertmanager']}/#/alerts?filter={quote(selector)}"))
+        links.append(("Silence", f"{at['alertmanager']}/#/silences/new?filter={quote(selector)}"))
+    if traces := _newest_traces(slo, found) or at.get("langfuse"):
+        links.append(("LangFuse", traces))
+    return [(title, url) for title, url in links if is_link(url)]
+
+
+def _selector(labels: Mapping[str, str]) -> str:
+    return "{" + ",".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in labels.items()) + "}"
+
+
+def _newest_traces(slo: Slo, found: Sequence[Told]) -> str | None:
+    """Where LangFuse shows what was read for the newest incident of an SLO: only what it answers names its project."""
+    subjects = (subject for told in found for subject in told.enrichment.get("subjects") or ())
+    of_slo = (each for each in subjects if (each.get("service"), each.get("slo")) == slo.key)
+    urls = ((each.get("traces") or {}).get("url") for each in of_slo)
+    return next((url for url in urls if is_link(url)), None)
