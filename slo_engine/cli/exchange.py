@@ -11,7 +11,7 @@ import typer
 
 from slo_engine.amounts import count
 from slo_engine.cli import output
-from slo_engine.cli.arguments import STANDARD, SloPathsHere
+from slo_engine.cli.arguments import STANDARD, SloFiles, SloPathsHere, slo_file
 from slo_engine.cli.exits import failures
 from slo_engine.errors import SloEngineError
 
@@ -29,7 +29,12 @@ class _Format(StrEnum):
     PYRRA = "pyrra"
 
 
-Sources = Annotated[list[Path], typer.Argument(metavar="FILES...", help="Files of the other tool, or folders of them.")]
+Sources = Annotated[
+    SloFiles,
+    typer.Argument(
+        parser=slo_file, metavar="FILES...", help="Files of the other tool, or folders of them; - is standard input."
+    ),
+]
 From = Annotated[
     _Format | None, typer.Option("--from", help="The format; else each document says it by its version or apiVersion.")
 ]
@@ -65,7 +70,7 @@ def import_(
     from slo_engine.convert.importers import import_files
 
     with failures():
-        imported = import_files(files, from_, service)
+        imported = import_files(files or (), from_, service)
         texts = {file.name: file.text for file in imported.files}
         _refuse_several(texts, out, as_json=as_json)
         written = _write(texts, out) if out else {}
@@ -81,6 +86,8 @@ def import_(
     for refused in imported.refused:
         output.complain(f"{refused.where}: {refused.name} is a comment in the file: {refused.reason}")
     slos = sum(len(file.slos) for file in imported.files)
+    if slos:
+        output.note("alerts differ from theirs in what no file says: docs/importing.md#what-alerts-differently")
     output.note(f"{count(slos, 'SLO')} imported; {len(imported.refused)} not; {count(len(imported.notes), 'note')}")
     raise typer.Exit(1 if imported.refused else 0)
 

@@ -76,11 +76,16 @@ def _read(file: Path) -> Document:
     return _failed(file, "is not a regular file: remove it") if content is None else _document(file, content)
 
 
+def read_stream(stream: Stream) -> bytes:
+    """What it holds, at most a byte more than is allowed. Raises OSError."""
+    with open(stream.descriptor, "rb", closefd=False) as opened:
+        return opened.read(MAX_FILE_BYTES + 1)
+
+
 def _read_stream(stream: Stream) -> Document:
     file = Path(stream.name)
     try:
-        with open(stream.descriptor, "rb", closefd=False) as opened:
-            return _document(file, opened.read(MAX_FILE_BYTES + 1))
+        return _document(file, read_stream(stream))
     except OSError as error:
         return _failed(file, f"cannot be read: {error.strerror}")
 

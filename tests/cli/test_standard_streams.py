@@ -107,3 +107,30 @@ def test_other_commands_take_it_too(command: tuple[str, ...], first: str, tmp_pa
     assert done.returncode == 0, done.stderr
     assert first in done.stdout
     assert not list(tmp_path.iterdir())
+
+
+SLOTH = b"""
+version: prometheus/v1
+service: shop
+slos:
+  - name: runs
+    objective: 99
+    sli:
+      events:
+        error_query: sum(rate(runs_total{status="error"}[{{.window}}]))
+        total_query: sum(rate(runs_total[{{.window}}]))
+    alerting: {name: Runs}
+"""
+
+
+def test_a_file_of_another_tool_is_read_from_standard_input_and_fits_into_a_pipe(tmp_path: Path) -> None:
+    done = run("import", "-", stdin=SLOTH, cwd=tmp_path)
+    assert done.returncode == 0
+    assert "what-alerts-differently" in done.stderr
+    assert "1 SLO imported; 0 not; 0 notes" in done.stderr
+    assert run("validate", "-", stdin=done.stdout.encode()).returncode == 0
+    wrong = run("import", "-", stdin=SLOTH.replace(b"objective: 99", b"objective: [99]"))
+    assert wrong.returncode == 1
+    assert "<stdin>:6" in wrong.stdout + wrong.stderr
+    assert "in <stdin>" in run("import", "-", stdin=b"").stderr
+    assert "<stdin>" in run("import", "-", stdin=b"\xff").stderr

@@ -6,7 +6,7 @@ objects are its own stands in :mod:`slo_engine.definitions.other_tools`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from slo_engine.convert.importers import openslo, pyrra, sloth
 from slo_engine.convert.importers.draft import Draft, plain_name
 from slo_engine.convert.importers.files import Refused, SloFile, files_of
 from slo_engine.convert.importers.source import MalformedError, Node, Note, Source, read_sources, said_once
-from slo_engine.definitions.files import find_files
+from slo_engine.definitions.files import Stream, find_files
 from slo_engine.definitions.other_tools import format_of
 from slo_engine.definitions.problems import SloFileError
 from slo_engine.errors import SloEngineError
@@ -48,13 +48,18 @@ class Imported:
         return tuple(refused for file in self.files for refused in file.refused)
 
 
-def import_files(paths: Iterable[Path], format_name: str | None = None, service: str | None = None) -> Imported:
-    """Read files, and folders of them; by their own word, or all as one format. ``service`` is that of SLOs whose
-    format has none. Raises SpecError for what cannot be read, NothingToImportError where no SLO is found."""
-    files, problems = find_files(paths)
+def import_files(
+    given: Iterable[Path | Stream], format_name: str | None = None, service: str | None = None
+) -> Imported:
+    """Read files, folders of them and streams; by their own word, or all as one format. ``service`` is that of SLOs
+    whose format has none. Raises SpecError for what cannot be read, NothingToImportError where no SLO is found."""
+    given = list(given)
+    streams = [each for each in given if isinstance(each, Stream)]
+    files, problems = find_files(each for each in given if not isinstance(each, Stream))
     sources: list[Source] = []
-    for file in files:
-        found, mistakes = read_sources(file)
+    each_once: Sequence[Path | Stream] = (*dict.fromkeys(streams), *files)
+    for each in each_once:
+        found, mistakes = read_sources(each)
         sources += found
         problems += mistakes
     if problems:
@@ -67,7 +72,8 @@ def import_files(paths: Iterable[Path], format_name: str | None = None, service:
         source.leave_the_rest()
     if not drafts:
         said = "".join(f"\n{note.problem}" for source in sources for note in source.notes)
-        raise NothingToImportError(f"no SLO of {', '.join(FORMATS)} in {', '.join(map(str, files))}{said}")
+        names = [*(each.name for each in streams), *map(str, files)]
+        raise NothingToImportError(f"no SLO of {', '.join(FORMATS)} in {', '.join(names)}{said}")
     slo_files = files_of(drafts, sources)
     return Imported(slo_files, tuple(said_once(note for source in sources for note in source.notes)))
 

@@ -16,11 +16,9 @@ from typing import Any, Literal
 import yaml
 
 from slo_engine.definitions.document import Document, Position, read_document
+from slo_engine.definitions.files import MAX_FILE_BYTES, Stream, read_stream
 from slo_engine.definitions.problems import KeyPath, Problem, show_path
 from slo_engine.errors import SloEngineError
-
-MAX_FILE_BYTES = 2 * 1024 * 1024
-"""As large as an SLO file may be."""
 
 _LINE = re.compile(r"[^\r\n\x85\u2028\u2029]*(?:\r\n|[\r\n\x85\u2028\u2029]|\Z)")
 """A line as libyaml counts lines."""
@@ -304,10 +302,11 @@ class Node:
         return show_path(self.path)
 
 
-def read_sources(file: Path) -> tuple[list[Source], list[Problem]]:
+def read_sources(given: Path | Stream) -> tuple[list[Source], list[Problem]]:
     """The documents of a file, with their lines as the file counts them; and its mistakes."""
+    file = Path(given.name) if isinstance(given, Stream) else given
     try:
-        text = _text(file)
+        text = _text(given, file)
     except MalformedError as error:
         return [], [error.problem]
     documents = [read_document(file, part, as_go=True) for part in _documents(text)]
@@ -315,15 +314,18 @@ def read_sources(file: Path) -> tuple[list[Source], list[Problem]]:
     return [Source(document) for document in documents if document.data is not None], problems
 
 
-def _text(file: Path) -> str:
+def _text(given: Path | Stream, file: Path) -> str:
     def failed(message: str) -> MalformedError:
         return MalformedError(Problem(file, 1, 1, "", message))
 
-    if not file.is_file():
-        raise failed("is not a regular file: name a YAML file")
     try:
-        with file.open("rb") as opened:
-            content = opened.read(MAX_FILE_BYTES + 1)
+        if isinstance(given, Stream):
+            content = read_stream(given)
+        elif file.is_file():
+            with file.open("rb") as opened:
+                content = opened.read(MAX_FILE_BYTES + 1)
+        else:
+            raise failed("is not a regular file: name a YAML file")
     except OSError as error:
         raise failed(f"cannot be read: {error.strerror}") from None
     if len(content) > MAX_FILE_BYTES:
