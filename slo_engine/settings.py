@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import base64
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, Union
 from urllib.parse import quote
@@ -314,9 +315,15 @@ else:
     ]
 
 
+_SECTIONS: ContextVar[Collection[str] | None] = ContextVar("sections of the settings that are read", default=None)
+
+
 class _Environment(EnvSettingsSource):
     """The environment, in which text is JSON where it begins as a list or a mapping does, and else itself: ``15s`` is a
     duration without quotes."""
+
+    def __call__(self) -> dict[str, Any]:
+        return _wanted(super().__call__())
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
         is_json = isinstance(value, str) and value.lstrip()[:1] in ("[", "{", '"')
@@ -375,6 +382,9 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _sinks_that_are_named_are_there(self) -> Self:
+        sections = _SECTIONS.get()
+        if sections is not None and "sinks" not in sections:
+            return self
         names = [sink.name for sink in self.sinks]
         if len(set(names)) < len(names):
             raise ValueError("sinks: two sinks have the same name")
@@ -458,8 +468,11 @@ class _Loader(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
-def load_settings(file: Path | None) -> Settings:
-    """Read the settings file, if there is one, and the environment. Raises SettingsError with every mistake."""
+def load_settings(file: Path | None, *, sections: Collection[str] | None = None) -> Settings:
+    """Read the settings file, if there is one, and the environment. Raises SettingsError with every mistake.
+
+    ``sections``: all that is read; None: everything. Who asks Prometheus for a status need not be allowed to read the
+    credentials of sinks."""
     data: Any = {}
     if file is not None:
         try:
@@ -477,16 +490,26 @@ def load_settings(file: Path | None) -> Settings:
         if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
             raise SettingsError(f"{file} must be a mapping of keys and values")
     mistakes = _unknown_variables()
+    read = _SECTIONS.set(sections)
     try:
-        settings = Settings(**data)
+        settings = Settings(**_wanted(data))
     except ValidationError as error:
         mistakes += [_explained(detail, file) for detail in error.errors()]
     except EnvironmentValueError as error:
         name = f"{PREFIX}{str(error).split(chr(34))[1].upper()}"
         mistakes.append(f"{name}: must be JSON, in quotes for the shell")
+    finally:
+        _SECTIONS.reset(read)
     if mistakes:
         raise SettingsError("\n".join(mistakes))
     return settings
+
+
+def _wanted(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Without the sections that are not read. What is no section stays, and is told as a mistake."""
+    sections = _SECTIONS.get()
+    left_out = () if sections is None else Settings.model_fields.keys() - set(sections)
+    return {name: value for name, value in data.items() if name not in left_out}
 
 
 def _unknown_variables() -> list[str]:

@@ -66,7 +66,7 @@ def mcp(
 def _here(config: Path | None) -> str:
     from slo_engine.settings import load_settings
 
-    listen = load_settings(config or settings_here()).listen
+    listen = load_settings(config or settings_here(), sections=("listen",)).listen
     host = EVERYWHERE.get(listen.host, listen.host)
     return f"http://[{host}]:{listen.port}" if ":" in host else f"http://{host}:{listen.port}"
 

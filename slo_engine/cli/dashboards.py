@@ -72,7 +72,7 @@ def _paths_here() -> list[Path]:
     from slo_engine.settings import load_settings
 
     here = settings_here()
-    return [Path("slos")] if here is None else load_settings(here).slos
+    return [Path("slos")] if here is None else load_settings(here, sections=("slos",)).slos
 
 
 def _found(files: Mapping[str, str], out: Path) -> dict[str, str]:

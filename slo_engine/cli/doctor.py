@@ -24,7 +24,7 @@ def doctor(paths: SloPaths = None, config: ConfigFile = None, as_json: AsJson = 
     from slo_engine.settings import load_settings, paths_in
 
     with usage_errors():
-        settings = load_settings(config or settings_here())
+        settings = load_settings(config or settings_here(), sections=("slos", "prometheus"))
     with failures():
         slos = load(paths_in(settings, paths))
         with closing(Prometheus(settings.prometheus.connection())) as source:

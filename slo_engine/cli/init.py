@@ -98,7 +98,7 @@ def is_terminal() -> bool:
 def _connection(url: str, config: Path | None, options: ConnectionOptions) -> Connection:
     from slo_engine.settings import load_settings
 
-    settings = load_settings(config or settings_here()).prometheus
+    settings = load_settings(config or settings_here(), sections=("prometheus",)).prometheus
     return options.connection("--from-prometheus", url, settings=settings)
 
 

@@ -93,7 +93,7 @@ def replay(
     from slo_engine.settings import load_settings, paths_in
 
     with usage_errors():
-        settings = load_settings(config or settings_here())
+        settings = load_settings(config or settings_here(), sections=("slos", "prometheus"))
         marked = _incidents(incidents)
     with failures():
         loaded = examine(paths_in(settings, paths))

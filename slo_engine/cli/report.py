@@ -74,7 +74,7 @@ def report(
     with usage_errors():
         chosen = _month(month, zone, now)
         chosen.until(now)
-        settings = load_settings(config or settings_here())
+        settings = load_settings(config or settings_here(), sections=("slos", "prometheus", "store"))
     with failures():
         slos = load(paths_in(settings, paths))
         store = _store(settings.store.address)

@@ -260,7 +260,9 @@ def _check_folder(slos: SloSet, out: Path, layout: Layout, form: _Form, *, tests
 def _connection(url: str, config: Path | None, options: ConnectionOptions) -> Connection:
     from slo_engine.settings import load_settings
 
-    return options.connection("--prometheus", url, settings=load_settings(config or settings_here()).prometheus)
+    return options.connection(
+        "--prometheus", url, settings=load_settings(config or settings_here(), sections=("prometheus",)).prometheus
+    )
 
 
 def _in_prometheus(slos: SloSet, connection: Connection) -> list[RuleDifference]:

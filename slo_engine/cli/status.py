@@ -20,10 +20,11 @@ from slo_engine.cli.exits import failures, usage_errors
 from slo_engine.errors import SloEngineError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from rich.console import RenderableType
 
     from slo_engine.definitions import SloSet
-    from slo_engine.settings import Settings
     from slo_engine.status.evaluate import RecordSource
     from slo_engine.status.model import SloStatus
 
@@ -132,7 +133,7 @@ def status(
     from slo_engine.settings import load_settings, paths_in
 
     with usage_errors():
-        settings = load_settings(config or settings_here())
+        settings = load_settings(config or settings_here(), sections=("slos", "prometheus"))
         if watch is not None and (as_json or fail_on or not sys.stdout.isatty()):
             raise SloEngineError("--watch is for a terminal: leave it out for scripts, with --json and with --fail-on")
     wanted = choosing.label_values(labels, "--label")
@@ -147,13 +148,13 @@ def status(
 
     with failures(), closing(Prometheus(settings.prometheus.connection())) as source:
         if watch is not None:
-            _watch(lambda: _seen(settings, slos, look(source)), watch)
+            _watch(lambda: _seen(config, slos, look(source)), watch)
             raise typer.Exit(1 if loaded.problems else 0)
         found = look(source)
     if as_json:
         output.json_document([each.as_json() for each in found])
     elif found:
-        _show(settings, slos, found)
+        _show(config, slos, found)
     else:
         output.note("no alert fires for these SLOs" if firing else "there is no SLO to show")
     failed = _tell_failures(fail_on or [], slos, found)
@@ -181,28 +182,31 @@ def _has(status: SloStatus, labels: Sequence[tuple[str, str]], slos: SloSet) -> 
     return all(known.get(name) == value for name, value in labels)
 
 
-def _show(settings: Settings, slos: SloSet, found: Sequence[SloStatus]) -> None:
+def _show(config: Path | None, slos: SloSet, found: Sequence[SloStatus]) -> None:
     from slo_engine.cli.status_table import status_table
-    from slo_engine.store import StoreError
 
     output.console().print(status_table(found))
     try:
-        for line in _in_force(settings, slos, found):
+        for line in _in_force(config, slos, found):
             output.line(f"budget policy in force: {line}")
-    except StoreError as error:
+    except SloEngineError as error:
         output.note(f"without budget policies: {error}")
 
 
-def _in_force(settings: Settings, slos: SloSet, statuses: Sequence[SloStatus]) -> list[str]:
-    """The steps of budget policies in force, as the store of the engine has them. Raises StoreError."""
+def _in_force(config: Path | None, slos: SloSet, statuses: Sequence[SloStatus]) -> list[str]:
+    """The steps of budget policies in force, as the store of the engine has them. Raises StoreError, and SettingsError
+    where the password of the store may not be read."""
     from slo_engine.posts.in_force import lines_in_force
+    from slo_engine.settings import load_settings
     from slo_engine.store import budgets
     from slo_engine.store.reading import StoreReader
 
+    settings = load_settings(config or settings_here(), sections=("budget_policies",))
     policies = [each.policy() for each in settings.budget_policies]
     if not policies:
         return []
-    return lines_in_force(policies, slos, StoreReader(settings.store.address).read(budgets.states), statuses)
+    store = load_settings(config or settings_here(), sections=("store",)).store
+    return lines_in_force(policies, slos, StoreReader(store.address).read(budgets.states), statuses)
 
 
 def _tell_failures(reasons: Sequence[FailOn], slos: SloSet, found: Sequence[SloStatus]) -> bool:
@@ -219,17 +223,16 @@ def _tell_failures(reasons: Sequence[FailOn], slos: SloSet, found: Sequence[SloS
     return failed
 
 
-def _seen(settings: Settings, slos: SloSet, found: Sequence[SloStatus]) -> RenderableType:
+def _seen(config: Path | None, slos: SloSet, found: Sequence[SloStatus]) -> RenderableType:
     """What is to be seen at one look."""
     from rich.console import Group
     from rich.text import Text
 
     from slo_engine.cli.status_table import status_table
-    from slo_engine.store import StoreError
 
     try:
-        lines = [f"budget policy in force: {line}" for line in _in_force(settings, slos, found)]
-    except StoreError as error:
+        lines = [f"budget policy in force: {line}" for line in _in_force(config, slos, found)]
+    except SloEngineError as error:
         lines = [f"without budget policies: {error}"]
     return Group(status_table(found), *(Text(output.printable(line)) for line in lines))
 

@@ -58,7 +58,7 @@ def check(
     from slo_engine.store.checking import check as checked
 
     with usage_errors():
-        chosen = url or load_settings(config or settings_here()).store.address
+        chosen = url or load_settings(config or settings_here(), sections=("store",)).store.address
     with failures(), _status() as tell:
         found = checked(chosen, quick=quick, tell=tell)
     if as_json:

@@ -167,7 +167,7 @@ def test_a_mistake_beside_a_secret_does_not_show_it(tmp_path: Path, mistake: str
 
 
 def test_a_secret_where_its_file_belongs_is_not_shown(tmp_path: Path) -> None:
-    done = run("status", SLO_ENGINE_WEBHOOK__TOKEN_FILE="sk-lf-TOP", cwd=tmp_path)
+    done = run("deliveries", "list", SLO_ENGINE_WEBHOOK__TOKEN_FILE="sk-lf-TOP", cwd=tmp_path)
     assert done.returncode == 2
     assert "sk-lf-TOP" not in done.stderr
 
@@ -192,7 +192,7 @@ def test_the_environment_goes_over_the_file(tmp_path: Path) -> None:
     ],
 )
 def test_a_variable_that_cannot_be_used_is_named(name: str, value: str, said: str) -> None:
-    done = run("status", "slos", env={name: value})
+    done = run("deliveries", "list", env={name: value})
     assert done.returncode == 2
     assert said in done.stderr
 

@@ -156,3 +156,27 @@ def test_a_secret_is_found_by_its_type_wherever_it_is() -> None:
 
     data = {"one": {"key": "aaa"}, "several": [{"key": "bbb"}, 5], "named": {"x": ["ccc", "ddd"]}}
     assert set(secrets_of(Outer.model_validate(data))) == {"aaa", "bbb", "ccc", "ddd"}
+
+
+def test_who_asks_prometheus_needs_no_secret_of_anybody_else(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And no other mistake keeps him from it, but for a key that is no section."""
+    file = tmp_path / "settings.yaml"
+    secret = tmp_path / "not to be read"
+    file.write_text(
+        f"""
+prometheus: {{url: http://prometheus}}
+sinks: [{{name: pager, type: webhook, url: "http://pager", token_file: {secret}}}]
+budget_policies: [{{steps: [{{at: 10, text: stop, tell: [pager]}}]}}]
+"""
+    )
+    monkeypatch.setenv("SLO_ENGINE_HEARTBEAT__TOKEN", "of a heartbeat without an address")
+    with pytest.raises(SettingsError, match="token_file cannot be read"):
+        load_settings(file)
+    assert load_settings(file, sections=("prometheus",)).prometheus.url == "http://prometheus"
+    monkeypatch.setenv("SLO_ENGINE_PROMETHEUS__URL", "http://other")
+    assert load_settings(file, sections=("prometheus", "slos")).prometheus.url == "http://other"
+    with pytest.raises(SettingsError, match=r"heartbeat\.url: is missing"):
+        load_settings(file, sections=("prometheus", "heartbeat"))
+    file.write_text("promethus: {url: http://prometheus}")
+    with pytest.raises(SettingsError, match="promethus: unknown key"):
+        load_settings(file, sections=("prometheus",))
