@@ -20,6 +20,7 @@ FindingKind = Literal[
     "late-samples",
     "miscounted",
     "no-rules",
+    "other-rules",
     "one-failure-pages",
     "never-enough-events",
 ]

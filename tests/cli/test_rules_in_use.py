@@ -105,7 +105,15 @@ def test_a_real_prometheus_and_what_goes_wrong_with_its_rules(tmp_path: Path, sl
         assert said.returncode == 1
         assert f"changed: {SHORT} ({file}): record slo:objective:ratio" in said.stdout
         assert "run `slo-engine rules generate`, and reload Prometheus" in said.stdout
+        doctored = run("doctor", str(slos), "--json", env={"SLO_ENGINE_PROMETHEUS__URL": url})
+        assert [
+            (each["slo"], each["message"].split(" (")[0])
+            for each in json.loads(doctored.stdout)["findings"]
+            if each["problem"] == "other-rules"
+        ] == [("runs", SHORT)]
         edited(slos, "objective: 98", "objective: 99")
+        sound = run("doctor", str(slos), "--json", env={"SLO_ENGINE_PROMETHEUS__URL": url})
+        assert [each["problem"] for each in json.loads(sound.stdout)["findings"]] == ["no-data"]
 
         # A threshold that somebody has changed by hand, and the time that it is held.
         edited(file, "1000000", "2000000")
