@@ -113,6 +113,13 @@ def is_of_our_page(headers: Iterable[Header]) -> bool:
     return bool(host) and urlsplit(origin).netloc == host
 
 
+def is_of_a_script(headers: Iterable[Header]) -> bool:
+    """Whether no browser sent it: a token in a header, which browsers add to nothing by themselves, and none of the
+    headers that they add."""
+    names = {name for name, _ in headers}
+    return b"authorization" in names and names.isdisjoint({b"origin", b"sec-fetch-site", b"cookie"})
+
+
 class AccessDoor:
     """Middleware: who is not known comes to the login page, or is told by the API. ``machines``: the credentials of who
     posts notifications, which the command line shows; they open the API too."""

@@ -426,10 +426,13 @@ def test_only_who_is_known_acts_and_only_from_our_own_pages(
     assert (
         site.ask("POST", path, data=form, headers={**OURS, **BEARER, "sec-fetch-site": "cross-site"}).status_code == 403
     )
-    assert post(host="engine", **BEARER) == 403  # no browser posts without an origin
+    session = {"cookie": f"{COOKIE}={Access(TOKEN).session()}"}
+    assert post(host="engine", **session) == 403  # no browser posts without an origin
+    assert post(host="engine", **session, **BEARER) == 403
     assert site.ask("POST", path, json=form, headers={**OURS, **BEARER}).status_code == 415
     assert site.ask("POST", path, data={"x": "y" * 40_000}, headers={**OURS, **BEARER}).status_code == 413
     assert post(**ours, **BEARER) == 303
+    assert post(host="engine", **BEARER) == 303  # a script
 
 
 def test_without_access_everybody_reads_and_nobody_acts(open_site: Site) -> None:
