@@ -53,16 +53,17 @@ def preview(
     ] = False,
     config: ConfigFile = None,
 ) -> None:
-    """Print a sample message in the form of each sink, or send it there. Names and figures are made up."""
+    """Print a sample message in the form of each sink, or send it there, marked as a test. Names and figures are made
+    up."""
     import asyncio
 
-    from slo_engine.notifications.samples import sample
+    from slo_engine.notifications.samples import as_a_test, sample
     from slo_engine.settings import load_settings
 
     with usage_errors():
         settings = load_settings(config or settings_here())
         chosen = _chosen(settings, sink)
-    message = sample(kind.value)
+    message = as_a_test(sample(kind.value)) if send else sample(kind.value)
     failed = False
     for each in chosen:
         with failures():

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from slo_engine.notifications.message import Document, Evidence, Kind, Link, Message, Missing, Post, Section, Topic
+
+TEST = "[test] "
 
 _FINGERPRINT = "5f0b9d6b1e5a4c3d"
 _LABELS = {
@@ -81,6 +84,20 @@ def sample(kind: Kind) -> Message:
         title=_POST_TITLES[kind],
         post=_POSTS[kind],
     )
+
+
+def as_a_test(message: Message) -> Message:
+    """The same, which says that nothing has happened wherever it says what has: for who gets it without having asked
+    for it."""
+    if message.payload is None:
+        return replace(message, title=f"{TEST}{message.title}")
+    alerts = [
+        {**each, "annotations": {**each["annotations"], "summary": f"{TEST}{each['annotations']['summary']}"}}
+        for each in message.payload["alerts"]
+    ]
+    common = alerts[0]["annotations"]
+    payload = {**message.payload, "alerts": alerts, "commonAnnotations": common}
+    return replace(message, title=f"{TEST}{message.title}", payload=payload)
 
 
 def _of_an_alert(kind: Kind) -> Message:

@@ -10,6 +10,9 @@ import pytest
 import yaml
 
 from deploy.stack.processes import free_port
+from slo_engine.notifications import as_payload
+from slo_engine.notifications.message import Kind
+from slo_engine.notifications.samples import as_a_test, sample
 from slo_engine.posts.crossings import State
 from slo_engine.posts.settings import BudgetPolicySettings
 from slo_engine.store import budgets
@@ -55,12 +58,23 @@ def test_there_is_a_sample_of_each_kind(settings: str, kind: str) -> None:
     done = run("notify", "preview", "--config", settings, "--sink", "lines", "--kind", kind)
     assert done.returncode == 0
     assert len(done.stdout.splitlines()) > 2
+    assert "[test]" not in done.stdout
+
+
+@pytest.mark.parametrize("kind", ["firing", "resolved", "update", "status", "digest", "report"])
+def test_what_is_sent_says_that_it_is_a_test(kind: Kind) -> None:
+    message = as_a_test(sample(kind))
+    assert message.title.startswith("[test] ")
+    said = as_payload(message)
+    told = [each["annotations"]["summary"] for each in said.get("alerts", ())] or [said["title"]]
+    assert all(each.startswith("[test] ") for each in told)
 
 
 def test_a_preview_is_sent_and_says_how_that_went(settings: str) -> None:
     done = run("notify", "preview", "--config", settings, "--send")
     assert done.returncode == 1
     assert "delivered" in done.stdout
+    assert "[test] agents success support_agent" in done.stdout
     assert "not delivered: the webhook at http://127.0.0.1:1 cannot be reached: connection refused" in done.stdout
 
 
