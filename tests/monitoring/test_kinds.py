@@ -359,7 +359,12 @@ def test_a_stream_that_is_left_as_the_loop_ends_was_left_and_not_cancelled() -> 
                 yield token
 
     decorate = monitor_agent("agent", metrics=world.metrics, tracing=world.tracing)
-    for stream in (decorate(tokens), decorate(with_calls), by_hand, monitor_tool("fetch", metrics=world.metrics)(tokens)):
+    for stream in (
+        decorate(tokens),
+        decorate(with_calls),
+        by_hand,
+        monitor_tool("fetch", metrics=world.metrics)(tokens),
+    ):
         asyncio.run(leave(stream()))
     assert asyncio.CancelledError in seen, "asyncio has told it by GeneratorExit alone: this test shows nothing"
     assert (world.runs("success"), world.runs("cancelled")) == (3, 0)
