@@ -205,21 +205,23 @@ class ModelSeries:
 
     def add_details(self, details: TokenDetails, input_tokens: int, output_tokens: int) -> TokenDetails:
         """Add to the parts of a call's input and output; answers them as they can be: none is more than its whole."""
-        cached, written, for_an_hour = map(
-            self._part, details[:2] + details[3:4], ("cached", "cache_write", "cache_write_1h")
-        )
+        part = self._part
+        cached, written = part(details.cached, "cached_tokens"), part(details.cache_write, "cache_write_tokens")
+        for_an_hour = part(details.cache_write_1h, "cache_write_1h_tokens")
         is_priced = details.is_priced and None not in (cached, written, for_an_hour)
         cached = min(cached or 0, input_tokens)
         written = min(written or 0, input_tokens - cached)
-        reasoning = min(self._part(details.reasoning, "reasoning") or 0, output_tokens)
+        reasoning = min(part(details.reasoning, "reasoning_tokens") or 0, output_tokens)
         for token_type, amount in zip(TOKEN_PARTS, (cached, written, reasoning), strict=True):
             if amount:
                 self.token(token_type)(amount)
         return TokenDetails(cached, written, reasoning, min(for_an_hour or 0, written), details.service_tier, is_priced)
 
-    def _part(self, amount: Any, kind: str) -> int | None:
+    def _part(self, amount: Any, what: str) -> int | None:
         """Of the input or the output; None: refused."""
-        return 0 if amount is None else self._metrics.whole(amount, f"{kind} tokens of {self.model}")
+        if type(amount) is int and 0 <= amount < MAX_TOKENS:
+            return amount
+        return 0 if amount is None else self._metrics.whole(amount, what, self.model)
 
     def time_to_first_token(self) -> Add:
         """Created when it is needed: not every model is streamed."""
@@ -376,7 +378,7 @@ class AgentMetrics:
             return
         self.circuit_breaker_state.labels(self.label_value("service_name", service_name)).set(number)
 
-    def amount(self, amount: Any, what: str) -> float | None:
+    def amount(self, amount: Any, what: str, of: str) -> float | None:
         """``amount`` as a counter takes it. One NaN would kill it for ever: None for what is no number from 0 on, which
         is refused."""
         try:
@@ -385,10 +387,10 @@ class AgentMetrics:
             found = -1.0
         if 0 <= found < inf:
             return found
-        self.refuse(amount, what)
+        self.refuse(amount, what, of)
         return None
 
-    def whole(self, amount: Any, what: str) -> int | None:
+    def whole(self, amount: Any, what: str, of: str) -> int | None:
         """A number of tokens; None for what is none, which is refused."""
         try:
             tokens = -1 if isinstance(amount, str | bytes) else int(amount)
@@ -396,17 +398,17 @@ class AgentMetrics:
             tokens = -1
         if 0 <= tokens < MAX_TOKENS:
             return tokens
-        self.refuse(amount, what)
+        self.refuse(amount, what, of)
         return None
 
-    def refuse(self, amount: Any, what: str) -> None:
+    def refuse(self, amount: Any, what: str, of: str) -> None:
         """Count an amount that is not recorded, and say so once a minute."""
         self._bad_amounts.inc()
         is_short = (
             amount is None or type(amount) is float or (type(amount) is int and amount.bit_length() <= _BITS_SHOWN)
         )
         shown = repr(amount) if is_short else f"a {type(amount).__name__}"
-        complaints.warn(f"{what}: {shown} cannot be counted, and is refused; the agent is not affected")
+        complaints.warn(f"{what} of {of}: {shown} cannot be counted, and is refused; the agent is not affected")
 
     def label_value(self, label: str, value: str) -> str:
         """``value``, or ``other`` if this label has its number of values already.

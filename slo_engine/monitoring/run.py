@@ -225,15 +225,15 @@ class AgentRun(Recording, Scope):
             metrics.settle()
         if seconds is not None:
             if type(seconds) is not float or not 0 <= seconds < inf:
-                seconds = metrics.amount(seconds, f"seconds of {model}")
+                seconds = metrics.amount(seconds, "seconds", model)
             if seconds is not None:
                 series.observe_duration(seconds)
         if time_to_first_token is not None:
-            time_to_first_token = metrics.amount(time_to_first_token, f"time_to_first_token of {model}")
+            time_to_first_token = metrics.amount(time_to_first_token, "time_to_first_token", model)
             if time_to_first_token is not None:
                 series.time_to_first_token()(time_to_first_token)
         if cost_usd is not None and (type(cost_usd) is not float or not 0 <= cost_usd < inf):
-            cost_usd = metrics.amount(cost_usd, f"cost_usd of {model}")  # may be a Decimal, of genai-prices
+            cost_usd = metrics.amount(cost_usd, "cost_usd", model)  # may be a Decimal, of genai-prices
         if cost_usd is None:
             cost_usd = self._price(model, input_tokens, output_tokens, details)
             if cost_usd is None:
@@ -246,8 +246,8 @@ class AgentRun(Recording, Scope):
         self, model: str, input_tokens: Any, output_tokens: Any, details: TokenDetails | None
     ) -> tuple[int, int, TokenDetails | None]:
         """What can be counted of a call's tokens. Where some are refused, nobody knows its price."""
-        read = self._metrics.whole(input_tokens, f"input_tokens of {model}")
-        written = self._metrics.whole(output_tokens, f"output_tokens of {model}")
+        read = self._metrics.whole(input_tokens, "input_tokens", model)
+        written = self._metrics.whole(output_tokens, "output_tokens", model)
         if read is None or written is None:
             details = (details or TokenDetails())._replace(is_priced=False)
         return read or 0, written or 0, details
@@ -264,7 +264,7 @@ class AgentRun(Recording, Scope):
     def count_score(self, name: str, value: float) -> bool:
         """Count a score without tracing it; False: it is no number. May raise."""
         if not -inf < value < inf:
-            self._metrics.refuse(value, f"score {name}")
+            self._metrics.refuse(value, "score", name)
             return False
         self._series.score(name).observe(value)
         return True
@@ -316,7 +316,7 @@ class OutsideRun(AgentRun):
     def count_score(self, name: str, value: float) -> bool:
         """Count a score of an agent outside of its runs; without an agent there is none to count it for."""
         if not -inf < value < inf:
-            self._metrics.refuse(value, f"score {name}")
+            self._metrics.refuse(value, "score", name)
             return False
         if self.agent_type == NO_RUN:
             self._metrics.dropped.labels("internal").inc()

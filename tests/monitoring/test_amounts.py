@@ -46,7 +46,7 @@ def test_a_cost_that_is_refused_is_that_of_the_tokens(bad: Any) -> None:
     [
         ({"input_tokens": math.nan}, "input_tokens of m: nan"),
         ({"output_tokens": "a secret"}, "output_tokens of m: a str"),
-        ({"cached_tokens": -(10**5000), "input_tokens": 1}, "cached tokens of m: a int"),
+        ({"cached_tokens": -(10**5000), "input_tokens": 1}, "cached_tokens of m: a int"),
         ({"seconds": -1.5}, "seconds of m: -1.5"),
         ({"time_to_first_token": math.inf}, "time_to_first_token of m: inf"),
         ({"cost_usd": None, "input_tokens": None}, "input_tokens of m: None"),
