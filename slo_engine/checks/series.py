@@ -154,7 +154,7 @@ class Series:
         selector = str(counter.selector)
         there = self._counts.get(("series", selector), 0)
         lacking = self._counts.get(("lacking", selector, label), 0)
-        named = "which `by` names" if label in self._slo.by else "which tells what has no price"
+        named = "which `by` names" if label in self._slo.by else "which tells whose cost is not known"
         if counter.is_main:
             # Where some have it, the others are a group of their own.
             return f"no series of {selector} has the label {label}, {named}" if lacking == there > 0 else None

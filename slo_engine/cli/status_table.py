@@ -64,7 +64,7 @@ def _remarks(status: SloStatus) -> Iterator[str]:
     for each in status.firing:
         yield each.remark
     if status.unpriced_models:
-        yield f"no price for {', '.join(status.unpriced_models)}"
+        yield f"cost not known of calls of {', '.join(status.unpriced_models)}"
 
 
 def _exhausts_at(status: SloStatus) -> str:

@@ -86,8 +86,8 @@ _OVERVIEW = Row(
         Lines(
             id=5,
             title="Hourly spend",
-            description="Money spent on model calls within the hour before. Calls without a price are missing: see "
-            "calls without a price.",
+            description="Money spent on model calls within the hour before. Calls of unknown cost are missing: see "
+            "calls of unknown cost.",
             queries=(Query(f"sum by (agent_type) (increase(llm_cost_usd_total{{{_SPEND}}}[1h]))", "{{agent_type}}"),),
             unit=_MONEY,
         ),
@@ -224,8 +224,9 @@ _MODELS = Row(
         ),
         Lines(
             id=18,
-            title="Calls without a price",
-            description="Calls within the hour before whose model has no price: what they cost is in no panel here.",
+            title="Calls of unknown cost",
+            description="Calls within the hour before that have no price or told no tokens: what they cost is in no "
+            "panel here.",
             queries=(Query(f"sum by (model) (increase(llm_unpriced_calls_total{{{_MODEL}}}[1h]))", "{{model}}"),),
             thresholds=((None, "green"), (1, "orange")),
         ),

@@ -99,7 +99,7 @@ class Target(Protocol):
 
     @property
     def unpriced(self) -> Selector | None:
-        """A counter of calls whose price is not known."""
+        """A counter of calls whose cost is not known."""
         ...
 
     @property

@@ -10,6 +10,7 @@ from typing import Any, Self, TypeVar, cast
 
 from slo_engine.monitoring.classify import is_timeout, mark_as_llm_failure, mark_as_tool_failure
 from slo_engine.monitoring.defaults import default_metrics
+from slo_engine.monitoring.endings import is_left_early
 from slo_engine.monitoring.functions import decorator
 from slo_engine.monitoring.metrics import AgentMetrics
 from slo_engine.monitoring.nearest import Watched, count_here, count_tool_here, is_remembered, watched_tools
@@ -80,7 +81,7 @@ class ToolCall(Scope):
         status = "success"
         run = self._in
         try:
-            if error is not None and not isinstance(error, GeneratorExit):
+            if error is not None and not is_left_early(error):
                 status = "timeout" if is_timeout(error) else "failure"
                 if self._step is not None:
                     fail(self._step, error)
@@ -270,7 +271,7 @@ class LLMCall(Scope):
         self._is_over = True
         seconds = (self.ended_at or time.perf_counter()) - self._began
         try:
-            self._count(None if isinstance(error, GeneratorExit) else error, seconds)
+            self._count(None if error is None or is_left_early(error) else error, seconds)
         except Exception as failure:  # noqa: BLE001 - see AgentRun.complain
             self._run.complain("a model call could not be recorded", failure)
         if self._step is not None:

@@ -23,7 +23,9 @@ def default_tracing() -> Tracing | None:
 
 
 def flush_traces(timeout: float = 2.0) -> bool:
-    """Wait until all traces are sent, ``timeout`` seconds at most. Whether they were; True when tracing is off.
+    """Wait until no trace waits, ``timeout`` seconds at most. True: LangFuse has taken all traces and scores since the
+    last call, or tracing is off; False: some are still on their way, or were refused, given up or dropped since then
+    (``agent_monitoring_dropped_total`` and the log say why).
 
     Done at exit by itself, but Python runs no exit handlers when a signal ends it: see docs/monitoring.md.
     """

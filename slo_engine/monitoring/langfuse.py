@@ -110,7 +110,7 @@ class LangFuseTracing(Tracing):
         super().__init__(sink, sample_rate, capture_content=capture_content, keep_if_score_below=keep_if_score_below)
         from slo_engine.monitoring.neighbours import share_with_the_sdk
 
-        self._collect = share_with_the_sdk(self, sink.put_foreign, public_key, secret_key, url)
+        self._collect = share_with_the_sdk(self, sink.put_foreign, sink.wait, public_key, secret_key, url)
         # Registered after the SDK's own, so that it runs before it.
         atexit.register(self.close, max(0.0, exit_timeout - TEARDOWN_SECONDS))
 
@@ -139,6 +139,8 @@ class LangFuseSink:
         self._is_closing = False
         self._is_closed = False
         self._flushing = 0
+        self._told_lost = 0
+        """Losses that a flush has answered for."""
         self._scores: deque[_WaitingScore] = deque(maxlen=MAX_SCORES)
         os.register_at_fork(after_in_child=self._after_fork)
 
@@ -159,7 +161,15 @@ class LangFuseSink:
         self._put(Parcel(trace, foreign=list(spans)))
 
     def flush(self, timeout: float) -> bool:
-        """Wait until everything is sent, ``timeout`` seconds at most. Whether it was."""
+        """Wait until nothing waits, ``timeout`` seconds at most. Whether LangFuse has taken everything since the last
+        time."""
+        told = self._told_lost
+        is_empty = self.wait(timeout)
+        self._told_lost = lost = self._outbox.lost
+        return is_empty and lost == told
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until nothing waits, ``timeout`` seconds at most. Whether that came about, be it sent or lost."""
         if self._is_closed:
             timeout = 0.0  # the SDK flushes at exit too, and the time for that is over
         self._flushing += 1
@@ -171,7 +181,7 @@ class LangFuseSink:
     def close(self, timeout: float) -> None:
         """Send what can be sent in ``timeout`` seconds, and let the rest go."""
         self._is_closing = True
-        self.flush(timeout)
+        self.wait(timeout)
         self._is_closed = True
 
     def _put(self, parcel: Parcel) -> None:
@@ -191,7 +201,7 @@ class LangFuseSink:
         self._scores.clear()
         self._thread = None
         self._starting = threading.Lock()
-        self._flushing = 0
+        self._flushing = self._told_lost = 0
         self._door.after_fork()
 
     def _work(self) -> None:
@@ -221,7 +231,10 @@ class LangFuseSink:
         if batch:
             self._send(batch)
         for parcel in parcels:
-            self._scores.extend(_WaitingScore(score) for score in parcel.scores)
+            for score in parcel.scores:
+                if len(self._scores) == MAX_SCORES:  # the oldest makes room
+                    self._count("score")
+                self._scores.append(_WaitingScore(score))
 
     def _send(self, batch: list[Sendable]) -> None:
         try:
@@ -298,6 +311,7 @@ class LangFuseSink:
         complaints.warn(f"{traces} traces could not be sent to LangFuse ({why}); the agent is not affected")
 
     def _count(self, reason: str) -> None:
+        self._outbox.lose()
         (self._metrics or default_metrics()).dropped.labels(reason).inc()
 
 

@@ -53,6 +53,9 @@ LOSSES: Final = (
 MAX_TOKENS: Final = 2**53
 """Of one call: from here on a float, which a counter is, does not tell one from the next."""
 
+_BITS_SHOWN: Final = 64
+"""Of a whole number that is refused: Python writes none that has thousands of digits."""
+
 MAX_LABEL: Final = 200
 """Characters of a label's value."""
 
@@ -202,15 +205,23 @@ class ModelSeries:
 
     def add_details(self, details: TokenDetails, input_tokens: int, output_tokens: int) -> TokenDetails:
         """Add to the parts of a call's input and output; answers them as they can be: none is more than its whole."""
-        whole = self._metrics.whole
-        cached = min(whole(details.cached), input_tokens)
-        written = min(whole(details.cache_write), input_tokens - cached)
-        reasoning = min(whole(details.reasoning), output_tokens)
+        part = self._part
+        cached, written = part(details.cached, "cached_tokens"), part(details.cache_write, "cache_write_tokens")
+        for_an_hour = part(details.cache_write_1h, "cache_write_1h_tokens")
+        is_priced = details.is_priced and None not in (cached, written, for_an_hour)
+        cached = min(cached or 0, input_tokens)
+        written = min(written or 0, input_tokens - cached)
+        reasoning = min(part(details.reasoning, "reasoning_tokens") or 0, output_tokens)
         for token_type, amount in zip(TOKEN_PARTS, (cached, written, reasoning), strict=True):
             if amount:
                 self.token(token_type)(amount)
-        for_an_hour = min(whole(details.cache_write_1h), written)
-        return TokenDetails(cached, written, reasoning, for_an_hour, details.service_tier, details.is_priced)
+        return TokenDetails(cached, written, reasoning, min(for_an_hour or 0, written), details.service_tier, is_priced)
+
+    def _part(self, amount: Any, what: str) -> int | None:
+        """Of the input or the output; None: refused."""
+        if type(amount) is int and 0 <= amount < MAX_TOKENS:
+            return amount
+        return 0 if amount is None else self._metrics.whole(amount, what, self.model)
 
     def time_to_first_token(self) -> Add:
         """Created when it is needed: not every model is streamed."""
@@ -234,14 +245,6 @@ class ToolSeries:
             complaints.warn(f"tool status {status!r} is none of {', '.join(TOOL_STATUSES)}: counted as a failure")
             found = self.by_status["failure"]
         return found
-
-
-def number(amount: Any) -> float:
-    """As a counter takes it; -1, which is refused and counted, for what is none."""
-    try:
-        return float(amount)
-    except (TypeError, ValueError, OverflowError):
-        return -1.0
 
 
 class AgentMetrics:
@@ -310,10 +313,16 @@ class AgentMetrics:
         self.llm_tokens = counter("llm_tokens_used", "Tokens used.", "model", "token_type")
         self.llm_cost = counter("llm_cost_usd", "Money spent on calls of a model, in USD.", "model", "agent_type")
         self.llm_unpriced_calls = counter(
-            "llm_unpriced_calls", "Calls of a model whose price is not known: llm_cost_usd lacks them.", "model"
+            "llm_unpriced_calls",
+            "Calls of a model whose price, or tokens, are not known: llm_cost_usd lacks them.",
+            "model",
         )
         self.cost_per_request = histogram(
-            "agent_cost_per_request_usd", "Money spent in an agent run, in USD.", cost_buckets, "agent_type", "model"
+            "agent_cost_per_request_usd",
+            "Money that an agent run spent on a model, in USD.",
+            cost_buckets,
+            "agent_type",
+            "model",
         )
         self.circuit_breaker_state = gauge(
             "agent_circuit_breaker_state", "0 closed, 1 open, 2 half open.", "mostrecent", "service_name"
@@ -369,26 +378,37 @@ class AgentMetrics:
             return
         self.circuit_breaker_state.labels(self.label_value("service_name", service_name)).set(number)
 
-    def countable(self, amount: float) -> bool:
-        """Whether a counter may take this amount. One NaN would kill it for ever, so it is refused and counted."""
+    def amount(self, amount: Any, what: str, of: str) -> float | None:
+        """``amount`` as a counter takes it. One NaN would kill it for ever: None for what is no number from 0 on, which
+        is refused."""
         try:
-            if 0 <= amount < inf:
-                return True
-        except TypeError:  # not a number at all
-            pass
-        self._bad_amounts.inc()
-        return False
+            found = float(amount)
+        except (TypeError, ValueError, OverflowError):
+            found = -1.0
+        if 0 <= found < inf:
+            return found
+        self.refuse(amount, what, of)
+        return None
 
-    def whole(self, amount: Any) -> int:
-        """A number of tokens; what is none is 0, and counted."""
+    def whole(self, amount: Any, what: str, of: str) -> int | None:
+        """A number of tokens; None for what is none, which is refused."""
         try:
             tokens = -1 if isinstance(amount, str | bytes) else int(amount)
         except (TypeError, ValueError, OverflowError):  # NaN is a ValueError, infinity an OverflowError
             tokens = -1
         if 0 <= tokens < MAX_TOKENS:
             return tokens
+        self.refuse(amount, what, of)
+        return None
+
+    def refuse(self, amount: Any, what: str, of: str) -> None:
+        """Count an amount that is not recorded, and say so once a minute."""
         self._bad_amounts.inc()
-        return 0
+        is_short = (
+            amount is None or type(amount) is float or (type(amount) is int and amount.bit_length() <= _BITS_SHOWN)
+        )
+        shown = repr(amount) if is_short else f"a {type(amount).__name__}"
+        complaints.warn(f"{what} of {of}: {shown} cannot be counted, and is refused; the agent is not affected")
 
     def label_value(self, label: str, value: str) -> str:
         """``value``, or ``other`` if this label has its number of values already.

@@ -43,12 +43,16 @@ _LEVEL: Final = "langfuse.observation.level"
 def share_with_the_sdk(
     tracing: Tracing,
     put: Callable[[Trace | None, Sequence[Any]], None],
+    wait: Callable[[float], bool],
     public_key: str,
     secret_key: str,
     base_url: str,
 ) -> Callable[[], None]:
-    """Create the SDK's client so that its spans go through ``tracing``. Answers what collects those it still holds."""
-    provider = _Provider(tracing, put)
+    """Create the SDK's client so that its spans go through ``tracing``. Answers what collects those it still holds.
+
+    ``wait``: until all is sent or lost, for a flush of the SDK's.
+    """
+    provider = _Provider(tracing, put, wait)
     Langfuse(
         public_key=public_key,
         secret_key=secret_key,
@@ -68,9 +72,14 @@ def share_with_the_sdk(
 class _Provider(TracerProvider):
     """A tracer provider of our own: the global one, if there is one, is none of our business."""
 
-    def __init__(self, tracing: Tracing, put: Callable[[Trace | None, Sequence[Any]], None]) -> None:
+    def __init__(
+        self,
+        tracing: Tracing,
+        put: Callable[[Trace | None, Sequence[Any]], None],
+        wait: Callable[[float], bool],
+    ) -> None:
         super().__init__(id_generator=_UnseededIds(), shutdown_on_exit=False)
-        self._of = (tracing, put)
+        self._of = (tracing, put, wait)
         self._taken: list[_WithItsRun] = []
 
     def add_span_processor(self, span_processor: SpanProcessor) -> None:
@@ -124,11 +133,16 @@ class _WithItsRun(SpanProcessor):
     """Holds spans of an open trace back until its run decides; others pass."""
 
     def __init__(
-        self, inner: SpanProcessor, tracing: Tracing, put: Callable[[Trace | None, Sequence[Any]], None]
+        self,
+        inner: SpanProcessor,
+        tracing: Tracing,
+        put: Callable[[Trace | None, Sequence[Any]], None],
+        wait: Callable[[float], bool],
     ) -> None:
         self._inner = inner
         self._tracing = tracing
         self._put = put
+        self._wait = wait
         self._seen: OrderedDict[int, Trace] = OrderedDict()
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
@@ -162,7 +176,7 @@ class _WithItsRun(SpanProcessor):
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """What the SDK's ``flush()`` comes to: nothing waits after it, if that can be had in time."""
         self.collect()
-        return self._tracing.flush(min(timeout_millis / 1000, FLUSH_SECONDS))
+        return self._wait(min(timeout_millis / 1000, FLUSH_SECONDS))
 
 
 class _HandOver(SpanExporter):

@@ -90,6 +90,7 @@ class Outbox:
         self._bytes = 0
         self._changed = threading.Condition()
         self._in_hand = 0
+        self._lost = 0
 
     def put(self, parcel: Parcel) -> None:
         """Add a parcel; the oldest ones go if there is no room, those without an error first.
@@ -136,6 +137,11 @@ class Outbox:
             self._in_hand = still_in_hand
             self._changed.notify_all()
 
+    def lose(self) -> None:
+        """Something that was here is gone for ever, and was not sent."""
+        with self._changed:
+            self._lost += 1
+
     def wait(self, seconds: float) -> None:
         """Until something is there, or the time is over."""
         with self._changed:
@@ -145,6 +151,11 @@ class Outbox:
         """Until nothing waits and nothing is in hand. Whether that came about in time."""
         with self._changed:
             return self._changed.wait_for(lambda: not self._is_waiting() and not self._in_hand, seconds)
+
+    @property
+    def lost(self) -> int:
+        """How often something was lost."""
+        return self._lost
 
     @property
     def bytes_waiting(self) -> int:

@@ -12,17 +12,17 @@ from slo_engine.monitoring.defaults import default_metrics, default_prices
 from slo_engine.monitoring.deferred import MOST_WAITING
 from slo_engine.monitoring.endings import ending, told
 from slo_engine.monitoring.environment import default_tracing
-from slo_engine.monitoring.metrics import MAX_TOKENS, AgentMetrics, number
+from slo_engine.monitoring.metrics import MAX_TOKENS, AgentMetrics
 from slo_engine.monitoring.quiet import complaints
 from slo_engine.monitoring.recording import Recording, category_of
 from slo_engine.monitoring.run_trace import RunTrace, fail
 from slo_engine.monitoring.scope import Run, Scope, current
 from slo_engine.monitoring.streams import abandon, abandoned, collections, is_collecting, settle_abandoned
 from slo_engine.monitoring.tracing import Tracing, ambient_exemplar
+from slo_engine.monitoring.usage.model import TokenDetails
 
 if TYPE_CHECKING:
     from slo_engine.monitoring.prices import Prices
-    from slo_engine.monitoring.usage import TokenDetails
 
 
 def current_run() -> AgentRun | None:
@@ -209,11 +209,14 @@ class AgentRun(Recording, Scope):
         metrics = self._metrics
         series = metrics.models.get(model) or metrics.model(model)
         (series.count_calls.get(call_type) or series.call(call_type))()
-        # Comparing is cheap, a call is not: only what is no plain number of tokens is looked at twice.
-        if type(input_tokens) is not int or not 0 <= input_tokens < MAX_TOKENS:
-            input_tokens = metrics.whole(input_tokens)
-        if type(output_tokens) is not int or not 0 <= output_tokens < MAX_TOKENS:
-            output_tokens = metrics.whole(output_tokens)
+        # Comparing is cheap, a call is not: only what is no plain number is looked at twice.
+        if (
+            type(input_tokens) is not int
+            or not 0 <= input_tokens < MAX_TOKENS
+            or type(output_tokens) is not int
+            or not 0 <= output_tokens < MAX_TOKENS
+        ):
+            input_tokens, output_tokens, details = self._countable(model, input_tokens, output_tokens, details)
         series.add_input(input_tokens)
         series.add_output(output_tokens)
         if details is not None:
@@ -221,21 +224,33 @@ class AgentRun(Recording, Scope):
         if len(series.waiting) >= MOST_WAITING:
             metrics.settle()
         if seconds is not None:
-            if type(seconds) is not float:
-                seconds = number(seconds)
-            if 0 <= seconds < inf or metrics.countable(seconds):
+            if type(seconds) is not float or not 0 <= seconds < inf:
+                seconds = metrics.amount(seconds, "seconds", model)
+            if seconds is not None:
                 series.observe_duration(seconds)
-        if time_to_first_token is not None and metrics.countable(time_to_first_token := number(time_to_first_token)):
-            series.time_to_first_token()(time_to_first_token)
-        if cost_usd is not None and type(cost_usd) is not float:
-            cost_usd = number(cost_usd)  # a Decimal, of genai-prices
-        if cost_usd is None or not (0 <= cost_usd < inf or metrics.countable(cost_usd)):
+        if time_to_first_token is not None:
+            time_to_first_token = metrics.amount(time_to_first_token, "time_to_first_token", model)
+            if time_to_first_token is not None:
+                series.time_to_first_token()(time_to_first_token)
+        if cost_usd is not None and (type(cost_usd) is not float or not 0 <= cost_usd < inf):
+            cost_usd = metrics.amount(cost_usd, "cost_usd", model)  # may be a Decimal, of genai-prices
+        if cost_usd is None:
             cost_usd = self._price(model, input_tokens, output_tokens, details)
             if cost_usd is None:
                 series.add_unpriced(1)
                 return None
         self._spend(model, cost_usd)
         return cost_usd
+
+    def _countable(
+        self, model: str, input_tokens: Any, output_tokens: Any, details: TokenDetails | None
+    ) -> tuple[int, int, TokenDetails | None]:
+        """What can be counted of a call's tokens. Where some are refused, nobody knows its price."""
+        read = self._metrics.whole(input_tokens, "input_tokens", model)
+        written = self._metrics.whole(output_tokens, "output_tokens", model)
+        if read is None or written is None:
+            details = (details or TokenDetails())._replace(is_priced=False)
+        return read or 0, written or 0, details
 
     def _price(self, model: str, input_tokens: int, output_tokens: int, details: TokenDetails | None) -> float | None:
         prices = self._prices or default_prices()
@@ -249,7 +264,7 @@ class AgentRun(Recording, Scope):
     def count_score(self, name: str, value: float) -> bool:
         """Count a score without tracing it; False: it is no number. May raise."""
         if not -inf < value < inf:
-            self._metrics.countable(inf)
+            self._metrics.refuse(value, "score", name)
             return False
         self._series.score(name).observe(value)
         return True
@@ -300,8 +315,12 @@ class OutsideRun(AgentRun):
 
     def count_score(self, name: str, value: float) -> bool:
         """Count a score of an agent outside of its runs; without an agent there is none to count it for."""
-        if self.agent_type == NO_RUN or not -inf < value < inf:
-            self._metrics.countable(inf)
+        if not -inf < value < inf:
+            self._metrics.refuse(value, "score", name)
+            return False
+        if self.agent_type == NO_RUN:
+            self._metrics.dropped.labels("internal").inc()
+            complaints.warn("a score outside of any run is no agent's, and is not counted")
             return False
         self._metrics.agent(self.agent_type).score(name).observe(value)
         return True

@@ -12,6 +12,7 @@ from slo_engine.monitoring.content import MARGIN, cut
 from slo_engine.monitoring.endings import MAX_MESSAGE, frames, told
 from slo_engine.monitoring.scope import current
 from slo_engine.monitoring.tracing import Content, Kind, Prompt, Score, ScoreKind, Step, Trace, Tracing, with_tags
+from slo_engine.monitoring.usage.model import plausible
 
 if TYPE_CHECKING:
     from slo_engine.monitoring.prices import Prices
@@ -170,7 +171,7 @@ class RunTrace:
             self.step.metadata = {**(self.step.metadata or {}), "model": ", ".join(models)}
 
     def _of_the_past(self, kind: Kind, name: str, seconds: float | None) -> Step:
-        lasted = int(seconds * 1e9) if seconds is not None and 0 <= seconds < 1e9 else 0
+        lasted = int((plausible(seconds) or 0.0) * 1e9)
         return self.start(kind, name, time.time_ns() - lasted)
 
 

@@ -184,7 +184,7 @@ class TraceSink(Protocol):
         """Take a score that came after its trace."""
 
     def flush(self, timeout: float) -> bool:
-        """Wait until everything is sent, ``timeout`` seconds at most. Whether it was."""
+        """Wait until nothing waits, ``timeout`` seconds at most. Whether everything since the last time was taken."""
 
 
 class Tracing:
@@ -253,7 +253,8 @@ class Tracing:
             self.sink.put_late(step)
 
     def flush(self, timeout: float = 2.0) -> bool:
-        """Wait until all traces are sent, ``timeout`` seconds at most. Whether they were."""
+        """Wait until no trace waits, ``timeout`` seconds at most. True: LangFuse has taken all traces and scores since
+        the last call; False: some are still on their way, or were refused, given up or dropped since then."""
         return self.sink.flush(timeout)
 
 

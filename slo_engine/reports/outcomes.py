@@ -46,7 +46,7 @@ class GroupRecords:
     targets: Mapping[date, float]
     """The objective in percent, or the budget for the SLO window, as last recorded on each day."""
     unpriced: tuple[str, ...] = ()
-    """Models whose calls had no price."""
+    """Models with calls whose cost is not known."""
 
 
 def outcome_of(
@@ -130,7 +130,7 @@ def _of_money(outcome: Outcome, allowance: float, unseen: float) -> Outcome:
     met: bool | None = spent <= allowance * (1 + _HAIR)
     reason = ""
     if met and outcome.unpriced_models:
-        met, reason = None, f"calls without a price: {', '.join(outcome.unpriced_models)}"
+        met, reason = None, f"calls of unknown cost: {', '.join(outcome.unpriced_models)}"
     elif met and spent * (1 + unseen) > allowance:
         met, reason = None, f"{_hidden(outcome, unseen)} without any record may hold what decides it"
     worst = max(outcome.days, key=lambda day: day.errors)

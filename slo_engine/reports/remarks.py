@@ -131,8 +131,8 @@ def _on_money(slos: SloSet, outcomes: Sequence[Outcome], spend: Sequence[Spendin
     for key, models in sorted({(each.service, each.slo): each.unpriced_models for each in outcomes}.items()):
         if models:
             yield (
-                f"{' '.join(key)}: calls without a price ({_named(models)}) cost money that is in no figure: more was "
-                "spent than is shown."
+                f"{' '.join(key)}: calls of unknown cost ({_named(models)}) are in no figure: more may have been spent "
+                "than is shown."
             )
     for slo in slos.slos:
         if slo.target.month and slo.target.month.key != month.zone.key:

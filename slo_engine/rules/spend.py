@@ -1,4 +1,4 @@
-"""The alerts that only money needs: the cost of an hour, of a request, a sudden rise, and calls without a price."""
+"""The alerts that only money needs: the cost of an hour, of a request, a sudden rise, and calls of unknown cost."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def short_spend_alerts(slo: Slo) -> Iterator[AlertRule]:
 
 
 def long_spend_alerts(slo: Slo) -> Iterator[AlertRule]:
-    """Every five minutes: a spike, and calls without a price."""
+    """Every five minutes: a spike, and calls of unknown cost."""
     if spike := slo.target.limits.spike:
         hour = f"sum_over_time({recorded(slo, ERRORS_STAGE)}[{_HOUR_OF_STAGE}]"
         weeks = " or ".join(f'label_replace({hour} offset {week}w), "{WEEK}", "{week}", "", "")' for week in _WEEKS)
@@ -81,10 +81,14 @@ def long_spend_alerts(slo: Slo) -> Iterator[AlertRule]:
             "ticket",
             f"sum by (model) ({raised}) > 0",
             {
-                "summary": f"{slo.service} {slo.name}: the spend is more than it shows; the price of "
-                "{{ $labels.model }} is not known",
-                "description": "{{ $value | humanize }} calls within the last hour have no price, so their cost is in "
-                "no budget and no limit. Give the model a price.",
+                "summary": f"{slo.service} {slo.name}: the spend may be more than it shows; what calls of "
+                "{{ $labels.model }} cost is not known",
+                # The counter does not say which of the two it is; the spend of the model's other calls does.
+                "description": "{{ $value | humanize }} calls within the last hour have no price or told no tokens (a "
+                "stream without usage, say), so their cost is in no budget and no limit. Where "
+                f'sum(increase({watched(slo).metric}{{model="{{{{ $labels.model }}}}"}}[1h])) is above 0, the model '
+                "has a price: these calls lack tokens, or are of a tier or kind without one. Else look first whether "
+                "it has a price.",
             },
         )
 

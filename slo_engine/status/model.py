@@ -65,7 +65,7 @@ class SloStatus:
     """When the budget is exhausted at the burn rate of the last hour; ``evaluated_at`` when it is already."""
     firing: tuple[Firing, ...]
     unpriced_models: tuple[str, ...]
-    """Models whose calls have no price, for a spend SLO that watches them: it has spent more than it shows."""
+    """Models with calls whose cost is not known, for a spend SLO that watches them: it has spent more than it shows."""
     evaluated_at: datetime
 
     @property

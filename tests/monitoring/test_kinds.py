@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncGenerator, Callable, Generator
+from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
@@ -323,6 +324,111 @@ def test_an_async_generator_that_the_loop_closes_leaks_nothing() -> None:
     assert world.is_clean()
 
 
+async def leave(stream: AsyncGenerator[int, None], pause: float | None = None) -> None:
+    """Read one item of a stream, and drop it."""
+    async for _ in stream:
+        break
+    del stream
+    if pause is not None:
+        await asyncio.sleep(pause)
+
+
+def test_a_stream_that_is_left_as_the_loop_ends_was_left_and_not_cancelled() -> None:
+    world = World(traced=True)
+    seen: list[type[BaseException]] = []
+
+    async def tokens() -> AsyncGenerator[int, None]:
+        try:
+            while True:
+                await asyncio.sleep(0)
+                yield 1
+        except BaseException as error:
+            seen.append(type(error))
+            raise
+
+    async def with_calls() -> AsyncGenerator[int, None]:
+        run = current_run()
+        assert run is not None
+        with run.tool("search"), run.llm_call("m"):
+            async for token in tokens():
+                yield token
+
+    async def by_hand() -> AsyncGenerator[int, None]:
+        async with world.run():
+            async for token in tokens():
+                yield token
+
+    decorate = monitor_agent("agent", metrics=world.metrics, tracing=world.tracing)
+    for stream in (
+        decorate(tokens),
+        decorate(with_calls),
+        by_hand,
+        monitor_tool("fetch", metrics=world.metrics)(tokens),
+    ):
+        asyncio.run(leave(stream()))
+    assert asyncio.CancelledError in seen, "asyncio has told it by GeneratorExit alone: this test shows nothing"
+    assert (world.runs("success"), world.runs("cancelled")) == (3, 0)
+    for name in ("search", "fetch"):
+        assert world.value("agent_tool_calls_total", tool_name=name, status="success") == 1
+    assert world.value("llm_unpriced_calls_total", model="m") == 1  # as of any stream that is left early
+    assert not any(trace.failed for trace in world.kept.traces)
+    assert world.is_clean()
+
+
+def test_a_stream_whose_cleanup_is_cut_off_by_the_end_of_the_loop_was_left() -> None:
+    world = World(traced=True)
+
+    async def tokens() -> AsyncGenerator[int, None]:
+        try:
+            while True:
+                yield 1
+        finally:
+            await asyncio.sleep(60)
+
+    decorated = monitor_agent("agent", metrics=world.metrics, tracing=world.tracing)(tokens)
+    asyncio.run(leave(decorated(), pause=0.001))
+    assert (world.runs("success"), world.runs("cancelled")) == (1, 0)
+    assert world.is_clean()
+
+
+def test_what_is_cancelled_around_a_stream_stays_cancelled() -> None:
+    world = World(traced=True)
+    decorate = monitor_agent("agent", metrics=world.metrics, tracing=world.tracing)
+
+    async def slow() -> AsyncGenerator[int, None]:
+        yield 1
+        await asyncio.sleep(60)
+
+    async def reads() -> None:
+        async for _ in decorate(slow)():
+            pass
+
+    async def works() -> None:
+        async with asynccontextmanager(decorate(slow))():
+            await asyncio.sleep(60)
+
+    async def main(consumer: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        task = asyncio.create_task(consumer())
+        await asyncio.sleep(0.001)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(main(reads))
+    asyncio.run(main(works))
+    assert (world.runs("success"), world.runs("cancelled")) == (0, 2)
+
+    async def calls_an_agent_at_its_end() -> AsyncGenerator[int, None]:
+        try:
+            yield 1
+        finally:
+            await decorate(asyncio.sleep)(60)
+
+    asyncio.run(leave(calls_an_agent_at_its_end(), pause=0.001))
+    assert (world.runs("success"), world.runs("cancelled")) == (0, 3)
+    assert world.is_clean()
+
+
 def test_a_run_cut_off_by_a_real_cancellation_and_a_real_timeout() -> None:
     world = World(traced=True)
 
@@ -346,8 +452,15 @@ def test_a_run_cut_off_by_a_real_cancellation_and_a_real_timeout() -> None:
         with pytest.raises(TimeoutError):
             await limited()
 
+        # Around the run: it sees a cancellation, and cannot know why.
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.001):
+                await decorated()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(decorated(), 0.001)
+
     asyncio.run(main())
-    assert world.runs("cancelled") == 1
+    assert world.runs("cancelled") == 3
     assert world.runs("timeout") == 1
     assert world.is_clean()
 

@@ -15,6 +15,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from opentelemetry.sdk.trace import SpanProcessor
 
 from deploy.stack.processes import free_port
 from slo_engine.monitoring import AgentRun, LangFuseAgentTracer, LangFuseTracing, monitor_agent
@@ -248,7 +249,7 @@ def test_memory_stays_bounded_while_the_backend_hangs_and_errors_go_last(backend
         assert sink._outbox.bytes_waiting <= limit
     assert backend.dropped("trace_overflow") > 2000
     backend.standin.is_hanging = False
-    assert tracing.flush(60)
+    assert not tracing.flush(60)
     kept = {row["traceId"] for row in backend.standin.rows()}
     assert kept >= set(failing)
 
@@ -261,7 +262,7 @@ def test_one_bad_trace_does_not_take_the_others_along(backend: Backend) -> None:
         with backend.run(tracing) as run:
             run.update(output="poisonous" if number == 7 else "fine")
             ids.append(run.trace_id)
-    assert tracing.flush(10)
+    assert not tracing.flush(10)
     assert {row["traceId"] for row in backend.standin.rows()} == {*ids[:7], *ids[8:]}
     assert backend.dropped("trace_refused") == 1
 
@@ -289,6 +290,55 @@ def test_wrong_keys_are_told_once_and_cost_the_traces(backend: Backend, caplog: 
     assert "401" in told[0]
     assert "LANGFUSE_SECRET_KEY" in told[0]
     assert "wrong-key" not in caplog.text
+
+
+@pytest.mark.parametrize("status", [400, 401, 404])
+def test_a_flush_says_whether_all_that_was_left_since_the_last_one_was_taken(backend: Backend, status: int) -> None:
+    tracing = backend.tracing()
+    assert tracing.flush(10)
+    backend.standin.refusal = status
+    with backend.run(tracing):
+        pass
+    wait_for(
+        "the loss", lambda: backend.dropped("trace_undelivered") + backend.dropped("trace_refused") == 1, within=10
+    )
+    provider: Any = tracing._collect.__self__  # type: ignore[attr-defined]  # the SDK's client has that of another test
+    provider.add_span_processor(SpanProcessor())
+    assert provider.force_flush(10_000), "nothing waits; and who flushes the SDK takes nothing from the answer to ours"
+    assert not tracing.flush(10)
+    assert tracing.flush(10), "what one flush has answered for is told again"
+    with backend.run(tracing):
+        pass
+    assert not tracing.flush(10)
+    backend.standin.refusal = None
+    with backend.run(tracing) as run:
+        pass
+    assert tracing.flush(10)
+    backend.standin.refusal = status
+    run.add_score("helpful", 1)
+    assert not tracing.flush(10)
+
+
+def test_a_flush_is_no_success_when_traces_had_to_make_room(backend: Backend) -> None:
+    tracing = backend.tracing(max_bytes=10_000)
+    for _ in range(100):
+        with backend.run(tracing) as run:
+            run.update(input="x" * 1000)
+    assert not tracing.flush(10)
+    assert backend.dropped("trace_overflow") > 0
+
+
+def test_scores_that_have_to_make_room_are_counted(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("slo_engine.monitoring.langfuse.MAX_SCORES", 3)
+    backend.standin.refusal = 503
+    tracing = backend.tracing()
+    with backend.run(tracing) as run:
+        for number in range(5):
+            run.add_score(f"score {number}", 1)
+    backend.standin.refusal = None
+    assert not tracing.flush(10)
+    assert len(backend.standin.scores) == 3
+    assert backend.dropped("score") == 2
 
 
 def test_what_ends_after_its_trace_follows_a_kept_one_and_an_error_brings_a_dropped_one_back(backend: Backend) -> None:

@@ -44,7 +44,7 @@ def one_of_everything() -> World:
         run.add_score("helpful", 1)
         run.count_error("validation")
     world.metrics.set_circuit_breaker_state("search", "half_open")
-    world.metrics.countable(-1)
+    world.metrics.refuse(-1, "seconds", "m")
     return world
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from slo_engine.monitoring import ToolError, count_error, current_run, monitor_agent
+from slo_engine.monitoring import Prices, ToolError, count_error, current_run, monitor_agent
 from slo_engine.monitoring.tracing import Trace, Tracing
 from tests.monitoring.world import World
 
@@ -164,6 +164,31 @@ def test_a_model_without_a_price_is_counted_as_unpriced_and_never_as_free(world:
     assert world.value("llm_unpriced_calls_total", model="gpt-5-mini") == 1
     assert world.value("llm_cost_usd_total", model="nobody-knows-me", agent_type="agent") is None
     assert world.value("agent_cost_per_request_usd_count", model="gpt-5-mini", agent_type="agent") is None
+
+
+def test_the_mean_cost_of_a_model_is_that_of_all_runs_that_called_it_at_a_known_price() -> None:
+    world = World()
+    prices = Prices({"our-llama": {"input": 0, "output": 0}})
+    for number in range(4):
+        with world.run(prices=prices) as run:
+            run.record_llm_call("our-llama", input_tokens=10, output_tokens=10)  # has a price, and it is 0
+            run.record_llm_call("ollama/llama3", input_tokens=10, output_tokens=10)  # has none
+            if number == 0:
+                run.record_llm_call("dear", cost_usd=0.5)
+                run.record_llm_call("dear", cost_usd=0.25)
+            elif number == 1:
+                run.record_llm_call("dear", error=TimeoutError())  # nothing came back, and nothing is paid
+
+    def of(name: str, model: str) -> float | None:
+        return world.value(f"agent_cost_per_request_usd_{name}", agent_type="agent", model=model)
+
+    assert (of("sum", "our-llama"), of("count", "our-llama")) == (0, 4)
+    assert (of("sum", "dear"), of("count", "dear")) == (0.75, 2)
+    assert of("count", "ollama/llama3") is None
+    spent = sum(
+        world.value("llm_cost_usd_total", agent_type="agent", model=each) or 0 for each in ("our-llama", "dear")
+    )
+    assert spent / world.runs("success") == 0.75 / 4
 
 
 def test_a_model_call_that_is_timed_counts_on_every_path(world: World) -> None:

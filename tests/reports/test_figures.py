@@ -129,7 +129,7 @@ def test_spend_with_calls_without_a_price_is_not_known_to_be_within_its_budget(r
     found = outcome(reports["Europe/Berlin"], "spend", "support")
     assert found.errors < 600
     assert found.met is None
-    assert found.reason == "calls without a price: new-model"
+    assert found.reason == "calls of unknown cost: new-model"
 
 
 @pytest.mark.parametrize("zone", ZONES)
@@ -161,7 +161,7 @@ def test_remarks_say_what_the_figures_do_not_see(reports: dict[str, Report]) -> 
         "agents success billing: the objective was 95 % until 11 October. "
         "The whole month is judged by that of now, 98 %."
     ) in said
-    assert any(each.startswith("agents spend: calls without a price (new-model)") for each in said)
+    assert any(each.startswith("agents spend: calls of unknown cost (new-model)") for each in said)
     assert "Recorded, but in no SLO file any more: agents/gone." in said
     assert (
         "agents spend support: the budget was 450.00 USD until 19 October. "

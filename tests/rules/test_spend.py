@@ -107,9 +107,11 @@ def test_first_call_of_a_model_without_a_price_alerts(tmp_path: Path) -> None:
             "SLOSpendUnpriced",
             {key: value for key, value in IDENTITY.items() if key != "agent_type"} | {"model": "new"},
             {
-                "summary": "shop spend: the spend is more than it shows; the price of new is not known",
-                "description": "1 calls within the last hour have no price, so their cost is in "
-                "no budget and no limit. Give the model a price.",
+                "summary": "shop spend: the spend may be more than it shows; what calls of new cost is not known",
+                "description": "1 calls within the last hour have no price or told no tokens (a stream without usage, "
+                "say), so their cost is in no budget and no limit. Where "
+                'sum(increase(cost_usd_total{model="new"}[1h])) is above 0, the model has a price: these calls lack '
+                "tokens, or are of a tier or kind without one. Else look first whether it has a price.",
             },
         ),
         nothing("4h10m", firing()),

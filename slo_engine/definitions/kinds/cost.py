@@ -32,7 +32,7 @@ class CostSli:
     requests: Selector | None = None
     """What ``limits.request`` divides by."""
     unpriced: Selector | None = None
-    """A counter of calls whose price is not known: while it grows, the spend cannot be trusted."""
+    """A counter of calls whose cost is not known: while it grows, the spend cannot be trusted."""
     limits: SpendLimits = field(default=SpendLimits())
     exporter_labels: tuple[str, ...] = ()
     """All labels that the exporter itself sets: a series that is new, while another one of its target was there before,

@@ -9,6 +9,10 @@ UNKNOWN_MODEL: Final = "unknown"
 """The name of a model that nobody named."""
 
 
+_LONGEST: Final = 1e9
+"""Seconds: thirty years, which a time can be moved by."""
+
+
 class TokenDetails(NamedTuple):
     """Of which kinds the tokens of a call are, and how it was served: what its price depends on beside their number."""
 
@@ -110,16 +114,26 @@ class LLMUsage:
         attributes: dict[str, Any] = {"model": self.name(), "usage_details": details}
         if self.cost_usd is not None:
             attributes["cost_details"] = {"total": float(self.cost_usd)}
+        time_to_first_token = plausible(time_to_first_token)
         if time_to_first_token is not None:
             first = datetime.fromtimestamp(start_ns / 1e9 + time_to_first_token, UTC)
             attributes["completion_start_time"] = first.isoformat()
         return attributes
 
 
+def plausible(seconds: Any) -> float | None:
+    """Seconds that something can have taken; None for anything else."""
+    try:
+        found = float(seconds)
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return found if 0 <= found < _LONGEST else None
+
+
 def _whole(tokens: Any) -> int:
     if type(tokens) is int:
-        return tokens
+        return max(0, tokens)
     try:
-        return int(tokens)
+        return max(0, int(tokens))
     except (TypeError, ValueError, OverflowError):
         return 0
