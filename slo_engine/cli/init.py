@@ -79,7 +79,7 @@ def init(
     asks = not yes and is_terminal()
     with failures():
         found = _proposed(connection) if connection else None
-        service = service or _answer("The service that they are of", _usual_service(found), Name, asks=asks)
+        service = service or _answer("The service that they are of", _usual_service(found, out), Name, asks=asks)
         out = out or Path("slos") / f"{service}.yaml"
     with usage_errors():
         _refuse_what_is_there(out, force=force)
@@ -119,7 +119,12 @@ def _proposed(connection: Connection) -> Proposed:
     return found
 
 
-def _usual_service(found: Proposed | None) -> str:
+def _usual_service(found: Proposed | None, out: Path | None) -> str:
+    """What the file is called, or else what kind of metrics there are."""
+    from slo_engine.definitions.fields import Name
+
+    if out is not None and str(out) != "-" and _mistake(out.stem, Name) is None:
+        return out.stem
     ours = found is None or any(each.by[:1] == ("agent_type",) for each in found.proposals)
     return "agents" if ours else "services"
 

@@ -154,7 +154,10 @@ def _met(slo: Slo, scout: Scout) -> tuple[dict[Group, float], str]:
     if not met:
         return {}, "There was no traffic to go by: a usual objective."
     shown = sorted(met.items(), key=lambda each: each[1])
-    named = [f"{', '.join(group) or 'all'} {percent:.2f} %" for group, percent in shown[:MOST_GROUPS]]
+    totals = sums["total"]
+    named = [
+        f"{', '.join(group) or 'all'} {percent:.2f} % of {totals[group]:,.0f}" for group, percent in shown[:MOST_GROUPS]
+    ]
     more = f", and {len(shown) - MOST_GROUPS} groups that met more" if len(shown) > MOST_GROUPS else ""
     since = f"in the last {span}" if span else "since the counters began"
     return met, f"Met {since}: {', '.join(named)}{more}."
