@@ -91,7 +91,7 @@ def ratio(text: str, *, of: str) -> Indicator:
     if not isinstance(tree, promql_parser.BinaryExpr) or str(tree.op) != "/":
         raise CannotExpressError(
             f"{_shown(tree)} is a ratio that is computed elsewhere: the rules need the counters behind it; name them "
-            "under sli.events, or, for a gauge that is 0 or 1, write sli: {slices: {good: ...}}"
+            f"under sli.events, or, {_OF_A_GAUGE}"
         )
     _one_to_one(tree)
     whole = _counters(tree.rhs)
@@ -175,6 +175,8 @@ def _judged(tree: Any) -> Indicator | None:
 
 TAKEN_FOR_COUNTERS = "it has neither rate nor increase and is taken for a counter: for a gauge this would be wrong"
 FIXED_RANGE = "its range is written out; here the ratio is taken over the windows of each tier"
+_OF_A_GAUGE = "for a gauge that is 0 or 1, write sli: {slices: {good: ...}}"
+
 _RECORD = (
     "name the counter behind it or, where there are several, record each as it is under one name, with a label that "
     "tells them apart. (Do not record their sum: it falls when a pod leaves, and that looks like a restart)"
@@ -399,6 +401,8 @@ def _counter(tree: Any) -> _Counter:
             length = round(matrix.range.total_seconds() * 1000)
             window = None if f"{length}ms" == PLACEHOLDER else str(Duration(length))
             return _Counter(_selector(matrix.vector_selector), None, tree.func.name, window)
+    if isinstance(tree, promql_parser.Call) and tree.func.name.endswith("_over_time"):
+        raise CannotExpressError(f"{_shown(tree)} reads a gauge, and not the rate of a counter: {_OF_A_GAUGE}")
     raise CannotExpressError(f"{_shown(tree)} is not the rate of one counter, summed: {_RECORD}")
 
 

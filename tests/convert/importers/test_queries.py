@@ -152,7 +152,8 @@ def test_matchers_keep_their_order_and_their_escapes() -> None:
 @pytest.mark.parametrize(
     ("total", "errors", "why"),
     [
-        (T, "sum_over_time((count(g < 0.75))[{{.window}}:])", "is not the rate of one counter"),
+        (T, "sum_over_time((count(g < 0.75))[{{.window}}:])", "for a gauge that is 0 or 1, write sli: {slices:"),
+        ("count_over_time(up[5m])", "sum_over_time(up[5m])", r"count_over_time(up[5m]) reads a gauge"),
         (T, f"{E} + {E}", 'adds up x_total{code=~"5.."} twice'),
         (f"{T} + {T}", E, "adds up x_total twice"),
         (T, f"{E} + sum(rate(y[{{{{.window}}}}]))", "adds up several counters of the errors"),
