@@ -17,6 +17,13 @@ SLOS_OF_A_SERVICE = 10
 REPEATS = 3
 ROOT = Path(__file__).parent.parent
 
+# Names are of many lengths, as real ones are: lines break by them, so few expressions differ in names alone.
+_SLO_NAMES = (
+    *("runs", "answers", "latency", "tool-calls", "evaluation", "availability"),
+    *("hand-over-to-people", "time-to-first-token", "refunds-that-are-right", "spend-on-models"),
+)
+_SERVICE_LENGTHS = 20
+
 _MEASURED = """
 import json, resource, subprocess, sys, time
 started = time.perf_counter()
@@ -75,20 +82,21 @@ def _rules(folder: Path, by: str) -> int:
 def _write_slos(folder: Path) -> None:
     folder.mkdir()
     for number in range(SLOS // SLOS_OF_A_SERVICE):
-        (folder / f"service-{number}.yaml").write_text(_file(f"service-{number}", SLOS_OF_A_SERVICE))
+        service = f"service-{number}{'x' * (number % _SERVICE_LENGTHS)}"
+        (folder / f"{service}.yaml").write_text(_file(service, SLOS_OF_A_SERVICE))
 
 
 def _file(service: str, slos: int) -> str:
     items = "".join(
         f"""
-  - name: slo-{n}
+  - name: {name}
     description: Requests of kind {n} end well.
     objective: 99
     sli:
       events:
         total: agent_requests_total{{kind="{n}"}}
         errors: agent_requests_total{{kind="{n}",status!="success"}}"""
-        for n in range(slos)
+        for n, name in enumerate(_SLO_NAMES[:slos])
     )
     defaults = "{by: [agent_type], window: 30d, alerting: {min_events: 10}}"
     return f"version: slo-engine/v1\nservice: {service}\nowner: team\ndefaults: {defaults}\nslos:{items}\n"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 import promql_parser
 
@@ -63,10 +64,11 @@ class Selector:
         return Selector(self.metric + suffix, self.matchers)
 
     def __str__(self) -> str:
-        inside = ",".join(str(matcher) for matcher in self.matchers)
+        inside = ",".join(map(str, self.matchers))
         return f"{self.metric}{{{inside}}}" if inside else self.metric
 
 
+@lru_cache(maxsize=1024)
 def quote(text: str) -> str:
     """A PromQL string literal, in double quotes."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")

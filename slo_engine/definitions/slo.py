@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from types import MappingProxyType
 
 from slo_engine.definitions.counts import Count
 from slo_engine.definitions.duration import Duration
 from slo_engine.definitions.kinds.sli import Sli
+from slo_engine.definitions.labels import SERVICE, SLO
 from slo_engine.definitions.money import Budget
 from slo_engine.definitions.policies import Policy, Severity, Tier
 from slo_engine.definitions.promql import Matcher
@@ -63,6 +65,11 @@ class Slo:
         """What identifies the SLO over all files."""
         return (self.service, self.name)
 
+    @cached_property
+    def identity(self) -> tuple[Matcher, Matcher]:
+        """The labels of everything that the rules record for it."""
+        return Matcher(SERVICE, "=", self.service), Matcher(SLO, "=", self.name)
+
     @property
     def lacks_traces(self) -> bool:
         """Whether its notifications cannot say why, for want of a tie that its author may not have thought of."""
@@ -75,17 +82,17 @@ class Slo:
         """What explains its errors; None: nothing that is known."""
         return self.sli.explained_if_tied if self.declares_traces else self.sli.explained_by
 
-    @property
+    @cached_property
     def tiers(self) -> tuple[Tier, ...]:
         """The tiers of the policy whose alerts are wanted, with their factors for this window."""
         return tuple(
             tier for tier in self._tiers if not self.alerting[tier.severity].disabled and tier.long not in self.disabled
         )
 
-    @property
-    def _tiers(self) -> Iterator[Tier]:
+    @cached_property
+    def _tiers(self) -> tuple[Tier, ...]:
         # Money has no error ratio that a tier could ask for.
-        return (tier for tier in self.policy.tiers_for(self.window) if self.counts_events or not tier.above)
+        return tuple(tier for tier in self.policy.tiers_for(self.window) if self.counts_events or not tier.above)
 
     @property
     def counts_events(self) -> bool:
@@ -102,7 +109,7 @@ class Slo:
         """The SLO window as labels and people name it: ``30d``, or ``month`` for the calendar month."""
         return "month" if self.target.month else str(self.window)
 
-    @property
+    @cached_property
     def windows(self) -> tuple[Duration, ...]:
         """Every window whose error ratio is recorded, shortest first; the SLO window is the last."""
         wanted = {Duration.parse("5m"), Duration.parse("1h"), self.window}

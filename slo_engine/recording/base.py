@@ -53,10 +53,7 @@ def raw_increases(slo: Slo) -> RawIncreases:
 
 def recorded(slo: Slo, name: str, group: Group | None = None) -> Selector:
     """The records of one SLO under one name: of all its groups, or of those with these label values."""
-    selector = Selector(name).where(SERVICE, slo.service).where(SLO, slo.name)
-    for label, value in (group or {}).items():
-        selector = selector.where(label, value)
-    return selector
+    return Selector(name, (*slo.identity, *(Matcher(label, "=", value) for label, value in (group or {}).items())))
 
 
 class _FromRecords:

@@ -13,8 +13,9 @@ from functools import lru_cache
 from typing import Any, Literal
 
 from slo_engine.definitions.duration import Duration
-from slo_engine.definitions.promql import PromqlError, parse_expression
+from slo_engine.definitions.promql import PromqlError
 from slo_engine.errors import SloEngineError
+from slo_engine.rules.promql_text import as_promql
 
 OUR_GROUPS = "slo-engine:"
 """What the names of our groups begin with, and no other group's."""
@@ -114,7 +115,7 @@ def differences(wanted: PlainGroup, found: PlainGroup) -> Iterator[str]:
 def formatted(expr: str) -> str:
     """An expression as the parser prints it; one that it cannot read stays as it is, but for white space."""
     try:
-        return parse_expression(expr).prettify()
+        return as_promql(expr)
     except PromqlError:
         return " ".join(expr.split())
 

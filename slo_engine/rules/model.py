@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from slo_engine.definitions.duration import Duration
-from slo_engine.definitions.promql import parse_expression
+from slo_engine.rules.promql_text import as_promql
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class RecordingRule:
 
     def as_data(self) -> dict[str, object]:
         """As Prometheus reads it."""
-        return {"record": self.record, "expr": _formatted(self.expr), "labels": dict(self.labels)}
+        return {"record": self.record, "expr": as_promql(self.expr), "labels": dict(self.labels)}
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class AlertRule:
         labels, annotations = dict(self.labels), dict(self.annotations)
         return {
             "alert": self.alert,
-            "expr": _formatted(self.expr),
+            "expr": as_promql(self.expr),
             **held,
             **kept,
             "labels": labels,
@@ -62,8 +62,3 @@ class RuleGroup:
         """As Prometheus reads it."""
         interval = {"interval": str(self.interval)} if self.interval else {}
         return {"name": self.name, **interval, "rules": [rule.as_data() for rule in self.rules]}
-
-
-def _formatted(expr: str) -> str:
-    # prettify() and not str(): the parser's str() loses escapes.
-    return parse_expression(expr).prettify()
