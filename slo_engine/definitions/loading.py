@@ -29,7 +29,7 @@ from slo_engine.definitions.format import (
 )
 from slo_engine.definitions.kinds import KINDS, KindFormat, Sli
 from slo_engine.definitions.policies import BUILT_IN, Policy, Tier, can_fire
-from slo_engine.definitions.problems import KeyPath, Problem, SloFileError
+from slo_engine.definitions.problems import KeyPath, Problem, SloFileError, show_path
 from slo_engine.definitions.slo import Slo, SloSet, Threshold, TierAlerting
 from slo_engine.definitions.targets import Override, Target, error_budget, window_of
 from slo_engine.definitions.traces import TraceQuery, TraceTemplateError, check_template, default_query
@@ -138,17 +138,46 @@ class _Reading:
 
     def slos(self, policies: Mapping[str, Policy], taken: dict[tuple[str, str], str]) -> Iterator[Slo]:
         """The SLOs of the file that hold no mistake."""
-        for path, item in self._checked("slos", SloFormat):
+        for index, written in enumerate(self._items["slos"]):
+            path: KeyPath = ("slos", index)
+            item = self._check(SloFormat, written, path)
             if self.header is None:
+                continue
+            if item is None:  # what it names is looked up all the same
+                self._check_names(path, written, self.header, policies, taken)
                 continue
             before = len(self.document.problems)
             slo = self._slo(path, item, self.header, policies)
-            at = self.document.problem((*path, "name"), "")
-            if first := taken.get(slo.key):
-                self._add((*path, "name"), f"the SLO {slo.name!r} of {slo.service} exists already, at {first}")
-            taken.setdefault(slo.key, f"{at.file}:{at.line}")
+            self._take(path, slo.key, taken)
             if self._sound and slo.policy.tiers and len(self.document.problems) == before:
                 yield slo
+
+    def _check_names(
+        self,
+        path: KeyPath,
+        written: Any,
+        header: HeaderFormat,
+        policies: Mapping[str, Policy],
+        taken: dict[tuple[str, str], str],
+    ) -> None:
+        """Of an SLO that holds a mistake."""
+        if not isinstance(written, dict):
+            return
+        told = {each.path for each in self.document.problems}
+        name_at, policy_at = show_path((*path, "name")), show_path((*path, "alerting", "policy"))
+        if isinstance(name := written.get("name"), str) and name_at not in told:
+            self._take(path, (header.service or "", name), taken)
+        alerting = written.get("alerting")
+        if isinstance(alerting, dict) and isinstance(policy := alerting.get("policy"), str) and policy_at not in told:
+            self._check_policy(path, policy, policies)
+
+    def _take(self, path: KeyPath, key: tuple[str, str], taken: dict[tuple[str, str], str]) -> None:
+        """The name of an SLO, which none before it has."""
+        service, name = key
+        at = self.document.problem((*path, "name"), "")
+        if first := taken.get(key):
+            self._add((*path, "name"), f"the SLO {name!r} of {service} exists already, at {first}")
+        taken.setdefault(key, f"{at.file}:{at.line}")
 
     def thresholds(self, taken: dict[tuple[str, str], str]) -> Iterator[Threshold]:
         """The plain alerts of the file that hold no mistake."""
@@ -259,11 +288,14 @@ class _Reading:
 
     def _policy(self, path: KeyPath, alerting: AlertingFormat, policies: Mapping[str, Policy]) -> Policy:
         name = alerting.policy or "google"
+        self._check_policy(path, name, policies)
+        return policies.get(name, Policy(name, ()))
+
+    def _check_policy(self, path: KeyPath, name: str, policies: Mapping[str, Policy]) -> None:
         if name not in policies:
             known = ", ".join(sorted(policies))
             at = self._where(path, ("alerting", "policy"))
             self._add(at, f"there is no policy {name!r}; there are: {known}")
-        return policies.get(name, Policy(name, ()))
 
     def _traces(self, path: KeyPath, traces: TracesFormat | None, sli: Sli, by: tuple[str, ...]) -> TraceQuery | None:
         if traces is None:
