@@ -10,7 +10,7 @@ from tests.web.sample import sample
 from tests.web.test_browser import TOKEN, paths, visiting
 from tests.web.visitor import chromium
 
-NAMES = ("page", None, "slo", "incident", "spend", "deliveries", None, "lab")
+NAMES = ("page", None, "slo", "incident", "spend", "deliveries", None, "lab", "incidents")
 """Of the paths; what has none is like another one."""
 
 LOOKS = {"1280": (1280, False), "390": (390, False), "dark": (1280, True)}

@@ -6,11 +6,14 @@ import random
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 from sqlalchemy import update
 
 from slo_engine.definitions.money import Budget
 from slo_engine.notifications import Evidence, Section, Topic
+from slo_engine.prometheus import Prometheus, Result
+from slo_engine.prometheus.client import Sample
 from slo_engine.status.model import Events, SloStatus
 from slo_engine.store import history
 from slo_engine.store.tables import outbox
@@ -21,13 +24,34 @@ from tests.web.site import PAGE, TICKET, Site, status
 SUPPORT = {"agent_type": "support_agent"}
 RESEARCH = {"agent_type": "research_agent"}
 
+SPENT = {
+    ("support", "support_agent", "gpt-4o"): 1210.0,
+    ("support", "support_agent", "claude-sonnet-4-5"): 410.0,
+    ("research", "research_agent", "gpt-4o"): 180.0,
+}
+"""By job, agent and model."""
+
+
+class Spent:
+    """What a Prometheus answers that has counted this."""
+
+    def query(self, expr: str, at: datetime) -> Result:
+        part = 0.06 if "[1d]" in expr else 1.0
+        names = ("job", "agent_type", "model")
+        return Result(
+            tuple(Sample(dict(zip(names, key, strict=True)), amount * part) for key, amount in SPENT.items()), ()
+        )
+
+
 DAYS = 30
 _EVERY = 1800.0
 
 
 def sample(folder: Path, token: str) -> Site:
     """An SLO that pages, one that is exhausted, one without data, a budget of money, an incident, a dead letter."""
-    made = Site(folder, access=Access(token))
+    names = ("prometheus", "grafana", "alertmanager", "langfuse")
+    addresses = {each: f"https://{each}.example" for each in names}
+    made = Site(folder, access=Access(token), prometheus_door=cast("Prometheus", Spent()), addresses=addresses)
     now = time.time()
     events = Events(52_000, 951)
     made.board.shown = [
@@ -59,7 +83,22 @@ def sample(folder: Path, token: str) -> Site:
     labels = {"slo_service": "agents", "slo": "success", **SUPPORT}
     payload = notification(labels=labels)
     payload["alerts"][0]["startsAt"] = datetime.fromtimestamp(now - 4000, UTC).isoformat()
-    sections = (Section("answer", "tool web_search times out: 82 % of 40 failing runs"),)
+    causes = [
+        {
+            "what": "tool web_search",
+            "message": "search index <n> did not answer within <n> s",
+            "count": 33,
+            "share": 0.825,
+            "first_seen": datetime.fromtimestamp(now - 4180, UTC).isoformat(),
+            "first_seen_is_exact": True,
+            "traces": [{"id": "7c0f3a91d2", "url": "https://langfuse.example/project/agents/traces/7c0f3a91d2"}],
+        }
+    ]
+    read = {"causes": causes, "url": "https://langfuse.example/project/agents/observations"}
+    sections = (
+        Section("answer", "tool web_search times out: 82 % of 40 failing runs"),
+        Section("causes", "33 of 40: tool web_search", data=read),
+    )
     evidence = Evidence("2026-11-27T12:00:00+00:00", 0.5, (Topic("agents", "success", SUPPORT, ("x",), sections),))
     made.add(payload, now - 3900, evidence=evidence)
     made.add(notification(labels={**labels, "slo": "latency"}, group_key="b"), now - 300, sinks=["other"])
