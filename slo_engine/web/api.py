@@ -19,7 +19,7 @@ from slo_engine.store import StoredMessage, budgets, history, inbox, messages
 from slo_engine.store.messages import DeliveryState
 from slo_engine.web import models
 from slo_engine.web.budgets import rows
-from slo_engine.web.incidents import Told
+from slo_engine.web.incidents import Told, subjects_of
 from slo_engine.web.known_incidents import WantedIncidents, found_incidents, wanted_incidents
 from slo_engine.web.pages.deliveries import sinks_of
 from slo_engine.web.pages.incident import incident_of, notes_of
@@ -165,8 +165,12 @@ def incidents(
     offset: Offset = 0,
 ) -> dict[str, Any]:
     """Those that are asked for: what is open first, and pages before tickets; then the newest."""
-    total, shown, read = found_incidents(services, want, time.time(), offset=offset, limit=limit)
-    return {"total": total, "incidents": [_incident(each, read.deliveries) for each in shown]}
+    found = found_incidents(services, want, time.time(), offset=offset, limit=limit)
+    return {
+        "total": found.total,
+        "since": None if found.since is None else _time(found.since),
+        "incidents": [_incident(each, found.contents.deliveries) for each in found.shown],
+    }
 
 
 @router.get("/incidents/{key}", responses=_UNKNOWN, response_model=models.IncidentDetails)
@@ -231,7 +235,7 @@ def sinks(services: NeedsServices) -> dict[str, Any]:
 
 
 def _incident(shown: Told, sent: Mapping[int, Sequence[DeliveryState]]) -> dict[str, Any]:
-    subjects = shown.enrichment.get("subjects") or ()
+    subjects = subjects_of(shown.enrichment)
     return {
         "key": shown.anchor,
         "title": shown.incident.newest.title,

@@ -274,16 +274,66 @@ def enrichment_of(stored: StoredMessage) -> Mapping[str, Any]:
         found = as_payload(restored(stored)).get(ENRICHMENT)
     except (KeyError, TypeError, ValueError):  # written by another version
         return {}
-    return found if isinstance(found, dict) else {}
+    return _in_known_form(found) if isinstance(found, dict) else {}
+
+
+def _in_known_form(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Without what another version may have written in a form that no page knows."""
+    subjects = [_subject_in_known_form(each) for each in _mappings(found.get("subjects"))]
+    return {**found, "subjects": subjects, "missing": _mappings(found.get("missing"))}
+
+
+def _subject_in_known_form(subject: Mapping[str, Any]) -> Mapping[str, Any]:
+    made = dict(subject)
+    for key, kind in (("group", dict), ("texts", dict), ("status", dict), ("traces", dict), ("answer", str)):
+        if made.get(key) is not None and not isinstance(made[key], kind):
+            del made[key]
+    made.setdefault("traces", None)
+    made.setdefault("status", None)
+    made["group"] = _texts(made.get("group"))
+    made["texts"] = _texts(made.get("texts"))
+    if made["traces"] is not None:
+        made["traces"] = {
+            **made["traces"],
+            "causes": [_cause(each) for each in _mappings(made["traces"].get("causes"))],
+        }
+    return made
+
+
+def _cause(found: Mapping[str, Any]) -> Mapping[str, Any]:
+    share, count = found.get("share"), found.get("count")
+    return {
+        **found,
+        "what": str(found.get("what") or ""),
+        "message": str(found.get("message") or ""),
+        "share": share if isinstance(share, int | float) else 0.0,
+        "count": count if isinstance(count, int) else 0,
+        "traces": [{**each, "id": str(each.get("id") or "")} for each in _mappings(found.get("traces"))],
+    }
 
 
 def _has_an_answer(enrichment: Mapping[str, Any]) -> bool:
-    subjects = enrichment.get("subjects") or ()
-    return any(each.get("answer") or (each.get("traces") or {}).get("causes") for each in subjects)
+    return any(each.get("answer") or causes_of(each) for each in subjects_of(enrichment))
 
 
 def _has_subjects(enrichment: Mapping[str, Any]) -> bool:
-    return bool(enrichment.get("subjects"))
+    return bool(subjects_of(enrichment))
+
+
+def subjects_of(enrichment: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """What the evidence is about."""
+    found: Sequence[Mapping[str, Any]] = enrichment.get("subjects") or ()
+    return found
+
+
+def causes_of(subject: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Of a subject, the most frequent first."""
+    found: Sequence[Mapping[str, Any]] = (subject.get("traces") or {}).get("causes") or ()
+    return found
+
+
+def _mappings(value: Any) -> list[Mapping[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
 
 
 def _links(incident: Incident, read: Mapping[int, StoredMessage]) -> tuple[Link, ...]:
@@ -366,8 +416,8 @@ def _alerts(stored: StoredMessage) -> list[_Alert]:
         _Alert(
             fingerprint_of({**each, "labels": _texts(each.get("labels"))}),
             _is_firing(each),
-            _time(each.get("startsAt")),
-            _time(each.get("endsAt")),
+            seconds_of(each.get("startsAt")),
+            seconds_of(each.get("endsAt")),
             _texts(each.get("labels")),
         )
         for each in _posted(_payload(stored))
@@ -392,7 +442,9 @@ def _texts(value: Any) -> Mapping[str, str]:
     return {str(name): str(text) for name, text in value.items()} if isinstance(value, dict) else {}
 
 
-def _time(value: Any) -> float | None:
+def seconds_of(value: Any) -> float | None:
+    """Unix seconds of RFC 3339, of UTC where it names no zone; None for what is no time, or Go's time that is not
+    set."""
     try:
         found = datetime.fromisoformat(value)
         seconds = (found if found.tzinfo else found.replace(tzinfo=UTC)).timestamp()

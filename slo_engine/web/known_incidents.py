@@ -3,6 +3,8 @@ and assistants look through the same."""
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal, get_args
@@ -28,6 +30,9 @@ READ_CHARACTERS = 20_000_000
 
 READ_AT_ONCE: Final = 50
 """Incidents whose contents are read together."""
+
+REMEMBERED_CHARACTERS: Final = 20_000_000
+"""Of labels, for filters: they are not read again for each request."""
 
 STATES: Final[tuple[State, ...]] = get_args(State)
 
@@ -60,22 +65,78 @@ class WantedIncidents:
         """Whether it leaves anything out."""
         return bool(self.search or self.service or self.slo or self.severity or self.state)
 
-    def fits(self, shown: Told) -> bool:
-        """Whether an incident is one of them."""
-        if self.state is not None and shown.state != self.state:
+    def may_fit(self, incident: Incident, now: float) -> bool:
+        """Whether it may be one of them, as far as that is known without what its messages say."""
+        if self.severity and incident.severity != self.severity:
             return False
-        if self.severity and shown.incident.severity != self.severity:
+        # One that seems open may be over: the other Alertmanager of a pair was late.
+        return self.state in (None, "resolved") or (
+            incident.seems_open and (self.state == "firing") == is_open(incident, now)
+        )
+
+    def fits(self, incident: Incident, summary: Summary, now: float) -> bool:
+        """Whether it is one of them."""
+        if not self.may_fit(incident, now):
             return False
-        pairs = {f"{name}={value}" for labels in shown.labels for name, value in labels.items()}
-        if (self.service or self.slo) and not any(_is_of(self, each) for each in shown.labels):
+        if self.state is not None and (self.state == "resolved") != summary.is_resolved:
             return False
-        text = " ".join((shown.incident.newest.title, *pairs)).lower()
+        if (self.service or self.slo) and not any(
+            self.service in ("", service) and self.slo in ("", slo) for service, slo in summary.subjects
+        ):
+            return False
+        text = f"{incident.newest.title.lower()} {summary.text}"
         return all(word in text for word in self.search.lower().split())
 
 
-def _is_of(want: WantedIncidents, labels: Mapping[str, str]) -> bool:
-    """Whether an alert is of the SLO that is wanted."""
-    return want.service in ("", labels.get(SERVICE)) and want.slo in ("", labels.get(SLO_LABEL))
+@dataclass(frozen=True)
+class Summary:
+    """What filters ask of the contents of an incident."""
+
+    is_resolved: bool
+    subjects: frozenset[tuple[str, str]]
+    """Services and SLOs of its alerts; empty: an alert of none."""
+    text: str
+    """Its labels as ``name=value``, in small letters."""
+
+    @classmethod
+    def of(cls, shown: Told) -> Summary:
+        """Of one that was read."""
+        pairs = dict.fromkeys(f"{name}={value}" for labels in shown.labels for name, value in labels.items())
+        subjects = frozenset((each.get(SERVICE, ""), each.get(SLO_LABEL, "")) for each in shown.labels)
+        return cls(shown.state == "resolved", subjects, " ".join(pairs).lower())
+
+
+class _Summaries:
+    """Those of incidents that were read lately. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._known: OrderedDict[tuple[str, int, int, str], Summary] = OrderedDict()
+        self._characters = 0
+
+    def of(self, services: Services, some: Sequence[Incident], now: float) -> list[Summary]:
+        """In their order."""
+        # One thread reads what others ask for, too.
+        with self._lock:
+            unread = [each for each in some if self._key(each) not in self._known]
+            for incident, shown in zip(unread, told_in_turn(services, unread, now), strict=True):
+                self._keep(self._key(incident), Summary.of(shown))
+            found = [self._known[self._key(each)] for each in some]
+            while self._characters > REMEMBERED_CHARACTERS:
+                self._characters -= len(self._known.popitem(last=False)[1].text)
+        return found
+
+    def _keep(self, key: tuple[str, int, int, str], summary: Summary) -> None:
+        self._known[key] = summary
+        self._characters += len(summary.text)
+
+    @staticmethod
+    def _key(incident: Incident) -> tuple[str, int, int, str]:
+        newest = incident.newest
+        return newest.key, newest.id, len(incident.messages), newest.state
+
+
+_SUMMARIES: Final = _Summaries()
 
 
 def wanted_incidents(
@@ -122,7 +183,11 @@ def told_in_turn(services: Services, of: Sequence[Incident], now: float) -> Iter
         some = of[first : first + READ_AT_ONCE]
         read = services.database.read(lambda found, some=some: contents(found, some))  # type: ignore[misc]
         for each in some:
-            yield read.told(each, now)
+            if each.newest.id in read.messages:
+                yield read.told(each, now)
+            else:  # there was no room for it among the others
+                alone = services.database.read(lambda found, each=each: contents(found, [each]))  # type: ignore[misc]
+                yield alone.told(each, now)
 
 
 def contents(connection: Connection, shown: Sequence[Incident], posts: Sequence[MessageHead] = ()) -> Contents:
@@ -144,15 +209,36 @@ def is_open(incident: Incident, now: float) -> bool:
     return incident.seems_open and now - incident.newest.received_at <= SILENT_SECONDS
 
 
+@dataclass(frozen=True)
+class FoundIncidents:
+    """What somebody looked for."""
+
+    total: int
+    shown: Sequence[Told]
+    contents: Contents
+    since: float | None
+    """What came before was not looked through; Unix seconds. None: there is nothing before."""
+
+
 def found_incidents(
     services: Services, want: WantedIncidents, now: float, *, offset: int, limit: int
-) -> tuple[int, list[Told], Contents]:
-    """How many are wanted, and some of them with what their messages say: what is open first, and pages before tickets;
-    then the newest."""
+) -> FoundIncidents:
+    """What is open first, and pages before tickets; then the newest."""
     paging = services.slos.active.slos.paging_severities
-    known = sorted(read_incidents(services), key=lambda each: order(each, paging, now))
+    heads = read_heads(services)
+    known = sorted(incidents_among(heads), key=lambda each: order(each, paging, now))
     if want.is_narrowed:
-        known = [each.incident for each in told_in_turn(services, known, now) if want.fits(each)]
+        known = list(_fitting(services, want, known, now))
     shown = known[offset : offset + limit]
     read = services.database.read(lambda found: contents(found, shown))
-    return len(known), [read.told(each, now) for each in shown], read
+    oldest = min((each.received_at for each in heads), default=None) if len(heads) >= READ_HEADS else None
+    return FoundIncidents(len(known), [read.told(each, now) for each in shown], read, oldest)
+
+
+def _fitting(services: Services, want: WantedIncidents, known: Sequence[Incident], now: float) -> Iterator[Incident]:
+    candidates = [each for each in known if want.may_fit(each, now)]
+    for first in range(0, len(candidates), READ_AT_ONCE):
+        some = candidates[first : first + READ_AT_ONCE]
+        for incident, summary in zip(some, _SUMMARIES.of(services, some, now), strict=True):
+            if want.fits(incident, summary, now):
+                yield incident

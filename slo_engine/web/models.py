@@ -207,6 +207,8 @@ class Incidents(BaseModel):
     """What is open first, and pages before tickets; then the newest."""
 
     total: int
+    since: Time | None
+    """What came before was not looked through; null: there is nothing before."""
     incidents: list[Incident]
 
 

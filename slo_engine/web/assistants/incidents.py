@@ -25,7 +25,7 @@ from slo_engine.web.assistants.answers import (
     query,
     quoted,
 )
-from slo_engine.web.incidents import Entry, FiringAlert, Incident, Told
+from slo_engine.web.incidents import Entry, FiringAlert, Incident, Told, subjects_of
 from slo_engine.web.known_incidents import READ_HEADS, contents, is_open, read_incidents
 from slo_engine.web.services import Services
 
@@ -167,7 +167,7 @@ def _alerts(firing: Sequence[FiringAlert]) -> Iterator[Mapping[str, Any]]:
 
 def _subjects(found: Told) -> Iterator[Mapping[str, Any]]:
     """What was found out, by SLO group; written by whatever version."""
-    for each in found.enrichment.get("subjects") or ():
+    for each in subjects_of(found.enrichment):
         if isinstance(each, dict):
             yield {**each, "texts": {key: text for key, text in (each.get("texts") or {}).items() if text}}
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from functools import partial
-from itertools import pairwise, takewhile
+from itertools import pairwise
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -25,11 +25,11 @@ from slo_engine.store import history, messages, notes
 from slo_engine.store.history import StatusRow
 from slo_engine.store.messages import MessageHead
 from slo_engine.web.budgets import BURNS, money
-from slo_engine.web.incidents import Entry, Told, enrichment_of, incidents
+from slo_engine.web.incidents import Entry, Told, causes_of, enrichment_of, incidents, seconds_of, subjects_of
 from slo_engine.web.known_incidents import READ_HEADS, Contents, contents, newest_told, read_incidents
 from slo_engine.web.pages import forms
 from slo_engine.web.pages.rendering import page
-from slo_engine.web.past import WINDOWS, number
+from slo_engine.web.past import number
 from slo_engine.web.services import NeedsServices, Services
 
 router = APIRouter()
@@ -37,6 +37,8 @@ router = APIRouter()
 MOST_MEANWHILE: Final = 20
 MOST_CHANGES: Final = 20
 MOST_SLOS: Final = 20
+LONGEST_ENTRY: Final = 300
+"""Characters of a line of the timeline."""
 
 _NEAR: Final = 900.0
 """Seconds around the beginning and the end in which a budget is looked up: the history has it each five minutes."""
@@ -46,6 +48,15 @@ _EARLIER: Final = 6 * 3600.0
 
 _GAP: Final = 600.0
 """Seconds that one record of the history stands for, at most: the engine may not have been there."""
+
+_SHORT: Final = ("5m", "1h")
+"""The windows that say whether a budget burned."""
+
+_KNOWN: Final = 0.95
+"""The share of an incident that must be in the history, for what was spent to be told as all of it."""
+
+_LONGEST_ADDED_UP: Final = 14 * 86_400.0
+"""Seconds of all groups together: of more nobody waits for the records."""
 
 
 @dataclass(frozen=True)
@@ -115,8 +126,8 @@ def _changes(shown: Told, read: Mapping[int, messages.StoredMessage]) -> Sequenc
     """What the answer was, each time it became another one."""
     found: list[tuple[MessageHead, str]] = []
     for head in shown.incident.shown:
-        subjects = enrichment_of(read[head.id]).get("subjects") or () if head.id in read else ()
-        answer = " ".join(str(each["answer"]) for each in subjects if isinstance(each, dict) and each.get("answer"))
+        subjects = subjects_of(enrichment_of(read[head.id])) if head.id in read else []
+        answer = " ".join(str(each["answer"]) for each in subjects if each.get("answer"))
         if answer and (not found or found[-1][1] != answer):
             found.append((head, answer))
     return found[:MOST_CHANGES] if len(found) > 1 else ()
@@ -148,25 +159,18 @@ def _with_its_beginning(shown: Told, read: Contents, burned: Sequence[Burned]) -
 
 
 def _first_failure(shown: Told, read: Mapping[int, messages.StoredMessage]) -> Entry | None:
-    """The earliest of the most frequent causes that the evidence told."""
+    """The earliest of all causes that the evidence told."""
     found = [
-        Entry(f"{said}: {cause.get('what')}: {cause.get('message')}", happened_at=at)
+        Entry(f"{said}: {cause.get('what')}: {cause.get('message')}"[:LONGEST_ENTRY], happened_at=at)
         for head in shown.incident.shown
         if head.id in read
-        for subject in enrichment_of(read[head.id]).get("subjects") or ()
-        for cause in ((subject.get("traces") or {}).get("causes") or ())[:1]
-        for at in [_seconds(cause.get("first_seen"))]
+        for subject in subjects_of(enrichment_of(read[head.id]))
+        for cause in causes_of(subject)
+        for at in [seconds_of(cause.get("first_seen"))]
         for said in ["first failure" if cause.get("first_seen_is_exact") else "a failure, maybe not the first"]
         if at is not None
     ]
     return min(found, key=lambda each: each.at or 0.0, default=None)
-
-
-def _seconds(said: Any) -> float | None:
-    try:
-        return datetime.fromisoformat(said).timestamp()
-    except (TypeError, ValueError):  # written by another version
-        return None
 
 
 def notes_of(services: Services, shown: Told) -> Sequence[notes.Note]:
@@ -191,35 +195,44 @@ def _budgets_of(services: Services, shown: Told) -> Sequence[Burned]:
             if (each.service, each.slo) == slo.key and told.items() <= each.group.items()
         ]
         groups: list[tuple[Mapping[str, str], SloStatus | None]] = [(each.group, each) for each in meant]
-        for group, status in groups or [(told, None)]:
+        groups = (groups or [(told, None)])[:MOST_SLOS]
+        for group, status in groups:
             key = (*slo.key, history.group_key(group))
             if key not in found and len(found) < MOST_SLOS:
-                found[key] = _burned(services, shown, slo, group, status)
+                found[key] = _burned(services, shown, slo, group, status, len(groups))
     return list(found.values())
 
 
-def _burned(services: Services, shown: Told, slo: Slo, group: Mapping[str, str], status: SloStatus | None) -> Burned:
-    """``status``: that of now; None: the group is gone."""
-    is_over = shown.state == "resolved"
-    until = (shown.ended_at if is_over else None) or time.time()
-    past = _records(services, slo, group, shown.since, until)
-    after: Mapping[str, Any] = status.as_json() if status is not None and not is_over else _status_at(past, until)
+def _burned(
+    services: Services, shown: Told, slo: Slo, group: Mapping[str, str], status: SloStatus | None, beside: int
+) -> Burned:
+    """``status``: that of now; None: the group is gone. ``beside``: how many groups are looked at."""
+    until = _end(shown)
+    adds_up = slo.budget_for(group) is not None and (until - (shown.since or 0.0)) * beside <= _LONGEST_ADDED_UP
+    past = _records(services, slo, group, shown.since, until, is_whole=adds_up)
+    is_now = status is not None and shown.state == "firing"
+    after: Mapping[str, Any] = status.as_json() if status is not None and is_now else _status_at(past, until)
     began = _status_at(past, shown.since)
     left = number(began, "error_budget_remaining"), number(after, "error_budget_remaining")
-    return Burned(
-        *slo.key, dict(group), *left, _money(slo, group, past, shown.since, until), _burning_since(past, shown.since)
-    )
+    spent = _money(slo, group, past, shown.since, until) if adds_up else ""
+    return Burned(*slo.key, dict(group), *left, spent, _burning_since(past, shown.since))
+
+
+def _end(shown: Told) -> float:
+    """Of one that nobody speaks of any more: when it was last spoken of."""
+    if shown.state == "firing":
+        return time.time()
+    return (shown.ended_at if shown.state == "resolved" else None) or shown.incident.newest.received_at
 
 
 def _records(
-    services: Services, slo: Slo, group: Mapping[str, str], since: float | None, until: float
+    services: Services, slo: Slo, group: Mapping[str, str], since: float | None, until: float, *, is_whole: bool
 ) -> Sequence[StatusRow]:
-    """From some time before the incident to some time after it; of a long one its beginning and its end, unless they
-    are about money."""
+    """From some time before the incident to some time after it or, not ``is_whole``, of its beginning and its end."""
     if since is None:
         return ()
     spans = [(since - _EARLIER, until + _NEAR)]
-    if slo.budget_for(group) is None and until - since > 2 * _NEAR:
+    if not is_whole and until - since > 2 * _NEAR:
         spans = [(since - _EARLIER, since + _NEAR), (until - _NEAR, until + _NEAR)]
 
     def read(connection: Connection) -> list[StatusRow]:
@@ -236,28 +249,39 @@ def _status_at(past: Sequence[StatusRow], at: float | None) -> Mapping[str, Any]
 
 
 def _burning_since(past: Sequence[StatusRow], since: float | None) -> float | None:
-    before = [row for row in past if since is not None and row.evaluated_at <= since]
-    burning = list(takewhile(_burns, reversed(before)))
-    return burning[-1].evaluated_at if 0 < len(burning) < len(before) else None
+    following, found = since, None
+    for row in reversed(past):
+        if following is None or row.evaluated_at > following:
+            continue
+        if following - row.evaluated_at > _GAP:  # nobody knows what was in between
+            return found
+        if not _burns(row):
+            return found
+        following = found = row.evaluated_at
+    return None
 
 
 def _burns(row: StatusRow) -> bool:
-    rates = (number(row.status, "burn_rate", window) for window in WINDOWS)
-    return next((rate for rate in rates if rate is not None), 0.0) > BURNS
+    return any((number(row.status, "burn_rate", window) or 0.0) > BURNS for window in _SHORT)
 
 
 def _money(slo: Slo, group: Mapping[str, str], past: Sequence[StatusRow], since: float | None, until: float) -> str:
-    """By the burn rates: what is spent in a rolling window also falls, by what leaves it."""
+    """By the burn rates of the time: what is spent in a rolling window also falls, by what leaves it."""
     budget = slo.budget_for(group)
     if budget is None or since is None:
         return ""
-    spent = 0.0
+    spent = known = 0.0
     for earlier, row in pairwise(past):
-        rate = number(row.status, "burn_rate", WINDOWS[0])
+        rate = number(row.status, "burn_rate", _SHORT[0])
+        amount = number(row.status, "budget", "amount") or budget.amount  # which may have been another one
         seconds = min(row.evaluated_at, until) - max(earlier.evaluated_at, since, row.evaluated_at - _GAP)
-        if rate is not None and seconds > 0:
-            spent += rate * budget.amount * seconds / slo.window.seconds
-    return f"about {money(spent, budget.currency)} spent meanwhile" if spent > 0 else ""
+        if rate is not None and math.isfinite(rate) and seconds > 0:
+            spent += rate * amount * seconds / slo.window.seconds
+            known += seconds
+    # What has not been recorded yet is no gap.
+    whole = max(0.0, min(until, past[-1].evaluated_at) - since) if past else 0.0
+    least = "at least " if known < _KNOWN * whole else "about "
+    return f"{least}{money(spent, budget.currency)} spent meanwhile" if spent > 0 else ""
 
 
 def _meanwhile(services: Services, shown: Told, now: float) -> Sequence[Told]:

@@ -34,7 +34,7 @@ def incidents_page(
 ) -> Response:
     """What is open first, and pages before tickets; then the newest."""
     now = time.time()
-    total, shown, _ = found_incidents(services, want, now, offset=offset, limit=SHOWN)
+    found = found_incidents(services, want, now, offset=offset, limit=SHOWN)
     names = sorted(slo.name for slo in services.slos.active.slos.slos if want.service in ("", slo.service))
     choices = [
         ("service", "Service", services.slos.active.slos.services, want.service),
@@ -50,11 +50,12 @@ def incidents_page(
         now=now,
         want=want,
         choices=choices,
-        incidents=shown,
-        total=total,
+        incidents=found.shown,
+        total=found.total,
+        since=found.since,
         first=offset + 1,
         earlier=_address(asked, offset - SHOWN) if offset else None,
-        later=_address(asked, offset + SHOWN) if offset + SHOWN < total else None,
+        later=_address(asked, offset + SHOWN) if offset + SHOWN < found.total else None,
     )
 
 

@@ -30,7 +30,7 @@ from slo_engine.status.model import SloStatus
 from slo_engine.store import budgets as crossing_store
 from slo_engine.web.budgets import rows
 from slo_engine.web.budgets import sli as sli_of
-from slo_engine.web.incidents import Told, is_link
+from slo_engine.web.incidents import Told, is_link, subjects_of
 from slo_engine.web.known_incidents import read_incidents, told_in_turn
 from slo_engine.web.pages.rendering import drawn, page, trend_of
 from slo_engine.web.past import WINDOWS, PastOfGroups, Points
@@ -217,7 +217,7 @@ def _selector(labels: Mapping[str, str]) -> str:
 
 def _newest_traces(slo: Slo, found: Sequence[Told]) -> str | None:
     """Where LangFuse shows what was read for the newest incident of an SLO: only what it answers names its project."""
-    subjects = (subject for told in found for subject in told.enrichment.get("subjects") or ())
+    subjects = (subject for told in found for subject in subjects_of(told.enrichment))
     of_slo = (each for each in subjects if (each.get("service"), each.get("slo")) == slo.key)
     urls = ((each.get("traces") or {}).get("url") for each in of_slo)
     return next((url for url in urls if is_link(url)), None)

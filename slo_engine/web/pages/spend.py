@@ -15,7 +15,7 @@ from fastapi.responses import Response
 from slo_engine.definitions.targets import begins_anew
 from slo_engine.prometheus import PrometheusError, finite
 from slo_engine.status.model import SloStatus
-from slo_engine.web.incidents import Told
+from slo_engine.web.incidents import Told, subjects_of
 from slo_engine.web.known_incidents import newest_told, read_incidents
 from slo_engine.web.pages.rendering import page
 from slo_engine.web.services import NeedsServices, Services
@@ -230,7 +230,7 @@ def _costly(services: Services) -> Sequence[tuple[Told, str]]:
     """What the evidence of incidents of money said."""
     found = []
     for shown in newest_told(services, read_incidents(services), 100, time.time()):
-        texts = [(subject.get("texts") or {}).get("spend") for subject in shown.enrichment.get("subjects") or ()]
+        texts = [(subject.get("texts") or {}).get("spend") for subject in subjects_of(shown.enrichment)]
         if said := "\n".join(text for text in texts if text):
             found.append((shown, said))
     return found[:MOST_COSTLY]
