@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Self
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -48,6 +49,18 @@ def _address(instead: str) -> Any:
 
 
 HttpUrl = Annotated[str, _address(BASIC_AUTH)]
+
+
+def _without_query(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.query or parts.fragment:
+        raise ValueError("has a query, and paths are written behind it: leave out what begins with ? or #")
+    return text
+
+
+PageUrl = Annotated[HttpUrl, AfterValidator(_without_query)]
+"""What links begin with."""
+
 LangFuseUrl = Annotated[str, _address("public_key and secret_key")]
 ProxyUrl = Annotated[str, _address("proxy_auth: {username: ..., password: ...}")]
 

@@ -46,6 +46,7 @@ from slo_engine.connection_settings import (
     ConnectionSettings,
     HttpUrl,
     LangFuseUrl,
+    PageUrl,
     SettingsSection,
     TransportSettings,
     fits_into_a_header,
@@ -78,14 +79,14 @@ class PrometheusSettings(ConnectionSettings):
 
     url: HttpUrl = "http://127.0.0.1:9090"
     """Prometheus, or anything with its query API; a path in front of the API is kept."""
-    public_url: HttpUrl | None = None
+    public_url: PageUrl | None = None
     """Where people open Prometheus, for links; else ``url``."""
 
 
 class GrafanaSettings(SettingsSection):
     """``grafana``: the Grafana that has the dashboards of docs/dashboards.md."""
 
-    public_url: HttpUrl
+    public_url: PageUrl
     """Where people open it, for links."""
 
 
@@ -322,8 +323,12 @@ class _Environment(EnvSettingsSource):
     """The environment, in which text is JSON where it begins as a list or a mapping does, and else itself: ``15s`` is a
     duration without quotes."""
 
-    def __call__(self) -> dict[str, Any]:
-        return _wanted(super().__call__())
+    def __init__(self, settings_cls: type[BaseSettings]) -> None:
+        super().__init__(settings_cls)
+        if (sections := _SECTIONS.get()) is not None:
+            wanted = tuple(f"{PREFIX}{each}".lower() for each in sections)
+            kept = {name: text for name, text in self.env_vars.items() if name.lower().partition("__")[0] in wanted}
+            self.env_vars = kept
 
     def decode_complex_value(self, field_name: str, field: FieldInfo, value: Any) -> Any:
         is_json = isinstance(value, str) and value.lstrip()[:1] in ("[", "{", '"')

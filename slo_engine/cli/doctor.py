@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import typer
 
@@ -14,6 +14,8 @@ from slo_engine.cli.arguments import AsJson, ConfigFile, SloPaths, settings_here
 from slo_engine.cli.exits import failures, usage_errors
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from slo_engine.checks.finding import Finding
     from slo_engine.definitions import SloSet
     from slo_engine.prometheus import Prometheus
@@ -35,7 +37,9 @@ def doctor(paths: SloPaths = None, config: ConfigFile = None, as_json: AsJson = 
     with failures():
         slos = load(paths_in(settings, paths))
         with closing(Prometheus(settings.prometheus.connection())) as source:
-            findings = [*diagnose(slos, source, datetime.now(UTC)), *_of_rules(slos, source)]
+            findings = list(diagnose(slos, source, datetime.now(UTC)))
+            without_rules = {(each.service, each.slo) for each in findings if each.problem in _SAY_NO_RULES}
+            findings += _of_rules(slos, source, without_rules)
     if as_json:
         output.json_document({"slos": len(slos.slos), "findings": [finding.as_json() for finding in findings]})
     for finding in [] if as_json else findings:
@@ -46,9 +50,13 @@ def doctor(paths: SloPaths = None, config: ConfigFile = None, as_json: AsJson = 
     output.note(f"{amounts.count(len(slos.slos), 'SLO has', 'SLOs have')} data, rules and traffic enough")
 
 
-def _of_rules(slos: SloSet, source: Prometheus) -> list[Finding]:
-    """Rules that are loaded and are not those of the SLO files, or are not evaluated as they should. Of those that are
-    not there the other checks tell."""
+_SAY_NO_RULES: Final = frozenset({"no-rules", "late-samples"})
+"""What is said of an SLO whose rules may not be there at all."""
+
+
+def _of_rules(slos: SloSet, source: Prometheus, without_rules: Collection[tuple[str, str]]) -> list[Finding]:
+    """Rules that are loaded and are not those of the SLO files, or are not evaluated as they should; and those that are
+    missing while others are there, but of SLOs of which that is said already."""
     from slo_engine.checks.finding import Finding
     from slo_engine.prometheus import PrometheusError
     from slo_engine.rollout.in_use import Advice, NotPrometheusRulesError, compared, read_loaded, wanted_groups
@@ -63,10 +71,14 @@ def _of_rules(slos: SloSet, source: Prometheus) -> list[Finding]:
     load = "have Prometheus reload them"
     advice = Advice(f"run `slo-engine rules generate`, and {load}", load)
     names = {group.name for group in wanted}
+    if not any(each.group.name in names for each in loaded.groups):
+        return []  # nothing is rolled out yet
     of_groups: dict[tuple[str, str], list[RuleDifference]] = {}
     for each in (*compared(wanted, loaded.groups, advice), *loaded.failures):
-        if each.group in names and each.problem != "missing":
-            _, service, slo, *_ = each.group.split(":")
+        if each.group not in names:
+            continue
+        _, service, slo, *_ = each.group.split(":")
+        if each.problem != "missing" or (service, slo) not in without_rules:
             of_groups.setdefault((service, slo), []).append(each)
     found = []
     for key, differences in sorted(of_groups.items()):

@@ -73,7 +73,7 @@ def examine(sources: Sources) -> Loaded:
     slos_taken: dict[tuple[str, str], str] = {}
     alerts_taken: dict[tuple[str, str], str] = {}
     slos = [slo for reading in readings for slo in reading.slos(policies, slos_taken)]
-    thresholds = [threshold for reading in readings for threshold in reading.thresholds(alerts_taken)]
+    thresholds = [threshold for reading in readings for threshold in reading.thresholds(alerts_taken, slos_taken)]
     problems += [problem for reading in readings for problem in reading.document.problems]
     return Loaded(SloSet(tuple(slos), tuple(thresholds)), tuple(sorted(set(problems))), policies)
 
@@ -179,8 +179,13 @@ class _Reading:
             self._add((*path, "name"), f"the SLO {name!r} of {service} exists already, at {first}")
         taken.setdefault(key, f"{at.file}:{at.line}")
 
-    def thresholds(self, taken: dict[tuple[str, str], str]) -> Iterator[Threshold]:
-        """The plain alerts of the file that hold no mistake."""
+    def thresholds(self, taken: dict[tuple[str, str], str], slos: Mapping[tuple[str, str], str]) -> Iterator[Threshold]:
+        """The plain alerts of the file that hold no mistake. ``slos``: where those of all files are."""
+        service = (self.header.service if self.header is not None else None) or ""
+        if self._items["thresholds"] and (namesake := slos.get((service, "thresholds"))):
+            self._add(
+                ("thresholds",), f"the SLO at {namesake} is called as the rule group of these is: rename that SLO"
+            )
         for path, item in self._checked("thresholds", ThresholdFormat):
             if self.header is None or self.header.service is None:
                 continue

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
 import yaml
@@ -12,6 +12,7 @@ from slo_engine.definitions.duration import Duration
 from slo_engine.definitions.slo import SloSet
 from slo_engine.errors import SloEngineError
 from slo_engine.rollout.comparison import (
+    OUR_GROUPS,
     NotARuleGroupError,
     PlainGroup,
     PlainRule,
@@ -88,9 +89,8 @@ def wanted_groups(slos: SloSet) -> list[PlainGroup]:
 def compared(wanted: Sequence[PlainGroup], found: Iterable[Placed], advice: Advice) -> list[RuleDifference]:
     """Missing, changed, doubled and stale groups. Groups that are not ours do not count."""
     places: dict[str, list[Placed]] = {}
-    for placed in found:
-        if placed.group.is_ours:
-            places.setdefault(placed.group.name, []).append(placed)
+    for placed in _as_written(wanted, [each for each in found if each.group.is_ours]):
+        places.setdefault(placed.group.name, []).append(placed)
     findings = [finding for group in wanted for finding in _of_wanted(group, places.get(group.name, ()), advice)]
     names = {group.name for group in wanted}
     findings += [
@@ -101,6 +101,26 @@ def compared(wanted: Sequence[PlainGroup], found: Iterable[Placed], advice: Advi
         for placed in places[name]
     ]
     return findings
+
+
+def _as_written(wanted: Sequence[PlainGroup], found: Sequence[Placed]) -> list[Placed]:
+    """Without the labels that all rules have and that nobody writes: Thanos says of each rule also the external labels
+    of the Prometheus that it comes from."""
+    written = {name for group in wanted for rule in group.rules for name in rule.labels}
+    rules = [rule for placed in found for rule in placed.group.rules]
+    common = set.intersection(*(set(rule.labels.items()) for rule in rules)) if rules else set()
+    external = {name for name, _ in common if name not in written}
+    if not external:
+        return list(found)
+    return [replace(placed, group=_without(placed.group, external)) for placed in found]
+
+
+def _without(group: PlainGroup, labels: Set[str]) -> PlainGroup:
+    rules = (
+        replace(rule, labels={name: value for name, value in rule.labels.items() if name not in labels})
+        for rule in group.rules
+    )
+    return replace(group, rules=tuple(rules))
 
 
 def _of_wanted(group: PlainGroup, places: Sequence[Placed], advice: Advice) -> Iterator[RuleDifference]:
@@ -131,12 +151,12 @@ def read_loaded(data: Sequence[Mapping[str, Any]]) -> LoadedRules:
 def _loaded(data: Sequence[Mapping[str, Any]]) -> LoadedRules:
     groups, failures, pending = [], [], 0
     for loaded in data:
+        if not str(loaded["name"]).startswith(OUR_GROUPS):
+            continue  # of another tool, and of whatever form
         group = PlainGroup(
             loaded["name"], round(loaded["interval"] * 1000), tuple(_loaded_rule(rule) for rule in loaded["rules"])
         )
         groups.append(Placed(loaded["file"], group))
-        if not group.is_ours:
-            continue
         pending += sum(rule["health"] == "unknown" for rule in loaded["rules"])
         failures += [
             RuleDifference(

@@ -80,8 +80,14 @@ class Selection:
             found.append(messages.c.received_at < self.until)
         if self.severity is not None:
             found.append(messages.c.severity == self.severity)
-        found += [messages.c.title.icontains(word, autoescape=True) for word in self.search.split()]
+        found += [_has_word(word) for word in self.search.split()]
         return found
+
+
+def _has_word(word: str) -> ColumnElement[bool]:
+    """In the title. SQLite knows small and large letters of ASCII alone, and PostgreSQL those of its locale."""
+    spellings = dict.fromkeys((word.lower(), word.capitalize(), word.upper()))
+    return or_(*(messages.c.title.icontains(each, autoescape=True) for each in spellings))
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from slo_engine.connect import Connection
 from slo_engine.connection_settings import (
     ConnectionSettings,
     HttpUrl,
+    PageUrl,
     SettingsSection,
     WebhookUrlSettings,
     fits_into_a_header,
@@ -73,7 +74,7 @@ class AlertmanagerSettings(ConnectionSettings):
 
     urls: tuple[HttpUrl, ...] = ()
     """Each of a cluster, instead of ``url``."""
-    public_url: HttpUrl | None = None
+    public_url: PageUrl | None = None
     """Where people open Alertmanager, for links; else ``url``."""
     receivers: Annotated[tuple[str, ...], BeforeValidator(_as_list, json_schema_input_type=str | list[str])] = ()
     """The receivers that post to this engine; name them where Alertmanager hides addresses (0.26 and later)."""

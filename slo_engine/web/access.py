@@ -61,11 +61,11 @@ class Access:
             said = [value for name, value in headers if name == self.proxy_header.lower().encode()]
             if len(said) == 1 and said[0].strip():
                 return said[0].decode(errors="replace").strip()[:_LONGEST_NAME]
-        if self.token is None:
-            return None
-        if Credentials(tokens=[self.token]).open_to(headers) or self._is_session(headers):
-            return NAMELESS
-        return None
+        return NAMELESS if self.shows_token(headers) or self._is_session(headers) else None
+
+    def shows_token(self, headers: Iterable[Header]) -> bool:
+        """Whether the token stands in a header, where no browser writes it by itself."""
+        return self.token is not None and Credentials(tokens=[self.token]).open_to(headers)
 
     def opens(self, shown: str) -> bool:
         """Whether this is the token."""
@@ -77,6 +77,8 @@ class Access:
         return f"{until}.{self._signature(until)}"
 
     def _is_session(self, headers: Iterable[Header]) -> bool:
+        if self.token is None:
+            return False
         # By hand: a browser sends what others have set for this host as well, of whatever form.
         pairs = (each for name, value in headers if name == b"cookie" for each in value.split(b";"))
         sent = (value for name, _, value in (each.strip().partition(b"=") for each in pairs) if name == COOKIE.encode())
@@ -114,10 +116,8 @@ def is_of_our_page(headers: Iterable[Header]) -> bool:
 
 
 def is_of_a_script(headers: Iterable[Header]) -> bool:
-    """Whether no browser sent it: a token in a header, which browsers add to nothing by themselves, and none of the
-    headers that they add."""
-    names = {name for name, _ in headers}
-    return b"authorization" in names and names.isdisjoint({b"origin", b"sec-fetch-site", b"cookie"})
+    """Whether a form has none of the headers that a browser adds to one."""
+    return {name for name, _ in headers}.isdisjoint({b"origin", b"sec-fetch-site", b"cookie"})
 
 
 class AccessDoor:
@@ -142,7 +142,9 @@ class AccessDoor:
         is_machine = is_of_api and not self._machines.is_open and self._machines.open_to(scope["headers"])
         if self._access.is_open or who is not None or is_machine or path.startswith(_OPEN):
             await self._app(scope, receive, send)
-        elif is_of_api or self._access.token is None:
+        elif (
+            is_of_api or self._access.token is None or (scope["method"] == "POST" and is_of_a_script(scope["headers"]))
+        ):
             refused = JSONResponse({"detail": "the token of access is missing or wrong"}, status_code=401)
             refused.headers["www-authenticate"] = "Bearer"
             await refused(scope, receive, send)

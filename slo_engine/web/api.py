@@ -208,6 +208,7 @@ def spend(services: NeedsServices, by: By = "all") -> dict[str, Any]:
             }
             for each in budgets_of_money(services, at)
         ],
+        "total": found.total,
         "spenders": [asdict(each) for each in found.spenders],
         "query": found.query,
         "failure": found.failure,

@@ -272,6 +272,8 @@ class Spend(BaseModel):
     """Budgets of money, the most used first, and who spends."""
 
     budgets: list[Budgeted]
+    total: int
+    """How many spend, those that are not listed included."""
     spenders: list[Spender]
     query: str
     """What they come from."""

@@ -40,6 +40,7 @@ thresholds:
 """
 TWO = '(vector(1) or label_replace(vector(1), "a", "b", "", ""))'
 MANY_TO_MANY = f"{TWO} * on () {TWO}"
+NOT_THERE = "is not there: run `slo-engine rules generate`, and have Prometheus reload them"
 SHORT, LONG, THRESHOLDS = "slo-engine:shop:runs", "slo-engine:shop:runs:long", "slo-engine:shop:thresholds"
 
 
@@ -137,6 +138,27 @@ def test_a_real_prometheus_and_what_goes_wrong_with_its_rules(tmp_path: Path, sl
         assert findings(doubled) == [("twice", SHORT), ("twice", THRESHOLDS), ("stale", "slo-engine:shop:old")]
         copied.unlink()
 
+        # A part of it is missing, and a group of another tool is there.
+        whole = file.read_text(encoding="utf-8")
+        groups = yaml.safe_load(whole)["groups"]
+        file.write_text(
+            yaml.safe_dump({"groups": [each for each in groups if each["name"] == SHORT]}), encoding="utf-8"
+        )
+        reload(url)
+        doctored = run("doctor", str(slos), "--json", env={"SLO_ENGINE_PROMETHEUS__URL": url})
+        assert [
+            (each["slo"], each["message"])
+            for each in json.loads(doctored.stdout)["findings"]
+            if each["problem"] == "other-rules"
+        ] == [
+            ("runs", f"{LONG}: is not there: run `slo-engine rules generate`, and have Prometheus reload them"),
+            (
+                "thresholds",
+                f"{THRESHOLDS}: is not there: run `slo-engine rules generate`, and have Prometheus reload them",
+            ),
+        ]
+        file.write_text(whole, encoding="utf-8")
+
         # Missing: the file is not loaded at all.
         moved = file.rename(tmp_path / "elsewhere.yaml")
         reload(url)
@@ -180,7 +202,13 @@ def test_a_prometheus_that_is_not_there_is_a_failure_with_its_reason(slos: Path)
 
 @pytest.mark.parametrize(
     "answer",
-    [{"data": {"groups": "none"}}, {"data": {"groups": [{"name": "a"}]}}, {"data": {"groups": [{}]}}, [1], {"a": "b"}],
+    [
+        {"data": {"groups": "none"}},
+        {"data": {"groups": [{"name": "slo-engine:a"}]}},
+        {"data": {"groups": [{}]}},
+        [1],
+        {"a": "b"},
+    ],
 )
 def test_an_answer_that_is_not_prometheus_is_told(slos: Path, answer: Any) -> None:
     with serving(saying(200, answer)) as url:

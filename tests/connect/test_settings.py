@@ -177,6 +177,16 @@ budget_policies: [{{steps: [{{at: 10, text: stop, tell: [pager]}}]}}]
     assert load_settings(file, sections=("prometheus", "slos")).prometheus.url == "http://other"
     with pytest.raises(SettingsError, match=r"heartbeat\.url: is missing"):
         load_settings(file, sections=("prometheus", "heartbeat"))
+    monkeypatch.setenv("SLO_ENGINE_SINKS", "[{no JSON")
+    assert load_settings(file, sections=("prometheus",)).prometheus.url == "http://other"
+    with pytest.raises(SettingsError, match="SLO_ENGINE_SINKS: must be JSON"):
+        load_settings(file)
     file.write_text("promethus: {url: http://prometheus}")
     with pytest.raises(SettingsError, match="promethus: unknown key"):
         load_settings(file, sections=("prometheus",))
+
+
+@pytest.mark.parametrize("url", ["http://grafana/?orgId=2", "http://grafana/#top"])
+def test_what_links_begin_with_has_no_query(tmp_path: Path, url: str) -> None:
+    assert "grafana.public_url: has a query" in refusal(tmp_path, {"grafana": {"public_url": url}})
+    assert loaded(tmp_path, {"grafana": {"public_url": "http://g/at/"}}).grafana is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, expect
 
 from slo_engine.store import deliveries, messages
+from tests.alerts.payloads import notification
 from tests.web.sample import sample
 from tests.web.site import Site, status
 from tests.web.visitor import Visitor, chromium
@@ -133,17 +135,51 @@ def test_a_note_is_not_lost_where_the_session_ends_while_it_is_written(visitor: 
     page, path = visitor.page, paths(site)[3]
     visitor.open(path)
     page.get_by_label("Note").fill("written for an hour")
+    page.get_by_label(re.compile("what caused it")).check()
     page.context.clear_cookies()
     page.get_by_role("button", name="Add").click()
     page.get_by_label("Token").fill(TOKEN)
     page.get_by_role("button", name="Log in").click()
     page.wait_for_url(f"{visitor.url}{path}")
     expect(page.get_by_label("Note")).to_have_value("written for an hour")
+    expect(page.get_by_label(re.compile("what caused it"))).to_be_checked()
     page.get_by_role("button", name="Add").click()
-    expect(page.locator("article.note").first).to_be_visible()
-    expect(page.locator("main")).to_contain_text("written for an hour")
+    expect(page.locator("article.note", has_text="Caused by: written for an hour")).to_be_visible()
     expect(page.get_by_label("Note")).to_have_value("")
     page.reload()
+    expect(page.get_by_label("Note")).to_have_value("")
+
+
+def test_a_note_to_an_incident_that_is_open_by_another_of_its_messages_is_not_kept_either(
+    visitor: Visitor, site: Site
+) -> None:
+    page, path = visitor.page, paths(site)[3]
+    first = path.rpartition("/")[2]
+    heads = site.database.read(lambda found: messages.newest_heads(found, 50))
+    thread = next(each.thread for each in heads if each.key == first)
+    labels = {"slo_service": "agents", "slo": "success", "agent_type": "support_agent"}
+    site.add(notification(labels=labels), time.time())
+    newest = max(
+        (each for each in site.database.read(lambda found: messages.newest_heads(found, 50))), key=lambda e: e.id
+    )
+    assert newest.thread == thread
+    visitor.open(f"/incidents/{newest.key}")
+    page.get_by_label("Note").fill("by another key")
+    page.get_by_role("button", name="Add").click()
+    page.wait_for_url(f"{visitor.url}{path}")
+    expect(page.locator("main")).to_contain_text("by another key")
+    visitor.open(f"/incidents/{newest.key}")
+    expect(page.get_by_label("Note")).to_have_value("")
+
+
+def test_what_was_being_written_is_not_shown_to_who_logs_in_next(visitor: Visitor, site: Site) -> None:
+    page, path = visitor.page, paths(site)[3]
+    visitor.open(path)
+    page.get_by_label("Note").fill("not for everybody")
+    page.get_by_role("button", name="Log out").click()
+    page.get_by_label("Token").fill(TOKEN)
+    page.get_by_role("button", name="Log in").click()
+    visitor.open(path)
     expect(page.get_by_label("Note")).to_have_value("")
 
 

@@ -430,9 +430,11 @@ def test_only_who_is_known_acts_and_only_from_our_own_pages(
     assert post(host="engine", **session) == 403  # no browser posts without an origin
     assert post(host="engine", **session, **BEARER) == 403
     assert site.ask("POST", path, json=form, headers={**OURS, **BEARER}).status_code == 415
-    assert site.ask("POST", path, data={"x": "y" * 40_000}, headers={**OURS, **BEARER}).status_code == 413
+    assert site.ask("POST", path, data={"x": "y" * 80_000}, headers={**OURS, **BEARER}).status_code == 413
     assert post(**ours, **BEARER) == 303
     assert post(host="engine", **BEARER) == 303  # a script
+    assert post(host="engine", authorization="Bearer wrong") == 401
+    assert post(host="engine") == 401
 
 
 def test_without_access_everybody_reads_and_nobody_acts(open_site: Site) -> None:

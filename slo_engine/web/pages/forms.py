@@ -10,7 +10,8 @@ from fastapi import HTTPException, Request
 from slo_engine.web import bodies
 from slo_engine.web.access import is_of_a_script, is_of_our_page
 
-MAX_BYTES: Final = 32 * 1024
+MAX_BYTES: Final = 64 * 1024
+"""The longest note, each character of which takes nine."""
 
 Form = dict[str, str]
 
@@ -18,7 +19,8 @@ Form = dict[str, str]
 async def read(request: Request) -> Form:
     """The fields of a form, of each the last value. Raises HTTPException: 403 from another page, 408, 413, 415, 422."""
     headers = request.scope["headers"]
-    if not (is_of_our_page(headers) or is_of_a_script(headers)):
+    access = request.app.state.services.access
+    if not (is_of_our_page(headers) or (is_of_a_script(headers) and access.shows_token(headers))):
         raise HTTPException(403, "only pages of the engine itself may post here")
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/x-www-form-urlencoded":
         raise HTTPException(415, "send a form")

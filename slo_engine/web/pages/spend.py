@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from slo_engine.definitions.targets import begins_anew
-from slo_engine.prometheus import PrometheusError, finite
+from slo_engine.prometheus import PrometheusError, Sample, finite
 from slo_engine.status.model import SloStatus
 from slo_engine.web.incidents import Told, subjects_of
 from slo_engine.web.known_incidents import newest_told, read_incidents
@@ -92,6 +92,7 @@ def spend_page(request: Request, services: NeedsServices, by: By = "all") -> Res
         "spend.html.j2",
         tables=tables,
         spenders=found.spenders,
+        left_out=found.total - len(found.spenders),
         by=by,
         choices=list(_COLUMNS),
         columns=_COLUMNS[by],
@@ -112,6 +113,8 @@ class Spenders:
     """Since the first of the month, and what it comes from."""
 
     spenders: Sequence[Spender]
+    total: int
+    """How many there are, those that are not among them included."""
     query: str
     failure: str | None
 
@@ -168,7 +171,8 @@ def spenders(services: Services, at: datetime, by: By = "all") -> Spenders:
         for key, spent in month.items()
         if spent > 0
     ]
-    return Spenders(sorted(found, key=lambda each: -each.spent)[:MOST_SPENDERS], asked.query, asked.failure)
+    shown = sorted(found, key=lambda each: -each.spent)[:MOST_SPENDERS]
+    return Spenders(shown, len(found), asked.query, asked.failure)
 
 
 def _summed(amounts: Mapping[tuple[str, ...], float], columns: Sequence[str]) -> dict[tuple[str, ...], float]:
@@ -219,11 +223,16 @@ def _ask(services: Services, at: datetime) -> _Asked:
         found = [finite(services.prometheus.query(each, at).samples) for each in (month, day)]
     except PrometheusError as error:
         return _Asked(at.timestamp(), query=month, failure=str(error))
-    of_month, of_day = (
-        {tuple(each.labels.get(name) or NOT_TOLD for name in _LABELS.values()): each.value for each in samples}
-        for samples in found
-    )
+    of_month, of_day = (_by_labels(samples) for samples in found)
     return _Asked(at.timestamp(), of_month, of_day, month, None)
+
+
+def _by_labels(samples: Iterable[Sample]) -> dict[tuple[str, ...], float]:
+    found: dict[tuple[str, ...], float] = {}
+    for each in samples:
+        key = tuple(each.labels.get(name) or NOT_TOLD for name in _LABELS.values())
+        found[key] = found.get(key, 0.0) + max(each.value, 0.0)
+    return found
 
 
 def _costly(services: Services) -> Sequence[tuple[Told, str]]:

@@ -117,17 +117,27 @@
 
   // A note outlives the session that ends while it is written: it stays in this tab until the engine has it.
   const drafts = (() => { try { return sessionStorage; } catch (_) { return null; } })();
-  const NOTE = "form.note-form textarea", draft = `note ${location.pathname}`;
-  if (location.hash === "#noted") {
-    drafts?.removeItem(draft);
-    history.replaceState(null, "", location.pathname);
+  const draftOf = (form) => `note ${form.getAttribute("action")}`;
+  const keep = (name, value) => { try { drafts?.setItem(name, value); } catch (_) { /* no room: then it is as without a script */ } };
+  const form = document.querySelector("form.note-form");
+  if (form && location.hash === "#noted" && drafts?.getItem("sent") === draftOf(form)) drafts.removeItem(draftOf(form));
+  if (location.hash === "#noted") history.replaceState(null, "", location.pathname);
+  drafts?.removeItem("sent");
+  if (form) {
+    const [text, kind] = JSON.parse(drafts?.getItem(draftOf(form)) ?? "null") ?? ["", false];
+    if (text && !form.text.value) {
+      form.text.value = text;
+      form.kind.checked = kind;
+    }
   }
   document.addEventListener("input", (event) => {
-    if (!event.target.matches(NOTE)) return;
-    try { drafts?.setItem(draft, event.target.value); } catch (_) { /* no room: then it is as without a script */ }
+    const form = event.target.closest("form.note-form");
+    if (form) keep(draftOf(form), JSON.stringify([form.text.value, form.kind.checked]));
   });
-  const note = document.querySelector(NOTE);
-  if (note && !note.value) note.value = drafts?.getItem(draft) ?? "";
+  document.addEventListener("submit", (event) => {
+    if (event.target.matches("form.note-form")) keep("sent", draftOf(event.target));
+    if (event.target.matches('form[action="/logout"]')) drafts?.clear();
+  });
 
   // Values of charts.
   const SVG = "http://www.w3.org/2000/svg";
