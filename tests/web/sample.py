@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from sqlalchemy import update
 
 from slo_engine.definitions.money import Budget
 from slo_engine.notifications import Evidence, Section, Topic
-from slo_engine.prometheus import Prometheus, Result
+from slo_engine.prometheus import Prometheus, RangeResult, Result, Series
 from slo_engine.prometheus.client import Sample
 from slo_engine.status.model import Events, SloStatus
 from slo_engine.store import history
@@ -41,6 +42,13 @@ class Spent:
         return Result(
             tuple(Sample(dict(zip(names, key, strict=True)), amount * part) for key, amount in SPENT.items()), ()
         )
+
+    def query_range(self, expr: str, start: datetime, end: datetime, step: timedelta) -> RangeResult:
+        """More by day than by night."""
+        times = [start + step * number for number in range((end - start) // step + 1)]
+        hours = step / timedelta(hours=1)
+        points = ((at.timestamp(), hours * (70 - 40 * math.cos(math.tau * at.hour / 24))) for at in times)
+        return RangeResult((Series({}, tuple(points)),), ())
 
 
 DAYS = 30

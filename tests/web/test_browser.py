@@ -229,6 +229,21 @@ def test_a_chart_tells_its_values_where_the_pointer_is(visitor: Visitor, site: S
     expect(page.locator("g.tip")).to_have_count(0)
 
 
+def test_a_chart_can_be_read_on_a_phone_and_shows_the_newest_first(browser: Browser, site: Site, url: str) -> None:
+    with visiting(browser, url, width=390) as visitor:
+        visitor.open(paths(site)[2])
+        chart = visitor.page.locator("figure.chart").first
+        shown = chart.evaluate(
+            "each => [each.clientWidth, each.scrollWidth, each.scrollLeft, document.documentElement.scrollWidth]"
+        )
+        width, whole, left, page = shown
+        assert whole > 600
+        assert left + width == pytest.approx(whole, abs=2)
+        assert page <= 390
+        scale = chart.locator("svg").evaluate("each => each.getBoundingClientRect().width / each.viewBox.baseVal.width")
+        assert scale > 0.75
+
+
 def test_the_keyboard_reaches_the_content_first(visitor: Visitor) -> None:
     visitor.open("/")
     visitor.page.keyboard.press("Tab")

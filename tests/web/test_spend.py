@@ -74,7 +74,7 @@ def test_spent_and_forecast_are_sums_of_what_each_spends(
 
 def test_the_page_and_its_json_show_them_by_what_is_chosen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def asked(_: object, at: datetime) -> spend._Asked:
-        return spend._Asked(at.timestamp(), {key: rate * 10 for key, rate in A_DAY.items()}, A_DAY, "the query", None)
+        return spend._Asked({key: rate * 10 for key, rate in A_DAY.items()}, A_DAY, "the query", None)
 
     monkeypatch.setattr(spend, "_ask", asked)
     site = Site(tmp_path)

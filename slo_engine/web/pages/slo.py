@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
 from typing import Annotated, Any, Final, get_args
@@ -23,11 +25,13 @@ from slo_engine.definitions.labels import SLO as SLO_LABEL
 from slo_engine.definitions.policies import Severity
 from slo_engine.definitions.slo import Slo, SloSet
 from slo_engine.definitions.writing import write_out
-from slo_engine.recording.names import ERROR_RATIO
+from slo_engine.prometheus import Prometheus, PrometheusError
+from slo_engine.recording.names import ERROR_RATIO, TOTAL_STAGE
 from slo_engine.rules import build
 from slo_engine.rules.yaml_text import as_yaml
 from slo_engine.status.model import SloStatus
 from slo_engine.store import budgets as crossing_store
+from slo_engine.web.asking import Asking
 from slo_engine.web.budgets import rows
 from slo_engine.web.budgets import sli as sli_of
 from slo_engine.web.incidents import Told, is_link, subjects_of
@@ -42,6 +46,11 @@ _PAST: Final = PastOfGroups()
 
 SPANS: Final[Mapping[str, int]] = {"6h": 6 * 3600, "1d": 86_400, "7d": 7 * 86_400, "30d": 30 * 86_400}
 """What the pictures show."""
+
+STEPS: Final[Mapping[str, int]] = {"6h": 900, "1d": 900, "7d": 3600, "30d": 4 * 3600}
+"""Seconds that each point of the traffic stands for: some of the five minutes in which it is recorded."""
+
+_TRAFFIC: Final = Asking[Points]()
 
 MOST_INCIDENTS: Final = 10
 MOST_READ: Final = 500
@@ -117,6 +126,7 @@ class Picture:
     """One of the page."""
 
     name: str
+    title: str
     drawn: Markup
 
 
@@ -130,23 +140,53 @@ def _pictures(
         for each in found
         if each.since is not None and _end(each, now) > since
     ]
-    left = Line("budget left", past["left"])
-    made = [
-        over_time(f"Error budget left of {status.window}", [left], since, now, amounts.share, bands=bands),
-        _burn_rates(slo, past, since, now, bands),
-    ]
+    made: list[Picture] = []
+
+    def add(name: str, title: str, lines: Sequence[Line], said: Callable[[float], str], **options: Any) -> None:
+        svg = over_time(title, lines, since, now, said, bands=bands, **options)
+        made.append(Picture(name, title, drawn(svg)))
+
+    add("budget", f"Error budget left of {status.window}", [Line("budget left", past["left"])], amounts.share)
+    rates = [Line(name, past[name]) for name in WINDOWS if any(value is not None for _, value in past[name])]
+    add("burn", "Burn rate", rates, lambda value: f"{value:.3g} x", levels=_thresholds(slo, rates))
     if status.budget is None:
         level = [Level(status.objective / 100, f"objective {status.objective:g} %")] if status.objective else []
-        sli = [Line("SLI over 1h", past["sli"])]
         said = partial(sli_of, objective=status.objective)
-        title = "SLI over the last hour"
-        made.append(over_time(title, sli, since, now, said, bands=bands, levels=level, from_zero=False))
+        add("sli", "SLI over the last hour", [Line("SLI over 1h", past["sli"])], said, levels=level, from_zero=False)
+        if traffic := _traffic(services, status, span, now):
+            add("traffic", "Events an hour", [Line("events", traffic)], _amount)
     else:
         budget = [Level(status.budget.amount, f"budget {status.budget}")]
-        spent = [Line("spent", past["spent"])]
         title = f"Spent in {status.window}, {status.budget.currency}"
-        made.append(over_time(title, spent, since, now, lambda value: f"{value:,.4g}", bands=bands, levels=budget))
-    return [Picture(name, drawn(svg)) for name, svg in zip(("budget", "burn", "sli"), made, strict=True)]
+        add("sli", title, [Line("spent", past["spent"])], _amount, levels=budget)
+    return made
+
+
+def _amount(value: float) -> str:
+    return f"{value:,.4g}"
+
+
+def _traffic(services: Services, status: SloStatus, span: str, now: float) -> Points:
+    """Events an hour, as the rules have recorded them; empty where Prometheus does not say."""
+    key = (id(services), status.service, status.slo, tuple(sorted(status.group.items())), span)
+    return _TRAFFIC.of(key, partial(_asked_traffic, services.prometheus, status, span, now), ())
+
+
+def _asked_traffic(prometheus: Prometheus | None, status: SloStatus, span: str, now: float) -> Points:
+    if prometheus is None:
+        return ()
+    step = timedelta(seconds=STEPS[span])
+    records = f"{TOTAL_STAGE}{_selector({SERVICE: status.service, SLO_LABEL: status.slo, **status.group})}"
+    end = datetime.fromtimestamp(now // STEPS[span] * STEPS[span], UTC)
+    query = f"sum(sum_over_time({records}[{STEPS[span]}s]))"
+    try:
+        found = prometheus.query_range(query, end - timedelta(seconds=SPANS[span]), end, step).series
+    except PrometheusError:
+        return ()  # the page has the other pictures, and says at its top that Prometheus is not there
+    hours = step / timedelta(hours=1)
+    known = {at: value for at, value in found[0].points if math.isfinite(value)} if found else {}
+    steps = range(int(end.timestamp()) - SPANS[span], int(end.timestamp()) + 1, STEPS[span])
+    return [(at, None if (value := known.get(at)) is None else value / hours) for at in steps] if known else ()
 
 
 def _end(incident: Told, now: float) -> float:
@@ -156,14 +196,12 @@ def _end(incident: Told, now: float) -> float:
     return incident.ended_at or now
 
 
-def _burn_rates(slo: Slo, past: Mapping[str, Points], since: float, until: float, bands: Sequence[Band]) -> str:
-    lines = [Line(name, past[name]) for name in WINDOWS if any(value is not None for _, value in past[name])]
-    peak = max((value for line in lines for _, value in line.points if value is not None), default=0.0)
+def _thresholds(slo: Slo, rates: Sequence[Line]) -> list[Level]:
+    peak = max((value for line in rates for _, value in line.points if value is not None), default=0.0)
     factors = {slo.target.factor(slo.policy, tier): tier for tier in slo.tiers if slo.target.factor(slo.policy, tier)}
     # A threshold far above everything would press the lines flat; the lowest one is always worth to be seen.
     near = sorted(factors)[:1] + [each for each in sorted(factors)[1:] if each <= 2 * peak]
-    levels = [Level(each, f"{factors[each].severity} {factors[each].long}: {each:.3g} x") for each in near]
-    return over_time("Burn rate", lines, since, until, lambda value: f"{value:.3g} x", bands=bands, levels=levels)
+    return [Level(each, f"{factors[each].severity} {factors[each].long}: {each:.3g} x") for each in near]
 
 
 def _crossings(services: Services, slo: Slo, group: Mapping[str, str], now: float) -> list[Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Final, Literal
 
 from fastapi import APIRouter, Request
@@ -15,6 +15,7 @@ from fastapi.responses import Response
 from slo_engine.definitions.targets import begins_anew
 from slo_engine.prometheus import PrometheusError, Sample, finite
 from slo_engine.status.model import SloStatus
+from slo_engine.web.asking import Asking
 from slo_engine.web.incidents import Told, subjects_of
 from slo_engine.web.known_incidents import newest_told, read_incidents
 from slo_engine.web.pages.rendering import page
@@ -24,8 +25,6 @@ router = APIRouter()
 
 MOST_SPENDERS: Final = 50
 MOST_COSTLY: Final = 10
-
-_FRESH_SECONDS: Final = 60.0
 
 COST: Final = "llm_cost_usd_total"
 """The counter of the library that agents import."""
@@ -123,40 +122,18 @@ class Spenders:
 class _Asked:
     """What Prometheus answered: spent since the first of the month and in the last day, by the values of all labels."""
 
-    at: float = 0.0
     month: Mapping[tuple[str, ...], float] = field(default_factory=dict)
     day: Mapping[tuple[str, ...], float] = field(default_factory=dict)
     query: str = ""
     failure: str | None = "Prometheus is being asked: look again"
 
 
-class _Asking:
-    """Keeps what Prometheus answered last: in an outage many look at this page, and none of them shall wait for another
-    one's query. Thread-safe."""
-
-    def __init__(self) -> None:
-        self._asking = threading.Lock()
-        self._known: dict[int, _Asked] = {}
-
-    def of(self, services: Services, at: datetime) -> _Asked:
-        """Not older than a minute, where nobody is asking."""
-        known = self._known.get(id(services), _Asked())
-        if 0 <= at.timestamp() - known.at < _FRESH_SECONDS or not self._asking.acquire(blocking=False):
-            return known
-        try:
-            answer = _ask(services, at)
-            self._known = {id(services): answer}
-            return answer
-        finally:
-            self._asking.release()
-
-
-_ASKING: Final = _Asking()
+_ASKING: Final = Asking[_Asked]()
 
 
 def spenders(services: Services, at: datetime, by: By = "all") -> Spenders:
     """Who spends on which model, the most first."""
-    asked = _ASKING.of(services, at)
+    asked = _ASKING.of(id(services), partial(_ask, services, at), _Asked())
     columns = _COLUMNS[by]
     month, day = _summed(asked.month, columns), _summed(asked.day, columns)
     total = sum(month.values()) or 1.0
@@ -218,13 +195,13 @@ def _ask(services: Services, at: datetime) -> _Asked:
     labels = ", ".join(_LABELS.values())
     month, day = (f"sum by ({labels}) (increase({COST}[{span}]))" for span in (_since_the_first(at), "1d"))
     if services.prometheus is None:
-        return _Asked(at.timestamp(), query=month, failure=None)
+        return _Asked(query=month, failure=None)
     try:
         found = [finite(services.prometheus.query(each, at).samples) for each in (month, day)]
     except PrometheusError as error:
-        return _Asked(at.timestamp(), query=month, failure=str(error))
+        return _Asked(query=month, failure=str(error))
     of_month, of_day = (_by_labels(samples) for samples in found)
-    return _Asked(at.timestamp(), of_month, of_day, month, None)
+    return _Asked(of_month, of_day, month, None)
 
 
 def _by_labels(samples: Iterable[Sample]) -> dict[tuple[str, ...], float]:

@@ -66,6 +66,7 @@
   function swap(next) {
     const open = [...document.querySelectorAll("main details")].map((each) => each.open);
     const focused = document.activeElement, where = place(focused);
+    const pushed = [...document.querySelectorAll("figure.time")].map((each) => each.scrollLeft);
     for (const part of ["header .state-of", "main"]) {
       const old = document.querySelector(part), fresh = next.querySelector(part);
       if (!old || !fresh) continue;
@@ -74,6 +75,7 @@
       else old.replaceChildren(...fresh.childNodes);
     }
     document.querySelectorAll("main details").forEach((each, index) => { each.open = open[index] ?? each.open; });
+    document.querySelectorAll("figure.time").forEach((each, index) => { each.scrollLeft = pushed[index] ?? each.scrollWidth; });
     if (where && !document.contains(focused)) document.querySelector(where)?.focus({ preventScroll: true });
     times();
   }
@@ -179,5 +181,6 @@
     if (svg) point(svg, event);
   });
 
+  document.querySelectorAll("figure.time").forEach((each) => { each.scrollLeft = each.scrollWidth; });
   times();
 })();
