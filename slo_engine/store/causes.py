@@ -8,8 +8,9 @@ after its incident was resolved, or twice, and is counted once all the same.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, or_, select, update
@@ -43,6 +44,37 @@ class EarlierIncidents:
     """When the last of them was resolved; None: nobody said so."""
     caused_by: str | None = None
     """What people wrote of why the last of them happened; None: nothing."""
+
+
+@dataclass(frozen=True)
+class RecentCause:
+    """A cause of something that failed lately, over all its incidents. Times are Unix seconds."""
+
+    cause: str
+    incidents: int
+    first_seen: float
+    last_seen: float
+    caused_by: str | None
+    """What people wrote of why the last of them happened; None: nothing."""
+
+
+def recent(connection: Connection, about: Iterable[str], threads: Collection[str], most: int) -> list[RecentCause]:
+    """The causes of incidents of these threads, as far as they are of what is meant, the newest first. ``about``: as
+    for :func:`note`."""
+    newest_first = (causes.c.last_seen.desc(), causes.c.id.desc())
+    wanted = select(causes).where(causes.c.thread.in_(threads)).order_by(*newest_first).limit(most)
+    meant = list(about)
+    newest: dict[str, Any] = {}
+    for row in connection.execute(wanted):
+        # A notification may be of several SLOs.
+        if any(_key(each, row.cause) == row.key for each in meant):
+            newest.setdefault(row.key, row)
+    counted = select(causes.c.key, func.count(), func.min(causes.c.first_seen)).where(causes.c.key.in_(newest))
+    known = {key: (incidents, first) for key, incidents, first in connection.execute(counted.group_by(causes.c.key))}
+    return [
+        RecentCause(row.cause, *known[key], row.last_seen, notes.caused_by(connection, row.thread, row.first_seen, inf))
+        for key, row in newest.items()
+    ]
 
 
 def note(

@@ -23,7 +23,7 @@ from slo_engine.web.incidents import Told, subjects_of
 from slo_engine.web.known_incidents import WantedIncidents, found_incidents, wanted_incidents
 from slo_engine.web.pages.deliveries import sinks_of
 from slo_engine.web.pages.incident import incident_of, notes_of
-from slo_engine.web.pages.slo import definition_of, rules_of
+from slo_engine.web.pages.slo import definition_of, recent_causes, rules_of
 from slo_engine.web.pages.spend import By, budgets_of_money, spenders
 from slo_engine.web.selection import Wanted, chosen, wanted
 from slo_engine.web.services import NeedsServices
@@ -85,6 +85,7 @@ def slo_details(services: NeedsServices, service: str, slo: str) -> dict[str, An
     found = services.slos.active.slos.find(service, slo)
     if found is None:
         raise HTTPException(404, f"there is no SLO {slo!r} of {service!r}")
+    statuses = [each for each in services.board.statuses if (each.service, each.slo) == found.key]
     return {
         "service": found.service,
         "slo": found.name,
@@ -94,7 +95,11 @@ def slo_details(services: NeedsServices, service: str, slo: str) -> dict[str, An
         "policy": found.policy.name,
         "definition": definition_of(found),
         "rules": rules_of(found),
-        "status": [each.as_json() for each in services.board.statuses if (each.service, each.slo) == found.key],
+        "status": [each.as_json() for each in statuses],
+        "causes": [
+            {**asdict(each), "first_seen": _time(each.first_seen), "last_seen": _time(each.last_seen)}
+            for each in recent_causes(services, found, statuses)
+        ],
     }
 
 

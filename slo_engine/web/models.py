@@ -92,6 +92,17 @@ class History(BaseModel):
     history: list[PastStatus]
 
 
+class RecentCause(BaseModel):
+    """A cause of the newest incidents of an SLO, over all its incidents."""
+
+    cause: str
+    incidents: int
+    first_seen: Time
+    last_seen: Time
+    caused_by: str | None
+    """What people wrote of why the last of them happened."""
+
+
 class SloDetails(BaseModel):
     """What is behind an SLO."""
 
@@ -106,6 +117,7 @@ class SloDetails(BaseModel):
     rules: str
     """YAML: the rules that it makes."""
     status: list[Status]
+    causes: list[RecentCause]
 
 
 class Step(BaseModel):

@@ -60,8 +60,9 @@ class MemorySource:
         causes = {each.identity: each for each in found.causes[:MOST] if each.share >= SMALLEST_SHARE}
         if not causes:
             return None
-        about = _about(subject)
-        known = await self._memory.remember(about, tuple(causes), subject.incident, subject.title, subject.until)
+        service, slo = subject.slo.key if subject.slo else (None, None)
+        failed = about(service, slo, subject.group)
+        known = await self._memory.remember(failed, tuple(causes), subject.incident, subject.title, subject.until)
         told = [_told(cause, known[identity]) for identity, cause in causes.items()]
         text = "\n".join(f"{each['cause']}: {each['text']}" for each in told)
         data = {
@@ -70,15 +71,14 @@ class MemorySource:
             "of": f"causes of at least {amounts.about_percent(SMALLEST_SHARE)} of failing {found.event}s read",
             "failed": found.failed,
             "causes": told,
-            "query": {"about": json.loads(about), "incident": subject.incident},
+            "query": {"about": json.loads(failed), "incident": subject.incident},
         }
         return Section(self.name, text, data=data)
 
 
-def _about(subject: Subject) -> str:
+def about(service: str | None, slo: str | None, group: Mapping[str, str]) -> str:
     """What failed: the SLO and its group. Plain alerts about the same agent are about the same failures."""
-    service, slo = subject.slo.key if subject.slo else (None, None)
-    return json.dumps({"service": service, "slo": slo, "group": dict(sorted(subject.group.items()))})
+    return json.dumps({"service": service, "slo": slo, "group": dict(sorted(group.items()))})
 
 
 def _told(cause: Cause, known: Remembered | None) -> Mapping[str, Any]:

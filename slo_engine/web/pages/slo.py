@@ -25,12 +25,14 @@ from slo_engine.definitions.labels import SLO as SLO_LABEL
 from slo_engine.definitions.policies import Severity
 from slo_engine.definitions.slo import Slo, SloSet
 from slo_engine.definitions.writing import write_out
+from slo_engine.evidence.sources.memory import about
 from slo_engine.prometheus import Prometheus, PrometheusError
 from slo_engine.recording.names import ERROR_RATIO, TOTAL_STAGE
 from slo_engine.rules import build
 from slo_engine.rules.yaml_text import as_yaml
 from slo_engine.status.model import SloStatus
 from slo_engine.store import budgets as crossing_store
+from slo_engine.store import causes
 from slo_engine.web.asking import Asking
 from slo_engine.web.budgets import rows
 from slo_engine.web.budgets import sli as sli_of
@@ -57,6 +59,8 @@ MOST_READ: Final = 500
 """Incidents that are looked through for those of an SLO."""
 
 MOST_CROSSINGS: Final = 20
+MOST_CAUSES: Final = 50
+"""Of all incidents that are shown, before those of other SLOs are left out."""
 MOST_GROUPS: Final = 200
 
 
@@ -96,6 +100,7 @@ def slo_page(
         span=span,
         spans=list(SPANS),
         incidents=found[:MOST_INCIDENTS],
+        causes=_causes_in(services, definition, statuses, found),
         crossings=_crossings(services, definition, wanted, now),
         definition=definition_of(definition),
         recorded=rules_of(definition),
@@ -110,6 +115,19 @@ def _incidents(services: Services, slo: Slo, group: Mapping[str, str], now: floa
     # Which of them are about this SLO their contents say, which are read by and by.
     about = (each for each in told_in_turn(services, newest, now) if _is_about(each, slo, group))
     return list(islice(about, MOST_INCIDENTS))
+
+
+def recent_causes(services: Services, slo: Slo, statuses: Sequence[SloStatus]) -> Sequence[causes.RecentCause]:
+    """Of the newest incidents, with what is known of each from earlier ones."""
+    return _causes_in(services, slo, statuses, _incidents(services, slo, {}, time.time()))
+
+
+def _causes_in(
+    services: Services, slo: Slo, statuses: Sequence[SloStatus], found: Sequence[Told]
+) -> Sequence[causes.RecentCause]:
+    failed = [about(*slo.key, each.group) for each in statuses[:MOST_GROUPS]]
+    threads = {each.incident.newest.thread for each in found}
+    return services.database.read(lambda connection: causes.recent(connection, failed, threads, MOST_CAUSES))
 
 
 def _is_about(incident: Told, slo: Slo, group: Mapping[str, str]) -> bool:
