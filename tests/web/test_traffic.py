@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from contextlib import closing
 from itertools import pairwise
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from deploy.stack.servers import Prometheus as RealPrometheus
 from slo_engine.connect import Connection
-from slo_engine.prometheus import Prometheus
+from slo_engine.prometheus import Prometheus, RangeResult
 from slo_engine.web.pages.slo import STEPS, _asked_traffic
 from tests.rules.backfilled import backfill
 from tests.web.site import Site, status
@@ -61,6 +62,23 @@ def test_of_what_prometheus_does_not_know_there_is_no_picture(door: Prometheus, 
     site.board.shown = [status()]
     page = site.ask("GET", "/slos/agents/success?label=agent_type%3Dsupport_agent")
     assert page.text.count("<figure") == 3
+
+
+def test_where_the_status_could_not_be_asked_for_the_traffic_is_not_either(tmp_path: Path) -> None:
+    class Hanging:
+        asked = 0
+
+        def query_range(self, *_: object) -> RangeResult:
+            self.asked += 1
+            return RangeResult((), ())
+
+    hanging = Hanging()
+    site = Site(tmp_path, prometheus_door=cast("Prometheus", hanging))
+    site.board.tick()
+    assert site.board.failure
+    site.board.shown = [status()]
+    assert site.ask("GET", "/slos/agents/success?label=agent_type%3Dsupport_agent&span=6h").status_code == 200
+    assert hanging.asked == 0
 
 
 def test_the_page_has_its_picture(door: Prometheus, tmp_path: Path) -> None:

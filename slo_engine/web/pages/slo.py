@@ -186,6 +186,8 @@ def _amount(value: float) -> str:
 
 def _traffic(services: Services, status: SloStatus, span: str, now: float) -> Points:
     """Events an hour, as the rules have recorded them; empty where Prometheus does not say."""
+    if services.board.failure:
+        return ()  # nobody waits at this page for a Prometheus that does not answer
     key = (id(services), status.service, status.slo, tuple(sorted(status.group.items())), span)
     return _TRAFFIC.of(key, partial(_asked_traffic, services.prometheus, status, span, now), ())
 
