@@ -122,7 +122,7 @@ class _Summaries:
             for incident, shown in zip(unread, told_in_turn(services, unread, now), strict=True):
                 self._keep(self._key(incident), Summary.of(shown))
             found = [self._known[self._key(each)] for each in some]
-            while self._characters > REMEMBERED_CHARACTERS:
+            while self._characters > REMEMBERED_CHARACTERS or len(self._known) > 2 * READ_HEADS:
                 self._characters -= len(self._known.popitem(last=False)[1].text)
         return found
 
