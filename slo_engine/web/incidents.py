@@ -116,6 +116,10 @@ class Told:
         """What identifies it, on the page and in its address, as long as it is read from its beginning."""
         return self.incident.messages[0].key
 
+    def until(self, now: float) -> float:
+        """When it was over, or now; of one that nobody speaks of any more, when it was last spoken of."""
+        return now if self.state == "firing" else self.ended_at or self.incident.newest.received_at
+
 
 def incidents(heads: Iterable[MessageHead], *, is_all: bool) -> list[Incident]:
     """Incidents in the order in which they began. ``is_all``: there are no older messages than these."""

@@ -207,7 +207,7 @@ def _burned(
     services: Services, shown: Told, slo: Slo, group: Mapping[str, str], status: SloStatus | None, beside: int
 ) -> Burned:
     """``status``: that of now; None: the group is gone. ``beside``: how many groups are looked at."""
-    until = _end(shown)
+    until = shown.until(time.time())
     adds_up = slo.budget_for(group) is not None and (until - (shown.since or 0.0)) * beside <= _LONGEST_ADDED_UP
     past = _records(services, slo, group, shown.since, until, is_whole=adds_up)
     is_now = status is not None and shown.state == "firing"
@@ -216,13 +216,6 @@ def _burned(
     left = number(began, "error_budget_remaining"), number(after, "error_budget_remaining")
     spent = _money(slo, group, past, shown.since, until) if adds_up else ""
     return Burned(*slo.key, dict(group), *left, spent, _burning_since(past, shown.since))
-
-
-def _end(shown: Told) -> float:
-    """Of one that nobody speaks of any more: when it was last spoken of."""
-    if shown.state == "firing":
-        return time.time()
-    return (shown.ended_at if shown.state == "resolved" else None) or shown.incident.newest.received_at
 
 
 def _records(
@@ -288,7 +281,7 @@ def _meanwhile(services: Services, shown: Told, now: float) -> Sequence[Told]:
     """Other incidents that were open at the same time, as far as that is known."""
     if shown.since is None:
         return ()
-    end = shown.ended_at or now
+    end = shown.until(now)
     others = [
         each
         for each in read_incidents(services)

@@ -113,8 +113,8 @@ def _incidents(services: Services, slo: Slo, group: Mapping[str, str], now: floa
     """The newest that are about the SLO and group."""
     newest = sorted(read_incidents(services), key=lambda each: -each.newest.id)[:MOST_READ]
     # Which of them are about this SLO their contents say, which are read by and by.
-    about = (each for each in told_in_turn(services, newest, now) if _is_about(each, slo, group))
-    return list(islice(about, MOST_INCIDENTS))
+    meant = (each for each in told_in_turn(services, newest, now) if _is_about(each, slo, group))
+    return list(islice(meant, MOST_INCIDENTS))
 
 
 def recent_causes(services: Services, slo: Slo, statuses: Sequence[SloStatus]) -> Sequence[causes.RecentCause]:
@@ -154,9 +154,9 @@ def _pictures(
     since = now - SPANS[span]
     past = _PAST.of(services, status, SPANS[span])
     bands = [
-        Band(each.since, _end(each, now), f"{each.incident.severity or 'alert'}: {each.incident.newest.title}"[:200])
+        Band(each.since, each.until(now), f"{each.incident.severity or 'alert'}: {each.incident.newest.title}"[:200])
         for each in found
-        if each.since is not None and _end(each, now) > since
+        if each.since is not None and each.until(now) > since
     ]
     made: list[Picture] = []
 
@@ -207,13 +207,6 @@ def _asked_traffic(prometheus: Prometheus | None, status: SloStatus, span: str, 
     known = {at: value for at, value in found[0].points if math.isfinite(value)} if found else {}
     steps = range(int(end.timestamp()) - SPANS[span], int(end.timestamp()) + 1, STEPS[span])
     return [(at, None if (value := known.get(at)) is None else value / hours) for at in steps] if known else ()
-
-
-def _end(incident: Told, now: float) -> float:
-    """Of one that nobody speaks of any more: when it was last spoken of."""
-    if incident.state == "silent":
-        return incident.incident.newest.received_at
-    return incident.ended_at or now
 
 
 def _thresholds(slo: Slo, rates: Sequence[Line]) -> list[Level]:
