@@ -437,6 +437,20 @@ def test_only_who_is_known_acts_and_only_from_our_own_pages(
     assert post(host="engine") == 401
 
 
+def test_whom_a_proxy_names_acts_from_our_pages_alone_whatever_else_stands_in_its_headers(tmp_path: Path) -> None:
+    access = Access(proxy_header="x-user", proxy_networks=(ip_network("127.0.0.0/8"),))
+    behind = Site(tmp_path, access=access)
+    named = {"x-user": "ann", "host": "engine"}
+
+    def post(**more: str) -> int:
+        return behind.ask("POST", "/deliveries/resend", data={"all": "1"}, headers={**named, **more}).status_code
+
+    assert post(**OURS) == 303
+    assert post() == 403
+    assert post(authorization="Basic anything") == 403  # as some proxies add it
+    assert post(origin="https://evil.example") == 403
+
+
 def test_without_access_everybody_reads_and_nobody_acts(open_site: Site) -> None:
     now = time.time()
     open_site.add(payload(at=now - 100), now - 90)
